@@ -1,0 +1,142 @@
+# flotilla: one Makefile, no recursion.  `make help` lists the targets.
+#
+# common/ links into every program.  scheduler/ and worker/ hold one main.c
+# each; everything else in them can also be linked by the unit tests.
+# Variants (release, debug, asan, tsan) are the same rules in build/<variant>.
+
+VARIANT ?= release
+PREFIX  ?= /usr/local
+B       := build/$(VARIANT)
+PKGS    := hiredis libevent libevent_openssl libcurl jansson yaml-0.1 libcrypto libssl
+PKG_CONFIG ?= pkg-config
+V       ?=
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@echo '  $(1)' $@)
+
+# ---- flags ------------------------------------------------------------------
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 -Wundef \
+        -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
+        -Wwrite-strings -Wcast-qual -Wpointer-arith -Wvla -Wswitch-enum \
+        -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion
+HARD := -fstack-protector-strong -fstack-clash-protection -fPIE -fno-common
+SAN  := -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+OPT.debug   := -Og -g3
+OPT.release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+OPT.asan    := -O1 -g $(SAN) -fsanitize=address,undefined
+OPT.tsan    := -O1 -g $(SAN) -fsanitize=thread
+ifndef OPT.$(VARIANT)
+$(error unknown VARIANT '$(VARIANT)': use release, debug, asan or tsan)
+endif
+
+CPPFLAGS := -D_GNU_SOURCE -I. -I$(B)/gen $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+CFLAGS   := -std=c17 $(WARN) $(HARD) $(OPT.$(VARIANT)) $(if $(WERROR),-Werror)
+LDFLAGS  := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed \
+            $(filter -fsanitize=%,$(CFLAGS))
+LDLIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+TESTLIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
+
+# ---- what is built from what ------------------------------------------------
+obj     = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(foreach d,$(1),$(d)/*.c))))
+ASSETS := $(wildcard common/queue/lua/*.lua scheduler/web/* schemas/*.json)
+GEN    := $(ASSETS:%=$(B)/gen/%.o)
+COMMON := $(call obj,common/core common/config common/io common/queue) $(GEN)
+SCHED  := $(call obj,scheduler scheduler/http)
+CLI    := $(call obj,scheduler/cli)
+WORKER := $(call obj,worker worker/jobs worker/together worker/route worker/cache worker/limit worker/cost)
+SIM    := $(call obj,tests/sim)
+PROGS  := $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla $(B)/together-sim
+UNIT   := $(B)/unit
+SRCS    = $(shell find common scheduler worker tests -name '*.[ch]')
+CFILES  = $(filter %.c,$(SRCS))
+VERSION := 0.1.0
+CPPFLAGS += -DFLOTILLA_VERSION='"$(VERSION)"'
+
+.PHONY: all check unit integration asan tsan memcheck analyze fuzz tidy lint format format-check \
+        bench demo install uninstall clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(PROGS) ## build the programs into build/release (default)
+
+$(B)/flotilla-scheduler: $(SCHED) $(B)/scheduler/main.o $(COMMON)
+$(B)/flotilla-worker:    $(WORKER) $(B)/worker/main.o $(COMMON)
+$(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(COMMON)
+$(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
+$(UNIT): LDLIBS += $(TESTLIBS)
+$(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
+$(PROGS) $(UNIT):
+	$(call say,LD)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Any asset becomes a NUL-terminated array named after its path:
+# common/queue/lua/claim.lua -> asset_common_queue_lua_claim_lua
+$(B)/gen/%.c: %
+	@mkdir -p $(@D)
+	@n=asset_$$(echo '$<' | tr -c 'a-zA-Z0-9\n' _); { \
+	 echo "extern const char $$n[]; const char $$n[] = {"; \
+	 od -An -v -tx1 $< | sed 's/ *\([0-9a-f][0-9a-f]\)/0x\1,/g'; \
+	 echo '0};'; } > $@
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(Q)$(CC) -std=c17 -fPIE -c -o $@ $<
+
+# The suite list is made from the file names, so no test file can be forgotten.
+$(B)/tests/unit/main.o: $(B)/gen/suites.inc
+$(B)/gen/suites.inc: $(wildcard tests/unit/test_*.c) Makefile
+	@mkdir -p $(@D)
+	@for t in $(notdir $(basename $(filter %.c,$^))); do echo "SUITE($$t)"; done > $@
+
+# ---- tests and checks -------------------------------------------------------
+check: unit integration ## unit and integration tests
+unit: $(UNIT) ## unit tests; SUITE=test_job runs one suite
+	$(if $(SUITE),CK_RUN_SUITE=$(SUITE) )$(UNIT)
+integration: $(PROGS) ## the real programs against throw-away redis-servers; T=kill runs those that match
+	tests/integration/run.sh $(B) $(T)
+asan tsan: ## unit tests under AddressSanitizer+UBSan, or ThreadSanitizer
+	$(MAKE) VARIANT=$@ unit
+memcheck: $(UNIT) ## unit tests under valgrind
+	CK_FORK=no valgrind -q --leak-check=full --error-exitcode=9 $(UNIT)
+analyze: ## gcc's static analyser (it understands the cleanup attribute)
+	@for f in $(filter-out tests/%,$(CFILES)); do echo "  ANALYZE $$f"; \
+	 gcc $(CPPFLAGS) -std=c17 -O1 -fanalyzer -Werror -c -o /dev/null $$f || exit 1; done
+fuzz: $(GEN) ## libFuzzer: make fuzz F=fuzz_job SECS=60
+	@mkdir -p $(B)/corpus/$(F)
+	clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -o $(B)/$(F) \
+	 tests/fuzz/$(F).c $(wildcard common/*/*.c) $(wildcard worker/together/*.c) $(GEN) $(LDLIBS)
+	$(B)/$(F) -max_total_time=$(or $(SECS),60) $(B)/corpus/$(F) $(wildcard tests/fuzz/seeds/$(F))
+tidy: $(B)/gen/suites.inc ## clang-tidy, with the function-size limits of .clang-tidy
+	clang-tidy --quiet $(CFILES) -- $(CPPFLAGS) -std=c17
+lint: ## banned functions, includes that point the wrong way, shell scripts
+	sh tests/support/lint.sh
+format: ## rewrite all C files with clang-format
+	clang-format -i $(SRCS)
+format-check: ## fail if any C file is not formatted
+	clang-format --dry-run -Werror $(SRCS)
+bench: $(PROGS) ## the benchmarks of README, side by side in one run
+	sh tests/bench/run.sh $(B)
+demo: $(PROGS) ## 500 mixed jobs through the real programs, with failures, in 30 s
+	sh deploy/demo/demo.sh $(B)
+
+# ---- install ----------------------------------------------------------------
+SHARE := $(DESTDIR)$(PREFIX)/share
+install: all ## install programs, config example, units and man pages under DESTDIR/PREFIX
+	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla
+	install -D -m644 -t $(SHARE)/flotilla deploy/flotilla.yaml $(wildcard schemas/*.json)
+	$(if $(wildcard deploy/man/*.1),install -D -m644 -t $(SHARE)/man/man1 $(wildcard deploy/man/*.1))
+	$(if $(wildcard deploy/man/*.5),install -D -m644 -t $(SHARE)/man/man5 $(wildcard deploy/man/*.5))
+	$(if $(wildcard deploy/man/*.8),install -D -m644 -t $(SHARE)/man/man8 $(wildcard deploy/man/*.8))
+uninstall: ## remove what install put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,flotilla-scheduler flotilla-worker flotilla)
+	rm -rf $(SHARE)/flotilla
+	rm -f $(foreach s,1 5 8,$(addprefix $(SHARE)/man/man$(s)/,$(notdir $(wildcard deploy/man/*.$(s)))))
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@sed -n 's/^\([a-z][a-z -]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	 awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

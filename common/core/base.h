@@ -1,0 +1,30 @@
+/* base.h - attributes and the few macros that every file may use. */
+#ifndef FLOTILLA_BASE_H
+#define FLOTILLA_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NODISCARD         __attribute__((warn_unused_result))
+#define NORETURN          __attribute__((noreturn))
+#define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define UNUSED            __attribute__((unused))
+#define CLEANUP(func)     __attribute__((cleanup(func)))
+#define ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
+
+/* Hand a pointer out of a CLEANUP variable: the value, and NULL left behind. */
+#define TAKE(p)                                                                                    \
+    __extension__({                                                                                \
+        __typeof__(p) taken_ = (p);                                                                \
+        (p) = NULL;                                                                                \
+        taken_;                                                                                    \
+    })
+
+/* A borrowed run of bytes, not NUL-terminated.  {NULL, 0} means "not there". */
+struct span {
+    const char *p;
+    size_t n;
+};
+
+#endif

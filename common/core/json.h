@@ -1,0 +1,72 @@
+/* json.h - reading and writing JSON without building trees.
+ *
+ * For the path of a job: documents are scanned once, values stay where they
+ * are as raw spans, and results are spliced from them.  Everything that is not
+ * per job (config, schemas, CLI) uses jansson.
+ *
+ * The reader is strict RFC 8259: valid UTF-8, no control characters in
+ * strings, no duplicate check, depth <= JSON_MAX_DEPTH.
+ */
+#ifndef FLOTILLA_JSON_H
+#define FLOTILLA_JSON_H
+
+#include "common/core/base.h"
+#include "common/core/buf.h"
+
+#define JSON_MAX_DEPTH 64
+
+/* Check that p[0..n) is exactly one JSON value (with white space around). */
+NODISCARD bool json_valid(const char *p, size_t n);
+
+/* Walk the members of an object, or the elements of an array.
+ *
+ *     struct json_iter it;
+ *     if (!json_iter_init(&it, p, n)) not an object or array;
+ *     while (json_next(&it)) { it.key (raw, without quotes, escapes kept; empty in arrays), it.value (raw, trimmed) }
+ *     if (it.bad) malformed;
+ *
+ * Values are checked while they are skipped, so a walk to the end is a validation. */
+struct json_iter {
+    const char *p, *end;
+    struct span key, value;
+    char close;
+    bool first, bad;
+};
+NODISCARD bool json_iter_init(struct json_iter *it, const char *p, size_t n);
+NODISCARD bool json_next(struct json_iter *it);
+
+/* One pass over an object, filling the wanted members (last one wins).
+ * Missing ones are {NULL, 0}.  False when the text is malformed. */
+struct json_want {
+    const char *name;
+    struct span *out;
+};
+NODISCARD bool json_pick(const char *p, size_t n, const struct json_want *wants, size_t count);
+/* The raw value at a path of members and [index] steps: json_at(doc, "usage.prompt_tokens_details.cached_tokens"),
+ * json_at(doc, "choices.0.finish_reason").  {NULL, 0} when not there or malformed before it. */
+struct span json_at(struct span doc, const char *path);
+
+/* Typed reads of one raw value.  False (and *ret untouched) when the type is another. */
+NODISCARD bool json_read_int(struct span v, int64_t *ret);    /* integers only */
+NODISCARD bool json_read_double(struct span v, double *ret);
+NODISCARD bool json_read_bool(struct span v, bool *ret);
+/* Unescape a string value into b (appended).  False when v is not a string or b is full. */
+NODISCARD bool json_read_string(struct span v, struct buf *b);
+/* Unescaped and NUL-terminated into fixed memory; false when not a string, too long, or with NUL inside. */
+NODISCARD bool json_read_text(struct span v, char *text, size_t size);
+bool json_is_null(struct span v);   /* absent counts as null */
+bool json_is_string(struct span v, const char *text); /* a string equal to text (no escapes) */
+
+/* Writing: append to a buf. */
+void json_add_string(struct buf *b, const char *p, size_t n); /* quoted and escaped; invalid UTF-8 becomes U+FFFD */
+void json_add_text(struct buf *b, const char *s);             /* NUL-terminated; NULL writes null */
+/* `"name":` with a comma before it unless the buffer ends in '{'. */
+void json_add_key(struct buf *b, const char *name);
+void json_add_raw(struct buf *b, const char *name, struct span value); /* member with a raw value; absent value writes null */
+void json_add_int(struct buf *b, const char *name, int64_t v);
+void json_add_bool(struct buf *b, const char *name, bool v);
+void json_add_str(struct buf *b, const char *name, const char *s);
+/* nano-USD as a decimal USD number with up to 9 decimals, exact: 2280 -> 0.00000228 */
+void json_add_usd(struct buf *b, const char *name, int64_t nanousd);
+
+#endif
