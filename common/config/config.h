@@ -1,0 +1,72 @@
+/* config.h - settings: one table (settings.def), one struct, one way in.
+ *
+ *   built-in defaults  <  YAML file  <  environment
+ *
+ * The file is -c FILE, else $FLOTILLA_CONFIG, else /etc/flotilla/flotilla.yaml
+ * if it is there, else none.  Every scalar setting is a row of settings.def:
+ * section, key, type, default as text (parsed by the same code as user input),
+ * bounds, whether a reload may change it, whether it is secret, help.  Any row
+ * can be set by FLOTILLA_<SECTION>_<KEY>, and secrets by ..._FILE (a path to
+ * read, trailing newline dropped).  REDIS_URL, TOGETHER_API_KEY,
+ * TOGETHER_FINETUNE_API_KEY, TOGETHER_BASE_URL (each also _FILE) are aliases.
+ * Lists (providers, models, workers.groups, ...) are read by
+ * their own readers (config_models.c, config_groups.c ...).
+ *
+ * Unknown keys, duplicates, aliases, wrong types and out-of-range values are
+ * errors: `flotilla.yaml:12: workers.concurency: unknown setting; did you mean 'concurrency'?`
+ */
+#ifndef FLOTILLA_CONFIG_H
+#define FLOTILLA_CONFIG_H
+
+#include "common/config/model.h"
+#include "common/core/base.h"
+#include "common/core/buf.h"
+#include "common/core/err.h"
+
+#define CONFIG_GROUP_QUEUES_MAX 16
+
+/* A worker group: so many processes, each with so many calls in flight, on these queues. */
+struct config_group {
+    char *name;
+    int64_t processes, concurrency;
+    size_t queue_count;
+    struct {
+        char *name;
+        int weight; /* 1..1000: share of the claims while all have work */
+    } queues[CONFIG_GROUP_QUEUES_MAX];
+};
+
+struct config_provider {
+    char *name, *base_url;  /* base_url with its /v1 and no slash at the end */
+    char *api_key;          /* NULL: none */
+    char *finetune_api_key; /* NULL: api_key */
+    bool loopback;          /* calls without Authorization are fine */
+};
+
+struct config {
+    /* One field per row of settings.def: cfg->redis_url, cfg->workers_concurrency, ... */
+#define STR(section, key, def, flags, help)           char *section##_##key;
+#define INT(section, key, def, min, max, flags, help) int64_t section##_##key;
+#define BOOL(section, key, def, flags, help)          bool section##_##key;
+#define ENUM(section, key, def, names, flags, help)   int section##_##key;
+#include "common/config/settings.def"
+    struct config_provider *providers;
+    size_t provider_count;
+    struct config_group *groups; /* always at least one: the implicit `default` */
+    size_t group_count;
+    struct model_table models;   /* built-in rows overridden by the file's `models:` */
+    char *path;                  /* the file that was read, or NULL */
+};
+
+/* Load everything.  path: -c's argument or NULL.  NULL with err (kind CONFIG) on any fault. */
+struct config *config_load(const char *path, struct err *err);
+void config_free(struct config *c);
+const struct config_provider *config_provider(const struct config *c, const char *name);
+const struct config_group *config_group(const struct config *c, const char *name);
+
+/* One line per setting, `section.key: value   # default|file:12|environment NAME`, secrets as ***; for `config show`. */
+void config_show(const struct config *c, struct buf *out, bool json);
+/* What a reload would change; a comma-separated list of keys that need a restart goes to *restart. */
+void config_diff(const struct config *old, const struct config *new_, struct buf *changed, struct buf *restart);
+
+#endif
