@@ -1,0 +1,69 @@
+/* cost.h - what a call costs, and the cost document (schemas/cost.json).
+ *
+ * Money is nano-USD in int64_t, rounded half up, once, in cost_of_tokens().
+ *
+ *   cost = ((prompt - cached) x in + cached x cached_price + completion x out) / 1,000,000     (prices per million)
+ *
+ * Always: confirmed <= the provider's bill <= confirmed + estimates.  So an
+ * estimate (of a call whose answer was lost) errs on the high side.
+ */
+#ifndef FLOTILLA_COST_H
+#define FLOTILLA_COST_H
+
+#include "common/config/model.h"
+#include "common/core/base.h"
+#include "common/core/buf.h"
+#include "common/queue/job.h"
+#include "common/queue/record.h"
+
+enum cost_flag {
+    COST_CACHED = 1, COST_BATCH = 2, COST_ESTIMATED = 4, COST_UNPRICED = 8, COST_UNCONFIRMED = 16,
+    COST_DUPLICATE = 32, COST_FAILED = 64
+};
+
+struct cost {
+    int64_t prompt_tokens, completion_tokens, cached_tokens;
+    int64_t units;             /* images, thousandths of megapixels...; 0 where tokens apply */
+    const char *unit;          /* "images", "megapixels"; NULL none */
+    int64_t cost_nanousd, list_cost_nanousd, estimate_nanousd;
+    unsigned flags;            /* cost_flag */
+};
+
+/* The one function that multiplies money.  -1 prices count as 0 and set *unpriced. */
+int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, int64_t completion, bool *unpriced);
+
+/* A complete answer with (or without) usage.  body is the request's body (for images and missing usage: estimated
+ * from bytes, flag estimated); m NULL: unpriced. */
+struct usage {
+    bool there;
+    int64_t prompt_tokens, completion_tokens, cached_tokens;
+    int64_t images; /* how many came */
+};
+void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, struct span body, const struct usage *u,
+                    struct span answer);
+/* A call whose answer was lost: cost 0, estimate high, flags unconfirmed (and unpriced without prices). */
+void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct span body);
+
+struct cost_event {
+    char event_id[160];        /* <id>:<run>:<attempt>:<call>, call = <tnum of the start>.<n>, n = 0 when told by another */
+    const char *job_id, *root_id;
+    int attempt;
+    enum job_type_id type;
+    struct span tenant, tags;  /* raw */
+    const char *provider;
+    struct span model, requested_model; /* text */
+    struct cost cost;
+    int64_t at_ms;
+};
+void cost_write(const struct cost_event *e, struct buf *out);
+/* "cached", ... for one flag bit. */
+const char *cost_flag_name(enum cost_flag f);
+
+/* The unconfirmed event for a job that was lost in flight (taken over or reaped); false when its type calls nobody. */
+bool cost_of_lost_job(struct cost_event *ret, const char *id, const struct record *rec, const struct job *job,
+                      const struct model_table *models, int64_t now_ms);
+/* payload -> task bit, the request body (body, or the payload itself for the shorthand), and the model's
+ * name as text (from body.model or model; empty when neither). */
+void cost_job_facts(const struct job *job, unsigned *ret_task, struct span *ret_body, struct span *ret_model);
+
+#endif
