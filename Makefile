@@ -14,7 +14,7 @@ Q       := $(if $(V),,@)
 say      = $(if $(V),,@echo '  $(1)' $@)
 
 # ---- flags ------------------------------------------------------------------
-WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 -Wundef \
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wformat=2 -Wno-format-zero-length -Wundef \
         -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
         -Wwrite-strings -Wcast-qual -Wpointer-arith -Wvla -Wswitch-enum \
         -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion
@@ -63,6 +63,7 @@ $(B)/flotilla-worker:    $(WORKER) $(B)/worker/main.o $(COMMON)
 $(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(COMMON)
 $(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
 $(UNIT): LDLIBS += $(TESTLIBS)
+$(B)/tests/unit/%.o: CFLAGS += -Wno-missing-prototypes
 $(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
 $(PROGS) $(UNIT):
 	$(call say,LD)
