@@ -11,7 +11,7 @@
  *    2    1  state         job_states.def
  *    3    1  flags         '-', or 'c': cancel asked while active
  *    4    6  tnum          transition number, +1 at every write of the header
- *   10   16  token         8 of the worker's tag, 8 of its start call; proves the claim
+ *   10   16  token         8 of the worker's tag, 8 of its start call; proves the claim; '-' x 16: none
  *   26   11  started       ms, latest start; 0 never
  *   37    3  run           1, +1 at each replay
  *   40    3  attempts      spent
@@ -28,7 +28,7 @@
  *  113   16  digest        first 64 bits of SHA-256 of the canonical document
  *  129       (end)
  *
- * The same offsets stand in lua/prelude.lua; tests/unit/test_record.c compares them.
+ * The same offsets stand in record_fields.def, which record.c and its test read, and in lua/prelude.lua.
  * Changing the layout: new version number, and every script must know both.
  */
 #ifndef FLOTILLA_RECORD_H
