@@ -54,8 +54,9 @@ NODISCARD bool json_read_bool(struct span v, bool *ret);
 NODISCARD bool json_read_string(struct span v, struct buf *b);
 /* Unescaped and NUL-terminated into fixed memory; false when not a string, too long, or with NUL inside. */
 NODISCARD bool json_read_text(struct span v, char *text, size_t size);
-bool json_is_null(struct span v);   /* absent counts as null */
-bool json_is_string(struct span v, const char *text); /* a string equal to text (no escapes) */
+/* Two questions (their names keep clear of jansson's json_is_* macros). */
+bool json_absent(struct span v);                    /* not there, or null */
+bool json_equals(struct span v, const char *text);  /* a string equal to text (no escapes) */
 
 /* Writing: append to a buf. */
 void json_add_string(struct buf *b, const char *p, size_t n); /* quoted and escaped; invalid UTF-8 becomes U+FFFD */
