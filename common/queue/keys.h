@@ -1,0 +1,32 @@
+/* keys.h - the one place that spells a key.
+ *
+ * All keys of the queue share the hash tag {0}: fl:{0}:<name>.
+ */
+#ifndef FLOTILLA_KEYS_H
+#define FLOTILLA_KEYS_H
+
+#include "common/core/base.h"
+#include "common/io/redis.h"
+#include "common/queue/record.h"
+
+enum key_id {
+#define X(NAME, name) KEY_##NAME,
+#include "common/queue/keys.def"
+    KEY_COUNT
+};
+
+struct keys {
+    char *fixed[KEY_COUNT];
+    char *ready[QUEUE_COUNT + 1], *wake[QUEUE_COUNT + 1]; /* by queue number, from 1 */
+    char *job, *reply, *active, *spend, *gather;          /* prefixes: "fl:{0}:job:" */
+};
+
+void keys_init(struct keys *k, const char *prefix);
+void keys_done(struct keys *k);
+static inline const char *key(const struct keys *k, enum key_id id) { return k->fixed[id]; }
+/* Add prefix + id as one argument: keys_arg(a, k->job, id). */
+void keys_arg(struct redis_args *a, const char *prefix, const char *id);
+/* ready 1..8, then wake 1..8: sixteen arguments. */
+void keys_arg_queues(struct redis_args *a, const struct keys *k);
+
+#endif

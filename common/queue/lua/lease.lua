@@ -1,0 +1,17 @@
+-- lease.lua - hold, renew or give up the scheduler's lease.
+--
+-- KEYS: 1 lease
+-- ARGV: 1 token  2 ms it is held; 0 gives it up
+-- Returns 'held', 'taken' (it was free and is now held), 'other' or 'free' (given up).
+local holder = redis.call('GET', KEYS[1])
+if tonumber(ARGV[2]) == 0 then
+    if holder == ARGV[1] then redis.call('DEL', KEYS[1]) end
+    return 'free'
+end
+if holder == ARGV[1] then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    return 'held'
+end
+if holder then return 'other' end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 'taken'

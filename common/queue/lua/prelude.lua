@@ -1,0 +1,128 @@
+-- prelude.lua - put before every script: the record's layout and shared parts.
+--
+-- KEYS, ARGV: those of the script that follows.
+-- Returns: nothing; it defines local functions only.
+--
+-- The offsets are those of common/queue/record.h (here 1-based).  Numbers in a
+-- record are fixed-width lower-case hex, so that strings compare as numbers.
+local HEADER = 129
+local ZERO = '00000000000'
+local STATUS = {c = 'completed', p = 'partial', f = 'failed', x = 'cancelled', e = 'expired', j = 'rejected'}
+
+local function now_ms()
+    local t = redis.call('TIME')
+    return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function hex11(n)
+    return string.format('%011x', n)
+end
+
+-- Wake one sleeping worker of a queue; at most 64 tokens lie there.
+local function ring(wake)
+    if redis.call('LLEN', wake) < 64 then redis.call('LPUSH', wake, '1') end
+end
+
+-- Ids by queue number -> ready lists.  front: they run before what is there,
+-- first id first; else behind it, first id first.
+local function enqueue(lists, ready1, wake1, front)
+    for q, ids in pairs(lists) do
+        if front then
+            local turned = {}
+            for i = #ids, 1, -1 do turned[#turned + 1] = ids[i] end
+            redis.call('RPUSH', KEYS[ready1 + q - 1], unpack(turned))
+        else
+            redis.call('LPUSH', KEYS[ready1 + q - 1], unpack(ids))
+        end
+        ring(KEYS[wake1 + q - 1])
+    end
+end
+
+local function append(lists, q, id)
+    local list = lists[q]
+    if not list then
+        list = {}
+        lists[q] = list
+    end
+    list[#list + 1] = id
+end
+
+-- ---- money ----
+-- Cost events travel in ARGV as: n, then n times
+--   event_id, document, dimension set, cost, prompt tokens, completion tokens, estimate
+-- and dimension sets as: n, then n times: k, k names ("model:..", "tenant:..", ...).
+local sums = {}
+local sets = {}
+
+local function read_sets(a)
+    local n = tonumber(ARGV[a])
+    a = a + 1
+    for s = 1, n do
+        local k = tonumber(ARGV[a])
+        local names = {}
+        for i = 1, k do names[i] = ARGV[a + i] end
+        sets[s] = names
+        a = a + k + 1
+    end
+    return a
+end
+
+local function add_cost(a, costs_key, id, doc)
+    redis.call('XADD', costs_key, '*', 'id', id, 'doc', doc)
+    local s = ARGV[a + 2]
+    local sum = sums[s]
+    if not sum then
+        sum = {0, 0, 0, 0, 0}
+        sums[s] = sum
+    end
+    sum[1] = sum[1] + ARGV[a + 3]
+    sum[2] = sum[2] + 1
+    sum[3] = sum[3] + ARGV[a + 4]
+    sum[4] = sum[4] + ARGV[a + 5]
+    sum[5] = sum[5] + ARGV[a + 6]
+end
+
+-- The events at ARGV[a] when the job's transition was written.
+local function add_costs(a, costs_key, id)
+    local n = tonumber(ARGV[a])
+    a = a + 1
+    for _ = 1, n do
+        add_cost(a, costs_key, id, ARGV[a + 1])
+        a = a + 7
+    end
+    return a
+end
+
+-- The same when it was stale: the money was spent all the same, once.
+local function add_late_costs(a, costs_key, late_key, id, now)
+    local n = tonumber(ARGV[a])
+    a = a + 1
+    for _ = 1, n do
+        if redis.call('ZADD', late_key, 'NX', now, ARGV[a]) == 1 then
+            local doc = string.gsub(ARGV[a + 1], '"flags":%[(.)', function(c)
+                return '"flags":["duplicate"' .. (c == ']' and ']' or ',' .. c)
+            end, 1)
+            add_cost(a, costs_key, id, doc)
+        end
+        a = a + 7
+    end
+    return a
+end
+
+local function skip_costs(a)
+    return a + 1 + 7 * tonumber(ARGV[a])
+end
+
+local SUM_NAMES = {'cost', 'calls', 'prompt', 'completion', 'estimate'}
+local function write_sums(spend_key)
+    for s, sum in pairs(sums) do
+        for _, dim in ipairs(sets[tonumber(s)]) do
+            for i = 1, 5 do
+                if sum[i] ~= 0 then
+                    redis.call('HINCRBY', spend_key, dim .. '|' .. SUM_NAMES[i], string.format('%.0f', sum[i]))
+                end
+            end
+        end
+    end
+end
+

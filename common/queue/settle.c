@@ -1,0 +1,386 @@
+/* settle.c - see settle.h.
+ *
+ * A batch is three growing pieces, kept in RESP form so that sending (again)
+ * is three copies: the per-job keys, the dimension sets of its cost events, and
+ * the per-job arguments.  Dimension sets ("model:x", "tenant:y", ...) are
+ * written once per batch and named by number, so that the script sums the
+ * events of a batch before it touches the spend hash. */
+#include "common/queue/settle.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/core/xalloc.h"
+#include "common/queue/scripts.h"
+
+#define SETS_SEARCHED 32 /* the latest ones; a set written twice is only some bytes more */
+
+struct settle {
+    enum settle_kind kind;
+    struct redis_args sets, jobs; /* parts of the command */
+    struct dim_set {
+        char *text;
+        size_t n;
+    } *set;
+    size_t set_count, set_cap;
+    void **items;
+    size_t count, cap;
+    struct buf scratch;
+    /* while it is sent */
+    settle_cb *cb;
+    void *arg;
+    /* per item: which keys follow the record's, and the ids */
+    struct buf ids; /* NUL-separated: id, flags, webhook id */
+};
+
+struct settle *settle_new(enum settle_kind kind)
+{
+    struct settle *s = xcalloc(1, sizeof *s);
+
+    s->kind = kind;
+    redis_args_init(&s->sets);
+    redis_args_init(&s->jobs);
+    buf_init(&s->scratch, 64 << 20);
+    buf_init(&s->ids, 16 << 20);
+    return s;
+}
+
+void settle_free(struct settle *s)
+{
+    if (!s)
+        return;
+    redis_args_done(&s->sets);
+    redis_args_done(&s->jobs);
+    buf_done(&s->scratch);
+    buf_done(&s->ids);
+    for (size_t i = 0; i < s->set_count; i++)
+        free(s->set[i].text);
+    free(s->set);
+    free(s->items);
+    free(s);
+}
+
+enum settle_kind settle_kind_of(const struct settle *s) { return s->kind; }
+size_t settle_count(const struct settle *s) { return s->count; }
+size_t settle_bytes(const struct settle *s) { return s->jobs.bytes.n; }
+
+void *settle_item(const struct settle *s, size_t i)
+{
+    assert(i < s->count);
+    return s->items[i];
+}
+
+static void add_item(struct settle *s, void *item)
+{
+    if (s->count == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 16;
+        s->items = xrealloc(s->items, s->cap * sizeof *s->items);
+    }
+    s->items[s->count++] = item;
+}
+
+/* ---- dimension sets ---- */
+
+static void add_dim(struct buf *b, const char *name, struct span text)
+{
+    buf_puts(b, name);
+    buf_add_span(b, text);
+    buf_putc(b, '\0');
+}
+
+/* Raw JSON strings lose their quotes; escapes stay as they are. */
+static struct span unquoted(struct span v)
+{
+    return v.n >= 2 && v.p[0] == '"' ? (struct span){v.p + 1, v.n - 2} : v;
+}
+
+static void write_dims(struct buf *b, const struct cost_event *e)
+{
+    const char *type = job_type_name(e->type);
+    struct json_iter it;
+
+    buf_clear(b);
+    add_dim(b, "total", (struct span){"", 0});
+    add_dim(b, "model:", e->model);
+    add_dim(b, "type:", (struct span){type, strlen(type)});
+    if (!json_is_null(e->tenant))
+        add_dim(b, "tenant:", unquoted(e->tenant));
+    if (e->tags.n && json_iter_init(&it, e->tags.p, e->tags.n))
+        while (json_next(&it)) {
+            buf_puts(b, "tag:");
+            buf_add_span(b, it.key);
+            add_dim(b, "=", unquoted(it.value));
+        }
+}
+
+static void write_set(struct settle *s, const char *text, size_t n)
+{
+    size_t k = 0;
+
+    for (size_t i = 0; i < n; i++)
+        k += text[i] == '\0';
+    redis_arg_int(&s->sets, (int64_t)k);
+    for (const char *p = text; p < text + n; p += strlen(p) + 1)
+        redis_arg_str(&s->sets, p);
+}
+
+static size_t dimension_set(struct settle *s, const struct cost_event *e)
+{
+    struct buf *b = &s->scratch;
+
+    write_dims(b, e);
+    for (size_t i = s->set_count; i-- > 0 && s->set_count - i <= SETS_SEARCHED;)
+        if (s->set[i].n == b->n && !memcmp(s->set[i].text, b->p, b->n))
+            return i + 1;
+    if (s->set_count == s->set_cap) {
+        s->set_cap = s->set_cap ? s->set_cap * 2 : 8;
+        s->set = xrealloc(s->set, s->set_cap * sizeof *s->set);
+    }
+    s->set[s->set_count].n = b->n;
+    s->set[s->set_count].text = xmalloc(b->n);
+    memcpy(s->set[s->set_count].text, b->p, b->n);
+    write_set(s, b->p, b->n);
+    return ++s->set_count;
+}
+
+static void add_costs(struct settle *s, const struct cost_event *costs, size_t count)
+{
+    struct redis_args *a = &s->jobs;
+
+    redis_arg_int(a, (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        const struct cost *c = &costs[i].cost;
+        size_t set = dimension_set(s, &costs[i]);
+
+        buf_clear(&s->scratch);
+        cost_write(&costs[i], &s->scratch);
+        redis_arg_str(a, costs[i].event_id);
+        redis_arg_span(a, buf_span(&s->scratch));
+        redis_arg_int(a, (int64_t)set);
+        redis_arg_int(a, c->cost_nanousd);
+        redis_arg_int(a, c->prompt_tokens);
+        redis_arg_int(a, c->completion_tokens);
+        redis_arg_int(a, c->estimate_nanousd);
+    }
+}
+
+/* ---- outcomes ---- */
+
+static void add_claim(struct redis_args *a, const struct record *held)
+{
+    char claim[6 + RECORD_TOKEN + 1];
+
+    snprintf(claim, sizeof claim, "%06x%s", held->tnum, held->token);
+    redis_arg_str(a, claim);
+}
+
+static void add_id(struct settle *s, const char *id, const char *flags, const char *webhook_id)
+{
+    buf_puts(&s->ids, id);
+    buf_putc(&s->ids, '\0');
+    buf_puts(&s->ids, flags);
+    buf_putc(&s->ids, '\0');
+    buf_puts(&s->ids, webhook_id ? webhook_id : "");
+    buf_putc(&s->ids, '\0');
+}
+
+void settle_finish(struct settle *s, const struct finish *f, void *item)
+{
+    struct redis_args *a = &s->jobs;
+    struct record next = f->next;
+    char header[RECORD_HEADER], flags[5];
+    size_t n = 0;
+
+    assert(s->kind == SETTLE_FINISH && job_state_ended(next.state));
+    if (f->publish)
+        flags[n++] = 'p';
+    if (f->dead)
+        flags[n++] = 'd';
+    if (f->reply)
+        flags[n++] = 'r';
+    if (f->webhook_id)
+        flags[n++] = 'w';
+    flags[n] = '\0';
+    next.tnum = f->held->tnum + 1;
+    next.cancel_asked = false;
+    next.doc_bytes = f->doc.n;
+    memcpy(next.token, f->held->token, sizeof next.token);
+    record_write(&next, header);
+    add_id(s, f->id, flags, f->webhook_id);
+    redis_arg_str(a, f->id);
+    add_claim(a, f->held);
+    redis_arg_str(a, flags);
+    redis_arg_pieces(a, (const struct span[]){{header, RECORD_HEADER}, f->doc}, 2);
+    redis_arg_span(a, f->result);
+    redis_arg_str(a, f->webhook_id ? f->webhook_id : "");
+    redis_arg_span(a, f->webhook_record);
+    add_costs(s, f->costs, f->cost_count);
+    add_item(s, item);
+}
+
+void settle_defer(struct settle *s, const struct defer *d, void *item)
+{
+    struct redis_args *a = &s->jobs;
+    struct record next = d->next;
+    char header[RECORD_HEADER];
+
+    assert(s->kind == SETTLE_DEFER);
+    next.state = JOB_STATE_READY;
+    next.tnum = d->held->tnum + 1;
+    next.cancel_asked = false;
+    memcpy(next.token, d->held->token, sizeof next.token);
+    record_write(&next, header);
+    add_id(s, d->id, "", NULL);
+    redis_arg_str(a, d->id);
+    add_claim(a, d->held);
+    redis_arg_int(a, (int64_t)next.queue);
+    redis_arg_str(a, queue_name(next.queue));
+    redis_arg_int(a, d->delay_ms);
+    redis_arg_str(a, d->front ? "f" : "b");
+    redis_arg(a, header, RECORD_HEADER);
+    redis_arg_span(a, d->body);
+    add_costs(s, d->costs, d->cost_count);
+    add_item(s, item);
+}
+
+/* ---- sending ---- */
+
+static void add_part(struct redis_args *to, const struct redis_args *part)
+{
+    buf_add(&to->bytes, part->bytes.p, part->bytes.n);
+    to->count += part->count;
+}
+
+static void add_spend_key(struct redis_args *a, const struct keys *k)
+{
+    char day[9];
+
+    keys_arg(a, k->spend, clock_day(clock_wall_ms(), day));
+}
+
+static void add_job_keys(struct redis_args *a, const struct settle *s, const struct keys *k)
+{
+    const char *p = s->ids.p, *end = p + s->ids.n;
+
+    while (p < end) {
+        const char *id = p, *flags = id + strlen(id) + 1, *hook = flags + strlen(flags) + 1;
+
+        keys_arg(a, k->job, id);
+        if (strchr(flags, 'r'))
+            keys_arg(a, k->reply, id);
+        if (strchr(flags, 'w'))
+            keys_arg(a, k->job, hook);
+        p = hook + strlen(hook) + 1;
+    }
+}
+
+static void finish_head(struct redis_args *a, const struct settle_who *w)
+{
+    const struct keys *k = w->keys;
+
+    redis_arg_str(a, key(k, KEY_LEASE));
+    keys_arg(a, k->active, w->worker ? w->worker : "~");
+    redis_arg_str(a, key(k, KEY_RESULTS));
+    redis_arg_str(a, key(k, KEY_COSTS));
+    redis_arg_str(a, key(k, KEY_DEAD));
+    redis_arg_str(a, key(k, KEY_CANCELS));
+    add_spend_key(a, k);
+    redis_arg_str(a, key(k, KEY_LATE));
+    redis_arg_str(a, k->ready[QUEUE_WEBHOOK]);
+    redis_arg_str(a, k->wake[QUEUE_WEBHOOK]);
+}
+
+static void defer_head(struct redis_args *a, const struct settle_who *w)
+{
+    const struct keys *k = w->keys;
+
+    redis_arg_str(a, key(k, KEY_LEASE));
+    keys_arg(a, k->active, w->worker ? w->worker : "~");
+    redis_arg_str(a, key(k, KEY_COSTS));
+    add_spend_key(a, k);
+    redis_arg_str(a, key(k, KEY_LATE));
+    redis_arg_str(a, key(k, KEY_DELAYED));
+    redis_arg_str(a, key(k, KEY_BELL));
+    keys_arg_queues(a, k);
+}
+
+static size_t build(const struct settle *s, const struct settle_who *w, struct redis_args *a)
+{
+    size_t nkeys;
+
+    redis_args_init(a);
+    if (s->kind == SETTLE_FINISH)
+        finish_head(a, w);
+    else
+        defer_head(a, w);
+    add_job_keys(a, s, w->keys);
+    nkeys = a->count;
+    redis_arg_str(a, w->lease ? w->lease : "");
+    if (s->kind == SETTLE_FINISH) {
+        redis_arg_int(a, w->ids_ms);
+        redis_arg_int(a, w->dead_ms);
+        redis_arg_int(a, w->reply_ms);
+    }
+    redis_arg_int(a, (int64_t)s->set_count);
+    add_part(a, &s->sets);
+    add_part(a, &s->jobs);
+    return nkeys;
+}
+
+static enum script_id script_of(const struct settle *s)
+{
+    return s->kind == SETTLE_FINISH ? SCRIPT_FINISH : SCRIPT_DEFER;
+}
+
+const char *settle_codes(const struct settle *s, const struct reply *reply, const struct err *redis_err, struct err *err)
+{
+    struct span codes = reply_span(reply_at(reply, 1));
+
+    if (!reply) {
+        *err = *redis_err;
+        return NULL;
+    }
+    if (!reply_is(reply_at(reply, 0), "ok") || codes.n != s->count) {
+        struct span said = reply_span(reply_type(reply) == REPLY_ARRAY ? reply_at(reply, 0) : reply);
+
+        err_set(err, ERR_REDIS, "%.*s", (int)(said.n > 200 ? 200 : said.n), said.p ? said.p : "");
+        return NULL;
+    }
+    return codes.p;
+}
+
+static void on_answer(void *arg, const struct reply *reply, const struct err *redis_err)
+{
+    struct settle *s = arg;
+    struct err err = {0};
+    const char *codes = settle_codes(s, reply, redis_err, &err);
+
+    s->cb(s->arg, s, codes, codes ? NULL : &err);
+}
+
+void settle_send(struct settle *s, struct redis *r, const struct settle_who *who, settle_cb *cb, void *arg)
+{
+    struct redis_args a;
+    size_t nkeys = build(s, who, &a);
+
+    s->cb = cb;
+    s->arg = arg;
+    redis_script(r, script(script_of(s)), nkeys, &a, on_answer, s);
+}
+
+void settle_args(const struct settle *s, const struct settle_who *who, struct redis_args *ret)
+{
+    struct redis_args a;
+    size_t nkeys = build(s, who, &a);
+
+    redis_args_init(ret);
+    redis_arg_str(ret, "EVAL");
+    redis_arg_str(ret, script(script_of(s))->text);
+    redis_arg_int(ret, (int64_t)nkeys);
+    add_part(ret, &a);
+    redis_args_done(&a);
+}

@@ -1,0 +1,105 @@
+/* work.c - see work.h; the scripts are lua/claim.lua, start.lua, heartbeat.lua. */
+#include "common/queue/work.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/core/random.h"
+#include "common/queue/scripts.h"
+
+void work_new_id(char id[WORKER_ID_MAX])
+{
+    char host[65] = "", tag[2 * (WORKER_TAG / 2) + 1];
+
+    gethostname(host, sizeof host - 1);
+    for (char *p = host; *p; p++)
+        if (!isalnum((unsigned char)*p) && *p != '.')
+            *p = '-';
+    random_hex(tag, WORKER_TAG / 2);
+    snprintf(id, WORKER_ID_MAX, "%s-%s", host[0] ? host : "host", tag);
+}
+
+const char *work_tag(const char *worker_id)
+{
+    size_t n = strlen(worker_id);
+
+    return n > WORKER_TAG ? worker_id + n - WORKER_TAG : worker_id;
+}
+
+void work_claim(struct redis *r, const struct keys *k, const char *worker, const struct work_want *wants, size_t n,
+                int total, redis_cb *cb, void *arg)
+{
+    struct redis_args a;
+    size_t nkeys;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, key(k, KEY_WORKERS));
+    keys_arg(&a, k->active, worker);
+    redis_arg_str(&a, key(k, KEY_PAUSED));
+    for (size_t i = 0; i < n; i++)
+        redis_arg_str(&a, k->ready[wants[i].queue]);
+    for (size_t i = 0; i < n; i++)
+        redis_arg_str(&a, k->wake[wants[i].queue]);
+    nkeys = a.count;
+    redis_arg_str(&a, worker);
+    redis_arg_int(&a, (int64_t)n);
+    redis_arg_int(&a, total);
+    for (size_t i = 0; i < n; i++) {
+        redis_arg_str(&a, queue_name(wants[i].queue));
+        redis_arg_int(&a, wants[i].quota);
+        redis_arg_int(&a, wants[i].most);
+    }
+    redis_script(r, script(SCRIPT_CLAIM), nkeys, &a, cb, arg);
+}
+
+void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token, const char *const *ids,
+                size_t n, redis_cb *cb, void *arg)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, key(k, KEY_WORKERS));
+    keys_arg(&a, k->active, worker);
+    for (size_t i = 0; i < n; i++)
+        keys_arg(&a, k->job, ids[i]);
+    redis_arg_str(&a, worker);
+    redis_arg_str(&a, token);
+    for (size_t i = 0; i < n; i++)
+        redis_arg_str(&a, ids[i]);
+    redis_script(r, script(SCRIPT_START), n + 2, &a, cb, arg);
+}
+
+void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what, bool first,
+                    redis_cb *cb, void *arg)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, key(k, KEY_WORKERS));
+    redis_arg_str(&a, key(k, KEY_CANCELS));
+    redis_arg_str(&a, key(k, KEY_SCALE));
+    redis_arg_str(&a, key(k, KEY_STOPS));
+    redis_arg_str(&a, worker);
+    redis_arg_span(&a, what);
+    redis_arg_str(&a, first ? "1" : "0");
+    redis_script(r, script(SCRIPT_HEARTBEAT), 4, &a, cb, arg);
+}
+
+bool work_is_gone(const struct reply *reply) { return reply_is(reply_at(reply, 0), "gone"); }
+
+void work_wait(struct redis *r, const struct keys *k, const struct work_want *wants, size_t n, int64_t block_ms,
+               redis_cb *cb, void *arg)
+{
+    struct redis_args a;
+    char seconds[32];
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "BLPOP");
+    for (size_t i = 0; i < n; i++)
+        redis_arg_str(&a, k->wake[wants[i].queue]);
+    snprintf(seconds, sizeof seconds, "%lld.%03lld", (long long)(block_ms / 1000), (long long)(block_ms % 1000));
+    redis_arg_str(&a, seconds);
+    redis_send_blocking(r, &a, block_ms, cb, arg);
+}

@@ -1,0 +1,40 @@
+/* work.h - how a worker process takes jobs: heartbeat, claim, start.
+ *
+ * A worker id is "<host>-<tag>", tag = 8 hex digits; a token is the tag and 8
+ * hex digits that count the start calls of this worker.
+ */
+#ifndef FLOTILLA_WORK_H
+#define FLOTILLA_WORK_H
+
+#include "common/core/base.h"
+#include "common/core/err.h"
+#include "common/queue/keys.h"
+
+#define WORKER_TAG    8
+#define WORKER_ID_MAX 80
+
+/* A fresh worker id for this host. */
+void work_new_id(char id[WORKER_ID_MAX]);
+/* The tag of a worker id: its last 8 characters. */
+const char *work_tag(const char *worker_id);
+
+/* One queue in a claim. */
+struct work_want {
+    enum queue_id queue;
+    int quota; /* its share while others have work too */
+    int most;  /* never more than this */
+};
+void work_claim(struct redis *r, const struct keys *k, const char *worker, const struct work_want *wants, size_t n,
+                int total, redis_cb *cb, void *arg);
+/* ids: NUL-separated, n of them. */
+void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token, const char *const *ids,
+                size_t n, redis_cb *cb, void *arg);
+void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what, bool first,
+                    redis_cb *cb, void *arg);
+/* True when a reply of these scripts says that this worker is not registered (any more). */
+bool work_is_gone(const struct reply *reply);
+/* Wait for work on these queues, at most block_ms. */
+void work_wait(struct redis *r, const struct keys *k, const struct work_want *wants, size_t n, int64_t block_ms,
+               redis_cb *cb, void *arg);
+
+#endif
