@@ -106,6 +106,8 @@ void redis_forget(struct redis *r, const void *arg);
 const struct reply *redis_call(struct redis *r, struct redis_args *a, struct err *err);
 
 /* ---- replies ---- */
+/* err is an error reply whose first word is code: reply_error(err, "OOM"). */
+bool reply_error(const struct err *err, const char *code);
 enum reply_type { REPLY_NIL, REPLY_INT, REPLY_STRING, REPLY_STATUS, REPLY_ERROR, REPLY_ARRAY };
 enum reply_type reply_type(const struct reply *r); /* NULL counts as NIL */
 int64_t reply_int(const struct reply *r);           /* 0 unless INT (or a decimal string) */
