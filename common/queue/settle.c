@@ -107,7 +107,7 @@ static void write_dims(struct buf *b, const struct cost_event *e)
     add_dim(b, "total", (struct span){"", 0});
     add_dim(b, "model:", e->model);
     add_dim(b, "type:", (struct span){type, strlen(type)});
-    if (!json_is_null(e->tenant))
+    if (!json_absent(e->tenant))
         add_dim(b, "tenant:", unquoted(e->tenant));
     if (e->tags.n && json_iter_init(&it, e->tags.p, e->tags.n))
         while (json_next(&it)) {

@@ -1,0 +1,279 @@
+/* recover.c - see recover.h.
+ *
+ *   SMEMBERS active --> MGET 128 records --> defer / finish --> ... --> bury
+ *        ^                                                              | busy: some are left
+ *        +--------------------------------------------------------------+
+ *
+ * Each job is moved only if its record still carries the dead worker's tag and
+ * the transition number that was read, so recovering twice, or beside another
+ * scheduler, changes nothing. */
+#include "common/queue/recover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/xalloc.h"
+#include "common/queue/ending.h"
+#include "common/queue/scripts.h"
+#include "common/queue/work.h"
+
+enum { CHUNK = 128, ROUNDS = 5 };
+
+struct recover {
+    struct recover_options o;
+    struct job_defaults defaults;
+    struct recover_report report;
+    recover_cb *cb;
+    void *arg;
+    char **ids;
+    size_t count, next, chunk;
+    int rounds, waiting; /* settle calls under way */
+    bool look_again;     /* a cancel came in between: this chunk is read once more */
+    struct err failed;
+};
+
+static void load(struct recover *v);
+
+static void forget_ids(struct recover *v)
+{
+    for (size_t i = 0; i < v->count; i++)
+        free(v->ids[i]);
+    free(v->ids);
+    v->ids = NULL;
+    v->count = v->next = 0;
+}
+
+static void end(struct recover *v, const struct err *err)
+{
+    forget_ids(v);
+    v->cb(v->arg, &v->report, err);
+    free((void *)(uintptr_t)v->o.worker);
+    free((void *)(uintptr_t)v->o.what);
+    free((void *)(uintptr_t)v->o.lease);
+    free((void *)(uintptr_t)v->o.blame);
+    free(v);
+}
+
+static void on_buried(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct recover *v = arg;
+    struct err gone = {0};
+
+    if (!reply) {
+        end(v, err);
+    } else if (reply_is(reply, "busy") && ++v->rounds < ROUNDS) {
+        load(v);
+    } else if (reply_is(reply, "ok") || reply_is(reply, "alive")) {
+        v->report.alive = reply_is(reply, "alive");
+        end(v, NULL);
+    } else {
+        err_set(&gone, ERR_REDIS, "%.*s", (int)reply_span(reply).n, reply_span(reply).p);
+        end(v, &gone);
+    }
+}
+
+static void bury(struct recover *v)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, key(v->o.keys, KEY_LEASE));
+    redis_arg_str(&a, key(v->o.keys, KEY_WORKERS));
+    keys_arg(&a, v->o.keys->active, v->o.worker);
+    redis_arg_str(&a, v->o.lease ? v->o.lease : "");
+    redis_arg_str(&a, v->o.worker);
+    redis_arg_str(&a, v->o.what ? v->o.what : "");
+    redis_script(v->o.redis, script(SCRIPT_BURY), 3, &a, on_buried, v);
+}
+
+/* ---- one job ---- */
+
+static void end_job(struct recover *v, struct settle *ends, const char *id, const struct record *rec,
+                    const struct job *job, const struct cost_event *cost, enum err_kind kind)
+{
+    struct result r;
+    struct ending e;
+    struct err err = {0};
+
+    err_set(&err, kind, kind == ERR_POISON ? "it crashed its worker %d times" : "cancelled while its worker died",
+            rec->crashes + 1);
+    result_from(&r, id, rec, job);
+    r.status = kind == ERR_POISON ? JOB_STATE_FAILED : JOB_STATE_CANCELLED;
+    r.attempts = rec->attempts + 1;
+    r.err = &err;
+    r.finished_ms = clock_wall_ms();
+    ending_make(&e, id, rec, job, &r, v->o.cfg->webhooks_output_bytes);
+    e.finish.next.crashes += kind == ERR_POISON;
+    e.finish.costs = cost;
+    e.finish.cost_count = cost != NULL;
+    settle_finish(ends, &e.finish, NULL);
+    ending_done(&e);
+    v->report.ended++;
+}
+
+static void recover_job(struct recover *v, struct settle *back, struct settle *ends, const char *id, struct span bytes)
+{
+    struct record rec;
+    struct job job;
+    struct cost_event lost;
+    const struct cost_event *cost = NULL;
+    bool blamed = v->o.blame && !strcmp(v->o.blame, id);
+
+    if (!record_read(bytes.p, bytes.n, &rec) || rec.state != JOB_STATE_ACTIVE ||
+        strncmp(rec.token, work_tag(v->o.worker), WORKER_TAG) != 0 ||
+        !job_read(record_doc(&rec, bytes.p, bytes.n), &v->defaults, &job))
+        return;
+    if (cost_of_lost_job(&lost, id, &rec, &job, &v->o.cfg->models, clock_wall_ms()))
+        cost = &lost;
+    if (blamed && rec.crashes + 1 >= v->o.cfg->retry_max_crashes) {
+        end_job(v, ends, id, &rec, &job, cost, ERR_POISON);
+    } else if (rec.cancel_asked) {
+        end_job(v, ends, id, &rec, &job, cost, ERR_CANCELLED);
+    } else {
+        struct defer d = {.id = id, .held = &rec, .next = rec, .front = true, .costs = cost, .cost_count = cost != NULL};
+
+        d.next.crashes += blamed;
+        settle_defer(back, &d, NULL);
+        v->report.given_back++;
+    }
+}
+
+/* ---- chunks ---- */
+
+/* Ids that need no transition (their record ended, or lives elsewhere) only leave the set. */
+static void drop_ids(struct recover *v, size_t first, size_t n)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "SREM");
+    keys_arg(&a, v->o.keys->active, v->o.worker);
+    for (size_t i = 0; i < n; i++)
+        redis_arg_str(&a, v->ids[first + i]);
+    redis_send(v->o.redis, &a, NULL, NULL);
+}
+
+static void next_chunk(struct recover *v);
+
+static void settled(struct recover *v, struct settle *s, const struct err *err)
+{
+    settle_free(s);
+    if (err)
+        v->failed = *err;
+    if (--v->waiting > 0)
+        return;
+    if (v->failed.kind != ERR_NONE) {
+        end(v, &v->failed);
+        return;
+    }
+    if (!v->look_again)
+        drop_ids(v, v->next - v->chunk, v->chunk);
+    v->look_again = false;
+    next_chunk(v);
+}
+
+/* Stale is fine: somebody else moved it. */
+static void on_settled(void *arg, struct settle *s, const char *codes, const struct err *err)
+{
+    struct recover *v = arg;
+
+    if (codes && memchr(codes, SETTLE_CANCEL, settle_count(s)))
+        v->look_again = true;
+    settled(v, s, err);
+}
+
+static void send_or_free(struct recover *v, struct settle *s)
+{
+    struct settle_who who = {.keys = v->o.keys,
+                             .worker = v->o.worker,
+                             .lease = v->o.lease,
+                             .ids_ms = v->o.cfg->retention_ids_ms,
+                             .dead_ms = v->o.cfg->retention_dead_ms,
+                             .reply_ms = v->o.cfg->limits_reply_ttl_ms};
+
+    if (settle_count(s))
+        settle_send(s, v->o.redis, &who, on_settled, v);
+    else
+        settled(v, s, NULL);
+}
+
+static void on_records(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct recover *v = arg;
+    struct settle *back, *ends;
+
+    if (!reply) {
+        end(v, err);
+        return;
+    }
+    back = settle_new(SETTLE_DEFER);
+    ends = settle_new(SETTLE_FINISH);
+    for (size_t i = 0; i < v->chunk; i++)
+        recover_job(v, back, ends, v->ids[v->next + i], reply_span(reply_at(reply, i)));
+    v->next += v->chunk;
+    v->waiting = 2;
+    send_or_free(v, back);
+    send_or_free(v, ends);
+}
+
+static void next_chunk(struct recover *v)
+{
+    struct redis_args a;
+
+    if (v->next == v->count) {
+        forget_ids(v);
+        bury(v);
+        return;
+    }
+    v->chunk = v->count - v->next < CHUNK ? v->count - v->next : CHUNK;
+    redis_args_init(&a);
+    redis_arg_str(&a, "MGET");
+    for (size_t i = 0; i < v->chunk; i++)
+        keys_arg(&a, v->o.keys->job, v->ids[v->next + i]);
+    redis_send(v->o.redis, &a, on_records, v);
+}
+
+static void on_ids(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct recover *v = arg;
+
+    if (!reply) {
+        end(v, err);
+        return;
+    }
+    forget_ids(v);
+    v->count = reply_count(reply);
+    v->ids = xcalloc(v->count + 1, sizeof *v->ids);
+    for (size_t i = 0; i < v->count; i++) {
+        struct span id = reply_span(reply_at(reply, i));
+
+        v->ids[i] = xstrndup(id.p, id.n);
+    }
+    next_chunk(v);
+}
+
+static void load(struct recover *v)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "SMEMBERS");
+    keys_arg(&a, v->o.keys->active, v->o.worker);
+    redis_send(v->o.redis, &a, on_ids, v);
+}
+
+void recover_start(const struct recover_options *o, recover_cb *cb, void *arg)
+{
+    struct recover *v = xcalloc(1, sizeof *v);
+
+    v->o = *o;
+    v->o.worker = xstrdup(o->worker);
+    v->o.what = xstrdup(o->what);
+    v->o.lease = xstrdup(o->lease);
+    v->o.blame = xstrdup(o->blame);
+    v->cb = cb;
+    v->arg = arg;
+    job_defaults_from(&v->defaults, o->cfg);
+    load(v);
+}
