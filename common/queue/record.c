@@ -132,7 +132,7 @@ static inline uint64_t get_hex(const char *p, int len, bool *bad)
     return v;
 }
 
-/* Text up to its padding. */
+/* Text up to its padding (0: it has none). */
 static void get_text(const char *p, size_t len, char padding, char *text)
 {
     while (len > 0 && p[len - 1] == padding)
@@ -146,7 +146,7 @@ static void get_texts(const char *p, struct record *r)
     r->state = (enum job_state)find_code(states, JOB_STATE_COUNT, p[AT_state]);
     r->cancel_asked = p[AT_flags] == 'c';
     r->type = (enum job_type_id)find_code(types, JOB_TYPE_COUNT, p[AT_type]);
-    get_text(p + AT_token, LEN_token, '-', r->token);
+    get_text(p + AT_token, LEN_token, 0, r->token);
     get_text(p + AT_step, LEN_step, ' ', r->step);
     get_text(p + AT_digest, LEN_digest, 0, r->digest);
 }
@@ -213,7 +213,7 @@ void record_write(const struct record *r, char header[RECORD_HEADER])
     header[AT_state] = row(states, JOB_STATE_COUNT, r->state)->code;
     header[AT_flags] = r->cancel_asked ? 'c' : '-';
     header[AT_type] = row(types, JOB_TYPE_COUNT, r->type)->code;
-    put_text(header + AT_token, LEN_token, '-', r->token);
+    put_text(header + AT_token, LEN_token, '0', r->token);
     put_text(header + AT_step, LEN_step, ' ', r->step);
     put_text(header + AT_digest, LEN_digest, '0', r->digest);
 }

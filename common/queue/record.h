@@ -11,7 +11,7 @@
  *    2    1  state         job_states.def
  *    3    1  flags         '-', or 'c': cancel asked while active
  *    4    6  tnum          transition number, +1 at every write of the header
- *   10   16  token         8 of the worker's tag, 8 of its start call; proves the claim; '-' x 16: none
+ *   10   16  token         8 of the worker's tag, 8 of its start call; proves the claim; 16 x '0': none yet
  *   26   11  started       ms, latest start; 0 never
  *   37    3  run           1, +1 at each replay
  *   40    3  attempts      spent

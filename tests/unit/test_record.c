@@ -99,12 +99,23 @@ static struct record any_record(void)
                        .type = (enum job_type_id)(1 + below(JOB_TYPE_COUNT - 1)),
                        .queue = (enum queue_id)(1 + below(QUEUE_COUNT)),
                        .doc_bytes = (size_t)below(1 << 28)};
-    if (below(4))
-        random_hex(r.token, 8);
+    random_hex(r.token, 8);
     random_hex(r.digest, 8);
     snprintf(r.step, sizeof r.step, "%.*s", (int)below(RECORD_STEP + 1), "abcdefghij");
     return r;
 }
+
+START_TEST(a_record_that_nobody_holds_has_a_token_of_zeros)
+{
+    struct record r = sample, back;
+    char header[RECORD_HEADER];
+
+    r.token[0] = 0;
+    record_write(&r, header);
+    ck_assert(record_read(header, sizeof header, &back));
+    ck_assert_str_eq(back.token, "0000000000000000");
+}
+END_TEST
 
 START_TEST(any_record_survives_the_round_trip)
 {
@@ -248,6 +259,7 @@ Suite *test_record(void)
     tcase_add_test(tc, fields_stand_in_order_and_without_gaps);
     tcase_add_test(tc, writes_every_field_at_its_place);
     tcase_add_test(tc, reads_back_what_was_written);
+    tcase_add_test(tc, a_record_that_nobody_holds_has_a_token_of_zeros);
     tcase_add_test(tc, any_record_survives_the_round_trip);
     tcase_add_test(tc, a_number_that_does_not_fit_becomes_the_largest_that_does);
     tcase_add_loop_test(tc, refuses_what_is_no_record_that_it_knows, 0, (int)ARRAY_LEN(damage));
