@@ -1,0 +1,92 @@
+#!/bin/sh
+# run.sh BUILD_DIR [PATTERN] - run the integration suites whose name matches.
+#
+# Suites mostly wait, so JOBS of them (3) run at a time, each a process of
+# BUILD_DIR/integration.  What one prints is kept, and shown only if it failed.
+# The last line adds all up in Check's own format.
+#
+#   JOBS=1 ...                     one after the other
+#   CK_VERBOSITY=verbose ...       (Check's) with JOBS=1 and one suite: every test
+#   CK_TIMEOUT_MULTIPLIER=5 ...    on a slow machine, or under a sanitizer
+#   REDIS_SERVER=valkey-server ... another server
+#   FLOTILLA_COLLECT=DIR           keep the documents that the tests saw
+set -eu
+
+[ $# -ge 1 ] || { echo "usage: run.sh BUILD_DIR [PATTERN]" >&2; exit 2; }
+build=$1
+pattern=${2:-.}
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+out=$(mktemp -d "${TMPDIR:-/tmp}/flotilla-run.XXXXXX")
+
+# shellcheck disable=SC2317 # the traps call it
+stop()
+{
+    code=$?
+    trap - EXIT INT TERM
+    # Check passes TERM on to the test that runs; its programs die with it.
+    jobs -p | xargs -r kill 2>/dev/null || :
+    rm -rf "$out"
+    exit "$code"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+case $build in
+*asan | *tsan) : "${CK_TIMEOUT_MULTIPLIER:=4}"; export CK_TIMEOUT_MULTIPLIER ;;
+esac
+if [ -z "${FLOTILLA_COLLECT:-}" ]; then
+    FLOTILLA_COLLECT=$out/collected
+    export FLOTILLA_COLLECT
+fi
+mkdir -p "$FLOTILLA_COLLECT"
+
+"$build/integration" --list | grep -E -- "$pattern" >"$out/suites" ||
+    { echo "no suite matches '$pattern'; there are:"; "$build/integration" --list; exit 2; }
+
+# One suite: its output and its exit code go to files named after it.
+run_suite()
+{
+    code=0
+    "$build/integration" "$1" >"$out/$1.log" 2>&1 </dev/null || code=$?
+    summary=$(grep -E '^[0-9]+%: Checks: ' "$out/$1.log" || echo "did not end: no summary")
+    if [ $code -eq 0 ]; then
+        printf '  %-20s %s\n' "$1" "$summary"
+    else
+        { printf '  %-20s %s  FAILED\n' "$1" "$summary"; sed 's/^/    /' "$out/$1.log"; } >"$out/$1.txt"
+        cat "$out/$1.txt"
+    fi
+    echo $code >"$out/$1.code"
+}
+
+# A slot is a line in a pipe: a suite takes one to run and puts it back.
+mkfifo "$out/slots"
+exec 3<>"$out/slots"
+n=0
+while [ $n -lt "${JOBS:-3}" ]; do
+    echo >&3
+    n=$((n + 1))
+done
+while read -r suite; do
+    read -r _ <&3
+    { run_suite "$suite" 3>&-; echo >&3; } &
+done <"$out/suites"
+wait
+
+failed=0
+while read -r suite; do
+    [ "$(cat "$out/$suite.code" 2>/dev/null)" = 0 ] || failed=$((failed + 1))
+done <"$out/suites"
+
+if ! sh "$here/schemas/check.sh" "$FLOTILLA_COLLECT"; then
+    failed=$((failed + 1))
+fi
+
+cat "$out"/*.log | sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' |
+    awk '{ checks += $1; failures += $2; errors += $3 }
+         END {
+             good = checks ? int(100 * (checks - failures - errors) / checks) : 0
+             printf "%d%%: Checks: %d, Failures: %d, Errors: %d\n", good, checks, failures, errors
+             exit !(checks > 0 && failures + errors == 0)
+         }' || failed=$((failed + 1))
+[ $failed -eq 0 ]
