@@ -1,0 +1,55 @@
+/* sim_rate.c - the provider's dynamic rate limit.
+ *
+ * Time is an argument, so a test walks through an hour in no time.  Each call
+ * first closes the second that has passed (grow or cut), then fills, then
+ * takes.
+ */
+#include "tests/sim/sim_rate.h"
+
+#define SECOND_US 1000000
+
+void sim_rate_reset(struct sim_rate *r)
+{
+    r->limit = r->level = r->start_per_s;
+    r->second = r->last_us = 0;
+    r->taken = r->refused = 0;
+}
+
+static void close_second(struct sim_rate *r, int64_t second)
+{
+    if (second == r->second)
+        return;
+    if (r->refused)
+        r->limit -= r->limit * r->cut_percent / 100;
+    else if (r->taken)
+        r->limit += r->growth_per_clean_s;
+    if (r->limit < 1)
+        r->limit = 1;
+    r->second = second;
+    r->taken = r->refused = 0;
+}
+
+bool sim_rate_take(struct sim_rate *r, int64_t now_us, int *ret_reset_s)
+{
+    bool pass;
+
+    if (!r->on)
+        return true;
+    if (r->limit <= 0)
+        sim_rate_reset(r);
+    close_second(r, now_us / SECOND_US);
+    if (r->last_us)
+        r->level += r->limit * (double)(now_us - r->last_us) / SECOND_US;
+    if (r->level > r->limit)
+        r->level = r->limit;
+    r->last_us = now_us;
+    pass = r->fixed_window ? r->taken < (int)r->limit : r->level >= 1;
+    if (pass) {
+        r->taken++;
+        r->level -= 1;
+    } else {
+        r->refused++;
+        *ret_reset_s = 1 + r->refused / (1 + (int)r->limit);
+    }
+    return pass;
+}

@@ -1,0 +1,29 @@
+/* sim_rate.h - the provider's dynamic rate limit, as a plain function of time.
+ *
+ * "dynamic": a bucket that fills with `limit` requests per second and holds a
+ * second's worth.  "fixed": at most `limit` requests in each whole second.
+ * The limit starts at start_per_s; every second with traffic and without a
+ * refusal adds growth_per_clean_s, every second with a refusal cuts it by
+ * cut_percent (never below one request per second).
+ */
+#ifndef FLOTILLA_SIM_RATE_H
+#define FLOTILLA_SIM_RATE_H
+
+#include "common/core/base.h"
+
+struct sim_rate {
+    bool on, fixed_window;
+    double start_per_s, growth_per_clean_s;
+    int cut_percent;
+    /* private */
+    double limit, level;
+    int64_t second, last_us;
+    int taken, refused;
+};
+
+/* Forget what happened; the settings stay. */
+void sim_rate_reset(struct sim_rate *r);
+/* May one more request pass now?  False: *ret_reset_s says how many seconds to wait (>= 1). */
+bool sim_rate_take(struct sim_rate *r, int64_t now_us, int *ret_reset_s);
+
+#endif
