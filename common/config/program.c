@@ -1,0 +1,90 @@
+/* program.c - see program.h. */
+#include "common/config/program.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "common/core/log.h"
+
+static const char *loaded_path, *loaded_name;
+
+static int usage(const struct program *p, FILE *to, int status)
+{
+    fprintf(to,
+            "usage: %s [-c FILE]\n%s\n\n"
+            "  -c FILE    configuration (else $FLOTILLA_CONFIG, /etc/flotilla/flotilla.yaml, defaults)\n"
+            "  --version  print the version\n"
+            "  --help     this text\n\n"
+            "Settings come from the file and the environment; `flotilla config show` lists them.\n",
+            p->name, p->usage);
+    return status;
+}
+
+void program_log(const char *name, const struct config *cfg)
+{
+    log_setup(name, (enum log_level)cfg->log_level, (enum log_format)cfg->log_format);
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit r;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
+int program_start(const struct program *p, int argc, char **argv, struct config **ret)
+{
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    struct err err = {0};
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
+        if (c == 'c') {
+            loaded_path = optarg;
+        } else if (c == 'V') {
+            printf("%s %s\n", p->name, FLOTILLA_VERSION);
+            return 0;
+        } else {
+            return usage(p, c == 'h' ? stdout : stderr, c == 'h' ? 0 : 2);
+        }
+    }
+    if (optind < argc)
+        return usage(p, stderr, 2);
+    *ret = config_load(loaded_path, &err);
+    if (!*ret) {
+        fprintf(stderr, "%s: %s\n", p->name, err.msg);
+        return 78;
+    }
+    loaded_name = p->name;
+    program_log(p->name, *ret);
+    signal(SIGPIPE, SIG_IGN);
+    raise_file_limit();
+    return -1;
+}
+
+bool program_reload(struct config **cfg)
+{
+    struct err err = {0};
+    struct config *fresh = config_load(loaded_path, &err);
+    struct buf changed = BUF(65536), restart = BUF(65536);
+
+    if (!fresh) {
+        log_err(LOG_ERROR, "reload.refused", &err);
+        return false;
+    }
+    config_diff(*cfg, fresh, &changed, &restart);
+    log_event(LOG_INFO, "reload", "changed=%s needs_restart=%s", log_quote(changed.n ? changed.p : ""),
+              log_quote(restart.n ? restart.p : ""));
+    buf_done(&changed);
+    buf_done(&restart);
+    program_log(loaded_name, fresh);
+    *cfg = fresh;
+    return true;
+}

@@ -1,0 +1,30 @@
+/* alert.c - see alert.h and schemas/alert.json. */
+#include "common/queue/alert.h"
+
+#include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/queue/scripts.h"
+
+#define ALERT_AGAIN_MS 3600000
+
+void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject, const char *message)
+{
+    struct buf doc = BUF(16384);
+    struct redis_args a;
+
+    buf_putc(&doc, '{');
+    json_add_str(&doc, "code", code);
+    json_add_str(&doc, "subject", subject);
+    json_add_str(&doc, "message", message);
+    json_add_int(&doc, "at", clock_wall_ms());
+    buf_putc(&doc, '}');
+    redis_args_init(&a);
+    redis_arg_str(&a, key(k, KEY_ALERTS));
+    redis_arg_str(&a, key(k, KEY_ALERTED));
+    redis_arg_str(&a, code);
+    redis_arg_str(&a, subject);
+    redis_arg_span(&a, buf_span(&doc));
+    redis_arg_int(&a, ALERT_AGAIN_MS);
+    redis_script(r, script(SCRIPT_ALERT), 2, &a, NULL, NULL);
+    buf_done(&doc);
+}

@@ -1,0 +1,247 @@
+/* intake.c - from LPUSHed bytes to stored jobs.
+ *
+ *             +------------------ some taken ------------------+
+ *             v                                                |
+ *   IDLE --> take --none--> WAITING (BLMOVE intake taken) --one--> check, submit, take
+ *
+ * One batch is in hand at a time.  Its entries lie in `taken` until submit has
+ * stored them, so at any death they are seen again by whoever takes next; a
+ * submit that ran although its answer was lost has emptied `taken`, so nothing
+ * is stored twice.  A single entry goes the short way: BLMOVE brings it, submit
+ * stores it (dropping it from `taken` by value), and a take behind it in the
+ * same pipeline looks for more. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/xalloc.h"
+#include "common/queue/job.h"
+#include "common/queue/scripts.h"
+#include "common/queue/submit.h"
+#include "scheduler/scheduler.h"
+
+enum { WAIT_MS = 5000, RETRY_MS = 200 };
+
+struct intake {
+    struct scheduler *s;
+    struct job_defaults defaults;
+    bool running, blocked;
+    bool busy;      /* a take or a submit is under way */
+    bool waiting;   /* BLMOVE is under way */
+    bool failed;    /* the last submit failed: pause before what it left in `taken` is tried again */
+    struct loop_timer *retry;
+};
+
+static void take(struct intake *i);
+static void next(struct intake *i);
+
+static void on_retry(void *arg)
+{
+    struct intake *i = arg;
+
+    i->retry = NULL;
+    take(i);
+}
+
+static void later(struct intake *i)
+{
+    i->busy = false;
+    if (!i->retry)
+        i->retry = loop_after(i->s->loop, RETRY_MS, on_retry, i);
+}
+
+/* ---- submit ---- */
+
+static void check_entry(struct intake *i, struct submit *batch, struct span entry)
+{
+    struct job_checked c;
+    struct err err = {0};
+
+    if (job_check(entry, &i->defaults, &c, &err)) {
+        submit_job(batch, &c);
+    } else {
+        submit_refusal(batch, &c, &err);
+        log_event(LOG_DEBUG, "intake.rejected", "job=%s code=%s msg=%s", log_quote(c.id), err_code(err.kind), log_quote(err.msg));
+    }
+}
+
+static void on_submitted(void *arg, struct submit *batch, const char *codes, int64_t due_ms, const struct err *err)
+{
+    struct intake *i = arg;
+
+    submit_free(batch);
+    if (codes) {
+        if (due_ms >= 0)
+            promoter_due_in(i->s->promoter, due_ms);
+        return;
+    }
+    if (err->kind == ERR_REDIS && strcmp(err->msg, "deposed") == 0)
+        lease_lost(i->s->lease);
+    else
+        log_err(LOG_WARN, "intake.submit", err); /* they are still in `taken` */
+    i->failed = true;
+}
+
+static void send_submit(struct intake *i, struct submit *batch, size_t drop, struct span value)
+{
+    const struct submit_how how = {.lease = lease_token(i->s->lease),
+                                   .drop = drop,
+                                   .drop_value = value,
+                                   .ids_ms = i->s->cfg->retention_ids_ms,
+                                   .reply_ms = i->s->cfg->limits_reply_ttl_ms};
+
+    submit_send(batch, i->s->redis, &how, on_submitted, i);
+}
+
+/* ---- take ---- */
+
+static void on_taken(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct intake *i = arg;
+    const struct reply *entries = reply_at(reply, 2);
+    size_t n = reply_count(entries);
+    struct submit *batch;
+
+    i->busy = false;
+    if (!reply) {
+        if (err->kind == ERR_REDIS)
+            log_err(LOG_WARN, "intake.take", err);
+        later(i);
+        return;
+    }
+    if (scheduler_deposed(i->s, reply) || !i->running)
+        return;
+    if (i->failed) {
+        i->failed = false;
+        later(i);
+        return;
+    }
+    if (n == 0) {
+        next(i);
+        return;
+    }
+    batch = submit_new(&i->s->keys);
+    for (size_t e = n; e-- > 0;) /* the oldest is the last */
+        check_entry(i, batch, reply_span(reply_at(entries, e)));
+    send_submit(i, batch, n, (struct span){"", 0});
+    take(i);
+}
+
+static void take(struct intake *i)
+{
+    struct redis_args a;
+
+    if (i->busy || !i->running || i->blocked)
+        return;
+    i->busy = true;
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&i->s->keys, KEY_LEASE));
+    redis_arg_str(&a, key(&i->s->keys, KEY_INTAKE));
+    redis_arg_str(&a, key(&i->s->keys, KEY_TAKEN));
+    redis_arg_str(&a, lease_token(i->s->lease));
+    redis_arg_int(&a, i->s->cfg->scheduler_take_jobs);
+    redis_arg_int(&a, i->s->cfg->scheduler_take_bytes);
+    redis_arg_int(&a, i->s->cfg->limits_job_bytes + 1);
+    redis_script(i->s->redis, script(SCRIPT_TAKE), 3, &a, on_taken, i);
+}
+
+/* ---- wait ---- */
+
+static void on_moved(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct intake *i = arg;
+    struct span entry = reply_span(reply);
+    struct submit *batch;
+
+    (void)err;
+    i->waiting = false;
+    if (!reply) {
+        later(i); /* unknown: the take will tell */
+        return;
+    }
+    if (!i->running)
+        return;
+    if (entry.p && !i->busy && redis_is_ready(i->s->redis)) {
+        batch = submit_new(&i->s->keys);
+        check_entry(i, batch, entry);
+        send_submit(i, batch, 0, entry);
+        take(i);
+    } else if (entry.p) {
+        take(i);
+    } else {
+        next(i);
+    }
+}
+
+static void wait_for_one(struct intake *i)
+{
+    struct redis_args a;
+
+    if (!redis_is_ready(i->s->intake_wait)) {
+        later(i);
+        return;
+    }
+    i->waiting = true;
+    redis_args_init(&a);
+    redis_arg_str(&a, "BLMOVE");
+    redis_arg_str(&a, key(&i->s->keys, KEY_INTAKE));
+    redis_arg_str(&a, key(&i->s->keys, KEY_TAKEN));
+    redis_arg_str(&a, "RIGHT");
+    redis_arg_str(&a, "LEFT");
+    redis_arg_str(&a, "5");
+    redis_send_blocking(i->s->intake_wait, &a, WAIT_MS, on_moved, i);
+}
+
+static void on_first_take(void *arg) { take(arg); }
+
+/* Nothing in hand: wait, unless something failed; then look first. */
+static void next(struct intake *i)
+{
+    if (!i->running || i->blocked || i->busy || i->waiting || i->retry)
+        return;
+    if (!redis_is_ready(i->s->redis))
+        later(i);
+    else
+        wait_for_one(i);
+}
+
+struct intake *intake_new(struct scheduler *s)
+{
+    struct intake *i = xcalloc(1, sizeof *i);
+
+    i->s = s;
+    job_defaults_from(&i->defaults, s->cfg);
+    return i;
+}
+
+void intake_free(struct intake *i)
+{
+    if (!i)
+        return;
+    loop_cancel(&i->retry);
+    loop_undefer(i->s->loop, on_first_take, i);
+    free(i);
+}
+
+void intake_start(struct intake *i)
+{
+    i->running = true;
+    loop_defer(i->s->loop, on_first_take, i);
+}
+
+void intake_stop(struct intake *i)
+{
+    i->running = false;
+    loop_cancel(&i->retry);
+}
+
+void intake_block(struct intake *i, bool blocked)
+{
+    if (i->blocked == blocked)
+        return;
+    i->blocked = blocked;
+    log_event(LOG_WARN, blocked ? "intake.blocked" : "intake.open", "reason=memory");
+    if (!blocked)
+        take(i);
+}

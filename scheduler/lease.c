@@ -1,0 +1,140 @@
+/* lease.c - of all schedulers, one works.
+ *
+ *   STANDBY --taken--> HELD --other, or not renewed in time--> STANDBY
+ *
+ * The lease is a key with a time to live that holds a random token; the holder
+ * renews it three times in that time.  A holder that cannot reach Redis stops
+ * by itself when the time is over; and whatever it may still send afterwards
+ * is refused by the scripts, which compare the token. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/random.h"
+#include "common/core/xalloc.h"
+#include "common/queue/scripts.h"
+#include "scheduler/scheduler.h"
+
+struct lease {
+    struct scheduler *s;
+    char token[33];
+    bool held, asking;
+    int64_t renewed_ms; /* when the last renewal that succeeded was sent */
+    int64_t asked_ms;
+    struct loop_timer *timer;
+};
+
+static void ask(struct lease *l);
+
+static void set_held(struct lease *l, bool held)
+{
+    struct scheduler *s = l->s;
+
+    if (l->held == held)
+        return;
+    l->held = held;
+    log_event(LOG_INFO, held ? "lease.held" : "lease.lost", "token=%.8s", l->token);
+    if (held) {
+        intake_start(s->intake);
+        promoter_start(s->promoter);
+        reaper_start(s->reaper);
+        expirer_start(s->expirer);
+        housekeeper_start(s->housekeeper);
+    } else {
+        intake_stop(s->intake);
+        promoter_stop(s->promoter);
+        reaper_stop(s->reaper);
+        expirer_stop(s->expirer);
+        housekeeper_stop(s->housekeeper);
+    }
+}
+
+static void tick(void *arg)
+{
+    struct lease *l = arg;
+
+    l->timer = NULL;
+    if (l->held && clock_mono_ms() - l->renewed_ms >= l->s->cfg->scheduler_lease_ms)
+        set_held(l, false);
+    ask(l);
+}
+
+static void again(struct lease *l)
+{
+    loop_cancel(&l->timer);
+    l->timer = loop_after(l->s->loop, l->s->cfg->scheduler_lease_ms / 3, tick, l);
+}
+
+static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct lease *l = arg;
+
+    l->asking = false;
+    if (!reply) {
+        if (err->kind == ERR_REDIS)
+            log_err(LOG_ERROR, "lease.refused", err);
+        return;
+    }
+    if (reply_is(reply, "held") || reply_is(reply, "taken")) {
+        l->renewed_ms = l->asked_ms;
+        set_held(l, true);
+    } else {
+        set_held(l, false);
+    }
+}
+
+static void send_lease(struct lease *l, int64_t ms, redis_cb *cb)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&l->s->keys, KEY_LEASE));
+    redis_arg_str(&a, l->token);
+    redis_arg_int(&a, ms);
+    redis_script(l->s->redis, script(SCRIPT_LEASE), 1, &a, cb, l);
+}
+
+static void ask(struct lease *l)
+{
+    again(l);
+    if (l->asking || !redis_is_ready(l->s->redis))
+        return;
+    l->asking = true;
+    l->asked_ms = clock_mono_ms();
+    send_lease(l, l->s->cfg->scheduler_lease_ms, on_answer);
+}
+
+struct lease *lease_new(struct scheduler *s)
+{
+    struct lease *l = xcalloc(1, sizeof *l);
+
+    l->s = s;
+    random_hex(l->token, 16);
+    again(l);
+    return l;
+}
+
+void lease_free(struct lease *l)
+{
+    if (!l)
+        return;
+    loop_cancel(&l->timer);
+    free(l);
+}
+
+bool lease_is_held(const struct lease *l) { return l && l->held; }
+const char *lease_token(const struct lease *l) { return l->token; }
+void lease_on_ready(struct lease *l) { ask(l); }
+
+void lease_lost(struct lease *l) { set_held(l, false); }
+
+void lease_release(struct lease *l)
+{
+    if (!l->held)
+        return;
+    set_held(l, false);
+    send_lease(l, 0, NULL);
+    for (int i = 0; i < 20 && redis_outstanding(l->s->redis) > 0; i++)
+        loop_turn(l->s->loop, 10);
+}

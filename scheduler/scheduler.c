@@ -1,0 +1,94 @@
+/* scheduler.c - puts the parts together; see scheduler.h. */
+#include "scheduler/scheduler.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/log.h"
+#include "common/queue/alert.h"
+#include "common/queue/scripts.h"
+
+static void on_ready(void *arg)
+{
+    struct scheduler *s = arg;
+
+    log_event(LOG_INFO, "redis.ready", "connection=scripts");
+    lease_on_ready(s->lease);
+}
+
+static void on_lost(void *arg, const struct err *why)
+{
+    struct scheduler *s = arg;
+
+    log_err(LOG_WARN, "redis.lost", why);
+    reaper_stop(s->reaper); /* its clocks start anew */
+    if (lease_is_held(s->lease))
+        reaper_start(s->reaper);
+}
+
+static struct redis *connect_redis(struct scheduler *s, const char *name, bool main_one, struct err *err)
+{
+    const struct redis_options o = {
+        .url = s->cfg->redis_url,
+        .client_name = name,
+        .ca_file = s->cfg->redis_ca_file[0] ? s->cfg->redis_ca_file : NULL,
+        .connect_timeout_ms = s->cfg->redis_connect_timeout_ms,
+        .command_timeout_ms = s->cfg->redis_command_timeout_ms,
+        .scripts = main_one ? scripts_all() : NULL,
+        .on_ready = main_one ? on_ready : NULL,
+        .on_lost = main_one ? on_lost : NULL,
+        .arg = s,
+    };
+
+    return redis_new(s->loop, &o, err);
+}
+
+bool scheduler_start(struct scheduler *s, struct err *err)
+{
+    keys_init(&s->keys, s->cfg->redis_prefix);
+    s->redis = connect_redis(s, "flotilla-scheduler", true, err);
+    if (s->redis)
+        s->intake_wait = connect_redis(s, "flotilla-scheduler-intake", false, err);
+    if (s->intake_wait)
+        s->bell_wait = connect_redis(s, "flotilla-scheduler-bell", false, err);
+    if (!s->bell_wait)
+        return false;
+    s->intake = intake_new(s);
+    s->promoter = promoter_new(s);
+    s->reaper = reaper_new(s);
+    s->expirer = expirer_new(s);
+    s->housekeeper = housekeeper_new(s);
+    s->lease = lease_new(s);
+    return true;
+}
+
+void scheduler_stop(struct scheduler *s)
+{
+    if (s->lease)
+        lease_release(s->lease);
+    redis_free(s->intake_wait);
+    redis_free(s->bell_wait);
+    redis_free(s->redis);
+    intake_free(s->intake);
+    promoter_free(s->promoter);
+    reaper_free(s->reaper);
+    expirer_free(s->expirer);
+    housekeeper_free(s->housekeeper);
+    lease_free(s->lease);
+    keys_done(&s->keys);
+}
+
+void scheduler_alert(struct scheduler *s, const char *code, const char *subject, const char *message)
+{
+    log_event(LOG_ERROR, "alert", "code=%s subject=%s msg=%s", code, subject, log_quote(message));
+    alert_send(s->redis, &s->keys, code, subject, message);
+}
+
+bool scheduler_deposed(struct scheduler *s, const struct reply *reply)
+{
+    if (!reply_is(reply_type(reply) == REPLY_ARRAY ? reply_at(reply, 0) : reply, "deposed"))
+        return false;
+    lease_lost(s->lease);
+    return true;
+}
