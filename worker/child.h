@@ -1,0 +1,50 @@
+/* child.h - a worker process's side of its supervisor.
+ *
+ * The supervisor forks and execs `flotilla-worker --process` with
+ *   fd 3   a socket pair: lines of text both ways
+ *   fd 4   a memfd with one struct child_page, mapped by both
+ *
+ *   child -> supervisor   "id <worker id>", "scale <group> <n>"
+ *   supervisor -> child   "drain", "now" (give everything back and exit)
+ *   end of file           the supervisor is gone: drain
+ *
+ * The page survives the child: what it last wrote tells who died, which job's
+ * code was running, and whether the loop still turned.
+ */
+#ifndef FLOTILLA_CHILD_H
+#define FLOTILLA_CHILD_H
+
+#include <stdatomic.h>
+
+#include "common/core/base.h"
+
+struct loop;
+
+struct child_page {
+    char worker[96];              /* its worker id */
+    char job[96];                 /* the job whose code runs now; "" none */
+    _Atomic uint64_t beats;       /* +1 at least every heartbeat_ms while the loop turns */
+    _Atomic uint64_t running;     /* jobs in hand, for state dumps */
+};
+
+struct child_options {
+    const char *group;            /* name of the worker group */
+    int slot;                     /* number of the process in its group, from 0 */
+    const char *takes_over;       /* worker id of the dead process that this one replaces, or NULL */
+    const char *blame;            /* job that crashed it, or NULL */
+    bool alone;                   /* run by hand, without a supervisor: fds 3 and 4 are not there */
+};
+
+struct child;
+struct child *child_new(struct loop *borrow_loop, const struct child_options *o);
+void child_free(struct child *c);
+/* Called on the loop's turn; now: give back instead of draining. */
+void child_on_stop(struct child *c, void (*cb)(void *arg, bool now), void *arg);
+void child_tell_id(struct child *c, const char *worker_id);
+void child_tell_scale(struct child *c, const char *group, int64_t processes);
+void child_beat(struct child *c);
+void child_running(struct child *c, size_t jobs);
+/* Around every entry into a job's code.  NULL: none. */
+void child_enter_job(struct child *c, const char *job_id);
+
+#endif

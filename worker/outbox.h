@@ -1,0 +1,25 @@
+/* outbox.h - outcomes on their way to Redis, many per script call.
+ *
+ * Outcomes of one turn of the loop are sent together.  A batch is kept until
+ * it is answered; after a lost connection it is sent again as it was (the
+ * scripts answer `again` for what had been written).  While Redis is away the
+ * outbox simply holds what finished. */
+#ifndef FLOTILLA_OUTBOX_H
+#define FLOTILLA_OUTBOX_H
+
+#include "common/queue/settle.h"
+
+struct process;
+struct run;
+struct outbox;
+
+struct outbox *outbox_new(struct process *p);
+void outbox_free(struct outbox *o);
+void outbox_finish(struct outbox *o, const struct finish *f, struct run *r);
+void outbox_defer(struct outbox *o, const struct defer *d, struct run *r);
+void outbox_resend(struct outbox *o); /* the connection is back */
+void outbox_flush(struct outbox *o);  /* now, not at the end of the turn */
+bool outbox_is_empty(const struct outbox *o);
+size_t outbox_waiting(const struct outbox *o); /* outcomes without an answer */
+
+#endif

@@ -1,0 +1,86 @@
+/* process.h - one worker process: one event loop, hundreds of jobs in flight.
+ *
+ *            redis (scripts)          wait connections (BLPOP wake:...)
+ *               |                              |
+ *   heartbeat --+-- pull: claim, start  <------+
+ *               |        |
+ *               |       run: the job type's steps ---> http (providers, webhooks)
+ *               |        |
+ *               +---- outbox: finish, defer
+ *
+ * process.c wires the parts and owns the life cycle:
+ *
+ *   START --registered--> WORKING --TERM/drain--> DRAINING --nothing left--> exit
+ *            ^               | gone (reaped)
+ *            +--- new id ----+
+ */
+#ifndef FLOTILLA_PROCESS_H
+#define FLOTILLA_PROCESS_H
+
+#include "common/config/config.h"
+#include "common/core/err.h"
+#include "common/io/http_client.h"
+#include "common/io/loop.h"
+#include "common/io/redis.h"
+#include "common/queue/job.h"
+#include "common/queue/keys.h"
+#include "common/queue/work.h"
+#include "worker/child.h"
+
+struct pull;
+struct outbox;
+struct heartbeat;
+struct run;
+struct stops;
+struct hooks;
+
+struct process {
+    struct loop *loop;
+    struct config *cfg;
+    const struct config_group *group;
+    struct keys keys;
+    struct redis *redis;          /* scripts */
+    struct redis *wait[2];        /* BLPOP on the wake lists: realtime, the others */
+    struct http_client *http;
+    struct child *child;
+    struct job_defaults defaults;
+    char id[WORKER_ID_MAX];
+    bool registered, draining, leave; /* leave: exit as soon as the outbox is empty */
+    int64_t started_ms;
+    struct heartbeat *heartbeat;
+    struct pull *pull;
+    struct outbox *outbox;
+    struct stops *stops;
+    struct hooks *hooks;          /* webhook deliveries per host */
+    struct run *runs;             /* all in hand, by id (uthash) */
+    size_t running;               /* runs that occupy a slot */
+};
+
+/* Run one worker process until it has drained; the exit status. */
+int process_main(const struct child_options *o, struct config *cfg);
+
+/* ---- events between the parts (process.c) ---- */
+/* A script said that this worker is not registered: it was reaped.  Take a new id; runs are fenced. */
+void process_gone(struct process *p);
+/* May a call be started now?  False while the heartbeat is not acknowledged for half a lease, or gone. */
+bool process_may_call(const struct process *p);
+/* Something ended: claim more, or leave when draining is over. */
+void process_kick(struct process *p);
+
+/* ---- heartbeat.c ---- */
+struct heartbeat *heartbeat_new(struct process *p);
+void heartbeat_free(struct heartbeat *h);
+void heartbeat_now(struct heartbeat *h);             /* register at once (after a connect or with a new id) */
+int64_t heartbeat_age_ms(const struct heartbeat *h); /* since the last acknowledged one was sent */
+void heartbeat_leave(struct heartbeat *h);           /* remove the registration at exit, once nothing is active */
+
+/* ---- pull.c ---- */
+struct pull *pull_new(struct process *p);
+void pull_free(struct pull *u);
+void pull_kick(struct pull *u);
+void pull_reset(struct pull *u);      /* a new id: forget what the old one claimed */
+void pull_reconnected(struct pull *u); /* resend a start without answer, look for ids whose claim was lost */
+void pull_give_back(struct pull *u);  /* draining is over: what was claimed and not started goes back */
+bool pull_is_idle(const struct pull *u);
+
+#endif
