@@ -56,6 +56,7 @@ struct config {
     size_t group_count;
     struct model_table models;   /* built-in rows overridden by the file's `models:` */
     char *path;                  /* the file that was read, or NULL */
+    struct config_origins *origins; /* private: where each value came from */
 };
 
 /* Load everything.  path: -c's argument or NULL.  NULL with err (kind CONFIG) on any fault. */
@@ -64,9 +65,12 @@ void config_free(struct config *c);
 const struct config_provider *config_provider(const struct config *c, const char *name);
 const struct config_group *config_group(const struct config *c, const char *name);
 
+/* webhooks.schedule_ms as numbers: at most max of them (up to 32 are configured); returns how many. */
+size_t config_webhook_schedule(const struct config *c, int64_t *ret, size_t max);
+
 /* One line per setting, `section.key: value   # default|file:12|environment NAME`, secrets as ***; for `config show`. */
 void config_show(const struct config *c, struct buf *out, bool json);
-/* What a reload would change; a comma-separated list of keys that need a restart goes to *restart. */
+/* What differs, as comma-separated keys: those that a reload changes, and those that need a restart. */
 void config_diff(const struct config *old, const struct config *new_, struct buf *changed, struct buf *restart);
 
 #endif
