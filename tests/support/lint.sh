@@ -46,7 +46,7 @@ libraries_outside_their_file()
 {
     sources common scheduler worker | grep -vE '^common/io/redis[^/]*\.c$' |
         report '#include <hiredis' 'only common/io/redis*.c sees hiredis'
-    sources common scheduler worker | grep -vE '^common/io/http_client[^/]*\.c$' |
+    sources common scheduler worker | grep -vE '^common/io/http_client[^/]*\.[ch]$' |
         report '#include <curl' 'only common/io/http_client*.c sees curl'
     sources common scheduler worker | grep -v '^common/config/' |
         report '#include <yaml' 'only common/config/ sees libyaml'

@@ -1,0 +1,202 @@
+/* http_client_easy.c - a request as options of an easy handle, and a result as an outcome.
+ *
+ * The traps of libcurl that are closed here (sending twice is closed in
+ * http_client_wire.c):
+ *   - h2 of curl 7.88 loses and doubles requests: HTTP/1.1 is set explicitly.
+ *   - A set CAPATH switches curl's cache of CA certificates off: 40 ms of CPU
+ *     for each TLS connection.
+ *   - Removing a handle whose name is being looked up joins the resolver's
+ *     thread, that is, waits for DNS: QUICK_EXIT detaches it instead.
+ *     (The resolver is threaded in all Debian builds; http_client_new checks.)
+ *   - A connection that ends inside the headers of an answer is a success to
+ *     curl: http_outcome_of calls it CUT.
+ *   - Asking the environment for a proxy costs a dozen getenv per request: when
+ *     there is none, every request says "no proxy".
+ *
+ * A new option that is the same for all calls goes into http_easy_new; one
+ * that depends on the request goes into set_request or set_body, and must be
+ * set for every call, because handles are used again.
+ */
+#include "common/io/http_client_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/core/clock.h"
+#include "common/core/xalloc.h"
+
+enum {
+    BUFFER_BYTES = 8 * 1024,         /* curl's receive buffer, one per call in flight (<= 8.6) */
+    UPLOAD_BUFFER_BYTES = 16 * 1024, /* the smallest that curl takes */
+    CONNECT_TIMEOUT_MS = 10000,
+    KEEPALIVE_S = 60,
+};
+
+/* ---- options ---- */
+
+CURL *http_easy_new(struct http_call *call)
+{
+    const struct http_client *c = call->client;
+    CURL *e = curl_easy_init();
+
+    if (!e)
+        return NULL;
+    http_wire_attach(call, e);
+    HTTP_SET(e, CURLOPT_NOSIGNAL, 1L);
+    HTTP_SET(e, CURLOPT_QUICK_EXIT, 1L);
+    HTTP_SET(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    HTTP_SET(e, CURLOPT_PROTOCOLS_STR, "http,https");
+    HTTP_SET(e, CURLOPT_FOLLOWLOCATION, 0L);
+    HTTP_SET(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    HTTP_SET(e, CURLOPT_USERAGENT, c->user_agent);
+    HTTP_SET(e, CURLOPT_CAPATH, NULL);
+    if (c->ca_file)
+        HTTP_SET(e, CURLOPT_CAINFO, c->ca_file);
+    HTTP_SET(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    HTTP_SET(e, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
+    HTTP_SET(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
+    HTTP_SET(e, CURLOPT_MAXAGE_CONN, c->max_idle_s);
+    HTTP_SET(e, CURLOPT_TCP_NODELAY, 1L);
+    HTTP_SET(e, CURLOPT_TCP_KEEPALIVE, 1L);
+    HTTP_SET(e, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
+    HTTP_SET(e, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_S);
+    return e;
+}
+
+/* curl only reads the list, so all of it can live in one block: nodes, then texts. */
+static struct curl_slist *head_block(const char *const *lines)
+{
+    static char no_expect[] = "Expect:";
+    size_t count = 1, bytes = 0;
+    struct curl_slist *nodes;
+    char *text;
+
+    for (const char *const *l = lines; l && *l; l++, count++)
+        bytes += strlen(*l) + 1;
+    nodes = xmalloc(count * sizeof *nodes + bytes);
+    text = (char *)(nodes + count);
+    nodes[0] = (struct curl_slist){no_expect, NULL};
+    for (size_t i = 1; i < count; i++) {
+        size_t n = strlen(lines[i - 1]) + 1;
+
+        memcpy(text, lines[i - 1], n);
+        nodes[i] = (struct curl_slist){text, NULL};
+        nodes[i - 1].next = &nodes[i];
+        text += n;
+    }
+    return nodes;
+}
+
+static bool refuse(struct http_call *call, const char *why)
+{
+    snprintf(call->why, sizeof call->why, "%s", why);
+    return false;
+}
+
+static void set_body(struct http_call *call, const struct http_request *req)
+{
+    CURL *e = call->easy;
+    const char *custom = req->method;
+
+    call->body_n = req->body.n;
+    if (req->take_body) {
+        union {
+            const char *given;
+            char *ours;
+        } body = {.given = req->body.p};
+
+        call->body = body.ours;
+    } else if (req->body.n) {
+        call->body = memcpy(xmalloc(req->body.n), req->body.p, req->body.n);
+    }
+    if (strcmp(req->method, "POST") == 0 || req->body.n) {
+        HTTP_SET(e, CURLOPT_NOBODY, 0L);
+        HTTP_SET(e, CURLOPT_POST, 1L);
+        HTTP_SET(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
+        if (strcmp(req->method, "POST") == 0)
+            custom = NULL;
+    } else {
+        HTTP_SET(e, CURLOPT_HTTPGET, 1L);
+        HTTP_SET(e, CURLOPT_NOBODY, strcmp(req->method, "HEAD") == 0 ? 1L : 0L);
+        if (strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0)
+            custom = NULL;
+    }
+    HTTP_SET(e, CURLOPT_CUSTOMREQUEST, custom);
+}
+
+static bool set_request(struct http_call *call, const struct http_request *req)
+{
+    int64_t connect_ms = req->connect_timeout_ms;
+
+    call->https = strncasecmp(req->url, "https://", 8) == 0;
+    if (!call->https && strncasecmp(req->url, "http://", 7) != 0)
+        return refuse(call, "the URL is neither https:// nor http://");
+    if (!call->https && !req->plain_http_allowed && !req->refuse_private)
+        return refuse(call, "the URL must be https://");
+    for (const char *const *l = req->headers; l && *l; l++)
+        if (strpbrk(*l, "\r\n"))
+            return refuse(call, "a header has a line break in it");
+    call->head = head_block(req->headers);
+    HTTP_SET(call->easy, CURLOPT_URL, req->url);
+    HTTP_SET(call->easy, CURLOPT_HTTPHEADER, call->head);
+    HTTP_SET(call->easy, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
+    HTTP_SET(call->easy, CURLOPT_CONNECTTIMEOUT_MS,
+             (long)(connect_ms ? connect_ms : CONNECT_TIMEOUT_MS));
+    /* "" is no proxy at all; NULL asks the environment, which costs a dozen getenv per call. */
+    HTTP_SET(call->easy, CURLOPT_PROXY,
+             req->refuse_private || !call->client->env_proxy ? "" : NULL);
+    return true;
+}
+
+bool http_easy_prepare(struct http_call *call, const struct http_request *req)
+{
+    assert(req->timeout_ms > 0 && req->max_answer_bytes > 0 && req->on_done);
+    call->plain_http_allowed = req->plain_http_allowed;
+    call->refuse_private = req->refuse_private;
+    call->allow = req->allow;
+    call->idle_timeout_ms = req->idle_timeout_ms;
+    call->max_answer_bytes = req->max_answer_bytes;
+    call->on_data = req->on_data;
+    call->on_done = req->on_done;
+    call->arg = req->arg;
+    call->answer.max_bytes = req->max_answer_bytes;
+    call->started_ms = clock_mono_ms();
+    set_body(call, req);
+    return set_request(call, req);
+}
+
+/* ---- the outcome ---- */
+
+static enum http_outcome outcome_unsent(struct http_call *call, CURLcode code)
+{
+    if (call->address_refused && (code == CURLE_ABORTED_BY_CALLBACK || !call->address_tried))
+        return HTTP_REFUSED;
+    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+        return HTTP_REFUSED;
+    return HTTP_NOT_SENT;
+}
+
+enum http_outcome http_outcome_of(struct http_call *call, CURLcode code)
+{
+    long status = 0;
+
+    curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK && call->head_ended && status >= 200)
+        return HTTP_ANSWERED;
+    if (code == CURLE_OK) /* curl calls a connection that ends inside the headers a success */
+        refuse(call, "the answer ended inside its headers");
+    if (call->too_large)
+        return HTTP_TOO_LARGE;
+    if (call->data_refused)
+        return HTTP_CANCELLED;
+    if (!http_wire_sent(call))
+        return outcome_unsent(call, code);
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        return HTTP_TIMED_OUT;
+    if (call->answer_began || code == CURLE_WEIRD_SERVER_REPLY ||
+        code == CURLE_UNSUPPORTED_PROTOCOL) /* the last: an answer that is not HTTP */
+        return HTTP_CUT;
+    return HTTP_SENT_UNKNOWN;
+}
