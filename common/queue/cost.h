@@ -23,17 +23,18 @@ enum cost_flag {
 
 struct cost {
     int64_t prompt_tokens, completion_tokens, cached_tokens;
-    int64_t units;             /* images, thousandths of megapixels...; 0 where tokens apply */
+    int64_t units;             /* images; thousandths of megapixels; 0 where tokens apply */
     const char *unit;          /* "images", "megapixels"; NULL none */
     int64_t cost_nanousd, list_cost_nanousd, estimate_nanousd;
     unsigned flags;            /* cost_flag */
 };
 
-/* The one function that multiplies money.  -1 prices count as 0 and set *unpriced. */
+/* The one function that multiplies money.  -1 prices count as 0; *unpriced says whether one was needed. */
 int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, int64_t completion, bool *unpriced);
 
-/* A complete answer with (or without) usage.  body is the request's body (for images and missing usage: estimated
- * from bytes, flag estimated); m NULL: unpriced. */
+/* A complete answer with (or without) usage.  body is the request's body (for images and missing usage: likely
+ * tokens of the texts, see tokens.h, flag estimated); m NULL: unpriced.  list_cost_nanousd takes cached tokens
+ * at the full price. */
 struct usage {
     bool there;
     int64_t prompt_tokens, completion_tokens, cached_tokens;
@@ -41,12 +42,12 @@ struct usage {
 };
 void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, struct span body, const struct usage *u,
                     struct span answer);
-/* A call whose answer was lost: cost 0, estimate high, flags unconfirmed (and unpriced without prices). */
+/* A call whose answer was lost: cost 0, no tokens, estimate high (see tokens.h), flags unconfirmed (and unpriced without prices). */
 void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct span body);
 
 struct cost_event {
     char event_id[160];        /* <id>:<run>:<attempt>:<call>, call = <tnum of the start>.<n>, n = 0 when told by another */
-    const char *job_id, *root_id;
+    const char *job_id, *root_id; /* root_id NULL: job_id up to its first '~', the job that it was made for */
     int attempt;
     enum job_type_id type;
     struct span tenant, tags;  /* raw */
@@ -55,6 +56,7 @@ struct cost_event {
     struct cost cost;
     int64_t at_ms;
 };
+/* Append the document.  units is null or {"<unit>": number}, e.g. {"megapixels": 1.049}. */
 void cost_write(const struct cost_event *e, struct buf *out);
 /* "cached", ... for one flag bit. */
 const char *cost_flag_name(enum cost_flag f);
@@ -63,7 +65,7 @@ const char *cost_flag_name(enum cost_flag f);
 bool cost_of_lost_job(struct cost_event *ret, const char *id, const struct record *rec, const struct job *job,
                       const struct model_table *models, int64_t now_ms);
 /* payload -> task bit, the request body (body, or the payload itself for the shorthand), and the model's
- * name as text (from body.model or model; empty when neither). */
+ * name as text, escapes kept (from body.model or model; empty when neither).  No task is chat; an unknown one 0. */
 void cost_job_facts(const struct job *job, unsigned *ret_task, struct span *ret_body, struct span *ret_model);
 
 #endif

@@ -1,0 +1,409 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/json.h"
+#include "common/queue/cost.h"
+
+#define SPAN(s) ((struct span){s, strlen(s)})
+
+/* ---- tokens ---- */
+
+static const struct {
+    int64_t in, cached_price, out, prompt, cached, completion, nanousd;
+    bool unpriced;
+} products[] = {
+    {170000000, -1, 250000000, 9, 0, 3, 2280, false}, /* Qwen3.5-9B: the example of the documents */
+    {170000000, -1, 250000000, 0, 0, 0, 0, false},
+    {300000000, 60000000, 1200000000, 1000, 600, 10, 168000, false}, /* a price for cached tokens */
+    {300000000, 0, 1200000000, 1000, 600, 0, 120000, false},         /* cached tokens are free */
+    {300000000, -1, 0, 1000, 600, 5, 300000, false},   /* cached cost what others cost */
+    {1000000, 1000000, 1000000, 10, 99, 0, 10, false}, /* cached: never more than prompt */
+    {1000000, 0, 1000000, 10, -5, 0, 10, false},
+    {1000000, -1, 1000000, -10, 0, -10, 0, false},
+    {499999, -1, 0, 1, 0, 0, 0, false}, /* rounded half up, once */
+    {500000, -1, 0, 1, 0, 0, 1, false},
+    {500000, -1, 499999, 1, 0, 1, 1, false},
+    {250000, -1, 250000, 1, 0, 1, 1, false},
+    {1, -1, 0, 500000, 0, 0, 1, false},
+    {1040000000, -1, 1040000000, 119, 0, 95, 222560, false},
+    {-1, -1, 250000000, 100, 0, 4, 1000, true},
+    {170000000, -1, -1, 100, 0, 4, 17000, true},
+    {-1, -1, -1, 0, 0, 0, 0, false}, /* nothing was used, nothing is unknown */
+    {-1, 60000000, 0, 100, 100, 0, 6000, false},
+    /* products far over 64 bits */
+    {INT64_C(1) << 40, -1, 0, INT64_C(1) << 40, 0, 0, INT64_C(1208925819614629175), false},
+    {INT64_C(1) << 62, 0, 0, 1000000, 0, 0, INT64_C(1) << 62, false},
+    {INT64_C(1) << 62, -1, INT64_C(1) << 62, INT64_C(1) << 62, 0, INT64_C(1) << 62, INT64_MAX,
+     false},
+    {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX / 2, INT64_MAX, INT64_MAX, false},
+};
+
+START_TEST(multiplies_tokens_and_prices)
+{
+    struct model m = {.in_nanousd = products[_i].in,
+                      .cached_nanousd = products[_i].cached_price,
+                      .out_nanousd = products[_i].out};
+    bool unpriced = !products[_i].unpriced;
+    int64_t cost = cost_of_tokens(&m, products[_i].prompt, products[_i].cached,
+                                  products[_i].completion, &unpriced);
+
+    ck_assert_msg(cost == products[_i].nanousd, "row %d: %lld", _i, (long long)cost);
+    ck_assert_msg(unpriced == products[_i].unpriced, "row %d", _i);
+}
+END_TEST
+
+START_TEST(a_model_without_a_row_costs_an_unknown_price)
+{
+    bool unpriced = false;
+
+    ck_assert_int_eq(cost_of_tokens(NULL, 10, 0, 10, &unpriced), 0);
+    ck_assert(unpriced);
+}
+END_TEST
+
+/* ---- answers ---- */
+
+static const struct model chat = {.tasks = TASK_CHAT,
+                                  .in_nanousd = 300000000,
+                                  .out_nanousd = 1200000000,
+                                  .cached_nanousd = 60000000,
+                                  .context = 1000};
+
+START_TEST(an_answer_with_usage_costs_what_it_says)
+{
+    struct usage u = {
+        .there = true, .prompt_tokens = 1000, .completion_tokens = 10, .cached_tokens = 600};
+    struct cost c;
+
+    cost_of_answer(&c, &chat, TASK_CHAT, SPAN("{}"), &u, SPAN("{}"));
+    ck_assert_int_eq(c.prompt_tokens, 1000);
+    ck_assert_int_eq(c.completion_tokens, 10);
+    ck_assert_int_eq(c.cached_tokens, 600);
+    ck_assert_int_eq(c.cost_nanousd, 168000);
+    ck_assert_int_eq(c.list_cost_nanousd, 312000); /* without the discount for cached tokens */
+    ck_assert_int_eq(c.estimate_nanousd, 0);
+    ck_assert_uint_eq(c.flags, 0);
+    ck_assert_ptr_null(c.unit);
+}
+END_TEST
+
+START_TEST(an_answer_without_usage_is_measured_and_flagged)
+{
+    struct usage u = {0};
+    struct cost c;
+
+    cost_of_answer(&c, &chat, TASK_CHAT, SPAN("{\"messages\":[{\"content\":\"12345678\"}]}"), &u,
+                   SPAN("{\"choices\":[{\"message\":{\"content\":\"1234\"}}]}"));
+    ck_assert_int_eq(c.prompt_tokens, 2);
+    ck_assert_int_eq(c.completion_tokens, 1);
+    ck_assert_int_eq(c.cost_nanousd, 600 + 1200);
+    ck_assert_uint_eq(c.flags, COST_ESTIMATED);
+}
+END_TEST
+
+START_TEST(an_embedding_without_usage_costs_its_prompt)
+{
+    struct model m = {.in_nanousd = 20000000, .cached_nanousd = -1};
+    struct usage u = {0};
+    struct cost c;
+
+    cost_of_answer(&c, &m, TASK_EMBEDDING, SPAN("{\"input\":[\"12345\",\"1\"]}"), &u,
+                   SPAN("{\"data\":[{\"embedding\":[0.1]}]}"));
+    ck_assert_int_eq(c.prompt_tokens, 3);
+    ck_assert_int_eq(c.completion_tokens, 0);
+    ck_assert_int_eq(c.cost_nanousd, 60);
+    ck_assert_uint_eq(c.flags, COST_ESTIMATED);
+}
+END_TEST
+
+START_TEST(an_answer_of_an_unknown_model_is_unpriced_but_counted)
+{
+    struct usage u = {.there = true, .prompt_tokens = 7, .completion_tokens = 5};
+    struct cost c;
+
+    cost_of_answer(&c, NULL, TASK_CHAT, SPAN("{}"), &u, SPAN("{}"));
+    ck_assert_int_eq(c.prompt_tokens, 7);
+    ck_assert_int_eq(c.cost_nanousd, 0);
+    ck_assert_uint_eq(c.flags, COST_UNPRICED);
+}
+END_TEST
+
+/* ---- images ---- */
+
+static const struct {
+    enum image_unit unit;
+    int64_t price;
+    const char *body;
+    int64_t came, nanousd, units;
+    const char *unit_name;
+    unsigned flags;
+} images[] = {
+    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":1000,\"height\":1000}", 0, 2700000, 1000, "megapixels",
+     0},
+    {IMAGE_MEGAPIXEL, 2700000, "{\"prompt\":\"p\"}", 0, 2831155, 1049, "megapixels",
+     0}, /* 1024 x 1024 */
+    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":512,\"height\":512,\"n\":4}", 0, 2831155, 1049,
+     "megapixels", 0},
+    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":512,\"height\":512,\"n\":4}", 2, 1415578, 524,
+     "megapixels", 0},
+    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":512,\"height\":512,\"steps\":40}", 0, 707789, 262,
+     "megapixels", 0},
+    {IMAGE_MEGAPIXEL, 1, "{\"width\":1000,\"height\":500}", 0, 1, 500, "megapixels",
+     0}, /* half up */
+    {IMAGE_MEGAPIXEL, 1, "{\"width\":1000,\"height\":499}", 0, 0, 499, "megapixels", 0},
+    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":-1,\"height\":\"x\",\"n\":0}", 0, 2831155, 1049,
+     "megapixels", 0},
+    {IMAGE_MEGAPIXEL, INT64_MAX,
+     "{\"width\":9000000000000000000,\"height\":9000000000000000000,\"n\":9000000000000000000}", 0,
+     INT64_MAX, 10000000000000, "megapixels", 0},
+    {IMAGE_PIECE, 15400000, "{\"n\":3}", 0, 46200000, 3, "images", 0},
+    {IMAGE_PIECE, 15400000, "{\"n\":3}", 1, 15400000, 1, "images", 0},
+    {IMAGE_PIECE, -1, "{\"n\":3}", 0, 0, 3, "images", COST_UNPRICED},
+    {IMAGE_NONE, 5, "{\"n\":3}", 0, 0, 3, "images", COST_UNPRICED},
+};
+
+START_TEST(images_cost_by_pixel_or_by_piece)
+{
+    struct model m = {.image_unit = images[_i].unit, .image_nanousd = images[_i].price};
+    struct usage u = {.images = images[_i].came};
+    struct cost c;
+
+    cost_of_answer(&c, &m, TASK_IMAGE, SPAN(images[_i].body), &u, SPAN("{}"));
+    ck_assert_msg(c.cost_nanousd == images[_i].nanousd, "row %d: %lld", _i,
+                  (long long)c.cost_nanousd);
+    ck_assert_msg(c.units == images[_i].units, "row %d: %lld units", _i, (long long)c.units);
+    ck_assert_str_eq(c.unit, images[_i].unit_name);
+    ck_assert_uint_eq(c.flags, images[_i].flags);
+    ck_assert_int_eq(c.list_cost_nanousd, c.cost_nanousd);
+}
+END_TEST
+
+/* ---- lost answers ---- */
+
+START_TEST(a_lost_answer_costs_nothing_for_sure_and_much_perhaps)
+{
+    struct cost c;
+
+    cost_of_lost(&c, &chat, TASK_CHAT, SPAN("{\"max_tokens\":100}"));
+    ck_assert_int_eq(c.cost_nanousd, 0);
+    ck_assert_int_eq(c.list_cost_nanousd, 0);
+    ck_assert_int_eq(c.prompt_tokens, 0);
+    ck_assert_int_eq(c.estimate_nanousd, 22 * 300 + 100 * 1200);
+    ck_assert_uint_eq(c.flags, COST_UNCONFIRMED);
+    cost_of_lost(&c, NULL, TASK_CHAT, SPAN("{}"));
+    ck_assert_int_eq(c.estimate_nanousd, 0);
+    ck_assert_uint_eq(c.flags, COST_UNCONFIRMED | COST_UNPRICED);
+}
+END_TEST
+
+START_TEST(a_lost_image_may_cost_all_that_were_asked_for)
+{
+    struct model m = {.image_unit = IMAGE_PIECE, .image_nanousd = 30000000};
+    struct cost c;
+
+    cost_of_lost(&c, &m, TASK_IMAGE, SPAN("{\"n\":4}"));
+    ck_assert_int_eq(c.cost_nanousd, 0);
+    ck_assert_int_eq(c.estimate_nanousd, 120000000);
+    ck_assert_uint_eq(c.flags, COST_UNCONFIRMED);
+}
+END_TEST
+
+/* ---- jobs ---- */
+
+static const struct {
+    const char *payload;
+    unsigned task;
+    const char *body, *model;
+} facts[] = {
+    {"{\"task\":\"chat\",\"body\":{\"model\":\"m\"}}", TASK_CHAT, "{\"model\":\"m\"}", "m"},
+    {"{\"task\":\"image\",\"model\":\"o\",\"body\":{}}", TASK_IMAGE, "{}", "o"},
+    {"{\"task\":\"chat\",\"model\":\"o\",\"body\":{\"model\":\"m\"}}", TASK_CHAT,
+     "{\"model\":\"m\"}", "m"},
+    {"{\"task\":\"chat\",\"model\":\"o\",\"body\":{\"model\":null}}", TASK_CHAT, "{\"model\":null}",
+     "o"},
+    {"{\"task\":\"chat\",\"body\":{\"model\":\"\"}}", TASK_CHAT, "{\"model\":\"\"}", ""},
+    {"{\"task\":\"rerank\",\"query\":\"q\"}", TASK_RERANK, "{\"task\":\"rerank\",\"query\":\"q\"}",
+     ""},
+    {"{\"messages\":[]}", TASK_CHAT, "{\"messages\":[]}", ""},
+    {"{\"task\":\"dance\"}", 0, "{\"task\":\"dance\"}", ""},
+    {"[]", 0, "[]", ""},
+};
+
+START_TEST(knows_task_body_and_model_of_a_payload)
+{
+    struct job job = {.payload = SPAN(facts[_i].payload)};
+    struct span body, model;
+    unsigned task;
+
+    cost_job_facts(&job, &task, &body, &model);
+    ck_assert_uint_eq(task, facts[_i].task);
+    ck_assert_int_eq((int)body.n, (int)strlen(facts[_i].body));
+    ck_assert(!memcmp(body.p, facts[_i].body, body.n));
+    ck_assert_int_eq((int)model.n, (int)strlen(facts[_i].model));
+    ck_assert(!model.n || !memcmp(model.p, facts[_i].model, model.n));
+}
+END_TEST
+
+static const struct record lost_record = {
+    .run = 2, .attempts = 1, .tnum = 10, .type = JOB_INFERENCE, .state = JOB_STATE_ACTIVE};
+
+static struct cost_event lost_event(const char *payload, struct model_table *models)
+{
+    struct job job = {.payload = SPAN(payload), .tenant = SPAN("\"acme\"")};
+    struct cost_event e = {0};
+
+    model_table_builtin(models);
+    ck_assert(cost_of_lost_job(&e, "order-1", &lost_record, &job, models, 1790000000650));
+    return e;
+}
+
+START_TEST(a_job_lost_in_flight_gives_an_unconfirmed_event)
+{
+    struct model_table models;
+    struct cost_event e = lost_event("{\"task\":\"chat\",\"body\":{\"max_tokens\":8}}", &models);
+
+    ck_assert_str_eq(e.event_id, "order-1:2:2:10.0");
+    ck_assert_str_eq(e.job_id, "order-1");
+    ck_assert_int_eq(e.attempt, 2);
+    ck_assert_str_eq(e.provider, "together");
+    ck_assert_str_eq(e.model.p, "Qwen/Qwen3.5-9B"); /* the task's default */
+    ck_assert_uint_eq(e.requested_model.n, 0);
+    ck_assert_int_eq(e.cost.estimate_nanousd, 22 * 170 + 8 * 250);
+    ck_assert_uint_eq(e.cost.flags, COST_UNCONFIRMED);
+    ck_assert_int_eq(e.at_ms, 1790000000650);
+    model_table_done(&models);
+}
+END_TEST
+
+START_TEST(finds_the_price_of_a_model_whose_name_is_escaped)
+{
+    struct model_table models;
+    struct cost_event e = lost_event("{\"body\":{\"model\":\"openai\\/gpt-oss-20b\"}}", &models);
+
+    ck_assert_str_eq(e.model.p, "openai/gpt-oss-20b");
+    ck_assert_uint_eq(e.cost.flags, COST_UNCONFIRMED);
+    ck_assert_int_gt(e.cost.estimate_nanousd, 4096 * 200);
+    model_table_done(&models);
+}
+END_TEST
+
+START_TEST(a_lost_call_to_an_unknown_model_is_unpriced)
+{
+    struct model_table models;
+    struct cost_event e = lost_event("{\"body\":{\"model\":\"who\\\\\"}}", &models);
+
+    ck_assert_uint_eq(e.cost.flags, COST_UNCONFIRMED | COST_UNPRICED);
+    ck_assert_int_eq(e.cost.estimate_nanousd, 0);
+    ck_assert_ptr_null(e.provider);
+    model_table_done(&models);
+}
+END_TEST
+
+START_TEST(a_lost_job_that_calls_nobody_has_no_event)
+{
+    struct record rec = {.run = 1, .type = JOB_NOOP};
+    struct model_table models = {0};
+    struct job job = {.payload = SPAN("{}")};
+    struct cost_event e = {0};
+
+    ck_assert(!cost_of_lost_job(&e, "n", &rec, &job, &models, 0));
+}
+END_TEST
+
+/* ---- the document ---- */
+
+static char *write_event(const struct cost_event *e)
+{
+    struct buf out = BUF(4096);
+
+    cost_write(e, &out);
+    ck_assert(!buf_failed(&out));
+    ck_assert(json_valid(out.p, out.n));
+    return buf_take(&out);
+}
+
+START_TEST(writes_the_document_in_the_agreed_form)
+{
+    struct cost_event e = {.event_id = "order-1:1:1:2.1",
+                           .job_id = "order-1",
+                           .attempt = 1,
+                           .type = JOB_INFERENCE,
+                           .tenant = SPAN("\"acme\""),
+                           .tags = SPAN("{\"team\":\"search\"}"),
+                           .provider = "together",
+                           .model = SPAN("Qwen/Qwen3.5-9B"),
+                           .requested_model = SPAN("x\"y"),
+                           .cost = {.prompt_tokens = 9,
+                                    .completion_tokens = 3,
+                                    .cached_tokens = 1,
+                                    .cost_nanousd = 2280,
+                                    .list_cost_nanousd = 2300,
+                                    .estimate_nanousd = 4,
+                                    .flags = COST_DUPLICATE | COST_CACHED | COST_FAILED},
+                           .at_ms = 1790000000650};
+    char *doc = write_event(&e);
+
+    ck_assert_str_eq(
+        doc,
+        "{\"event_id\":\"order-1:1:1:2.1\",\"job_id\":\"order-1\",\"root_id\":\"order-1\","
+        "\"attempt\":1,\"type\":\"inference\",\"tenant\":\"acme\",\"tags\":{\"team\":\"search\"},"
+        "\"provider\":\"together\",\"model\":\"Qwen/Qwen3.5-9B\",\"requested_model\":\"x\\\"y\","
+        "\"prompt_tokens\":9,\"completion_tokens\":3,\"cached_tokens\":1,\"units\":null,"
+        "\"cost_nanousd\":2280,\"cost_usd\":0.00000228,\"list_cost_nanousd\":2300,"
+        "\"estimate_nanousd\":4,\"flags\":[\"cached\",\"duplicate\",\"failed\"],"
+        "\"timestamp\":\"2026-09-21T14:13:20.650Z\"}");
+    free(doc);
+}
+END_TEST
+
+START_TEST(what_is_not_known_is_null)
+{
+    struct cost_event e = {.job_id = "order-1~17",
+                           .type = JOB_INFERENCE,
+                           .cost = {.unit = "megapixels", .units = 1049}};
+    char *doc = write_event(&e);
+
+    ck_assert_ptr_nonnull(
+        strstr(doc, "\"root_id\":\"order-1\"")); /* the job that a child belongs to */
+    ck_assert_ptr_nonnull(strstr(doc, "\"tenant\":null,\"tags\":null,\"provider\":null,"
+                                      "\"model\":null,\"requested_model\":null,"));
+    ck_assert_ptr_nonnull(strstr(doc, "\"units\":{\"megapixels\":1.049},"));
+    ck_assert_ptr_nonnull(strstr(doc, "\"flags\":[],"));
+    free(doc);
+}
+END_TEST
+
+START_TEST(every_flag_has_a_name)
+{
+    for (unsigned f = 1; f <= COST_FAILED; f <<= 1)
+        ck_assert_str_ne(cost_flag_name((enum cost_flag)f), "unknown");
+}
+END_TEST
+
+Suite *test_cost(void);
+Suite *test_cost(void)
+{
+    Suite *s = suite_create("test_cost");
+    TCase *tc = tcase_create("cost");
+
+    tcase_add_loop_test(tc, multiplies_tokens_and_prices, 0, (int)ARRAY_LEN(products));
+    tcase_add_test(tc, a_model_without_a_row_costs_an_unknown_price);
+    tcase_add_test(tc, an_answer_with_usage_costs_what_it_says);
+    tcase_add_test(tc, an_answer_without_usage_is_measured_and_flagged);
+    tcase_add_test(tc, an_embedding_without_usage_costs_its_prompt);
+    tcase_add_test(tc, an_answer_of_an_unknown_model_is_unpriced_but_counted);
+    tcase_add_loop_test(tc, images_cost_by_pixel_or_by_piece, 0, (int)ARRAY_LEN(images));
+    tcase_add_test(tc, a_lost_answer_costs_nothing_for_sure_and_much_perhaps);
+    tcase_add_test(tc, a_lost_image_may_cost_all_that_were_asked_for);
+    tcase_add_loop_test(tc, knows_task_body_and_model_of_a_payload, 0, (int)ARRAY_LEN(facts));
+    tcase_add_test(tc, a_job_lost_in_flight_gives_an_unconfirmed_event);
+    tcase_add_test(tc, finds_the_price_of_a_model_whose_name_is_escaped);
+    tcase_add_test(tc, a_lost_call_to_an_unknown_model_is_unpriced);
+    tcase_add_test(tc, a_lost_job_that_calls_nobody_has_no_event);
+    tcase_add_test(tc, writes_the_document_in_the_agreed_form);
+    tcase_add_test(tc, what_is_not_known_is_null);
+    tcase_add_test(tc, every_flag_has_a_name);
+    suite_add_tcase(s, tc);
+    return s;
+}
