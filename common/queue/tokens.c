@@ -192,7 +192,7 @@ void tokens_at_most(unsigned task, struct span body, int64_t context, int64_t *r
                                       {"max_tokens", &max},
                                       {"max_completion_tokens", &max_completion},
                                       {"n", &n}};
-    int64_t bound = context > 0 ? context : INT64_MAX / (CHOICES_MAX * 2);
+    int64_t bound = context > 0 ? context : INT64_MAX / CHOICES_MAX / 2;
     int64_t others = 0, tokens_max = 0, choices = 1, v;
 
     if (body.p && json_pick(body.p, body.n, wants, ARRAY_LEN(wants))) {

@@ -1,0 +1,396 @@
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/model.h"
+#include "worker/together/reply.h"
+
+#define SPAN(s) ((struct span){s, strlen(s)})
+#define ERROR(message, type, code)                                              \
+    "{\"id\":\"om1-2-3\",\"error\":{\"message\":\"" message "\",\"type\":" type \
+    ",\"param\":null,\"code\":" code "}}"
+
+static const char html[] =
+    "<!DOCTYPE html>\n<html><head>\n<title>together.ai | 524: A timeout occurred"
+    "</title></head><body>...</body></html>";
+
+/* ---- refusals ---- */
+
+static const struct {
+    int status;
+    const char *body;
+    enum err_kind kind;
+    const char *code, *message;
+} refusals[] = {
+    /* every status */
+    {300, "", ERR_BAD_ANSWER, "", "an empty answer"},
+    {302, "", ERR_BAD_ANSWER, "", "an empty answer"},
+    {304, "", ERR_BAD_ANSWER, "", "an empty answer"},
+    {400, "{\"error\":{\"message\":\"no\"}}", ERR_BAD_REQUEST, "", "no"},
+    {401, "{\"error\":{\"message\":\"no\"}}", ERR_BAD_KEY, "", "no"},
+    {402, "{\"error\":{\"message\":\"no\"}}", ERR_NO_CREDIT, "", "no"},
+    {403, "{\"error\":{\"message\":\"no\"}}", ERR_FORBIDDEN, "", "no"},
+    {404, "{\"error\":{\"message\":\"no\"}}", ERR_PROVIDER_NOT_FOUND, "", "no"},
+    {405, "", ERR_BAD_REQUEST, "", "an empty answer"},
+    {408, "", ERR_REQUEST_TIMEOUT, "", "an empty answer"},
+    {409, "", ERR_REQUEST_TIMEOUT, "", "an empty answer"},
+    {410, "", ERR_BAD_REQUEST, "", "an empty answer"},
+    {413, "", ERR_BODY_TOO_LARGE, "", "an empty answer"},
+    {418, "", ERR_BAD_REQUEST, "", "an empty answer"},
+    {422, "", ERR_BAD_REQUEST, "", "an empty answer"},
+    {429, "", ERR_RATE_LIMITED, "", "an empty answer"},
+    {451, "", ERR_BAD_REQUEST, "", "an empty answer"},
+    {499, "", ERR_BAD_REQUEST, "", "an empty answer"},
+    {500, "", ERR_SERVER_ERROR, "", "an empty answer"},
+    {501, "", ERR_SERVER_ERROR, "", "an empty answer"},
+    {502, "", ERR_GATEWAY, "", "an empty answer"},
+    {503, "", ERR_OVERLOADED, "", "an empty answer"},
+    {504, "", ERR_GATEWAY, "", "an empty answer"},
+    {505, "", ERR_SERVER_ERROR, "", "an empty answer"},
+    {520, "", ERR_GATEWAY, "", "an empty answer"},
+    {521, "", ERR_GATEWAY, "", "an empty answer"},
+    {522, "", ERR_GATEWAY, "", "an empty answer"},
+    {523, "", ERR_GATEWAY, "", "an empty answer"},
+    {524, "", ERR_GATEWAY, "", "an empty answer"},
+    {525, "", ERR_SERVER_ERROR, "", "an empty answer"},
+    {529, "", ERR_OVERLOADED, "", "an empty answer"},
+    {599, "", ERR_SERVER_ERROR, "", "an empty answer"},
+    {600, "", ERR_BAD_ANSWER, "", "an empty answer"},
+    {100, "", ERR_BAD_ANSWER, "", "an empty answer"},
+    {0, "", ERR_BAD_ANSWER, "", "an empty answer"},
+    /* codes that say more */
+    {401, ERROR("Invalid API key provided.", "\"invalid_request_error\"", "\"invalid_api_key\""),
+     ERR_BAD_KEY, "invalid_api_key", "Invalid API key provided."},
+    {401, "{\"error\":{\"message\":\"Unauthorized\"}}", ERR_BAD_KEY, "", "Unauthorized"},
+    {404,
+     ERROR("Unable to access model x.", "\"invalid_request_error\"", "\"model_not_available\""),
+     ERR_MODEL_UNAVAILABLE, "model_not_available", "Unable to access model x."},
+    {400,
+     ERROR("Unable to access non-serverless model x.", "\"invalid_request_error\"",
+           "\"model_not_available\""),
+     ERR_MODEL_UNAVAILABLE, "model_not_available", "Unable to access non-serverless model x."},
+    {503, ERROR("gone", "\"x\"", "\"model_not_available\""), ERR_MODEL_UNAVAILABLE,
+     "model_not_available", "gone"},
+    {404, ERROR("no", "\"x\"", "\"model_not_found\""), ERR_MODEL_UNAVAILABLE, "model_not_found",
+     "no"},
+    {400, ERROR("no", "null", "\"dedicated_endpoint_not_running\""), ERR_NOT_READY,
+     "dedicated_endpoint_not_running", "no"},
+    {400, ERROR("no", "\"endpoint_not_ready\"", "null"), ERR_NOT_READY, "endpoint_not_ready", "no"},
+    {400, ERROR("no", "\"x\"", "\"streaming_required\""), ERR_BAD_REQUEST, "streaming_required",
+     "no"},
+    {402, ERROR("Credit limit exceeded", "\"credit_limit\"", "null"), ERR_NO_CREDIT, "credit_limit",
+     "Credit limit exceeded"},
+    {429, ERROR("Credit limit exceeded", "\"credit_limit\"", "null"), ERR_NO_CREDIT, "credit_limit",
+     "Credit limit exceeded"},
+    {429, ERROR("no", "\"credit_limit\"", "\"other\""), ERR_NO_CREDIT, "credit_limit", "no"},
+    {402, ERROR("no", "null", "\"insufficient_balance\""), ERR_NO_CREDIT, "insufficient_balance",
+     "no"},
+    {429, ERROR("slow", "\"dynamic_request_limited\"", "null"), ERR_RATE_LIMITED,
+     "dynamic_request_limited", "slow"},
+    {429,
+     "{\"error\":{\"message\":\"slow\",\"type\":\"x\",\"error_type\":\"dynamic_token_limited\"}}",
+     ERR_RATE_LIMITED, "dynamic_token_limited", "slow"},
+    {429, "{\"error_type\":\"dynamic_token_limited\",\"error\":\"slow\"}", ERR_RATE_LIMITED,
+     "dynamic_token_limited", "slow"},
+    {403, ERROR("no", "null", "\"third_party_data_sharing_blocked\""), ERR_FORBIDDEN,
+     "third_party_data_sharing_blocked", "no"},
+    {403, ERROR("no", "null", "\"endpoints_v1_create_access_disabled\""), ERR_FORBIDDEN,
+     "endpoints_v1_create_access_disabled", "no"},
+    {503, ERROR("no", "null", "\"routing_error\""), ERR_OVERLOADED, "routing_error", "no"},
+    {500, ERROR("no", "\"server_error\"", "null"), ERR_SERVER_ERROR, "server_error", "no"},
+    {500, ERROR("no", "null", "500"), ERR_SERVER_ERROR, "500", "no"},
+    /* too long a prompt: 403, and the 400 variant */
+    {403,
+     ERROR("Input token count + max_tokens parameter exceeds model context length", "\"x\"",
+           "null"),
+     ERR_CONTEXT_LENGTH, "x",
+     "Input token count + max_tokens parameter exceeds model context length"},
+    {403, ERROR("no", "null", "\"context_length_exceeded\""), ERR_CONTEXT_LENGTH,
+     "context_length_exceeded", "no"},
+    {400, ERROR("This model's maximum Context Length is 8193 tokens.", "\"x\"", "null"),
+     ERR_CONTEXT_LENGTH, "x", "This model's maximum Context Length is 8193 tokens."},
+    {400, ERROR("max_tokens must be positive", "\"x\"", "null"), ERR_BAD_REQUEST, "x",
+     "max_tokens must be positive"},
+    {422, "{\"error\":{\"message\":\"`inputs` tokens + `max_new_tokens` must be <= 4097\"}}",
+     ERR_CONTEXT_LENGTH, "", "`inputs` tokens + `max_new_tokens` must be <= 4097"},
+    {500, ERROR("context length", "null", "null"), ERR_SERVER_ERROR, "", "context length"},
+    /* shapes */
+    {400, "{\"error\":\"text\"}", ERR_BAD_REQUEST, "", "text"},
+    {400, "{\"error\":\"text\",\"code\":\"c\"}", ERR_BAD_REQUEST, "c", "text"},
+    {400, "{\"message\":\"m\",\"type\":\"t\"}", ERR_BAD_REQUEST, "t", "m"},
+    {422, "{\"detail\":\"Not good\"}", ERR_BAD_REQUEST, "", "Not good"},
+    {422,
+     "{\"detail\":[{\"loc\":[\"body\",\"n\"],\"msg\":\"field required\",\"type\":\"missing\"}]}",
+     ERR_BAD_REQUEST, "", "field required [\"body\",\"n\"]"},
+    {422, "{\"detail\":[{\"msg\":\"field required\",\"input\":\"a prompt\"}]}", ERR_BAD_REQUEST, "",
+     "field required"},
+    {500, "{\"error\":{}}", ERR_SERVER_ERROR, "", "an error without a message"},
+    {500, "{\"error\":null}", ERR_SERVER_ERROR, "", "an error without a message"},
+    {500, "{\"error\":true,\"message\":\"m\"}", ERR_SERVER_ERROR, "", "m"},
+    {500, "{\"error\":{\"message\":{\"a\":1}}}", ERR_SERVER_ERROR, "", "{\"a\":1}"},
+    {500, "[1,2]", ERR_SERVER_ERROR, "", "[1,2]"},
+    {500, "{\"error\":{\"message\":\"cut", ERR_SERVER_ERROR, "", "{\"error\":{\"message\":\"cut"},
+    {500, "  \r\n ", ERR_SERVER_ERROR, "", "an empty answer"},
+    {502, " upstream\nis\tgone\x01 \xff", ERR_GATEWAY, "", "upstream\\nis\\tgone\\x01 \\xff"},
+    {502, "<html><body>Bad Gateway</body></html>", ERR_GATEWAY, "", "an HTML page of 37 bytes"},
+    {524, html, ERR_GATEWAY, "", "together.ai | 524: A timeout occurred"},
+    {500, "{\"error\":{\"message\":\"a\\u0000b\\nc\"}}", ERR_SERVER_ERROR, "", "a\\x00b\\nc"},
+};
+
+START_TEST(names_what_the_provider_refused)
+{
+    struct together_reply r;
+
+    together_reply_read(TASK_CHAT, refusals[_i].status, SPAN(refusals[_i].body), &r);
+    ck_assert_msg(r.kind == refusals[_i].kind, "row %d (%d): %s", _i, refusals[_i].status,
+                  err_code(r.kind));
+    ck_assert_str_eq(r.provider_code, refusals[_i].code);
+    ck_assert_str_eq(r.message, refusals[_i].message);
+    ck_assert(!r.usage.there);
+}
+END_TEST
+
+START_TEST(every_status_from_300_to_599_is_a_failure)
+{
+    struct together_reply r;
+
+    for (int status = 300; status < 600; status++) {
+        together_reply_read(TASK_CHAT, status, SPAN("{\"choices\":[{}]}"), &r);
+        ck_assert_msg(r.kind != ERR_NONE && err_class(r.kind) != ERR_CLASS_NONE, "%d", status);
+    }
+}
+END_TEST
+
+START_TEST(a_message_is_one_line_and_cut_at_a_whole_character)
+{
+    char body[2000] = "{\"error\":{\"message\":\"";
+    struct together_reply r;
+    size_t n = strlen(body), len;
+
+    for (int i = 0; i < 500; i++, n += 3)
+        memcpy(body + n, "\xe2\x82\xac", 3); /* the euro sign */
+    memcpy(body + n, "\"}}", 4);
+    together_reply_read(TASK_CHAT, 500, SPAN(body), &r);
+    len = strlen(r.message);
+    ck_assert_uint_lt(len, 300);
+    ck_assert_uint_gt(len, 290);
+    ck_assert_str_eq(r.message + len - 6, "\xe2\x82\xac...");
+    ck_assert_uint_eq((len - 3) % 3, 0);
+}
+END_TEST
+
+START_TEST(a_code_that_is_too_long_is_no_code)
+{
+    char body[300] = "{\"error\":{\"message\":\"m\",\"code\":\"";
+    struct together_reply r;
+
+    memset(body + strlen(body), 'c', 100);
+    memcpy(body + strlen(body), "\",\"type\":\"t\"}}", 15);
+    together_reply_read(TASK_CHAT, 500, SPAN(body), &r);
+    ck_assert_str_eq(r.provider_code, "t");
+    ck_assert_int_eq(r.kind, ERR_SERVER_ERROR);
+}
+END_TEST
+
+/* ---- answers that are none ---- */
+
+static const struct {
+    unsigned task;
+    int status;
+    const char *body;
+    enum err_kind kind;
+    const char *message;
+} bad_answers[] = {
+    {TASK_CHAT, 200, "", ERR_BAD_ANSWER, "the answer is empty"},
+    {TASK_CHAT, 204, "", ERR_BAD_ANSWER, "the answer is empty"},
+    {TASK_CHAT, 200, "<html>ok</html>", ERR_BAD_ANSWER, "the answer is no JSON object"},
+    {TASK_CHAT, 200, "{\"choices\":[{}]", ERR_BAD_ANSWER, "the answer is no JSON object"},
+    {TASK_CHAT, 200, "{\"choices\":[{}]} x", ERR_BAD_ANSWER, "the answer is no JSON object"},
+    {TASK_CHAT, 200, "{\"choices\":[{\"a\":\"\xff\"}]}", ERR_BAD_ANSWER,
+     "the answer is no JSON object"},
+    {TASK_CHAT, 200, "[]", ERR_BAD_ANSWER, "the answer is no JSON object"},
+    {TASK_CHAT, 200, "{}", ERR_BAD_ANSWER, "the answer has no choices"},
+    {TASK_CHAT, 200, "{\"choices\":[]}", ERR_BAD_ANSWER, "the answer has no choices"},
+    {TASK_CHAT, 200, "{\"choices\":null}", ERR_BAD_ANSWER, "the answer has no choices"},
+    {TASK_COMPLETION, 200, "{\"choices\":{}}", ERR_BAD_ANSWER, "the answer has no choices"},
+    {TASK_CODE, 200, "{\"data\":[1]}", ERR_BAD_ANSWER, "the answer has no choices"},
+    {TASK_CHAT, 200, "{\"choices\":[1]}", ERR_BAD_ANSWER, "the answer's first choice is no object"},
+    {TASK_EMBEDDING, 200, "{\"data\":[]}", ERR_BAD_ANSWER, "the answer has no data"},
+    {TASK_IMAGE, 200, "{\"data\":[]}", ERR_BAD_ANSWER, "the answer has no data"},
+    {TASK_RERANK, 200, "{\"data\":[]}", ERR_BAD_ANSWER, "the answer has no results"},
+    /* an error in a success */
+    {TASK_CHAT, 200, "{\"error\":{\"message\":\"boom\"}}", ERR_SERVER_ERROR, "boom"},
+    {TASK_CHAT, 200, "{\"error\":\"boom\",\"choices\":[{}]}", ERR_SERVER_ERROR, "boom"},
+    {TASK_CHAT, 200, "{\"error\":{\"message\":\"b\",\"code\":429}}", ERR_RATE_LIMITED, "b"},
+    {TASK_CHAT, 200, "{\"error\":{\"message\":\"b\",\"code\":503}}", ERR_OVERLOADED, "b"},
+    {TASK_CHAT, 200, "{\"error\":{\"message\":\"b\",\"code\":7}}", ERR_SERVER_ERROR, "b"},
+    {TASK_CHAT, 200, ERROR("b", "\"overloaded_error\"", "null"), ERR_OVERLOADED, "b"},
+    {TASK_CHAT, 200, ERROR("b", "\"dynamic_token_limited\"", "null"), ERR_RATE_LIMITED, "b"},
+    {TASK_CHAT, 200, ERROR("b", "null", "\"model_not_available\""), ERR_MODEL_UNAVAILABLE, "b"},
+    {TASK_CHAT, 200, ERROR("b", "\"invalid_request_error\"", "null"), ERR_BAD_REQUEST, "b"},
+    {TASK_CHAT, 200, "{\"choices\":[{\"error\":{\"message\":\"b\",\"type\":\"overloaded\"}}]}",
+     ERR_OVERLOADED, "b"},
+};
+
+START_TEST(a_success_without_an_answer_is_a_failure)
+{
+    struct together_reply r;
+
+    together_reply_read(bad_answers[_i].task, bad_answers[_i].status, SPAN(bad_answers[_i].body),
+                        &r);
+    ck_assert_msg(r.kind == bad_answers[_i].kind, "row %d: %s", _i, err_code(r.kind));
+    ck_assert_str_eq(r.message, bad_answers[_i].message);
+}
+END_TEST
+
+/* ---- good answers ---- */
+
+#define CHOICE                                                                           \
+    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hi\"}," \
+    "\"finish_reason\":\"stop\",\"seed\":15924764223251450000}]"
+
+static const struct {
+    const char *usage;
+    bool there;
+    int64_t prompt, completion, cached;
+} usages[] = {
+    {"{\"prompt_tokens\":119,\"total_tokens\":214,\"completion_tokens\":95,\"reasoning_tokens\":"
+     "84}",
+     true, 119, 95, 0},
+    {"{\"prompt_tokens\":119,\"completion_tokens\":95,\"cached_tokens\":64}", true, 119, 95, 64},
+    {"{\"prompt_tokens\":119,\"completion_tokens\":95,\"prompt_tokens_details\":{\"cached_tokens\":"
+     "64},"
+     "\"completion_tokens_details\":{\"reasoning_tokens\":9}}",
+     true, 119, 95, 64},
+    {"{\"prompt_tokens\":119,\"completion_tokens\":95,\"cached_tokens\":null,"
+     "\"prompt_tokens_details\":{\"cached_tokens\":64}}",
+     true, 119, 95, 64},
+    {"{\"prompt_tokens\":119,\"completion_tokens\":95,\"prompt_tokens_details\":null}", true, 119,
+     95, 0},
+    {"{\"prompt_tokens\":9,\"completion_tokens\":95,\"cached_tokens\":64}", true, 9, 95, 9},
+    {"{\"prompt_tokens\":119.0,\"completion_tokens\":9.5e1}", true, 119, 95, 0},
+    {"{\"prompt_tokens\":118.99999999999999,\"completion_tokens\":95.00000000000001}", true, 119,
+     95, 0},
+    {"{\"prompt_tokens\":119,\"total_tokens\":214}", true, 119, 95, 0},
+    {"{\"completion_tokens\":95,\"total_tokens\":214}", true, 119, 95, 0},
+    {"{\"prompt_tokens\":0,\"completion_tokens\":0}", true, 0, 0, 0},
+    {"{\"total_tokens\":214}", false, 0, 0, 0},
+    {"{\"prompt_tokens\":119}", false, 0, 0, 0},
+    {"{\"prompt_tokens\":-1,\"completion_tokens\":5}", false, 0, 0, 0},
+    {"{\"prompt_tokens\":\"119\",\"completion_tokens\":5}", false, 0, 0, 0},
+    {"{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":5}", false, 0, 0, 0},
+    {"{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":5}", false, 0, 0, 0},
+    {"{}", false, 0, 0, 0},
+    {"null", false, 0, 0, 0},
+    {"[]", false, 0, 0, 0},
+};
+
+START_TEST(reads_usage_in_all_its_forms)
+{
+    struct together_reply r;
+    char body[1000];
+
+    snprintf(body, sizeof(body), "{\"id\":\"o\",%s,\"usage\":%s,\"model\":\"a/b\"}", CHOICE,
+             usages[_i].usage);
+    together_reply_read(TASK_CHAT, 200, SPAN(body), &r);
+    ck_assert_int_eq(r.kind, ERR_NONE);
+    ck_assert_msg(r.usage.there == usages[_i].there, "row %d", _i);
+    ck_assert_int_eq(r.usage.prompt_tokens, usages[_i].prompt);
+    ck_assert_int_eq(r.usage.completion_tokens, usages[_i].completion);
+    ck_assert_int_eq(r.usage.cached_tokens, usages[_i].cached);
+}
+END_TEST
+
+START_TEST(reads_a_good_answer)
+{
+    static const char body[] = "{\"error\":null,\"model\":\"openai/gpt-oss-20b\"," CHOICE "}";
+    struct together_reply r;
+
+    together_reply_read(TASK_CHAT, 200, SPAN(body), &r);
+    ck_assert_int_eq(r.kind, ERR_NONE);
+    ck_assert_str_eq(r.message, "");
+    ck_assert_str_eq(r.provider_code, "");
+    ck_assert(r.model.n == 18 && !memcmp(r.model.p, "openai/gpt-oss-20b", 18));
+    ck_assert(r.finish_reason.n == 4 && !memcmp(r.finish_reason.p, "stop", 4));
+}
+END_TEST
+
+static const struct {
+    unsigned task;
+    const char *body;
+    int64_t images, prompt;
+    bool usage;
+} goods[] = {
+    {TASK_COMPLETION, "{\"choices\":[{\"text\":\"x\"}]}", 0, 0, false},
+    {TASK_CHAT, "{\"error\":\"\",\"choices\":[{}]}", 0, 0, false},
+    {TASK_CHAT, "{\"error\":false,\"choices\":[{\"error\":null}]}", 0, 0, false},
+    {TASK_CHAT, " {\"choices\":[{\"finish_reason\":7}],\"model\":1} \n", 0, 0, false},
+    {TASK_EMBEDDING, "{\"data\":[{\"embedding\":[0.1]}]}", 0, 0, false},
+    {TASK_EMBEDDING, "{\"data\":[{}],\"usage\":{\"prompt_tokens\":8}}", 0, 8, true},
+    {TASK_EMBEDDING, "{\"data\":[{}],\"usage\":{\"total_tokens\":8}}", 0, 8, true},
+    {TASK_IMAGE, "{\"data\":[{\"url\":\"u\"},{\"b64_json\":\"v\"}]}", 2, 0, false},
+    {TASK_RERANK, "{\"results\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":0}}", 0, 8,
+     true},
+};
+
+START_TEST(each_task_has_its_own_form_of_answer)
+{
+    struct together_reply r;
+
+    together_reply_read(goods[_i].task, 200, SPAN(goods[_i].body), &r);
+    ck_assert_msg(r.kind == ERR_NONE, "row %d: %s", _i, r.message);
+    ck_assert_int_eq(r.usage.images, goods[_i].images);
+    ck_assert_int_eq(r.usage.prompt_tokens, goods[_i].prompt);
+    ck_assert(r.usage.there == goods[_i].usage);
+    ck_assert_uint_eq(r.finish_reason.n, 0);
+    ck_assert_uint_eq(r.model.n, 0);
+}
+END_TEST
+
+/* ---- errors that stand alone ---- */
+
+static const struct {
+    int status;
+    const char *error;
+    enum err_kind kind;
+    const char *code, *message;
+} alone[] = {
+    {0, "{\"message\":\"m\",\"code\":\"invalid_model\"}", ERR_SERVER_ERROR, "invalid_model", "m"},
+    {0, "\"boom\"", ERR_SERVER_ERROR, "", "boom"},
+    {0, "null", ERR_SERVER_ERROR, "", "an error without a message"},
+    {429, "{\"message\":\"m\"}", ERR_RATE_LIMITED, "", "m"},
+    {400, "{\"message\":\"m\",\"code\":\"model_not_available\"}", ERR_MODEL_UNAVAILABLE,
+     "model_not_available", "m"},
+};
+
+START_TEST(reads_an_error_that_stands_alone)
+{
+    struct together_reply r;
+
+    together_error_read(alone[_i].status, SPAN(alone[_i].error), &r);
+    ck_assert_int_eq(r.kind, alone[_i].kind);
+    ck_assert_str_eq(r.provider_code, alone[_i].code);
+    ck_assert_str_eq(r.message, alone[_i].message);
+}
+END_TEST
+
+Suite *test_together_reply(void);
+Suite *test_together_reply(void)
+{
+    Suite *s = suite_create("test_together_reply");
+    TCase *tc = tcase_create("reply");
+
+    tcase_add_loop_test(tc, names_what_the_provider_refused, 0, (int)ARRAY_LEN(refusals));
+    tcase_add_test(tc, every_status_from_300_to_599_is_a_failure);
+    tcase_add_test(tc, a_message_is_one_line_and_cut_at_a_whole_character);
+    tcase_add_test(tc, a_code_that_is_too_long_is_no_code);
+    tcase_add_loop_test(tc, a_success_without_an_answer_is_a_failure, 0,
+                        (int)ARRAY_LEN(bad_answers));
+    tcase_add_loop_test(tc, reads_usage_in_all_its_forms, 0, (int)ARRAY_LEN(usages));
+    tcase_add_test(tc, reads_a_good_answer);
+    tcase_add_loop_test(tc, each_task_has_its_own_form_of_answer, 0, (int)ARRAY_LEN(goods));
+    tcase_add_loop_test(tc, reads_an_error_that_stands_alone, 0, (int)ARRAY_LEN(alone));
+    suite_add_tcase(s, tc);
+    return s;
+}
