@@ -9,8 +9,8 @@
 #include "common/config/config.h"
 #include "common/config/yaml.h"
 
-#define CONFIG_FILE_MAX_BYTES   (1024 * 1024)
-#define CONFIG_SECRET_MAX_BYTES (64 * 1024)
+#define CONFIG_FILE_MAX_BYTES   ((size_t)1024 * 1024)
+#define CONFIG_SECRET_MAX_BYTES ((size_t)64 * 1024)
 #define CONFIG_ENV_NAME         96
 #define CONFIG_QUOTED           80
 

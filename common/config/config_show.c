@@ -16,7 +16,7 @@
 
 #include "common/core/json.h"
 
-#define SHOW_MAX_BYTES (8 * 1024 * 1024)
+#define SHOW_MAX_BYTES ((size_t)8 * 1024 * 1024)
 
 /* ---- lists as JSON ---- */
 

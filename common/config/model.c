@@ -13,12 +13,11 @@
 
 struct builtin {
     const char *id;
-    unsigned tasks;
     int64_t in_nanousd, out_nanousd, cached_nanousd, image_nanousd;
-    enum image_unit image_unit;
     int64_t context;
+    enum image_unit image_unit;
     int batch_percent;
-    unsigned default_for;
+    unsigned tasks, default_for;
 };
 
 static const struct builtin builtins[] = {
