@@ -205,6 +205,7 @@ static void env_base(struct world *w, const char *env[ENV_MAX])
     if (w->sim_url) {
         env_put(env, world_text(w, "TOGETHER_BASE_URL=%s/v1", w->sim_url));
         env_put(env, "TOGETHER_API_KEY=a-key-of-the-tests");
+        env_put(env, "FLOTILLA_WEBHOOKS_ALLOW_NETWORKS=127.0.0.0/8");
     }
     if (w->http_port)
         env_put(env, world_text(w, "FLOTILLA_HTTP_LISTEN=127.0.0.1:%d", w->http_port));

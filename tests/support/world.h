@@ -200,13 +200,23 @@ struct money world_check_money(struct world *w);
  * saw to DIR/{job,result,cost,alert,webhook}.jsonl; tests/integration/schemas checks them. */
 
 /* ---- the simulator ---------------------------------------------------------- */
-void world_start_simulator(struct world *w, const char *const *args); /* done by .simulator */
-/* "{'model':'m','status':429,'headers':{'retry-after':'1'},'times':3}", one or a list. */
+/* Done by .simulator; again after program_kill(w->sim), with another port: programs that
+ * shall find it are started after it. */
+void world_start_simulator(struct world *w, const char *const *args);
+/* One or a list: "{'model':'m','status':429,'headers':{'retry-after':'1'},'times':3}".
+ * tests/sim/sim_fault.h tells all members. */
 void world_sim_faults(struct world *w, const char *fmt, ...) PRINTF(2, 3);
-json_t *world_sim_ledger(struct world *w); /* without items */
-json_t *world_sim_items(struct world *w);  /* the ledger's items */
+void world_sim_latency(struct world *w, int ms); /* of all models */
+json_t *world_sim_ledger(struct world *w);       /* without items */
+json_t *world_sim_items(struct world *w);        /* the ledger's items */
 void world_sim_reset(struct world *w);
 /* Any request to the simulator; fails the test unless the status is 2xx. */
 json_t *world_sim(struct world *w, const char *method, const char *path, const char *body);
+
+/* The simulator receives webhooks too.  With it, programs may call 127.0.0.0/8. */
+const char *world_hook_url(struct world *w, const char *name);
+/* What the receiver answers from now on, as faults (name a path to mean one receiver). */
+void world_hook_rules(struct world *w, const char *fmt, ...) PRINTF(2, 3);
+json_t *world_hooks(struct world *w); /* deliveries: path, status, headers, body (a text), ... */
 
 #endif

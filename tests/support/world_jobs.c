@@ -319,16 +319,36 @@ static void append(const char *dir, const char *kind, json_t *docs)
     close(fd);
 }
 
+/* The bodies that the receiver accepted and kept whole. */
+static json_t *webhook_docs(struct world *w)
+{
+    json_t *docs = world_own(w, json_array(), free_json), *hook;
+    size_t i;
+
+    json_array_foreach(world_hooks(w), i, hook)
+    {
+        const char *body = world_string_at(hook, "body");
+
+        if ((int64_t)strlen(body) == world_int_at(hook, "body_bytes"))
+            json_array_append(docs, world_json(w, body));
+    }
+    return docs;
+}
+
 void world_collect(struct world *w)
 {
     static const char *const streams[][2] = {
         {"result", "results"}, {"cost", "costs"}, {"alert", "alerts"}};
     const char *dir = getenv("FLOTILLA_COLLECT");
 
-    if (!dir || !w->redis)
+    if (!dir)
+        return;
+    append(dir, "job", w->private->pushed);
+    if (w->sim && program_runs(w->sim))
+        append(dir, "webhook", webhook_docs(w));
+    if (!w->redis)
         return;
     world_redis_thaw(w);
-    append(dir, "job", w->private->pushed);
     for (size_t i = 0; i < ARRAY_LEN(streams); i++)
         append(dir, streams[i][0], stream_docs(w, streams[i][1]));
 }

@@ -43,17 +43,47 @@ json_t *world_sim(struct world *w, const char *method, const char *path, const c
     return a.n ? world_json(w, a.body) : NULL;
 }
 
-void world_sim_faults(struct world *w, const char *fmt, ...)
+static void post(struct world *w, const char *path, const char *fmt, va_list ap)
 {
     char *text = NULL;
+
+    if (vasprintf(&text, fmt, ap) < 0)
+        abort();
+    world_sim(w, "POST", path, text);
+    free(text);
+}
+
+void world_sim_faults(struct world *w, const char *fmt, ...)
+{
     va_list ap;
 
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        abort();
+    post(w, "/_sim/faults", fmt, ap);
     va_end(ap);
-    world_sim(w, "POST", "/_sim/faults", text);
-    free(text);
+}
+
+void world_hook_rules(struct world *w, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    post(w, "/_sim/hooks", fmt, ap);
+    va_end(ap);
+}
+
+void world_sim_latency(struct world *w, int ms)
+{
+    world_sim(w, "POST", "/_sim/latency", world_text(w, "{'ms':%d}", ms));
+}
+
+const char *world_hook_url(struct world *w, const char *name)
+{
+    return world_text(w, "%s/_sim/hook/%s", w->sim_url, name);
+}
+
+json_t *world_hooks(struct world *w)
+{
+    return world_at(world_sim(w, "GET", "/_sim/hooks", NULL), "hooks");
 }
 
 json_t *world_sim_ledger(struct world *w)
