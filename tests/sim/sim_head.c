@@ -13,6 +13,47 @@
 #include "common/core/clock.h"
 #include "tests/sim/sim.h"
 
+const char *sim_head_reason(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } reasons[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {302, "Found"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {402, "Payment Required"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {413, "Payload Too Large"},
+        {416, "Range Not Satisfiable"},
+        {422, "Unprocessable Entity"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+        {524, "A Timeout Occurred"},
+        {529, "Site is overloaded"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    return "Unknown";
+}
+
 /* The text of now, as RFC 3339. */
 static const char *now_text(void)
 {
@@ -65,7 +106,7 @@ void sim_head_print(const struct sim_call *c, bool keep_alive, struct buf *out)
     buf_puts(out, "HTTP/1.1 ");
     buf_int(out, r->status);
     buf_putc(out, ' ');
-    buf_puts(out, sim_http_reason(r->status));
+    buf_puts(out, sim_head_reason(r->status));
     buf_puts(out, "\r\n");
     if (!has_type(&r->head)) {
         buf_puts(out, "Content-Type: ");

@@ -11,4 +11,7 @@ struct sim_call;
  * sends. */
 void sim_head_print(const struct sim_call *c, bool keep_alive, struct buf *out);
 
+/* The usual phrase: 404 -> "Not Found". */
+const char *sim_head_reason(int status);
+
 #endif

@@ -137,7 +137,7 @@ static bool read_header(struct sim_http *h, const char *base, struct span name, 
     return true;
 }
 
-/* One "Name: value" of the header block; false at its end or when malformed (name.p NULL then). */
+/* One "Name: value" of the header block; false at its end, or before a malformed one. */
 static bool split_header(const char *p, size_t n, size_t *at, struct span *name, struct span *value)
 {
     const char *line = p + *at, *nl, *colon;
@@ -152,7 +152,8 @@ static bool split_header(const char *p, size_t n, size_t *at, struct span *name,
     *value = trim((struct span){colon + 1, (size_t)(nl - 1 - colon - 1)});
     if (!is_token(*name) || memchr(value->p, '\0', value->n) || memchr(value->p, '\r', value->n))
         *name = (struct span){NULL, 0};
-    *at = (size_t)(nl + 1 - p);
+    else
+        *at = (size_t)(nl + 1 - p);
     return name->p != NULL;
 }
 
@@ -358,45 +359,4 @@ bool sim_http_query(struct span query, const char *name, char *text, size_t size
         query.n -= n + (amp != NULL);
     }
     return false;
-}
-
-const char *sim_http_reason(int status)
-{
-    static const struct {
-        int status;
-        const char *text;
-    } reasons[] = {
-        {200, "OK"},
-        {201, "Created"},
-        {204, "No Content"},
-        {206, "Partial Content"},
-        {302, "Found"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {402, "Payment Required"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {410, "Gone"},
-        {413, "Payload Too Large"},
-        {416, "Range Not Satisfiable"},
-        {422, "Unprocessable Entity"},
-        {429, "Too Many Requests"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {501, "Not Implemented"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-        {505, "HTTP Version Not Supported"},
-        {524, "A Timeout Occurred"},
-        {529, "Site is overloaded"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-        if (reasons[i].status == status)
-            return reasons[i].text;
-    return "Unknown";
 }

@@ -61,7 +61,5 @@ static inline struct span sim_http_span(struct sim_http_part part, const char *p
 /* The value of `name` in a query or form "a=1&b=2", percent-decoded into text; false when absent or
  * too long. */
 bool sim_http_query(struct span query, const char *name, char *text, size_t size);
-/* The usual phrase: 404 -> "Not Found". */
-const char *sim_http_reason(int status);
 
 #endif

@@ -15,8 +15,6 @@
 #include "tests/sim/sim_server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -30,6 +28,7 @@
 #include "common/core/xalloc.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_head.h"
+#include "tests/sim/sim_listen.h"
 
 #define READ_BYTES  ((size_t)16 * 1024)
 #define AHEAD_BYTES ((size_t)1024 * 1024) /* sent ahead of its turn; reading stops above */
@@ -230,7 +229,7 @@ static bool refuse(struct conn *c)
     char text[256];
     int n = snprintf(text, sizeof(text),
                      "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-                     c->call.http.status, sim_http_reason(c->call.http.status));
+                     c->call.http.status, sim_head_reason(c->call.http.status));
 
     (void)send(c->fd, text, (size_t)n, MSG_NOSIGNAL);
     conn_free(c);
@@ -351,60 +350,12 @@ static void on_accept(evutil_socket_t fd, UNUSED short what, void *arg)
     }
 }
 
-/* ---- listening ---- */
-
-static int listen_on(const struct addrinfo *ai)
-{
-    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
-
-    if (fd < 0)
-        return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (!bind(fd, ai->ai_addr, ai->ai_addrlen) && !listen(fd, 4096))
-        return fd;
-    close(fd);
-    return -1;
-}
-
-static int bound_port(int fd)
-{
-    struct sockaddr_storage ss = {0};
-    socklen_t n = sizeof(ss);
-
-    if (getsockname(fd, (struct sockaddr *)&ss, &n))
-        return 0;
-    return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-                                          : ((struct sockaddr_in *)&ss)->sin_port);
-}
-
-static int open_address(const char *address, struct err *err)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    struct addrinfo *list = NULL;
-    const char *colon = strrchr(address, ':');
-    size_t n = colon ? (size_t)(colon - address) : 0;
-    bool brackets = n > 2 && address[0] == '[' && address[n - 1] == ']';
-    char host[256];
-    int fd = -1;
-
-    if (!colon || n >= sizeof(host)) {
-        err_set(err, ERR_USAGE, "--listen: expected HOST:PORT, not '%s'", address);
-        return -1;
-    }
-    snprintf(host, sizeof(host), "%.*s", (int)n - 2 * brackets, address + brackets);
-    if (!getaddrinfo(n ? host : NULL, colon + 1, &hints, &list) && list)
-        fd = listen_on(list);
-    if (fd < 0)
-        err_set(err, ERR_CONFIG, "cannot listen on %s: %s", address, strerror(errno));
-    if (list)
-        freeaddrinfo(list);
-    return fd;
-}
+/* ---- the server ---- */
 
 struct sim_server *sim_server_new(struct event_base *borrow_base, struct sim *borrow_sim,
                                   const char *address, struct err *err)
 {
-    int fd = open_address(address, err);
+    int fd = sim_listen(address, err);
     struct sim_server *s;
 
     if (fd < 0)
@@ -413,7 +364,7 @@ struct sim_server *sim_server_new(struct event_base *borrow_base, struct sim *bo
     *s = (struct sim_server){.base = borrow_base, .sim = borrow_sim, .fd = fd};
     s->ev_accept = event_new(borrow_base, fd, EV_READ | EV_PERSIST, on_accept, s);
     event_add(s->ev_accept, NULL);
-    borrow_sim->port = bound_port(fd);
+    borrow_sim->port = sim_listen_port(fd);
     return s;
 }
 
