@@ -2,8 +2,8 @@
  *
  * What it promises (the measured traps of libcurl are closed here, in one place):
  *   - A request is put on the wire at most once.  libcurl would re-send a
- *     request on a dead keep-alive connection; here the body cannot be rewound
- *     and every further writing is refused: outcome HTTP_SENT_UNKNOWN.
+ *     request on a dead keep-alive connection; here a second writing is
+ *     refused before it happens: outcome HTTP_SENT_UNKNOWN.
  *   - HTTP/1.1 only, no redirects followed, no Expect, no proxy for webhooks,
  *     CAPATH off (its parsing costs 40 ms per TLS connection), hard total
  *     time-out, connect time-out, idle time-out for streams, caps on header

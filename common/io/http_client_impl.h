@@ -43,7 +43,6 @@ struct http_call {
     long size_before;          /* CURLINFO_REQUEST_SIZE at that moment */
     bool reused;
     bool answer_began, head_ended;
-    bool resend_stopped;          /* curl wanted to send the request again */
     bool too_large, data_refused; /* over a cap; on_data said no */
     bool address_refused, address_tried;
     size_t answer_n, max_answer_bytes;

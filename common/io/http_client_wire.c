@@ -2,17 +2,17 @@
  *
  *     on_open      a socket for a resolved address?
  *     on_begin     shall the request be written to this connection, now?
- *     on_read      more of the body, please
+ *     on_read      more of a large body, please
  *     on_header    a line of the answer's head
  *     on_body      a piece of the answer's body
  *
  * On a kept connection that dies before the first byte of the answer, curl
- * sends the request again by itself.  Three locks against that: the body comes
- * from on_read and there is no seek function, so curl cannot rewind; on_begin,
- * which curl calls each time before it writes a request, refuses when bytes of
- * this one were already written (this also holds for requests without a body);
- * on_open refuses the new connection for it.  As long as nothing was written,
- * curl may try again on another connection.
+ * sends the request again by itself.  The lock against that is on_begin: curl
+ * calls it each time before it writes a request, whatever the reason, with or
+ * without a body, and it refuses when bytes of this one were already written.
+ * on_open refuses the new connection that would be for nothing, and a body
+ * from on_read cannot be rewound, as there is no seek function.  As long as
+ * nothing was written, curl may try again on another connection.
  *
  * Addresses are checked twice: on_open sees the resolved address of a new
  * connection, on_begin the one of a kept connection, which may have been opened
@@ -89,11 +89,7 @@ static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockad
 {
     struct http_call *call = arg;
 
-    if (http_wire_sent(call)) {
-        call->resend_stopped = true;
-        return CURL_SOCKET_BAD;
-    }
-    if (call->state != HTTP_CALL_RUNNING || !address_ok(call, &addr->addr))
+    if (call->state != HTTP_CALL_RUNNING || http_wire_sent(call) || !address_ok(call, &addr->addr))
         return CURL_SOCKET_BAD;
     call->address_tried = true;
     return http_multi_open(call->client, purpose, addr);
@@ -108,11 +104,7 @@ static int on_begin(void *arg, char *ip, char *local_ip, int port, int local_por
     long connects = 0;
 
     (void)local_ip, (void)port, (void)local_port;
-    if (http_wire_sent(call)) {
-        call->resend_stopped = true;
-        return CURL_PREREQFUNC_ABORT;
-    }
-    if (call->state != HTTP_CALL_RUNNING || !address_text_ok(call, ip))
+    if (call->state != HTTP_CALL_RUNNING || http_wire_sent(call) || !address_text_ok(call, ip))
         return CURL_PREREQFUNC_ABORT;
     curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &call->size_before);
     curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
