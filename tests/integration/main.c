@@ -119,9 +119,10 @@ static size_t count_leftovers(void)
     return n;
 }
 
-/* The suites that were asked for; false when a name is unknown. */
-static bool add_suites(SRunner *runner, int argc, char **argv)
+/* A runner of the suites that were asked for; NULL when a name is unknown. */
+static SRunner *make_runner(int argc, char **argv)
 {
+    SRunner *runner = srunner_create(NULL);
     int added = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(suites); i++) {
@@ -130,12 +131,16 @@ static bool add_suites(SRunner *runner, int argc, char **argv)
             added++;
         }
     }
-    return added >= (argc > 1 ? argc - 1 : 1);
+    if (added >= (argc > 1 ? argc - 1 : 1))
+        return runner;
+    fprintf(stderr, "no such suite; integration --list names them\n");
+    srunner_free(runner);
+    return NULL;
 }
 
 int main(int argc, char **argv)
 {
-    SRunner *runner = srunner_create(NULL);
+    SRunner *runner;
     char dir[PATH_MAX];
     int ran, failed;
     size_t left;
@@ -147,11 +152,10 @@ int main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     signal(SIGPIPE, SIG_IGN);
     setenv("CK_DEFAULT_TIMEOUT", "30", 0);
-    make_test_dir(dir, sizeof dir);
-    if (!add_suites(runner, argc, argv)) {
-        fprintf(stderr, "no such suite; integration --list names them\n");
+    runner = make_runner(argc, argv);
+    if (!runner)
         return 2;
-    }
+    make_test_dir(dir, sizeof dir);
     srunner_run_all(runner, CK_ENV);
     ran = srunner_ntests_run(runner);
     failed = srunner_ntests_failed(runner);

@@ -6,7 +6,7 @@
 # The last line adds all up in Check's own format.
 #
 #   JOBS=1 ...                     one after the other
-#   CK_VERBOSITY=verbose ...       (Check's) with JOBS=1 and one suite: every test
+#   CK_VERBOSITY=verbose ...       print what good suites print as well: every test
 #   CK_TIMEOUT_MULTIPLIER=5 ...    on a slow machine, or under a sanitizer
 #   REDIS_SERVER=valkey-server ... another server
 #   FLOTILLA_COLLECT=DIR           keep the documents that the tests saw
@@ -32,6 +32,10 @@ stop()
 trap stop EXIT
 trap 'exit 130' INT TERM
 
+# Without the closing line of a suite there is nothing to add up.
+[ "${CK_VERBOSITY:-}" = verbose ] || CK_VERBOSITY=normal
+export CK_VERBOSITY
+
 case $build in
 *asan | *tsan) : "${CK_TIMEOUT_MULTIPLIER:=4}"; export CK_TIMEOUT_MULTIPLIER ;;
 esac
@@ -50,10 +54,11 @@ run_suite()
     code=0
     "$build/integration" "$1" >"$out/$1.log" 2>&1 </dev/null || code=$?
     summary=$(grep -E '^[0-9]+%: Checks: ' "$out/$1.log" || echo "did not end: no summary")
-    if [ $code -eq 0 ]; then
+    if [ $code -eq 0 ] && [ "$CK_VERBOSITY" = normal ]; then
         printf '  %-20s %s\n' "$1" "$summary"
     else
-        { printf '  %-20s %s  FAILED\n' "$1" "$summary"; sed 's/^/    /' "$out/$1.log"; } >"$out/$1.txt"
+        [ $code -eq 0 ] || summary="$summary  FAILED"
+        { printf '  %-20s %s\n' "$1" "$summary"; sed 's/^/    /' "$out/$1.log"; } >"$out/$1.txt"
         cat "$out/$1.txt"
     fi
     echo $code >"$out/$1.code"

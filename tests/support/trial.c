@@ -33,7 +33,8 @@ int trial_run(struct world *w, bool simulator, void (*body)(struct world *))
 
 redisContext *trial_connect(struct world *w)
 {
-    struct timeval limit = {0, patience_ms(300) * 1000L};
+    int ms = patience_ms(300);
+    struct timeval limit = {ms / 1000, (ms % 1000) * 1000L};
     redisContext *c = redisConnectUnixWithTimeout(w->redis_url + strlen("unix://"), limit);
 
     ck_assert_ptr_nonnull(c);
