@@ -18,7 +18,8 @@ enum backoff_type { BACKOFF_EXPONENTIAL, BACKOFF_FIXED };
 
 /* Defaults of documents that do not say; filled from the configuration. */
 struct job_defaults {
-    int64_t max_attempts, delay_ms, realtime_delay_ms, finetune_delay_ms, backoff_max_ms, timeout_ms;
+    int64_t max_attempts, delay_ms, realtime_delay_ms, finetune_delay_ms, backoff_max_ms,
+        timeout_ms;
     size_t max_bytes;
 };
 struct config;
@@ -47,17 +48,21 @@ NODISCARD bool job_read(struct span doc, const struct job_defaults *d, struct jo
 
 /* The outcome of checking one intake entry. */
 struct job_checked {
-    struct job job;             /* when accepted */
-    char id[JOB_ID_MAX + 1];    /* the producer's id, or a made UUIDv7 */
-    bool made_id;               /* the producer gave none (or none that can be used) */
-    char submitted_id[JOB_ID_MAX * 2 + 1]; /* when it gave one that cannot be used: the printable start of it */
+    struct job job;          /* when accepted */
+    char id[JOB_ID_MAX + 1]; /* the producer's id, or a made UUIDv7 */
+    bool made_id;            /* the producer gave none (or none that can be used) */
+    char submitted_id[JOB_ID_MAX * 2 +
+                      1]; /* when it gave one that cannot be used: the printable start of it */
     enum queue_id queue;
-    char digest[17];            /* SHA-256 (64 bits, hex) of the canonical document: keys sorted, no white space */
-    bool wants_reply;           /* also set for refused documents that could be read that far */
+    char digest[17];  /* SHA-256 (64 bits, hex) of the canonical document: keys sorted, no white
+                         space */
+    bool wants_reply; /* also set for refused documents that could be read that far */
 };
-/* Check an entry.  True: *ret is filled, ret->job points into doc.  False: err says why (field, value,
- * expected), and ret->id/made_id/submitted_id/wants_reply say under which id the rejection is told. */
-NODISCARD bool job_check(struct span doc, const struct job_defaults *d, struct job_checked *ret, struct err *err);
+/* Check an entry.  True: *ret is filled, ret->job points into doc.  False: err says why (field,
+ * value, expected), and ret->id/made_id/submitted_id/wants_reply say under which id the rejection
+ * is told. */
+NODISCARD bool job_check(struct span doc, const struct job_defaults *d, struct job_checked *ret,
+                         struct err *err);
 
 /* The queue of an accepted job: decided by type and priority. */
 enum queue_id job_queue(enum job_type_id type, enum job_priority priority);

@@ -1,8 +1,8 @@
 /* record.c - the fixed header of a job in Redis, and the names of its words.
  *
  *   0     4     10              26         37          49         59                 129
- *   01 a- 000003 7c41a22f00000003 1a0c4506c04 001 002 ... call       00000000000 ... |{"type": ...}|progress
- *   (blanks only here)
+ *   01 a- 000003 7c41a22f00000003 1a0c4506c04 001 002 ... call       00000000000 ... |{"type":
+ * ...}|progress (blanks only here)
  *
  * Every claim, start and finish reads or writes one header, so there is no
  * parser here: record_fields.def says where each field stands, hex digits go
@@ -43,7 +43,7 @@ struct name {
     }
 
 static const struct name types[JOB_TYPE_COUNT] = {
-    [JOB_TYPE_NONE] = NAME("none", 0, 0),
+    [JOB_TYPE_NONE] = NAME("none", 0, '-'),
 #define X(type, name, symbol, code, flags) [JOB_##type] = NAME(name, flags, code),
 #define X_LATER(type, name, code)          [JOB_##type] = NAME(name, JOB_PUBLIC | JOB_LATER, code),
 #include "common/queue/job_types.def"
@@ -71,12 +71,13 @@ static int find(const struct name *rows, int count, const char *p, size_t n)
     return 0;
 }
 
+/* The row with that code, or -1. */
 static int find_code(const struct name *rows, int count, char code)
 {
-    for (int i = 1; i < count; i++)
-        if (rows[i].code == code)
+    for (int i = 0; i < count; i++)
+        if (rows[i].code == code && code)
             return i;
-    return 0;
+    return -1;
 }
 
 static const struct name *row(const struct name *rows, int count, unsigned i)
@@ -141,14 +142,28 @@ static void get_text(const char *p, size_t len, char padding, char *text)
     text[len] = 0;
 }
 
-static void get_texts(const char *p, struct record *r)
+static bool get_texts(const char *p, struct record *r)
 {
-    r->state = (enum job_state)find_code(states, JOB_STATE_COUNT, p[AT_state]);
+    int state = find_code(states, JOB_STATE_COUNT, p[AT_state]);
+    int type = find_code(types, JOB_TYPE_COUNT, p[AT_type]);
+
+    if (state < 0 || type < 0 || (p[AT_flags] != '-' && p[AT_flags] != 'c'))
+        return false;
+    r->state = (enum job_state)state;
+    r->type = (enum job_type_id)type;
     r->cancel_asked = p[AT_flags] == 'c';
-    r->type = (enum job_type_id)find_code(types, JOB_TYPE_COUNT, p[AT_type]);
     get_text(p + AT_token, LEN_token, 0, r->token);
     get_text(p + AT_step, LEN_step, ' ', r->step);
     get_text(p + AT_digest, LEN_digest, 0, r->digest);
+    return true;
+}
+
+/* What was refused may have no type, and so no queue. */
+static bool makes_sense(const struct record *r)
+{
+    if (r->version < 1 || r->version > RECORD_VERSION || r->queue > QUEUE_COUNT)
+        return false;
+    return r->state == JOB_STATE_REJECTED || (r->type != JOB_TYPE_NONE && r->queue != QUEUE_NONE);
 }
 
 bool record_read(const char *p, size_t n, struct record *ret)
@@ -161,12 +176,7 @@ bool record_read(const char *p, size_t n, struct record *ret)
 #define HEX(field, at, len) r.field = (__typeof__(r.field))get_hex(p + (at), len, &bad);
 #define TEXT(field, at, len)
 #include "common/queue/record_fields.def"
-    if (bad || r.version < 1 || r.version > RECORD_VERSION)
-        return false;
-    get_texts(p, &r);
-    if (!r.state || !r.type || r.queue < 1 || r.queue > QUEUE_COUNT)
-        return false;
-    if (p[AT_flags] != '-' && p[AT_flags] != 'c')
+    if (bad || !get_texts(p, &r) || !makes_sense(&r))
         return false;
     *ret = r;
     return true;

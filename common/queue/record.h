@@ -22,8 +22,8 @@
  *   70   11  due           ms, not to be started before
  *   81   11  submitted     ms
  *   92   11  expires       ms, until the first start; 0 never
- *  103    1  type          job_types.def code
- *  104    2  queue         queues.def code
+ *  103    1  type          job_types.def code; '-' when refused without one
+ *  104    2  queue         queues.def code; 00 likewise
  *  106    7  doc_bytes     length of the document that follows
  *  113   16  digest        first 64 bits of SHA-256 of the canonical document
  *  129       (end)

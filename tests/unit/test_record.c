@@ -178,6 +178,24 @@ START_TEST(refuses_what_is_no_record_that_it_knows)
 }
 END_TEST
 
+START_TEST(only_a_refused_document_may_have_no_type_and_no_queue)
+{
+    struct record r = sample, back;
+    char header[RECORD_HEADER];
+
+    r.state = JOB_STATE_REJECTED;
+    r.type = JOB_TYPE_NONE;
+    r.queue = QUEUE_NONE;
+    record_write(&r, header);
+    ck_assert(record_read(header, sizeof header, &back));
+    ck_assert_int_eq(back.type, JOB_TYPE_NONE);
+    ck_assert_int_eq(back.queue, QUEUE_NONE);
+    r.state = JOB_STATE_READY;
+    record_write(&r, header);
+    ck_assert(!record_read(header, sizeof header, &back));
+}
+END_TEST
+
 START_TEST(refuses_every_length_under_a_header)
 {
     struct record r;
@@ -263,6 +281,7 @@ Suite *test_record(void)
     tcase_add_test(tc, any_record_survives_the_round_trip);
     tcase_add_test(tc, a_number_that_does_not_fit_becomes_the_largest_that_does);
     tcase_add_loop_test(tc, refuses_what_is_no_record_that_it_knows, 0, (int)ARRAY_LEN(damage));
+    tcase_add_test(tc, only_a_refused_document_may_have_no_type_and_no_queue);
     tcase_add_test(tc, refuses_every_length_under_a_header);
     tcase_add_test(tc, document_and_tail_stand_behind_the_header);
     tcase_add_test(tc, every_name_leads_back_to_its_row);

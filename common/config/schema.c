@@ -1,0 +1,334 @@
+/* schema.c - does a document fit a schema?
+ *
+ *   check(node, value, path)
+ *     own rules of the node: type, choices, strings, numbers, arrays, objects
+ *     the nodes that it refers to: $ref, allOf, anyOf, oneOf, not, if/then/else
+ *
+ * The first rule that fails ends the walk, so one message names one fault.  The
+ * order is the order of usefulness: a misspelt name is told before the name that
+ * is missing because of it.
+ *
+ * Where alternatives are only tried (if, not, anyOf, oneOf), the walk runs
+ * without an err and makes no text.  When none of them fits, the one that was
+ * meant is walked again with err: the one whose type, and whose constant
+ * members ("type": "chat"), are those of the value.
+ *
+ * `path` lives on the stack and becomes text only in a message.
+ */
+#include "common/config/schema.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/schema_node.h"
+
+struct walk {
+    struct err *err; /* NULL: only the answer matters */
+    int depth;
+};
+
+static bool check(struct walk *w, const struct schema_node *node, const json_t *v,
+                  const struct schema_path *at);
+
+/* The value of f for a failure at this place. */
+#define FAILURE(w, node, v, at) (&(const struct schema_failure){(w)->err, (node), (v), (at)})
+
+static unsigned type_of(const json_t *v)
+{
+    switch (json_typeof(v)) {
+    case JSON_NULL: return TYPE_NULL;
+    case JSON_TRUE:
+    case JSON_FALSE: return TYPE_BOOLEAN;
+    case JSON_INTEGER: return TYPE_INTEGER;
+    case JSON_REAL: return TYPE_NUMBER;
+    case JSON_STRING: return TYPE_STRING;
+    case JSON_ARRAY: return TYPE_ARRAY;
+    case JSON_OBJECT: return TYPE_OBJECT;
+    }
+    return 0;
+}
+
+/* ---- the rules of one node ---- */
+
+static bool same(const json_t *a, const json_t *b)
+{
+    if (json_is_string(a) && json_is_string(b))
+        return json_string_length(a) == json_string_length(b) &&
+               memcmp(json_string_value(a), json_string_value(b), json_string_length(a)) == 0;
+    return json_equal(a, b);
+}
+
+static bool is_a_choice(const struct schema_node *node, const json_t *v)
+{
+    const json_t *choice;
+    size_t i;
+
+    if (node->constant && !same(node->constant, v))
+        return false;
+    if (!node->choices)
+        return true;
+    json_array_foreach(node->choices, i, choice) if (same(choice, v)) return true;
+    return false;
+}
+
+static size_t code_points(const char *p, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        count += ((unsigned char)p[i] & 0xc0) != 0x80;
+    return count;
+}
+
+static bool check_string(struct walk *w, const struct schema_node *node, const json_t *v,
+                         const struct schema_path *at)
+{
+    const char *p = json_string_value(v);
+    size_t n = json_string_length(v);
+
+    if (node->min_length > 0 || node->max_length != NO_LIMIT) {
+        size_t length = code_points(p, n);
+
+        if (length < node->min_length || length > node->max_length)
+            return schema_say_count(FAILURE(w, node, v, at), node->min_length, node->max_length,
+                                    "characters", length);
+    }
+    if (node->pattern && !schema_pattern_matches(node->pattern, p, n))
+        return schema_say_pattern(FAILURE(w, node, v, at));
+    return true;
+}
+
+/* -1, 0, 1; integers are compared as integers, so large ones are exact. */
+static int compare(const json_t *a, const json_t *b)
+{
+    if (json_is_integer(a) && json_is_integer(b)) {
+        json_int_t x = json_integer_value(a), y = json_integer_value(b);
+
+        return (x > y) - (x < y);
+    }
+    double x = json_number_value(a), y = json_number_value(b);
+
+    return (x > y) - (x < y);
+}
+
+static bool check_number(struct walk *w, const struct schema_node *node, const json_t *v,
+                         const struct schema_path *at)
+{
+    if (node->low.value && compare(v, node->low.value) < (node->low.exclusive ? 1 : 0))
+        return schema_say_bounds(FAILURE(w, node, v, at));
+    if (node->high.value && compare(v, node->high.value) > (node->high.exclusive ? -1 : 0))
+        return schema_say_bounds(FAILURE(w, node, v, at));
+    return true;
+}
+
+static bool check_array(struct walk *w, const struct schema_node *node, const json_t *v,
+                        const struct schema_path *at)
+{
+    size_t n = json_array_size(v);
+
+    if (n < node->min_items || n > node->max_items)
+        return schema_say_count(FAILURE(w, node, v, at), node->min_items, node->max_items, "items",
+                                n);
+    for (size_t i = 0; node->items && i < n; i++) {
+        const struct schema_path here = {.up = at, .index = i};
+
+        if (!check(w, node->items, json_array_get(v, i), &here))
+            return false;
+    }
+    return true;
+}
+
+/* ---- objects ---- */
+
+static const struct schema_node *property(const struct schema_node *node, const char *key, size_t n)
+{
+    const struct schema_property wanted = {.name = key, .n = n};
+    const struct schema_property *found = NULL;
+
+    if (node->property_count)
+        found = bsearch(&wanted, node->properties, node->property_count, sizeof wanted,
+                        schema_property_order);
+    return found ? found->node : NULL;
+}
+
+/* A member: its property, every pattern that fits its name, or the rest's schema. */
+static bool check_member(struct walk *w, const struct schema_node *node, const json_t *v,
+                         const struct schema_path *here)
+{
+    const struct schema_node *named = property(node, here->key, here->n);
+    bool known = named != NULL;
+
+    if (named && !check(w, named, v, here))
+        return false;
+    for (size_t i = 0; i < node->pattern_count; i++) {
+        const struct schema_pattern_property *p = &node->pattern_properties[i];
+
+        if (!schema_pattern_matches(&p->pattern, here->key, here->n))
+            continue;
+        known = true;
+        if (!check(w, p->node, v, here))
+            return false;
+    }
+    if (known || !node->additional)
+        return true;
+    if (node->additional->never)
+        return schema_say_unknown(FAILURE(w, node, v, here->up), here->key, here->n);
+    return check(w, node->additional, v, here);
+}
+
+static bool check_object(struct walk *w, const struct schema_node *node, const json_t *v,
+                         const struct schema_path *at)
+{
+    json_t *object = (json_t *)(uintptr_t)v;
+    const json_t *name;
+    size_t i;
+
+    if (node->property_count || node->pattern_count || node->additional) {
+        for (void *m = json_object_iter(object); m; m = json_object_iter_next(object, m)) {
+            const struct schema_path here = {
+                .up = at, .key = json_object_iter_key(m), .n = json_object_iter_key_len(m)};
+
+            if (!check_member(w, node, json_object_iter_value(m), &here))
+                return false;
+        }
+    }
+    json_array_foreach(
+        node->required, i,
+        name) if (!json_object_get(v,
+                                   json_string_value(
+                                       name))) return schema_say_missing(FAILURE(w, node, v, at),
+                                                                         json_string_value(name));
+    if (json_object_size(v) > node->max_properties)
+        return schema_say_count(FAILURE(w, node, v, at), 0, node->max_properties, "members",
+                                json_object_size(v));
+    return true;
+}
+
+static bool check_own(struct walk *w, const struct schema_node *node, const json_t *v,
+                      const struct schema_path *at)
+{
+    unsigned type = type_of(v);
+
+    if (node->never)
+        return schema_say(FAILURE(w, node, v, at), "not allowed here");
+    if (node->types && !(node->types & type))
+        return schema_say_type(FAILURE(w, node, v, at), node->types);
+    if (!is_a_choice(node, v))
+        return schema_say_choices(FAILURE(w, node, v, at));
+    switch (type) {
+    case TYPE_STRING: return check_string(w, node, v, at);
+    case TYPE_INTEGER:
+    case TYPE_NUMBER: return check_number(w, node, v, at);
+    case TYPE_ARRAY: return check_array(w, node, v, at);
+    case TYPE_OBJECT: return check_object(w, node, v, at);
+    default: return true;
+    }
+}
+
+/* ---- combinations ---- */
+
+static bool fits(const struct walk *w, const struct schema_node *node, const json_t *v)
+{
+    struct walk quiet = {.depth = w->depth};
+
+    return check(&quiet, node, v, NULL);
+}
+
+/* Could this alternative have been meant?  Its type is right, and its constant members too. */
+static bool is_meant(const struct schema_node *node, const json_t *v)
+{
+    while (node->ref)
+        node = node->ref;
+    if (node->never || (node->types && !(node->types & type_of(v))) || !is_a_choice(node, v))
+        return false;
+    for (size_t i = 0; json_is_object(v) && i < node->property_count; i++) {
+        const struct schema_property *p = &node->properties[i];
+        const json_t *member = json_object_get(v, p->name);
+
+        if (member && p->node->constant && !is_a_choice(p->node, member))
+            return false;
+    }
+    return true;
+}
+
+static bool say_alternatives(struct walk *w, const struct schema_node *node,
+                             const struct schema_nodes *list, const json_t *v,
+                             const struct schema_path *at)
+{
+    unsigned types = 0;
+
+    if (!w->err)
+        return false;
+    for (size_t i = 0; !node->comment && i < list->count; i++)
+        if (is_meant(list->items[i], v))
+            return check(w, list->items[i], v, at);
+    for (size_t i = 0; i < list->count; i++)
+        types |= list->items[i]->types;
+    if (types && !(types & type_of(v)))
+        return schema_say_type(FAILURE(w, node, v, at), types);
+    return schema_say(FAILURE(w, node, v, at), "none of the allowed forms");
+}
+
+static bool check_any(struct walk *w, const struct schema_node *node, const json_t *v,
+                      const struct schema_path *at)
+{
+    for (size_t i = 0; i < node->any_of.count; i++)
+        if (fits(w, node->any_of.items[i], v))
+            return true;
+    return say_alternatives(w, node, &node->any_of, v, at);
+}
+
+static bool check_one(struct walk *w, const struct schema_node *node, const json_t *v,
+                      const struct schema_path *at)
+{
+    int fitting = 0;
+
+    for (size_t i = 0; i < node->one_of.count; i++)
+        fitting += fits(w, node->one_of.items[i], v);
+    if (fitting > 1)
+        return schema_say(FAILURE(w, node, v, at), "more than one of the allowed forms at once");
+    return fitting == 1 || say_alternatives(w, node, &node->one_of, v, at);
+}
+
+static bool check_combinations(struct walk *w, const struct schema_node *node, const json_t *v,
+                               const struct schema_path *at)
+{
+    if (node->ref && !check(w, node->ref, v, at))
+        return false;
+    for (size_t i = 0; i < node->all_of.count; i++)
+        if (!check(w, node->all_of.items[i], v, at))
+            return false;
+    if (node->any_of.count && !check_any(w, node, v, at))
+        return false;
+    if (node->one_of.count && !check_one(w, node, v, at))
+        return false;
+    if (node->not_ && fits(w, node->not_, v))
+        return schema_say(FAILURE(w, node, v, at), "not allowed here");
+    if (node->if_) {
+        const struct schema_node *next = fits(w, node->if_, v) ? node->then_ : node->else_;
+
+        return !next || check(w, next, v, at);
+    }
+    return true;
+}
+
+static bool check(struct walk *w, const struct schema_node *node, const json_t *v,
+                  const struct schema_path *at)
+{
+    bool ok;
+
+    if (w->depth >= SCHEMA_MAX_DEPTH)
+        return schema_say(FAILURE(w, node, v, at), "nested deeper than %d levels",
+                          SCHEMA_MAX_DEPTH);
+    w->depth++;
+    ok = check_own(w, node, v, at) && check_combinations(w, node, v, at);
+    w->depth--;
+    return ok;
+}
+
+bool schema_check(const struct schema *s, const json_t *doc, struct err *err)
+{
+    struct walk w = {.err = err};
+
+    return check(&w, s->root, doc, NULL);
+}

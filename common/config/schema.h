@@ -1,0 +1,51 @@
+/* schema.h - checks a JSON document against a JSON Schema (2020-12), and says
+ * what is wrong as a person would.
+ *
+ *     payload.messages[0].role: expected one of system, user, assistant, tool; got "bot"
+ *     priorty: unknown field; did you mean 'priority'?
+ *
+ * The keywords that it knows, all with the standard's meaning:
+ *
+ *   any value   type (a name or a list of names), enum, const
+ *   strings     minLength, maxLength (code points), pattern (POSIX extended: write only
+ *               what ECMA reads alike: no \d, no look-around)
+ *   numbers     minimum, maximum, exclusiveMinimum, exclusiveMaximum
+ *   arrays      items, minItems, maxItems
+ *   objects     properties, required, additionalProperties, patternProperties, maxProperties
+ *   combining   allOf, anyOf, oneOf, not, if, then, else, $ref ("#/$defs/NAME"), $defs,
+ *               true and false as schemas
+ *   ignored     $schema, $id, title, description, examples, default, format
+ *
+ * Any other keyword is an error of schema_new(), so nothing is ever skipped in
+ * silence.  Three things are ours:
+ *
+ *   - `integer` means written as an integer: 3.0 and 3e0 are not (the scanner
+ *     that reads documents later does not read them as integers either);
+ *   - a $comment beside a keyword that fails is the message, in place of ours;
+ *     when it starts with "expected", the value is added: `run_at: expected ..., got 5`;
+ *   - a document nested deeper than SCHEMA_MAX_DEPTH where the schema looks is refused.
+ *
+ * Everything is prepared by schema_new(): a document of 300 bytes takes about
+ * two microseconds.
+ */
+#ifndef FLOTILLA_SCHEMA_H
+#define FLOTILLA_SCHEMA_H
+
+#include "common/core/base.h"
+#include "common/core/err.h"
+
+#define SCHEMA_MAX_DEPTH 128
+
+struct json_t;
+struct schema;
+
+/* Read a schema.  NULL with err (kind CONFIG) when it is not JSON or uses what is not known. */
+struct schema *schema_new(const char *json_text, struct err *err);
+void schema_free(struct schema *s); /* NULL is fine */
+
+/* Check doc (borrowed).  False: err (kind INVALID) has path, expectation and value; values and
+ * names are escaped and cut at SCHEMA_SHOWN_MAX characters. */
+#define SCHEMA_SHOWN_MAX 60
+NODISCARD bool schema_check(const struct schema *s, const struct json_t *doc, struct err *err);
+
+#endif

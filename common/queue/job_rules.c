@@ -1,0 +1,134 @@
+/* job_rules.c - the rules of a job document that a schema cannot say.
+ *
+ * Times must be times, a webhook's URL must name a host that can be called, and
+ * our own words must be written plainly.  The shape was checked before: what is
+ * there has the type that schemas/job.json wants.
+ *
+ * To add a rule: a function and a row in `rules`; its message starts with the
+ * path of the field and says what was expected.
+ */
+#include <string.h>
+
+#include <jansson.h>
+
+#include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/core/parse.h"
+#include "common/queue/job_parts.h"
+
+/* 2500-01-01: later times do not fit a record's 11 hex digits. */
+#define RUN_AT_MAX_MS INT64_C(16725225600000)
+
+static bool check_run_at(const json_t *root, const struct job *job UNUSED, struct err *err)
+{
+    const json_t *v = json_object_get(root, "run_at");
+    int64_t ms = 0;
+
+    if (!v)
+        return true;
+    if (!clock_parse_rfc3339(json_string_value(v), json_string_length(v), &ms))
+        return err_set(
+            err, ERR_INVALID,
+            "run_at: expected a time as RFC 3339 has it, like 2026-11-22T09:00:00Z; this "
+            "is none");
+    if (ms >= RUN_AT_MAX_MS)
+        return err_set(err, ERR_INVALID, "run_at: expected a time before the year 2500");
+    return true;
+}
+
+/* ---- webhooks ---- */
+
+/* Between "://" (and "user@") and the path. */
+static struct span url_host(const char *url)
+{
+    const char *p = strstr(url, "://") + 3;
+    const char *end = p + strcspn(p, "/?#");
+    const char *at = memrchr(p, '@', (size_t)(end - p));
+
+    p = at ? at + 1 : p;
+    return (struct span){p, (size_t)(end - p)};
+}
+
+/* name, name:80, [::1] or [::1]:80 */
+static bool has_good_port(struct span host)
+{
+    const char *end = host.p + host.n;
+    const char *port = memrchr(host.p, ':', host.n);
+    int64_t v;
+
+    if (*host.p == '[') {
+        const char *close = memchr(host.p, ']', host.n);
+
+        if (!close || close == host.p + 1 || (close + 1 < end && close[1] != ':'))
+            return false;
+        port = close + 1 < end ? close + 1 : NULL;
+    }
+    return !port || parse_int64(port + 1, (size_t)(end - port - 1), 1, 65535, &v);
+}
+
+/* What is wrong with a URL, or NULL. */
+static const char *url_fault(const char *url, size_t n)
+{
+    struct span host;
+
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)url[i] <= 0x20 || (unsigned char)url[i] >= 0x7f ||
+            strchr("\\\"<>^`{|}", url[i]))
+            return "a character in it must be percent-encoded";
+    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+        return "it does not start with http:// or https://";
+    host = url_host(url);
+    if (host.n == 0 || *host.p == ':')
+        return "it has no host";
+    return has_good_port(host) ? NULL : "its port is none";
+}
+
+static bool check_webhook(const json_t *root, const struct job *job UNUSED, struct err *err)
+{
+    const json_t *v = json_object_get(json_object_get(root, "webhook"), "url");
+    const char *fault = v ? url_fault(json_string_value(v), json_string_length(v)) : NULL;
+
+    return !fault ||
+           err_set(err, ERR_INVALID,
+                   "webhook.url: expected a URL like https://example.com/hook; %s", fault);
+}
+
+/* ---- plain words ---- */
+
+/* These go on as raw bytes, into sums and results, where "\u0061cme" must not be another tenant
+ * than "acme".  No encoder escapes their characters, so only somebody who tries is refused. */
+static bool check_plain(const json_t *root UNUSED, const struct job *job, struct err *err)
+{
+    const struct {
+        const char *name;
+        struct span raw;
+    } words[] = {{"id", job->id},
+                 {"tenant", job->tenant},
+                 {"traceparent", job->traceparent},
+                 {"payload.task", json_at(job->payload, "task")}};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (words[i].raw.n && memchr(words[i].raw.p, '\\', words[i].raw.n))
+            return err_set(err, ERR_INVALID, "%s: expected plain characters, got escapes",
+                           words[i].name);
+    return true;
+}
+
+static bool check_plain_if_needed(const json_t *root, const struct job *job, struct err *err)
+{
+    return !memchr(job->doc.p, '\\', job->doc.n) || check_plain(root, job, err);
+}
+
+static bool (*const rules[])(const json_t *root, const struct job *job, struct err *err) = {
+    check_run_at,
+    check_webhook,
+    check_plain_if_needed,
+};
+
+bool job_rules(const json_t *root, const struct job *job, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+        if (!rules[i](root, job, err))
+            return false;
+    return true;
+}
