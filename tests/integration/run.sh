@@ -19,17 +19,24 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 out=$(mktemp -d "${TMPDIR:-/tmp}/flotilla-run.XXXXXX")
 
+# The directories of failed tests stay; after an interruption nothing does.
 # shellcheck disable=SC2317 # the traps call it
-stop()
+finish()
 {
     code=$?
-    trap - EXIT INT TERM
-    # Check passes TERM on to the test that runs; its programs die with it.
-    jobs -p | xargs -r kill 2>/dev/null || :
-    rm -rf "$out"
+    trap - EXIT
+    trap '' INT TERM
+    if [ $code -eq 130 ]; then
+        # Check passes TERM on to the test that runs; its programs die with it.
+        cat "$out"/*.pid 2>/dev/null | xargs -r kill 2>/dev/null || :
+        wait
+        rm -rf "$out"
+    fi
+    find "$out" -mindepth 1 -maxdepth 1 ! -name 'fl-*' -exec rm -rf {} + 2>/dev/null || :
+    rmdir "$out" 2>/dev/null || :
     exit "$code"
 }
-trap stop EXIT
+trap finish EXIT
 trap 'exit 130' INT TERM
 
 # Without the closing line of a suite there is nothing to add up.
@@ -52,7 +59,11 @@ mkdir -p "$FLOTILLA_COLLECT"
 run_suite()
 {
     code=0
-    "$build/integration" "$1" >"$out/$1.log" 2>&1 </dev/null || code=$?
+    # A session of its own: at TERM, Check ends its whole process group.
+    TMPDIR=$out setsid "$build/integration" "$1" >"$out/$1.log" 2>&1 </dev/null &
+    echo $! >"$out/$1.pid"
+    wait $! || code=$?
+    rm -f "$out/$1.pid"
     summary=$(grep -E '^[0-9]+%: Checks: ' "$out/$1.log" || echo "did not end: no summary")
     if [ $code -eq 0 ] && [ "$CK_VERBOSITY" = normal ]; then
         printf '  %-20s %s\n' "$1" "$summary"
