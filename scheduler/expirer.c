@@ -76,10 +76,11 @@ static void expire(struct expirer *e, struct settle *batch, const char *id, stru
     struct ending end;
     struct err err = {0};
 
-    if (!record_read(bytes.p, bytes.n, &rec) || rec.state != JOB_STATE_READY || rec.started_ms || !rec.expires_ms ||
-        !job_read(record_doc(&rec, bytes.p, bytes.n), &e->defaults, &job))
+    if (!record_read(bytes.p, bytes.n, &rec) || rec.state != JOB_STATE_READY || rec.started_ms ||
+        !rec.expires_ms || !job_read(record_doc(&rec, bytes.p, bytes.n), &e->defaults, &job))
         return;
-    err_set(&err, ERR_EXPIRED, "not started within expires_in_ms = %lld", (long long)(rec.expires_ms - rec.submitted_ms));
+    err_set(&err, ERR_EXPIRED, "not started within expires_in_ms = %lld",
+            (long long)(rec.expires_ms - rec.submitted_ms));
     result_from(&r, id, &rec, &job);
     r.status = JOB_STATE_EXPIRED;
     r.err = &err;

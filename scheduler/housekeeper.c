@@ -62,8 +62,8 @@ static void on_memory(void *arg, const struct reply *reply, const struct err *er
     most = info_number(info, "maxmemory");
     if (most > 0 && used / 100 >= most / 10000 * h->s->cfg->limits_memory_percent) {
         intake_block(h->s->intake, true);
-        snprintf(text, sizeof text, "Redis uses %lld of maxmemory %lld bytes: intake is stopped", (long long)used,
-                 (long long)most);
+        snprintf(text, sizeof text, "Redis uses %lld of maxmemory %lld bytes: intake is stopped",
+                 (long long)used, (long long)most);
         scheduler_alert(h->s, "redis_memory", "maxmemory", text);
     } else {
         intake_block(h->s->intake, false);
@@ -90,7 +90,8 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
     char *id = arg;
 
     if (!err)
-        log_event(LOG_WARN, "sweep.recovered", "dead=%s given_back=%zu ended=%zu", id, report->given_back, report->ended);
+        log_event(LOG_WARN, "sweep.recovered", "dead=%s given_back=%zu ended=%zu", id,
+                  report->given_back, report->ended);
     free(id);
 }
 
@@ -101,8 +102,11 @@ static void on_known(void *arg, const struct reply *reply, const struct err *err
 
     (void)err;
     if (reply_type(reply) == REPLY_INT && reply_int(reply) == 0 && o->h->running) {
-        const struct recover_options r = {
-            .redis = s->redis, .keys = &s->keys, .cfg = s->cfg, .worker = o->id, .lease = lease_token(s->lease)};
+        const struct recover_options r = {.redis = s->redis,
+                                          .keys = &s->keys,
+                                          .cfg = s->cfg,
+                                          .worker = o->id,
+                                          .lease = lease_token(s->lease)};
 
         recover_start(&r, on_recovered, o->id);
     } else {
@@ -163,10 +167,12 @@ static void on_trimmed(void *arg, const struct reply *reply, const struct err *e
 
 static void trim(struct housekeeper *h)
 {
-    static const enum key_id keys[] = {KEY_LEASE, KEY_RESULTS, KEY_COSTS, KEY_ALERTS, KEY_DEAD, KEY_LATE, KEY_ALERTED};
+    static const enum key_id keys[] = {KEY_LEASE, KEY_RESULTS, KEY_COSTS,  KEY_ALERTS,
+                                       KEY_DEAD,  KEY_LATE,    KEY_ALERTED};
     const struct config *c = h->s->cfg;
-    const int64_t numbers[] = {c->retention_results_entries, c->retention_costs_entries, c->retention_alerts_entries,
-                               c->retention_stream_ms,       c->retention_dead_jobs,     c->retention_dead_ms};
+    const int64_t numbers[] = {c->retention_results_entries, c->retention_costs_entries,
+                               c->retention_alerts_entries,  c->retention_stream_ms,
+                               c->retention_dead_jobs,       c->retention_dead_ms};
     struct redis_args a;
 
     redis_args_init(&a);

@@ -27,9 +27,9 @@ struct intake {
     struct scheduler *s;
     struct job_defaults defaults;
     bool running, blocked;
-    bool busy;      /* a take or a submit is under way */
-    bool waiting;   /* BLMOVE is under way */
-    bool failed;    /* the last submit failed: pause before what it left in `taken` is tried again */
+    bool busy;    /* a take or a submit is under way */
+    bool waiting; /* BLMOVE is under way */
+    bool failed;  /* the last submit failed: pause before what it left in `taken` is tried again */
     struct loop_timer *retry;
 };
 
@@ -62,11 +62,13 @@ static void check_entry(struct intake *i, struct submit *batch, struct span entr
         submit_job(batch, &c);
     } else {
         submit_refusal(batch, &c, &err);
-        log_event(LOG_DEBUG, "intake.rejected", "job=%s code=%s msg=%s", log_quote(c.id), err_code(err.kind), log_quote(err.msg));
+        log_event(LOG_DEBUG, "intake.rejected", "job=%s code=%s msg=%s", log_quote(c.id),
+                  err_code(err.kind), log_quote(err.msg));
     }
 }
 
-static void on_submitted(void *arg, struct submit *batch, const char *codes, int64_t due_ms, const struct err *err)
+static void on_submitted(void *arg, struct submit *batch, const char *codes, int64_t due_ms,
+                         const struct err *err)
 {
     struct intake *i = arg;
 

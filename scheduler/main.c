@@ -33,8 +33,8 @@ static void on_usr1(void *arg)
 {
     struct scheduler *s = arg;
 
-    log_event(LOG_INFO, "state", "lease=%d redis=%d outstanding=%zu", lease_is_held(s->lease), redis_is_ready(s->redis),
-              redis_outstanding(s->redis));
+    log_event(LOG_INFO, "state", "lease=%d redis=%d outstanding=%zu", lease_is_held(s->lease),
+              redis_is_ready(s->redis), redis_outstanding(s->redis));
 }
 
 int main(int argc, char **argv)

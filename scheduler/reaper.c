@@ -50,10 +50,7 @@ static void forget_all(struct reaper *r)
 {
     struct seen *w, *tmp;
 
-    HASH_ITER(hh, r->workers, w, tmp)
-    {
-        forget(r, w);
-    }
+    HASH_ITER(hh, r->workers, w, tmp) { forget(r, w); }
 }
 
 static void on_recovered(void *arg, const struct recover_report *report, const struct err *err)
@@ -67,8 +64,8 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
     if (err)
         log_err(LOG_WARN, "reap.failed", err);
     else
-        log_event(LOG_WARN, report->alive ? "reap.alive" : "reap.done", "dead=%s given_back=%zu ended=%zu", v->id,
-                  report->given_back, report->ended);
+        log_event(LOG_WARN, report->alive ? "reap.alive" : "reap.done",
+                  "dead=%s given_back=%zu ended=%zu", v->id, report->given_back, report->ended);
     free(v->id);
     free(v);
 }
@@ -86,7 +83,8 @@ static void recover(struct reaper *r, struct seen *w)
     v->r = r;
     v->id = xstrdup(w->id);
     w->recovering = true;
-    log_event(LOG_WARN, "reap", "dead=%s still_ms=%lld", w->id, (long long)(clock_mono_ms() - w->since_ms));
+    log_event(LOG_WARN, "reap", "dead=%s still_ms=%lld", w->id,
+              (long long)(clock_mono_ms() - w->since_ms));
     recover_start(&o, on_recovered, v);
 }
 
@@ -132,10 +130,7 @@ static void on_workers(void *arg, const struct reply *reply, const struct err *e
             forget_all(r);
         return;
     }
-    HASH_ITER(hh, r->workers, w, tmp)
-    {
-        w->here = false;
-    }
+    HASH_ITER(hh, r->workers, w, tmp) { w->here = false; }
     for (size_t i = 0; i + 1 < reply_count(reply); i += 2)
         see(r, reply_span(reply_at(reply, i)), reply_span(reply_at(reply, i + 1)), now);
     HASH_ITER(hh, r->workers, w, tmp)

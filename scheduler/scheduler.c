@@ -27,7 +27,8 @@ static void on_lost(void *arg, const struct err *why)
         reaper_start(s->reaper);
 }
 
-static struct redis *connect_redis(struct scheduler *s, const char *name, bool main_one, struct err *err)
+static struct redis *connect_redis(struct scheduler *s, const char *name, bool main_one,
+                                   struct err *err)
 {
     const struct redis_options o = {
         .url = s->cfg->redis_url,
@@ -79,7 +80,8 @@ void scheduler_stop(struct scheduler *s)
     keys_done(&s->keys);
 }
 
-void scheduler_alert(struct scheduler *s, const char *code, const char *subject, const char *message)
+void scheduler_alert(struct scheduler *s, const char *code, const char *subject,
+                     const char *message)
 {
     log_event(LOG_ERROR, "alert", "code=%s subject=%s msg=%s", code, subject, log_quote(message));
     alert_send(s->redis, &s->keys, code, subject, message);

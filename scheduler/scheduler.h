@@ -30,7 +30,7 @@ struct scheduler {
     struct loop *loop;
     struct config *cfg;
     struct keys keys;
-    struct redis *redis;      /* scripts and short commands */
+    struct redis *redis;       /* scripts and short commands */
     struct redis *intake_wait; /* blocks on intake */
     struct redis *bell_wait;   /* blocks on the bell */
     struct lease *lease;
@@ -91,7 +91,8 @@ void housekeeper_start(struct housekeeper *h);
 void housekeeper_stop(struct housekeeper *h);
 
 /* Tell the team (stream alerts), at most once per subject in an hour. */
-void scheduler_alert(struct scheduler *s, const char *code, const char *subject, const char *message);
+void scheduler_alert(struct scheduler *s, const char *code, const char *subject,
+                     const char *message);
 /* True when a reply is {'deposed'} or 'deposed'; the lease is then given up here too. */
 bool scheduler_deposed(struct scheduler *s, const struct reply *reply);
 

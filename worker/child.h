@@ -21,18 +21,18 @@
 struct loop;
 
 struct child_page {
-    char worker[96];              /* its worker id */
-    char job[96];                 /* the job whose code runs now; "" none */
-    _Atomic uint64_t beats;       /* +1 at least every heartbeat_ms while the loop turns */
-    _Atomic uint64_t running;     /* jobs in hand, for state dumps */
+    char worker[96];          /* its worker id */
+    char job[96];             /* the job whose code runs now; "" none */
+    _Atomic uint64_t beats;   /* +1 at least every heartbeat_ms while the loop turns */
+    _Atomic uint64_t running; /* jobs in hand, for state dumps */
 };
 
 struct child_options {
-    const char *group;            /* name of the worker group */
-    int slot;                     /* number of the process in its group, from 0 */
-    const char *takes_over;       /* worker id of the dead process that this one replaces, or NULL */
-    const char *blame;            /* job that crashed it, or NULL */
-    bool alone;                   /* run by hand, without a supervisor: fds 3 and 4 are not there */
+    const char *group;      /* name of the worker group */
+    int slot;               /* number of the process in its group, from 0 */
+    const char *takes_over; /* worker id of the dead process that this one replaces, or NULL */
+    const char *blame;      /* job that crashed it, or NULL */
+    bool alone;             /* run by hand, without a supervisor: fds 3 and 4 are not there */
 };
 
 struct child;

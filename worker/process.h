@@ -39,8 +39,8 @@ struct process {
     struct config *cfg;
     const struct config_group *group;
     struct keys keys;
-    struct redis *redis;          /* scripts */
-    struct redis *wait[2];        /* BLPOP on the wake lists: realtime, the others */
+    struct redis *redis;   /* scripts */
+    struct redis *wait[2]; /* BLPOP on the wake lists: realtime, the others */
     struct http_client *http;
     struct child *child;
     struct job_defaults defaults;
@@ -51,18 +51,21 @@ struct process {
     struct pull *pull;
     struct outbox *outbox;
     struct stops *stops;
-    struct hooks *hooks;          /* webhook deliveries per host */
-    struct run *runs;             /* all in hand, by id (uthash) */
-    size_t running;               /* runs that occupy a slot */
+    struct hooks *hooks;            /* webhook deliveries per host */
+    struct http_networks *networks; /* webhooks.allow_networks; NULL: none */
+    struct run *runs;               /* all in hand, by id (uthash) */
+    size_t running;                 /* runs that occupy a slot */
 };
 
 /* Run one worker process until it has drained; the exit status. */
 int process_main(const struct child_options *o, struct config *cfg);
 
 /* ---- events between the parts (process.c) ---- */
-/* A script said that this worker is not registered: it was reaped.  Take a new id; runs are fenced. */
+/* A script said that this worker is not registered: it was reaped.  Take a new id; runs are fenced.
+ */
 void process_gone(struct process *p);
-/* May a call be started now?  False while the heartbeat is not acknowledged for half a lease, or gone. */
+/* May a call be started now?  False while the heartbeat is not acknowledged for half a lease, or
+ * gone. */
 bool process_may_call(const struct process *p);
 /* Something ended: claim more, or leave when draining is over. */
 void process_kick(struct process *p);
@@ -70,17 +73,18 @@ void process_kick(struct process *p);
 /* ---- heartbeat.c ---- */
 struct heartbeat *heartbeat_new(struct process *p);
 void heartbeat_free(struct heartbeat *h);
-void heartbeat_now(struct heartbeat *h);             /* register at once (after a connect or with a new id) */
+void heartbeat_now(struct heartbeat *h); /* register at once (after a connect or with a new id) */
 int64_t heartbeat_age_ms(const struct heartbeat *h); /* since the last acknowledged one was sent */
-void heartbeat_leave(struct heartbeat *h);           /* remove the registration at exit, once nothing is active */
+void heartbeat_leave(
+    struct heartbeat *h); /* remove the registration at exit, once nothing is active */
 
 /* ---- pull.c ---- */
 struct pull *pull_new(struct process *p);
 void pull_free(struct pull *u);
 void pull_kick(struct pull *u);
-void pull_reset(struct pull *u);      /* a new id: forget what the old one claimed */
-void pull_reconnected(struct pull *u); /* resend a start without answer, look for ids whose claim was lost */
-void pull_give_back(struct pull *u);  /* draining is over: what was claimed and not started goes back */
+void pull_reset(struct pull *u); /* a new id: forget what the old one claimed */
+void pull_reconnected(
+    struct pull *u); /* resend a start without answer, look for ids whose claim was lost */
 bool pull_is_idle(const struct pull *u);
 
 #endif

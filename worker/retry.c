@@ -39,7 +39,8 @@ static struct retry_out retry(const struct retry_rules *rules, const struct retr
 static struct retry_out park(const struct retry_rules *rules, const struct retry_in *in)
 {
     int64_t since = in->rec->parked_ms ? in->rec->parked_ms : in->now_ms;
-    int64_t pause = doubled(rules->park_min_ms, in->rec->parked_ms ? in->rec->parks : 0, rules->park_max_ms);
+    int64_t pause =
+        doubled(rules->park_min_ms, in->rec->parked_ms ? in->rec->parks : 0, rules->park_max_ms);
     int64_t delay = pause / 2 + in->below(pause - pause / 2 + 1);
 
     delay = max64(delay, min64(in->server_wait_ms, rules->server_wait_max_ms));

@@ -2,9 +2,10 @@
  *
  *   class FAIL   the job ends
  *   class RETRY  an attempt is spent; the last one ends the job; backoff with full jitter:
- *                uniform in [0, min(max_ms, delay_ms * 2^n)], n = attempts spent before (fixed: delay_ms)
- *   class PARK, STOP   no attempt is spent; pause uniform in [p/2, p], p = min(park_max, park_min * 2^parks of this
- *                stretch); the job ends when it has been parked for retry.max_wait_ms without a break, or at its expiry
+ *                uniform in [0, min(max_ms, delay_ms * 2^n)], n = attempts spent before (fixed:
+ * delay_ms) class PARK, STOP   no attempt is spent; pause uniform in [p/2, p], p = min(park_max,
+ * park_min * 2^parks of this stretch); the job ends when it has been parked for retry.max_wait_ms
+ * without a break, or at its expiry
  *
  * What the server asked to wait is the least that is waited. */
 #ifndef FLOTILLA_RETRY_H
@@ -21,14 +22,14 @@ struct retry_in {
     enum err_kind kind;
     const struct job *job;
     const struct record *rec;
-    int64_t now_ms;         /* wall */
-    int64_t server_wait_ms; /* -1: none */
+    int64_t now_ms;                  /* wall */
+    int64_t server_wait_ms;          /* -1: none */
     int64_t (*below)(int64_t bound); /* random_below; tests give their own */
 };
 enum retry_action { RETRY_END, RETRY_LATER, RETRY_PARK };
 struct retry_out {
     enum retry_action action;
-    enum err_kind kind;     /* the kind to tell when it ends (waited_too_long, expired, or the same) */
+    enum err_kind kind; /* the kind to tell when it ends (waited_too_long, expired, or the same) */
     int64_t delay_ms;
     bool attempt_spent;
 };

@@ -5,10 +5,10 @@
  * next with exactly one of
  *
  *   run_next    the named step, now
- *   run_again   the named step (or the same), in so many ms: a poll, no attempt is spent; progress is kept
- *   run_done    the job ended well; its output is spliced into the result
- *   run_fail    it failed: err's kind decides by err_kinds.def and retry.h whether that is a retry
- *               (an attempt spent, backoff), a park (the provider's state, no attempt) or the end
+ *   run_again   the named step (or the same), in so many ms: a poll, no attempt is spent; progress
+ * is kept run_done    the job ended well; its output is spliced into the result run_fail    it
+ * failed: err's kind decides by err_kinds.def and retry.h whether that is a retry (an attempt
+ * spent, backoff), a park (the provider's state, no attempt) or the end
  *
  * After that call the run must not be touched: it is on its way out.
  * Calls may come from inside the step's start function or later from a callback.
@@ -25,13 +25,14 @@
 #include "worker/process.h"
 
 struct step {
-    const char *name;                 /* <= RECORD_STEP characters; persisted */
+    const char *name; /* <= RECORD_STEP characters; persisted */
     void (*start)(struct run *r);
 };
 struct job_type {
     const struct step *steps;
     size_t step_count;
-    /* Abort what is under way (cancel, draining over, fenced); afterwards no callback may come.  NULL: nothing to do. */
+    /* Abort what is under way (cancel, draining over, fenced); afterwards no callback may come.
+     * NULL: nothing to do. */
     void (*abort)(struct run *r);
     /* Free r->state.  NULL: free(). */
     void (*done)(struct run *r);
@@ -46,33 +47,34 @@ enum { RUN_COSTS_MAX = 8 };
 struct run {
     struct process *p;
     char id[96];
-    char *bytes;                 /* the record as read; job's spans point into it */
+    char *bytes; /* the record as read; job's spans point into it */
     size_t bytes_n;
-    struct record held;          /* its header as this worker last wrote it */
+    struct record held; /* its header as this worker last wrote it */
     struct job job;
     const struct job_type *type;
     const struct step *step;
-    void *state;                 /* the job type's own */
+    void *state; /* the job type's own */
     int64_t started_mono_ms, started_ms;
-    bool fenced;                 /* taken away from us: outcomes are written only for their costs */
-    bool slot;                   /* it occupies a slot */
-    bool ended;                  /* an outcome is on its way; the code is not entered again */
-    bool cancelled;              /* cancel was asked */
+    bool fenced;    /* taken away from us: outcomes are written only for their costs */
+    bool slot;      /* it occupies a slot */
+    bool ended;     /* an outcome is on its way; the code is not entered again */
+    bool cancelled; /* cancel was asked */
     /* what the result will say */
-    struct span model;           /* text; must live as long as the run */
+    struct span model; /* text; must live as long as the run */
     const char *provider;
     bool cached;
     struct usage usage;
-    int64_t cost_nanousd;        /* confirmed costs of this run so far, earlier attempts included */
+    int64_t cost_nanousd; /* confirmed costs of this run so far, earlier attempts included */
     struct cost_event costs[RUN_COSTS_MAX];
     size_t cost_count;
-    int calls;                   /* provider calls of this claim */
+    int calls; /* provider calls of this claim */
     UT_hash_handle hh;
 };
 
 /* A started job: bytes are its record (copied).  NULL when the record is damaged (logged). */
-struct run *run_new(struct process *p, const char *id, struct span record, const char *token, int64_t now_ms);
-void run_go(struct run *r);          /* first step, or the persisted one */
+struct run *run_new(struct process *p, const char *id, struct span record, const char *token,
+                    int64_t now_ms);
+void run_go(struct run *r); /* first step, or the persisted one */
 struct run *run_find(struct process *p, const char *id);
 
 /* ---- what a step may say ---- */
@@ -83,22 +85,27 @@ void run_done(struct run *r, struct span output); /* raw valid JSON; copied */
 struct failure {
     struct err err;
     int http_status;
-    const char *provider_code;   /* "" none */
+    const char *provider_code; /* "" none */
     int64_t server_wait_ms;
 };
 void run_fail(struct run *r, const struct failure *f);
+/* A retry on the caller's own schedule: an attempt is spent, the max_attempts-th ends the job. */
+void run_retry(struct run *r, const struct failure *f, int64_t in_ms, int max_attempts);
 /* Put aside without spending an attempt, e.g. because a stop is known; counts as parked. */
 void run_park(struct run *r, const struct err *why, int64_t in_ms);
 /* The step's JSON progress as persisted by run_again; {NULL,0} at the first step. */
 struct span run_progress(const struct run *r);
 
-/* A cost event for a call of this run; its event_id, job, tenant... are filled in.  At most RUN_COSTS_MAX per claim:
- * further ones are added to the last. */
-void run_cost(struct run *r, const struct cost *c, const char *provider, struct span model, struct span requested_model);
+/* A cost event for a call of this run; its event_id, job, tenant... are filled in.  At most
+ * RUN_COSTS_MAX per claim: further ones are added to the last. */
+void run_cost(struct run *r, const struct cost *c, const char *provider, struct span model,
+              struct span requested_model);
 
 /* ---- what others do to it ---- */
-void run_cancel(struct run *r);      /* asked by a user: aborted and finished as cancelled */
-void run_give_back(struct run *r);   /* draining is over: to the front of its queue, no attempt spent */
-void run_settled(struct run *r, char code); /* the outbox has the answer: see settle_code; frees r */
+void run_cancel(struct run *r); /* asked by a user: aborted and finished as cancelled */
+void run_give_back(
+    struct run *r); /* draining is over: to the front of its queue, no attempt spent */
+void run_settled(struct run *r,
+                 char code); /* the outbox has the answer: see settle_code; frees r */
 
 #endif

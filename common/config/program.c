@@ -15,7 +15,8 @@ static int usage(const struct program *p, FILE *to, int status)
 {
     fprintf(to,
             "usage: %s [-c FILE]\n%s\n\n"
-            "  -c FILE    configuration (else $FLOTILLA_CONFIG, /etc/flotilla/flotilla.yaml, defaults)\n"
+            "  -c FILE    configuration (else $FLOTILLA_CONFIG, /etc/flotilla/flotilla.yaml, "
+            "defaults)\n"
             "  --version  print the version\n"
             "  --help     this text\n\n"
             "Settings come from the file and the environment; `flotilla config show` lists them.\n",
@@ -40,8 +41,10 @@ static void raise_file_limit(void)
 
 int program_start(const struct program *p, int argc, char **argv, struct config **ret)
 {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
+                                          {0}};
     struct err err = {0};
     int c;
 
@@ -80,8 +83,8 @@ bool program_reload(struct config **cfg)
         return false;
     }
     config_diff(*cfg, fresh, &changed, &restart);
-    log_event(LOG_INFO, "reload", "changed=%s needs_restart=%s", log_quote(changed.n ? changed.p : ""),
-              log_quote(restart.n ? restart.p : ""));
+    log_event(LOG_INFO, "reload", "changed=%s needs_restart=%s",
+              log_quote(changed.n ? changed.p : ""), log_quote(restart.n ? restart.p : ""));
     buf_done(&changed);
     buf_done(&restart);
     program_log(loaded_name, fresh);

@@ -7,11 +7,13 @@
 struct program {
     const char *name, *usage; /* one line: what it does */
 };
-/* Parse -c FILE, --help, --version; load the configuration, set the log up, ignore SIGPIPE, raise the
- * limit of open files.  Returns -1 to go on, else the exit code (0 help/version, 2 usage, 78 configuration). */
+/* Parse -c FILE, --help, --version; load the configuration, set the log up, ignore SIGPIPE, raise
+ * the limit of open files.  Returns -1 to go on, else the exit code (0 help/version, 2 usage, 78
+ * configuration). */
 int program_start(const struct program *p, int argc, char **argv, struct config **ret);
-/* Read the configuration again: rows marked LIVE take effect, others are logged as needing a restart;
- * a faulty file changes nothing.  True when *cfg was replaced; the old one is not freed (others may point into it). */
+/* Read the configuration again: rows marked LIVE take effect, others are logged as needing a
+ * restart; a faulty file changes nothing.  True when *cfg was replaced; the old one is not freed
+ * (others may point into it). */
 bool program_reload(struct config **cfg);
 /* The log level and format of the configuration. */
 void program_log(const char *name, const struct config *cfg);

@@ -86,6 +86,8 @@ void redis_arg(struct redis_args *a, const void *p, size_t n);
 void redis_arg_str(struct redis_args *a, const char *s);
 void redis_arg_span(struct redis_args *a, struct span s);
 void redis_arg_int(struct redis_args *a, int64_t v);
+/* All arguments of part behind those of a; part stays as it is. */
+void redis_args_append(struct redis_args *a, const struct redis_args *part);
 /* One argument made of several pieces. */
 void redis_arg_pieces(struct redis_args *a, const struct span *pieces, size_t count);
 

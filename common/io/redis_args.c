@@ -101,6 +101,26 @@ void redis_arg_pieces(struct redis_args *a, const struct span *pieces, size_t co
     arg_end(a, to);
 }
 
+void redis_args_append(struct redis_args *a, const struct redis_args *part)
+{
+    size_t n = part->count ? part->bytes.n - HEAD_ROOM : 0;
+    char *to;
+
+    if (part->bytes.failed)
+        a->bytes.failed = true;
+    if (n == 0)
+        return;
+    if (!a->count && buf_reserve(&a->bytes, HEAD_ROOM))
+        a->bytes.n = HEAD_ROOM;
+    if (a->bytes.failed || !(to = buf_reserve(&a->bytes, n + 1))) {
+        a->bytes.failed = true;
+        return;
+    }
+    memcpy(to, part->bytes.p + HEAD_ROOM, n);
+    a->bytes.n += n;
+    a->count += part->count;
+}
+
 /* ---- closing ---- */
 
 static size_t put_int(char *p, int64_t v)

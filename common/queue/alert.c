@@ -7,7 +7,8 @@
 
 #define ALERT_AGAIN_MS 3600000
 
-void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject, const char *message)
+void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
+                const char *message)
 {
     struct buf doc = BUF(16384);
     struct redis_args a;

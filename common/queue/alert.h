@@ -5,6 +5,7 @@
 #include "common/queue/keys.h"
 
 /* {"code","subject","message","at"}; the same code and subject at most once an hour. */
-void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject, const char *message);
+void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
+                const char *message);
 
 #endif

@@ -13,7 +13,8 @@
 
 #define RESULT_MAX (512u << 20)
 
-static void write_body(struct buf *b, const struct result *r, struct span result, int64_t output_max)
+static void write_body(struct buf *b, const struct result *r, struct span result,
+                       int64_t output_max)
 {
     char at[25], event[32];
 
@@ -36,7 +37,8 @@ static void write_body(struct buf *b, const struct result *r, struct span result
     buf_putc(b, '}');
 }
 
-static void make_webhook(struct ending *e, const char *id, const struct job *job, const struct result *r, int64_t output_max)
+static void make_webhook(struct ending *e, const char *id, const struct job *job,
+                         const struct result *r, int64_t output_max)
 {
     struct record rec = {.version = RECORD_VERSION,
                          .state = JOB_STATE_READY,

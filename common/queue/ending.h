@@ -12,15 +12,15 @@
 #include "common/queue/settle.h"
 
 struct ending {
-    struct finish finish;  /* ready for settle_finish; spans point into the buffers below */
+    struct finish finish; /* ready for settle_finish; spans point into the buffers below */
     struct buf result, webhook;
     char webhook_id[96];
 };
 
 /* r: from result_from() plus what the caller knows (status, output, err, costs ...).
  * output_max: larger outputs are left out of the webhook.  finish.costs is the caller's to set. */
-void ending_make(struct ending *ret, const char *id, const struct record *held, const struct job *job,
-                 const struct result *r, int64_t output_max);
+void ending_make(struct ending *ret, const char *id, const struct record *held,
+                 const struct job *job, const struct result *r, int64_t output_max);
 void ending_done(struct ending *e);
 
 #endif

@@ -89,14 +89,17 @@ static void bury(struct recover *v)
 
 /* ---- one job ---- */
 
-static void end_job(struct recover *v, struct settle *ends, const char *id, const struct record *rec,
-                    const struct job *job, const struct cost_event *cost, enum err_kind kind)
+static void end_job(struct recover *v, struct settle *ends, const char *id,
+                    const struct record *rec, const struct job *job, const struct cost_event *cost,
+                    enum err_kind kind)
 {
     struct result r;
     struct ending e;
     struct err err = {0};
 
-    err_set(&err, kind, kind == ERR_POISON ? "it crashed its worker %d times" : "cancelled while its worker died",
+    err_set(&err, kind,
+            kind == ERR_POISON ? "it crashed its worker %d times"
+                               : "cancelled while its worker died",
             rec->crashes + 1);
     result_from(&r, id, rec, job);
     r.status = kind == ERR_POISON ? JOB_STATE_FAILED : JOB_STATE_CANCELLED;
@@ -112,7 +115,8 @@ static void end_job(struct recover *v, struct settle *ends, const char *id, cons
     v->report.ended++;
 }
 
-static void recover_job(struct recover *v, struct settle *back, struct settle *ends, const char *id, struct span bytes)
+static void recover_job(struct recover *v, struct settle *back, struct settle *ends, const char *id,
+                        struct span bytes)
 {
     struct record rec;
     struct job job;
@@ -131,7 +135,12 @@ static void recover_job(struct recover *v, struct settle *back, struct settle *e
     } else if (rec.cancel_asked) {
         end_job(v, ends, id, &rec, &job, cost, ERR_CANCELLED);
     } else {
-        struct defer d = {.id = id, .held = &rec, .next = rec, .front = true, .costs = cost, .cost_count = cost != NULL};
+        struct defer d = {.id = id,
+                          .held = &rec,
+                          .next = rec,
+                          .front = true,
+                          .costs = cost,
+                          .cost_count = cost != NULL};
 
         d.next.crashes += blamed;
         settle_defer(back, &d, NULL);

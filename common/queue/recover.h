@@ -14,17 +14,18 @@
 #include "common/queue/keys.h"
 
 struct recover_options {
-    struct redis *redis;          /* borrowed until the callback */
+    struct redis *redis; /* borrowed until the callback */
     const struct keys *keys;
     const struct config *cfg;
-    const char *worker;           /* the dead one; copied */
-    const char *what;             /* its entry in `workers` when it was found dead, copied; NULL: whatever it is */
-    const char *lease;            /* the scheduler's token, copied, or NULL */
-    const char *blame;            /* job id that crashed it, or NULL; copied */
+    const char *worker; /* the dead one; copied */
+    const char
+        *what; /* its entry in `workers` when it was found dead, copied; NULL: whatever it is */
+    const char *lease; /* the scheduler's token, copied, or NULL */
+    const char *blame; /* job id that crashed it, or NULL; copied */
 };
 struct recover_report {
-    size_t given_back, ended;     /* jobs back in their queues; dead (poison) or cancelled */
-    bool alive;                   /* it was not dead after all: nothing was forgotten */
+    size_t given_back, ended; /* jobs back in their queues; dead (poison) or cancelled */
+    bool alive;               /* it was not dead after all: nothing was forgotten */
 };
 /* err NULL: done.  Else Redis failed somewhere: call again later, nothing is lost. */
 typedef void recover_cb(void *arg, const struct recover_report *report, const struct err *err);

@@ -25,7 +25,7 @@ struct settle {
     struct dim_set {
         char *text;
         size_t n;
-    } *set;
+    } * set;
     size_t set_count, set_cap;
     void **items;
     size_t count, cap;
@@ -249,12 +249,6 @@ void settle_defer(struct settle *s, const struct defer *d, void *item)
 
 /* ---- sending ---- */
 
-static void add_part(struct redis_args *to, const struct redis_args *part)
-{
-    buf_add(&to->bytes, part->bytes.p, part->bytes.n);
-    to->count += part->count;
-}
-
 static void add_spend_key(struct redis_args *a, const struct keys *k)
 {
     char day[9];
@@ -326,8 +320,8 @@ static size_t build(const struct settle *s, const struct settle_who *w, struct r
         redis_arg_int(a, w->reply_ms);
     }
     redis_arg_int(a, (int64_t)s->set_count);
-    add_part(a, &s->sets);
-    add_part(a, &s->jobs);
+    redis_args_append(a, &s->sets);
+    redis_args_append(a, &s->jobs);
     return nkeys;
 }
 
@@ -336,7 +330,8 @@ static enum script_id script_of(const struct settle *s)
     return s->kind == SETTLE_FINISH ? SCRIPT_FINISH : SCRIPT_DEFER;
 }
 
-const char *settle_codes(const struct settle *s, const struct reply *reply, const struct err *redis_err, struct err *err)
+const char *settle_codes(const struct settle *s, const struct reply *reply,
+                         const struct err *redis_err, struct err *err)
 {
     struct span codes = reply_span(reply_at(reply, 1));
 
@@ -345,7 +340,8 @@ const char *settle_codes(const struct settle *s, const struct reply *reply, cons
         return NULL;
     }
     if (!reply_is(reply_at(reply, 0), "ok") || codes.n != s->count) {
-        struct span said = reply_span(reply_type(reply) == REPLY_ARRAY ? reply_at(reply, 0) : reply);
+        struct span said =
+            reply_span(reply_type(reply) == REPLY_ARRAY ? reply_at(reply, 0) : reply);
 
         err_set(err, ERR_REDIS, "%.*s", (int)(said.n > 200 ? 200 : said.n), said.p ? said.p : "");
         return NULL;
@@ -362,7 +358,8 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *re
     s->cb(s->arg, s, codes, codes ? NULL : &err);
 }
 
-void settle_send(struct settle *s, struct redis *r, const struct settle_who *who, settle_cb *cb, void *arg)
+void settle_send(struct settle *s, struct redis *r, const struct settle_who *who, settle_cb *cb,
+                 void *arg)
 {
     struct redis_args a;
     size_t nkeys = build(s, who, &a);
@@ -381,6 +378,6 @@ void settle_args(const struct settle *s, const struct settle_who *who, struct re
     redis_arg_str(ret, "EVAL");
     redis_arg_str(ret, script(script_of(s))->text);
     redis_arg_int(ret, (int64_t)nkeys);
-    add_part(ret, &a);
+    redis_args_append(ret, &a);
     redis_args_done(&a);
 }

@@ -26,19 +26,20 @@ enum settle_kind { SETTLE_FINISH, SETTLE_DEFER };
 /* What became of one item (the scripts' letters). */
 enum settle_code {
     SETTLE_WRITTEN = 'k',
-    SETTLE_AGAIN = 'a',  /* it had been written: the answer to an earlier send was lost */
-    SETTLE_STALE = 's',  /* the job is not ours any more; its costs were added */
-    SETTLE_CANCEL = 'c'  /* defer only: cancel was asked; nothing was written, finish it as cancelled */
+    SETTLE_AGAIN = 'a', /* it had been written: the answer to an earlier send was lost */
+    SETTLE_STALE = 's', /* the job is not ours any more; its costs were added */
+    SETTLE_CANCEL =
+        'c' /* defer only: cancel was asked; nothing was written, finish it as cancelled */
 };
 
 struct finish {
     const char *id;
-    const struct record *held;  /* as this party last read or wrote it */
-    struct record next;         /* what the record becomes; tnum is set here, token kept */
-    struct span doc;            /* kept behind the header for a replay; absent: dropped */
+    const struct record *held; /* as this party last read or wrote it */
+    struct record next;        /* what the record becomes; tnum is set here, token kept */
+    struct span doc;           /* kept behind the header for a replay; absent: dropped */
     struct span result;
-    bool publish;               /* an entry in the results stream */
-    bool dead;                  /* into the dead set */
+    bool publish; /* an entry in the results stream */
+    bool dead;    /* into the dead set */
     bool reply;
     const char *webhook_id;     /* NULL: none */
     struct span webhook_record; /* header and document of the webhook's job */
@@ -49,10 +50,11 @@ struct finish {
 struct defer {
     const char *id;
     const struct record *held;
-    struct record next;   /* attempts, crashes, parks, step, parked_ms...; state, tnum and due are set here */
-    int64_t delay_ms;     /* 0: ready at once */
-    bool front;           /* before what is ready, not behind it */
-    struct span body;     /* what replaces document and progress behind the header; absent: unchanged */
+    struct record
+        next; /* attempts, crashes, parks, step, parked_ms...; state, tnum and due are set here */
+    int64_t delay_ms; /* 0: ready at once */
+    bool front;       /* before what is ready, not behind it */
+    struct span body; /* what replaces document and progress behind the header; absent: unchanged */
     const struct cost_event *costs;
     size_t cost_count;
 };
@@ -71,16 +73,18 @@ void *settle_item(const struct settle *s, size_t i);
 /* Who settles, and the times that records are kept. */
 struct settle_who {
     const struct keys *keys;
-    const char *worker;        /* whose active ids shrink; NULL: nobody's */
-    const char *lease;         /* the scheduler's token, or NULL */
+    const char *worker; /* whose active ids shrink; NULL: nobody's */
+    const char *lease;  /* the scheduler's token, or NULL */
     int64_t ids_ms, dead_ms, reply_ms;
 };
 /* codes: settle_count() letters, or NULL with err.  ERR_REDIS_LOST: send the same batch again.
  * ERR_REDIS "deposed": the lease is another's. */
 typedef void settle_cb(void *arg, struct settle *s, const char *codes, const struct err *err);
-void settle_send(struct settle *s, struct redis *r, const struct settle_who *who, settle_cb *cb, void *arg);
+void settle_send(struct settle *s, struct redis *r, const struct settle_who *who, settle_cb *cb,
+                 void *arg);
 /* The script's answer (of redis_call, for commands): the letters, or NULL with err. */
-const char *settle_codes(const struct settle *s, const struct reply *reply, const struct err *redis_err, struct err *err);
+const char *settle_codes(const struct settle *s, const struct reply *reply,
+                         const struct err *redis_err, struct err *err);
 /* The command as arguments, and its script: for redis_call in commands. */
 void settle_args(const struct settle *s, const struct settle_who *who, struct redis_args *ret);
 

@@ -83,12 +83,13 @@ void submit_job(struct submit *s, const struct job_checked *c)
     redis_arg_int(a, c->job.delay_ms);
     redis_arg_int(a, c->job.run_at_ms);
     redis_arg_int(a, c->job.expires_in_ms);
-    redis_arg_pieces(a, (const struct span[]){{header + TIMES_END, RECORD_HEADER - TIMES_END}, c->job.doc}, 2);
+    redis_arg_pieces(
+        a, (const struct span[]){{header + TIMES_END, RECORD_HEADER - TIMES_END}, c->job.doc}, 2);
     s->count++;
 }
 
-static void write_refusal(const struct job_checked *c, const struct err *why, const char *id, const char *submitted,
-                          int64_t now, struct buf *out)
+static void write_refusal(const struct job_checked *c, const struct err *why, const char *id,
+                          const char *submitted, int64_t now, struct buf *out)
 {
     struct result r = {.id = id,
                        .submitted_id = submitted,
@@ -147,15 +148,11 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *re
         s->cb(s->arg, s, s->count ? codes.p : "", reply_int(reply_at(reply, 2)), NULL);
 }
 
-static void add_part(struct redis_args *to, struct redis_args *part)
+void submit_send(struct submit *s, struct redis *r, const struct submit_how *how, submit_cb *cb,
+                 void *arg)
 {
-    buf_add(&to->bytes, part->bytes.p, part->bytes.n);
-    to->count += part->count;
-}
-
-void submit_send(struct submit *s, struct redis *r, const struct submit_how *how, submit_cb *cb, void *arg)
-{
-    static const enum key_id fixed[] = {KEY_LEASE, KEY_TAKEN, KEY_RESULTS, KEY_ALERTS, KEY_DELAYED, KEY_BELL, KEY_EXPIRING};
+    static const enum key_id fixed[] = {KEY_LEASE,   KEY_TAKEN, KEY_RESULTS, KEY_ALERTS,
+                                        KEY_DELAYED, KEY_BELL,  KEY_EXPIRING};
     struct redis_args a;
     size_t nkeys;
     char made[37];
@@ -164,7 +161,7 @@ void submit_send(struct submit *s, struct redis *r, const struct submit_how *how
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         redis_arg_str(&a, key(s->keys, fixed[i]));
     keys_arg_queues(&a, s->keys);
-    add_part(&a, &s->key_part);
+    redis_args_append(&a, &s->key_part);
     nkeys = a.count;
     redis_arg_str(&a, how->lease);
     redis_arg_int(&a, (int64_t)how->drop);
@@ -172,7 +169,7 @@ void submit_send(struct submit *s, struct redis *r, const struct submit_how *how
     redis_arg_int(&a, how->ids_ms);
     redis_arg_int(&a, how->reply_ms);
     redis_arg_str(&a, random_uuid7(made));
-    add_part(&a, &s->job_part);
+    redis_args_append(&a, &s->job_part);
     s->cb = cb;
     s->arg = arg;
     redis_script(r, script(SCRIPT_SUBMIT), nkeys, &a, on_answer, s);

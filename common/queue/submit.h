@@ -18,14 +18,17 @@ void submit_job(struct submit *s, const struct job_checked *c);
 void submit_refusal(struct submit *s, const struct job_checked *c, const struct err *why);
 
 struct submit_how {
-    const char *lease;         /* the scheduler's token */
-    size_t drop;               /* entries to drop from `taken`, oldest first */
-    struct span drop_value;    /* or the one entry to drop */
-    int64_t ids_ms, reply_ms;  /* how long refused records and replies are kept */
+    const char *lease;        /* the scheduler's token */
+    size_t drop;              /* entries to drop from `taken`, oldest first */
+    struct span drop_value;   /* or the one entry to drop */
+    int64_t ids_ms, reply_ms; /* how long refused records and replies are kept */
 };
 /* codes: one letter per entry: s stored, d the same again, c id conflict, j refused; NULL with err
- * (ERR_REDIS with text "deposed": the lease is another's).  due_ms: to the earliest due job, or -1. */
-typedef void submit_cb(void *arg, struct submit *s, const char *codes, int64_t due_ms, const struct err *err);
-void submit_send(struct submit *s, struct redis *r, const struct submit_how *how, submit_cb *cb, void *arg);
+ * (ERR_REDIS with text "deposed": the lease is another's).  due_ms: to the earliest due job, or -1.
+ */
+typedef void submit_cb(void *arg, struct submit *s, const char *codes, int64_t due_ms,
+                       const struct err *err);
+void submit_send(struct submit *s, struct redis *r, const struct submit_how *how, submit_cb *cb,
+                 void *arg);
 
 #endif

@@ -28,8 +28,8 @@ const char *work_tag(const char *worker_id)
     return n > WORKER_TAG ? worker_id + n - WORKER_TAG : worker_id;
 }
 
-void work_claim(struct redis *r, const struct keys *k, const char *worker, const struct work_want *wants, size_t n,
-                int total, redis_cb *cb, void *arg)
+void work_claim(struct redis *r, const struct keys *k, const char *worker,
+                const struct work_want *wants, size_t n, int total, redis_cb *cb, void *arg)
 {
     struct redis_args a;
     size_t nkeys;
@@ -54,8 +54,8 @@ void work_claim(struct redis *r, const struct keys *k, const char *worker, const
     redis_script(r, script(SCRIPT_CLAIM), nkeys, &a, cb, arg);
 }
 
-void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token, const char *const *ids,
-                size_t n, redis_cb *cb, void *arg)
+void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token,
+                const char *const *ids, size_t n, redis_cb *cb, void *arg)
 {
     struct redis_args a;
 
@@ -71,8 +71,8 @@ void work_start(struct redis *r, const struct keys *k, const char *worker, const
     redis_script(r, script(SCRIPT_START), n + 2, &a, cb, arg);
 }
 
-void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what, bool first,
-                    redis_cb *cb, void *arg)
+void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
+                    bool first, redis_cb *cb, void *arg)
 {
     struct redis_args a;
 
@@ -89,8 +89,8 @@ void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, s
 
 bool work_is_gone(const struct reply *reply) { return reply_is(reply_at(reply, 0), "gone"); }
 
-void work_wait(struct redis *r, const struct keys *k, const struct work_want *wants, size_t n, int64_t block_ms,
-               redis_cb *cb, void *arg)
+void work_wait(struct redis *r, const struct keys *k, const struct work_want *wants, size_t n,
+               int64_t block_ms, redis_cb *cb, void *arg)
 {
     struct redis_args a;
     char seconds[32];
@@ -99,7 +99,8 @@ void work_wait(struct redis *r, const struct keys *k, const struct work_want *wa
     redis_arg_str(&a, "BLPOP");
     for (size_t i = 0; i < n; i++)
         redis_arg_str(&a, k->wake[wants[i].queue]);
-    snprintf(seconds, sizeof seconds, "%lld.%03lld", (long long)(block_ms / 1000), (long long)(block_ms % 1000));
+    snprintf(seconds, sizeof seconds, "%lld.%03lld", (long long)(block_ms / 1000),
+             (long long)(block_ms % 1000));
     redis_arg_str(&a, seconds);
     redis_send_blocking(r, &a, block_ms, cb, arg);
 }

@@ -24,17 +24,17 @@ struct work_want {
     int quota; /* its share while others have work too */
     int most;  /* never more than this */
 };
-void work_claim(struct redis *r, const struct keys *k, const char *worker, const struct work_want *wants, size_t n,
-                int total, redis_cb *cb, void *arg);
+void work_claim(struct redis *r, const struct keys *k, const char *worker,
+                const struct work_want *wants, size_t n, int total, redis_cb *cb, void *arg);
 /* ids: NUL-separated, n of them. */
-void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token, const char *const *ids,
-                size_t n, redis_cb *cb, void *arg);
-void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what, bool first,
-                    redis_cb *cb, void *arg);
+void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token,
+                const char *const *ids, size_t n, redis_cb *cb, void *arg);
+void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
+                    bool first, redis_cb *cb, void *arg);
 /* True when a reply of these scripts says that this worker is not registered (any more). */
 bool work_is_gone(const struct reply *reply);
 /* Wait for work on these queues, at most block_ms. */
-void work_wait(struct redis *r, const struct keys *k, const struct work_want *wants, size_t n, int64_t block_ms,
-               redis_cb *cb, void *arg);
+void work_wait(struct redis *r, const struct keys *k, const struct work_want *wants, size_t n,
+               int64_t block_ms, redis_cb *cb, void *arg);
 
 #endif

@@ -25,4 +25,5 @@ if have == 0 then
         have = have + #part
     end
 end
-return {'ok', redis.call('LLEN', KEYS[2]), redis.call('LRANGE', KEYS[3], -math.min(have, most), -1)}
+local entries = have > 0 and redis.call('LRANGE', KEYS[3], -math.min(have, most), -1) or {}
+return {'ok', redis.call('LLEN', KEYS[2]), entries}

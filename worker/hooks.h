@@ -1,0 +1,23 @@
+/* hooks.h - webhook deliveries per host: at most so many at once, and a breaker.
+ *
+ * One dead receiver must harm nobody: a host takes at most webhooks.per_host
+ * deliveries at a time per process, and after BREAK_AFTER failures in a row it
+ * is left alone for a growing pause, after which one delivery probes it. */
+#ifndef FLOTILLA_HOOKS_H
+#define FLOTILLA_HOOKS_H
+
+#include "common/core/base.h"
+
+struct process;
+struct hooks;
+
+struct hooks *hooks_new(struct process *p);
+void hooks_free(struct hooks *h);
+/* May a delivery to that host ("example.com:443") be made now?  0: yes, and it counts until
+ * hooks_end. Else: come back in so many ms. */
+int64_t hooks_begin(struct hooks *h, const char *host);
+/* The delivery ended; ok: the receiver works (any 2xx, or an answer that is its own decision such
+ * as 410). */
+void hooks_end(struct hooks *h, const char *host, bool ok);
+
+#endif

@@ -1,0 +1,51 @@
+/* noop.c - does nothing, through the very same scripts as the rest.
+ *
+ * payload.sleep_ms: wait so long; payload.result: the output (any JSON). */
+#include "common/core/json.h"
+#include "common/io/loop.h"
+#include "worker/run.h"
+
+#include "common/core/xalloc.h"
+
+struct noop {
+    struct loop_timer *timer;
+    struct span result;
+};
+
+static void on_timer(void *arg)
+{
+    struct run *r = arg;
+    struct noop *n = r->state;
+
+    n->timer = NULL;
+    run_done(r, n->result);
+}
+
+static void start(struct run *r)
+{
+    struct span sleep = {NULL, 0}, result = {NULL, 0};
+    const struct json_want wants[] = {{"sleep_ms", &sleep}, {"result", &result}};
+    struct noop *n;
+    int64_t ms = 0;
+
+    if (!json_pick(r->job.payload.p, r->job.payload.n, wants, 2) ||
+        (sleep.n && !json_read_int(sleep, &ms)) || ms <= 0) {
+        run_done(r, result);
+        return;
+    }
+    n = xcalloc(1, sizeof *n);
+    n->result = result;
+    n->timer = loop_after(r->p->loop, ms, on_timer, r);
+    r->state = n;
+}
+
+static void abort_sleep(struct run *r)
+{
+    struct noop *n = r->state;
+
+    if (n)
+        loop_cancel(&n->timer);
+}
+
+static const struct step steps[] = {{"sleep", start}};
+const struct job_type job_type_noop = {.steps = steps, .step_count = 1, .abort = abort_sleep};

@@ -1,0 +1,213 @@
+/* outbox.c - see outbox.h.
+ *
+ *   open batch --end of turn, or full--> sent --answered--> runs settled
+ *                                         |  lost
+ *                                         +--> unsent, in order --reconnected--> sent
+ *
+ * When completions trickle in one by one at a high rate, a batch is held open
+ * for up to HOLD_MS so that they share a script call; at a low rate it goes at
+ * the end of the turn. */
+#include "worker/outbox.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/xalloc.h"
+#include "worker/process.h"
+#include "worker/run.h"
+
+enum { HOLD_MS = 2, RETRY_MS = 200, FULL_BYTES = 1 << 20 };
+
+struct batch {
+    struct outbox *o;
+    struct settle *settle;
+    bool sent;
+    struct batch *prev, *next;
+};
+
+struct outbox {
+    struct process *p;
+    struct settle *open[2]; /* by settle_kind */
+    struct batch *batches;  /* sent or to be sent again, in order */
+    size_t waiting;
+    bool deferred;
+    int64_t last_flush_us;
+    struct loop_timer *hold, *retry;
+};
+
+static void on_turn_end(void *arg);
+
+struct outbox *outbox_new(struct process *p)
+{
+    struct outbox *o = xcalloc(1, sizeof *o);
+
+    o->p = p;
+    return o;
+}
+
+void outbox_free(struct outbox *o)
+{
+    struct batch *b, *tmp;
+
+    if (!o)
+        return;
+    loop_cancel(&o->hold);
+    loop_cancel(&o->retry);
+    loop_undefer(o->p->loop, on_turn_end, o);
+    DL_FOREACH_SAFE(o->batches, b, tmp)
+    {
+        redis_forget(o->p->redis, b->settle);
+        settle_free(b->settle);
+        free(b);
+    }
+    settle_free(o->open[0]);
+    settle_free(o->open[1]);
+    free(o);
+}
+
+bool outbox_is_empty(const struct outbox *o) { return o->waiting == 0; }
+size_t outbox_waiting(const struct outbox *o) { return o->waiting; }
+
+/* ---- answers ---- */
+
+static void resend_later(struct outbox *o);
+
+static void on_settled(void *arg, struct settle *s, const char *codes, const struct err *err)
+{
+    struct batch *b = arg;
+    struct outbox *o = b->o;
+    size_t n = settle_count(s);
+
+    if (!codes) {
+        b->sent = false;
+        if (err->kind != ERR_REDIS_LOST) {
+            log_err(LOG_WARN, "outbox.refused", err);
+            resend_later(o);
+        }
+        return; /* a lost connection: outbox_resend comes when it is back */
+    }
+    DL_DELETE(o->batches, b);
+    o->waiting -= n;
+    for (size_t i = 0; i < n; i++)
+        run_settled(settle_item(s, i), codes[i]);
+    settle_free(s);
+    free(b);
+    process_kick(o->p);
+}
+
+static void send(struct outbox *o, struct batch *b)
+{
+    const struct config *c = o->p->cfg;
+    const struct settle_who who = {.keys = &o->p->keys,
+                                   .worker = o->p->id,
+                                   .ids_ms = c->retention_ids_ms,
+                                   .dead_ms = c->retention_dead_ms,
+                                   .reply_ms = c->limits_reply_ttl_ms};
+
+    b->sent = true;
+    settle_send(b->settle, o->p->redis, &who, on_settled, b);
+}
+
+void outbox_resend(struct outbox *o)
+{
+    struct batch *b, *tmp;
+
+    loop_cancel(&o->retry);
+    DL_FOREACH_SAFE(o->batches, b, tmp)
+    {
+        if (!b->sent)
+            send(o, b);
+    }
+}
+
+static void on_retry(void *arg)
+{
+    struct outbox *o = arg;
+
+    o->retry = NULL;
+    if (redis_is_ready(o->p->redis))
+        outbox_resend(o);
+}
+
+static void resend_later(struct outbox *o)
+{
+    if (!o->retry)
+        o->retry = loop_after(o->p->loop, RETRY_MS, on_retry, o);
+}
+
+/* ---- flushing ---- */
+
+static void close_batch(struct outbox *o, enum settle_kind kind)
+{
+    struct batch *b;
+
+    if (!o->open[kind])
+        return;
+    b = xcalloc(1, sizeof *b);
+    b->o = o;
+    b->settle = TAKE(o->open[kind]);
+    DL_APPEND(o->batches, b);
+    if (redis_is_ready(o->p->redis))
+        send(o, b);
+}
+
+void outbox_flush(struct outbox *o)
+{
+    loop_cancel(&o->hold);
+    o->last_flush_us = clock_mono_us();
+    close_batch(o, SETTLE_FINISH);
+    close_batch(o, SETTLE_DEFER);
+}
+
+static void on_hold_over(void *arg)
+{
+    struct outbox *o = arg;
+
+    o->hold = NULL;
+    outbox_flush(o);
+}
+
+static void on_turn_end(void *arg)
+{
+    struct outbox *o = arg;
+
+    o->deferred = false;
+    if (clock_mono_us() - o->last_flush_us >= HOLD_MS * 1000)
+        outbox_flush(o);
+    else if (!o->hold)
+        o->hold = loop_after(o->p->loop, HOLD_MS, on_hold_over, o);
+}
+
+static struct settle *open_batch(struct outbox *o, enum settle_kind kind)
+{
+    if (!o->open[kind])
+        o->open[kind] = settle_new(kind);
+    o->waiting++;
+    return o->open[kind];
+}
+
+static void added(struct outbox *o, enum settle_kind kind)
+{
+    const struct settle *s = o->open[kind];
+
+    if (settle_count(s) >= (size_t)o->p->cfg->workers_batch_jobs || settle_bytes(s) >= FULL_BYTES) {
+        close_batch(o, kind);
+    } else if (!o->deferred && !o->hold) {
+        o->deferred = true;
+        loop_defer(o->p->loop, on_turn_end, o);
+    }
+}
+
+void outbox_finish(struct outbox *o, const struct finish *f, struct run *r)
+{
+    settle_finish(open_batch(o, SETTLE_FINISH), f, r);
+    added(o, SETTLE_FINISH);
+}
+
+void outbox_defer(struct outbox *o, const struct defer *d, struct run *r)
+{
+    settle_defer(open_batch(o, SETTLE_DEFER), d, r);
+    added(o, SETTLE_DEFER);
+}

@@ -1,0 +1,327 @@
+/* process.c - one worker process: wiring and life cycle; see process.h. */
+#include "worker/process.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/program.h"
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/random.h"
+#include "common/core/xalloc.h"
+#include "common/queue/recover.h"
+#include "common/queue/scripts.h"
+#include "worker/hooks.h"
+#include "worker/outbox.h"
+#include "worker/run.h"
+#include "worker/stops.h"
+
+enum { FENCED_GRACE_MS = 1000 };
+
+struct takeover {
+    struct process *p;
+    char *worker, *blame;
+    struct takeover *next;
+};
+
+struct app {
+    struct process p;
+    struct takeover *takeovers; /* dead processes whose jobs are still to be recovered */
+    bool taking_over;
+    struct loop_timer *drain_timer;
+};
+
+static struct app *app_of(struct process *p) { return (struct app *)(void *)p; }
+
+/* ---- taking over ---- */
+
+static void take_over_next(struct app *a);
+
+static void on_recovered(void *arg, const struct recover_report *report, const struct err *err)
+{
+    struct app *a = arg;
+    struct takeover *t = a->takeovers;
+
+    a->taking_over = false;
+    if (err) {
+        log_err(LOG_WARN, "takeover.failed",
+                err); /* again after the reconnect; the reaper is the net */
+        return;
+    }
+    log_event(LOG_WARN, "takeover.done", "dead=%s given_back=%zu ended=%zu", t->worker,
+              report->given_back, report->ended);
+    a->takeovers = t->next;
+    free(t->worker);
+    free(t->blame);
+    free(t);
+    take_over_next(a);
+}
+
+static void take_over_next(struct app *a)
+{
+    const struct takeover *t = a->takeovers;
+    struct recover_options o = {.redis = a->p.redis, .keys = &a->p.keys, .cfg = a->p.cfg};
+
+    if (!t || a->taking_over)
+        return;
+    o.worker = t->worker;
+    o.blame = t->blame;
+    a->taking_over = true;
+    recover_start(&o, on_recovered, a);
+}
+
+/* "id,id,..." */
+static void note_takeovers(struct app *a, const char *ids, const char *blame)
+{
+    while (ids && *ids) {
+        size_t n = strcspn(ids, ",");
+        struct takeover *t = xcalloc(1, sizeof *t);
+
+        t->p = &a->p;
+        t->worker = xstrndup(ids, n);
+        t->blame = xstrdup(blame);
+        t->next = a->takeovers;
+        a->takeovers = t;
+        ids += n + (ids[n] == ',');
+    }
+}
+
+/* ---- connections ---- */
+
+static void on_ready(void *arg)
+{
+    struct process *p = arg;
+
+    log_event(LOG_INFO, "redis.ready", "connection=scripts");
+    take_over_next(app_of(p));
+    heartbeat_now(p->heartbeat);
+    outbox_resend(p->outbox);
+    pull_reconnected(p->pull);
+}
+
+static void on_lost(void *arg, const struct err *why)
+{
+    (void)arg;
+    log_err(LOG_WARN, "redis.lost", why);
+}
+
+static void on_wait_ready(void *arg) { pull_kick(((struct process *)arg)->pull); }
+
+static struct redis *connect_redis(struct process *p, const char *name, bool main_one,
+                                   struct err *err)
+{
+    const struct redis_options o = {
+        .url = p->cfg->redis_url,
+        .client_name = name,
+        .ca_file = p->cfg->redis_ca_file[0] ? p->cfg->redis_ca_file : NULL,
+        .connect_timeout_ms = p->cfg->redis_connect_timeout_ms,
+        .command_timeout_ms = p->cfg->redis_command_timeout_ms,
+        .scripts = main_one ? scripts_all() : NULL,
+        .on_ready = main_one ? on_ready : on_wait_ready,
+        .on_lost = main_one ? on_lost : NULL,
+        .arg = p,
+    };
+
+    return redis_new(p->loop, &o, err);
+}
+
+/* ---- life ---- */
+
+static void take_id(struct process *p)
+{
+    work_new_id(p->id);
+    p->registered = false;
+    log_context("worker", p->id);
+}
+
+bool process_may_call(const struct process *p)
+{
+    return p->registered && heartbeat_age_ms(p->heartbeat) < p->cfg->workers_lease_ms / 2;
+}
+
+static void close_fenced(void *arg)
+{
+    struct process *p = arg;
+    struct run *r, *tmp;
+
+    HASH_ITER(hh, p->runs, r, tmp)
+    {
+        if (r->fenced && !r->ended)
+            run_give_back(r);
+    }
+}
+
+void process_gone(struct process *p)
+{
+    struct run *r, *tmp;
+
+    if (!p->registered)
+        return;
+    log_event(LOG_ERROR, "gone", "reason=reaped running=%zu", p->running);
+    HASH_ITER(hh, p->runs, r, tmp) { r->fenced = true; }
+    /* Answers that are there already still tell what they cost; then the calls are closed. */
+    loop_after(p->loop, FENCED_GRACE_MS, close_fenced, p);
+    take_id(p);
+    pull_reset(p->pull);
+    heartbeat_now(p->heartbeat);
+}
+
+static void maybe_leave(void *arg)
+{
+    struct process *p = arg;
+
+    if (p->draining && !p->runs && outbox_is_empty(p->outbox) && pull_is_idle(p->pull) &&
+        !p->leave) {
+        p->leave = true;
+        heartbeat_leave(p->heartbeat);
+        loop_stop(p->loop);
+    }
+}
+
+void process_kick(struct process *p)
+{
+    if (p->draining) {
+        loop_undefer(p->loop, maybe_leave, p);
+        loop_defer(p->loop, maybe_leave, p);
+    } else {
+        pull_kick(p->pull);
+    }
+}
+
+static void give_all_back(struct process *p)
+{
+    struct run *r, *tmp;
+
+    HASH_ITER(hh, p->runs, r, tmp)
+    {
+        if (!r->ended)
+            run_give_back(r);
+    }
+    process_kick(p);
+}
+
+static void on_drain_over(void *arg)
+{
+    struct app *a = arg;
+
+    a->drain_timer = NULL;
+    log_event(LOG_WARN, "drain.over", "given_back=%zu", a->p.running);
+    give_all_back(&a->p);
+}
+
+static void on_stop(void *arg, bool now)
+{
+    struct app *a = arg;
+    struct process *p = &a->p;
+
+    log_event(LOG_INFO, "drain", "running=%zu now=%d", p->running, now);
+    if (!p->draining) {
+        p->draining = true;
+        a->drain_timer = loop_after(p->loop, p->cfg->workers_drain_ms, on_drain_over, a);
+    }
+    if (now) {
+        loop_cancel(&a->drain_timer);
+        give_all_back(p);
+    }
+    process_kick(p);
+}
+
+/* Calls under way may still look at the old list: it is not freed, a reload is rare. */
+static void allow_networks(struct process *p)
+{
+    const char *bad = NULL;
+
+    p->networks = p->cfg->webhooks_allow_networks[0]
+                      ? http_networks_parse(p->cfg->webhooks_allow_networks, &bad)
+                      : NULL;
+    if (bad)
+        log_event(LOG_ERROR, "webhooks.allow_networks", "bad=%s", log_quote(bad));
+}
+
+static void on_hup(void *arg)
+{
+    struct process *p = arg;
+
+    if (program_reload(&p->cfg)) {
+        const struct config_group *g = config_group(p->cfg, p->group->name);
+
+        if (g)
+            p->group = g;
+        job_defaults_from(&p->defaults, p->cfg);
+        allow_networks(p);
+    }
+}
+
+static bool start(struct app *a, const struct child_options *o, struct err *err)
+{
+    struct process *p = &a->p;
+    const struct http_client_options h = {.max_connections = (size_t)p->group->concurrency};
+
+    keys_init(&p->keys, p->cfg->redis_prefix);
+    job_defaults_from(&p->defaults, p->cfg);
+    p->started_ms = clock_wall_ms();
+    p->child = child_new(p->loop, o);
+    child_on_stop(p->child, on_stop, a);
+    take_id(p);
+    p->http = http_client_new(p->loop, &h);
+    p->stops = stops_new(p);
+    p->hooks = hooks_new(p);
+    allow_networks(p);
+    p->heartbeat = heartbeat_new(p);
+    p->outbox = outbox_new(p);
+    p->pull = pull_new(p);
+    note_takeovers(a, o->takes_over, o->blame);
+    p->redis = connect_redis(p, "flotilla-worker", true, err);
+    if (p->redis)
+        p->wait[0] = connect_redis(p, "flotilla-worker-realtime", false, err);
+    if (p->wait[0])
+        p->wait[1] = connect_redis(p, "flotilla-worker-wait", false, err);
+    loop_on_signal(p->loop, SIGHUP, on_hup, p);
+    return p->wait[1] != NULL;
+}
+
+static void stop(struct app *a)
+{
+    struct process *p = &a->p;
+
+    for (int i = 0; i < 50 && redis_is_ready(p->redis) && redis_outstanding(p->redis) > 0; i++)
+        loop_turn(p->loop, 10);
+    loop_cancel(&a->drain_timer);
+    redis_free(p->wait[0]);
+    redis_free(p->wait[1]);
+    http_client_free(p->http);
+    outbox_free(p->outbox);
+    pull_free(p->pull);
+    redis_free(p->redis);
+    heartbeat_free(p->heartbeat);
+    stops_free(p->stops);
+    hooks_free(p->hooks);
+    child_free(p->child);
+    keys_done(&p->keys);
+}
+
+int process_main(const struct child_options *o, struct config *cfg)
+{
+    struct app *a = xcalloc(1, sizeof *a);
+    struct err err = {0};
+
+    random_reseed();
+    a->p.cfg = cfg;
+    a->p.group = config_group(cfg, o->group);
+    if (!a->p.group) {
+        log_event(LOG_ERROR, "start", "msg=%s", log_quote("no such worker group"));
+        return 78;
+    }
+    a->p.loop = loop_new();
+    if (!start(a, o, &err)) {
+        log_err(LOG_ERROR, "start", &err);
+        return 78;
+    }
+    loop_run(a->p.loop);
+    stop(a);
+    loop_free(a->p.loop);
+    free(a);
+    return 0;
+}
