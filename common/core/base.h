@@ -14,11 +14,11 @@
 #define ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
 
 /* Hand a pointer out of a CLEANUP variable: the value, and NULL left behind. */
-#define TAKE(p)                                                                                    \
-    __extension__({                                                                                \
-        __typeof__(p) taken_ = (p);                                                                \
-        (p) = NULL;                                                                                \
-        taken_;                                                                                    \
+#define TAKE(p)                     \
+    __extension__({                 \
+        __typeof__(p) taken_ = (p); \
+        (p) = NULL;                 \
+        taken_;                     \
     })
 
 /* A borrowed run of bytes, not NUL-terminated.  {NULL, 0} means "not there". */

@@ -8,7 +8,7 @@
  * A failed append (over the cap) keeps what was there, sets `failed` and
  * refuses all that follows, so that callers check once.  Running out of memory
  * aborts (xalloc).  b.p is NUL-terminated once anything was added; b.p is NULL
- * before.  Bytes may contain NULs; b.n is the length.
+ * before (adding nothing makes it "").  Bytes may contain NULs; b.n is the length.
  */
 #ifndef FLOTILLA_BUF_H
 #define FLOTILLA_BUF_H
@@ -32,7 +32,8 @@ bool buf_putc(struct buf *b, char c);
 bool buf_add_span(struct buf *b, struct span s);
 bool buf_int(struct buf *b, int64_t v); /* decimal */
 bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
-/* Make room for n more bytes and return where they go; NULL over the cap.  Follow with b->n += used. */
+/* Make room for n more bytes and return where they go; NULL over the cap.  Follow with
+ * b->n += used; the NUL comes with the next append (there is room for it). */
 char *buf_reserve(struct buf *b, size_t n);
 static inline bool buf_failed(const struct buf *b) { return b->failed; }
 static inline struct span buf_span(const struct buf *b) { return (struct span){b->p, b->n}; }

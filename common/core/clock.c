@@ -197,7 +197,7 @@ bool clock_parse_rfc3339(const char *p, size_t n, int64_t *ret_ms)
     if (d.month < 1 || d.month > 12 || d.day < 1 || d.day > days_in_month(d.year, d.month) ||
         h > 23 || m > 59 || s > 60)
         return false; /* 60 is a leap second: the next second */
-    at = day_of_date(d) * DAY_S + h * 3600 + m * 60 + s - offset * 60;
+    at = day_of_date(d) * DAY_S + (int64_t)(h * 60 + m - offset) * 60 + s;
     *ret_ms = at * 1000 + ms;
     return true;
 }

@@ -12,7 +12,7 @@ struct clock {
     int64_t (*mono_us)(void);
     int64_t (*wall_ms)(void);
 };
-extern const struct clock *clock_now;   /* tests: clock_now = &fake */
+extern const struct clock *clock_now; /* tests: clock_now = &fake */
 extern const struct clock clock_system;
 
 static inline int64_t clock_mono_us(void) { return clock_now->mono_us(); }

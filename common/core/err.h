@@ -31,10 +31,10 @@ bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...) PRINTF(3
 /* Put "prefix: " before the message that is there; returns false. */
 bool err_wrap(struct err *err, const char *prefix_fmt, ...) PRINTF(2, 3);
 
-const char *err_code(enum err_kind kind);      /* "bad_request"; "none" for ERR_NONE */
+const char *err_code(enum err_kind kind); /* "bad_request"; "none" for ERR_NONE */
 enum err_class err_class(enum err_kind kind);
 int err_http_status(enum err_kind kind);
-const char *err_text(enum err_kind kind);      /* the table's explanation */
+const char *err_text(enum err_kind kind); /* the table's explanation */
 /* The kind with that code, or ERR_NONE. */
 enum err_kind err_kind_of(const char *code, size_t n);
 /* True for the kinds that the same job may survive (RETRY, PARK, STOP). */

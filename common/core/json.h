@@ -4,8 +4,10 @@
  * are as raw spans, and results are spliced from them.  Everything that is not
  * per job (config, schemas, CLI) uses jansson.
  *
- * The reader is strict RFC 8259: valid UTF-8, no control characters in
- * strings, no duplicate check, depth <= JSON_MAX_DEPTH.
+ * The reader is strict RFC 8259: valid UTF-8, no control characters and no
+ * unpaired surrogate escapes in strings, no duplicate check, depth <=
+ * JSON_MAX_DEPTH.  Numbers are checked for their form, not their size.  Names
+ * that are looked for (at most 256 bytes) match escaped spellings too.
  */
 #ifndef FLOTILLA_JSON_H
 #define FLOTILLA_JSON_H
@@ -14,6 +16,7 @@
 #include "common/core/buf.h"
 
 #define JSON_MAX_DEPTH 64
+#define JSON_MAX_WANTS 64
 
 /* Check that p[0..n) is exactly one JSON value (with white space around). */
 NODISCARD bool json_valid(const char *p, size_t n);
@@ -22,8 +25,10 @@ NODISCARD bool json_valid(const char *p, size_t n);
  *
  *     struct json_iter it;
  *     if (!json_iter_init(&it, p, n)) not an object or array;
- *     while (json_next(&it)) { it.key (raw, without quotes, escapes kept; empty in arrays), it.value (raw, trimmed) }
+ *     while (json_next(&it)) { it.key, it.value ... }
  *     if (it.bad) malformed;
+ *
+ * The key is raw, without quotes, escapes kept, and empty in arrays; the value is raw and trimmed.
  *
  * Values are checked while they are skipped, so a walk to the end is a validation. */
 struct json_iter {
@@ -35,35 +40,40 @@ struct json_iter {
 NODISCARD bool json_iter_init(struct json_iter *it, const char *p, size_t n);
 NODISCARD bool json_next(struct json_iter *it);
 
-/* One pass over an object, filling the wanted members (last one wins).
- * Missing ones are {NULL, 0}.  False when the text is malformed. */
+/* One pass over an object, filling the wanted members (last one wins; at most
+ * JSON_MAX_WANTS).  Missing ones are {NULL, 0}.  False when the text is
+ * malformed or no object; some may be filled then. */
 struct json_want {
     const char *name;
     struct span *out;
 };
 NODISCARD bool json_pick(const char *p, size_t n, const struct json_want *wants, size_t count);
-/* The raw value at a path of members and [index] steps: json_at(doc, "usage.prompt_tokens_details.cached_tokens"),
- * json_at(doc, "choices.0.finish_reason").  {NULL, 0} when not there or malformed before it. */
+/* The raw value at a path of names and indexes: json_at(doc, "usage.total_tokens"),
+ * json_at(doc, "choices.0.finish_reason").  {NULL, 0} when not there or malformed
+ * before it; the first one of equal names. */
 struct span json_at(struct span doc, const char *path);
 
 /* Typed reads of one raw value.  False (and *ret untouched) when the type is another. */
-NODISCARD bool json_read_int(struct span v, int64_t *ret);    /* integers only */
+NODISCARD bool json_read_int(struct span v, int64_t *ret); /* integers only */
 NODISCARD bool json_read_double(struct span v, double *ret);
 NODISCARD bool json_read_bool(struct span v, bool *ret);
 /* Unescape a string value into b (appended).  False when v is not a string or b is full. */
 NODISCARD bool json_read_string(struct span v, struct buf *b);
-/* Unescaped and NUL-terminated into fixed memory; false when not a string, too long, or with NUL inside. */
+/* Unescaped and NUL-terminated into fixed memory; false when not a string (text untouched),
+ * or too long or with NUL inside (text is then ""). */
 NODISCARD bool json_read_text(struct span v, char *text, size_t size);
 /* Two questions (their names keep clear of jansson's json_is_* macros). */
-bool json_absent(struct span v);                    /* not there, or null */
-bool json_equals(struct span v, const char *text);  /* a string equal to text (no escapes) */
+bool json_absent(struct span v);                   /* not there, or null */
+bool json_equals(struct span v, const char *text); /* a string equal to text (no escapes) */
 
 /* Writing: append to a buf. */
-void json_add_string(struct buf *b, const char *p, size_t n); /* quoted and escaped; invalid UTF-8 becomes U+FFFD */
-void json_add_text(struct buf *b, const char *s);             /* NUL-terminated; NULL writes null */
+/* Quoted and escaped; invalid UTF-8 becomes U+FFFD. */
+void json_add_string(struct buf *b, const char *p, size_t n);
+void json_add_text(struct buf *b, const char *s); /* NUL-terminated; NULL writes null */
 /* `"name":` with a comma before it unless the buffer ends in '{'. */
 void json_add_key(struct buf *b, const char *name);
-void json_add_raw(struct buf *b, const char *name, struct span value); /* member with a raw value; absent value writes null */
+/* A member with a raw value; an absent one is written as null. */
+void json_add_raw(struct buf *b, const char *name, struct span value);
 void json_add_int(struct buf *b, const char *name, int64_t v);
 void json_add_bool(struct buf *b, const char *name, bool v);
 void json_add_str(struct buf *b, const char *name, const char *s);

@@ -9,9 +9,10 @@
  *                             |
  *                             +--------- json_pick, json_at
  *
- * Names are compared raw, and unescaped only when they hold a backslash, so
- * that "\u0069d" is "id" here as for every other reader of the document.
+ * Names are unescaped before they are compared (few hold a backslash), so that
+ * "\u0069d" is "id" here as for every other reader of the document.
  */
+#include <assert.h>
 #include <float.h>
 #include <string.h>
 
@@ -127,57 +128,69 @@ static bool is_string(struct span v)
 
 static struct span inside(struct span v) { return (struct span){v.p + 1, v.n - 2}; }
 
-/* Is the raw name the text `name`?  Escapes only ever make a text longer. */
-static bool raw_is(struct span raw, const char *name, size_t n)
-{
-    char text[NAME_MAX_BYTES + 1];
-    struct buf b = {.p = text, .cap = sizeof text, .max_bytes = NAME_MAX_BYTES};
-
-    if (raw.n == n)
-        return memcmp(raw.p, name, n) == 0;
-    if (raw.n < n || !memchr(raw.p, '\\', raw.n))
-        return false;
-    return unescape(raw, &b) && b.n == n && memcmp(text, name, n) == 0;
-}
-
-/* The same for a name that ends in a NUL; most are refused by their first byte. */
-static inline bool key_is(struct span raw, const char *name)
-{
-    if (raw.n > 0 && raw.p[0] != name[0] && raw.p[0] != '\\')
-        return false;
-    return raw_is(raw, name, strlen(name));
-}
-
 /* ---- members ---- */
+
+/* What the raw key says: itself, or unescaped into text.  A name too long for
+ * text is longer than any that is looked for, and stays raw. */
+static struct span name_of(struct span raw, char text[NAME_MAX_BYTES + 1])
+{
+    struct buf b = {.p = text, .cap = NAME_MAX_BYTES + 1, .max_bytes = NAME_MAX_BYTES};
+
+    if (!memchr(raw.p, '\\', raw.n) || !unescape(raw, &b))
+        return raw;
+    return (struct span){text, b.n};
+}
+
+/* Length and first byte together: most names are told apart by one comparison. */
+static inline uint16_t tag_of(const char *name, size_t n)
+{
+    return (uint16_t)((n & 0xff) << 8 | (n ? (unsigned char)name[0] : 0));
+}
 
 bool json_pick(const char *p, size_t n, const struct json_want *wants, size_t count)
 {
+    char text[NAME_MAX_BYTES + 1];
+    uint16_t tags[JSON_MAX_WANTS];
     struct json_iter it;
 
-    for (size_t i = 0; i < count; i++)
+    assert(count <= JSON_MAX_WANTS);
+    for (size_t i = 0; i < count; i++) {
+        tags[i] = tag_of(wants[i].name, strlen(wants[i].name));
         *wants[i].out = (struct span){NULL, 0};
+    }
     if (!json_iter_init(&it, p, n) || it.close != '}')
         return false;
-    while (json_next(&it))
+    while (json_next(&it)) {
+        struct span name = name_of(it.key, text);
+        uint16_t tag = tag_of(name.p, name.n);
+
         for (size_t i = 0; i < count; i++)
-            if (key_is(it.key, wants[i].name))
+            if (tags[i] == tag && strncmp(wants[i].name, name.p, name.n) == 0 &&
+                !wants[i].name[name.n])
                 *wants[i].out = it.value;
+    }
     return !it.bad;
 }
 
 /* The value of one member or element. */
 static struct span child(struct span doc, const char *step, size_t n)
 {
+    char text[NAME_MAX_BYTES + 1];
     struct json_iter it;
-    int64_t index = -1;
+    int64_t index = 0;
+    bool is_array;
 
     if (!json_iter_init(&it, doc.p, doc.n))
         return (struct span){NULL, 0};
-    if (it.close == ']' && !parse_int64(step, n, 0, INT64_MAX, &index))
+    is_array = it.close == ']';
+    if (is_array && !parse_int64(step, n, 0, INT64_MAX, &index))
         return (struct span){NULL, 0};
-    for (int64_t i = 0; json_next(&it); i++)
-        if (index >= 0 ? i == index : raw_is(it.key, step, n))
+    while (json_next(&it)) {
+        struct span name = is_array ? it.key : name_of(it.key, text);
+
+        if (is_array ? index-- == 0 : name.n == n && memcmp(name.p, step, n) == 0)
             return it.value;
+    }
     return (struct span){NULL, 0};
 }
 

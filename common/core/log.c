@@ -284,7 +284,7 @@ static void put_pair(struct out *o, const struct pair *pair)
         o->cut = true;
         return;
     }
-    puts_out(o, json ? (o->p[o->n - 1] == '{' ? "\"" : ",\"") : " ");
+    puts_out(o, json ? ",\"" : " ");
     put_key(o, pair->key);
     puts_out(o, json ? "\":" : pair->is_bare ? "" : "=");
     if (pair->is_bare)
@@ -307,7 +307,6 @@ static void begin_line(struct out *o, enum log_level level, const char *event)
     char text[32];
 
     puts_out(o, self.journal ? levels[level].priority : "");
-    puts_out(o, self.format == LOG_JSON ? "{" : "");
     if (!self.journal)
         put_field(o, "ts", clock_rfc3339(clock_wall_ms(), text));
     put_field(o, "level", levels[level].name);
@@ -320,12 +319,14 @@ static void begin_line(struct out *o, enum log_level level, const char *event)
             put_field(o, self.context[i].key, self.context[i].value);
 }
 
-/* In logfmt the blank before the first pair is dropped. */
+/* The separator before the first pair is dropped in logfmt and becomes the brace in JSON. */
 static void end_line(struct out *o)
 {
     size_t start = self.journal ? 3 : 0;
 
-    if (self.format == LOG_LOGFMT) {
+    if (self.format == LOG_JSON) {
+        o->p[start] = '{';
+    } else {
         o->n--;
         memmove(o->p + start, o->p + start + 1, o->n - start);
     }

@@ -11,7 +11,8 @@ NODISCARD bool parse_double(const char *p, size_t n, double min, double max, dou
 NODISCARD bool parse_bool(const char *p, size_t n, bool *ret);
 /* "0.15" USD -> nano-USD, exact decimal arithmetic (no double), rounded half
  * up at the 9th decimal; also accepts exponents as jansson or a catalogue
- * prints them ("1.0399999999999998", "2e-7"). */
+ * prints them ("1.0399999999999998", "2e-7").  False for negative amounts and
+ * those over INT64_MAX nano-USD. */
 NODISCARD bool parse_usd(const char *p, size_t n, int64_t *ret_nanousd);
 /* Edit distance for "did you mean": smallest over names, NULL if none is near. */
 const char *parse_nearest(const char *word, const char *const *names, size_t count);

@@ -9,8 +9,8 @@
 void *xmalloc(size_t n);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t n);
-char *xstrdup(const char *s);              /* NULL stays NULL */
-char *xstrndup(const char *p, size_t n);   /* NUL-terminated copy of n bytes */
-void xfree_p(void *pp);                    /* for CLEANUP: frees *(void **)pp */
+char *xstrdup(const char *s);            /* NULL stays NULL */
+char *xstrndup(const char *p, size_t n); /* NUL-terminated copy of n bytes */
+void xfree_p(void *pp);                  /* for CLEANUP: frees *(void **)pp */
 
 #endif

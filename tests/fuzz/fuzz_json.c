@@ -2,8 +2,10 @@
  *
  * What we accept and what jansson accepts must be the same, but for numbers
  * that are out of range (we only check their form), for \u0000 in names, and
- * for documents deeper than JSON_MAX_DEPTH.  Strings must come out the same,
- * and what we write from them must be read back.
+ * for documents deeper than JSON_MAX_DEPTH.  Besides, jansson loses a NUL byte
+ * behind a number or a word ("0\0" is 0 to it), so what it makes of texts with
+ * NULs does not count.  Strings must come out the same, and what we write from
+ * them must be read back.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -22,6 +24,8 @@ static void must(bool ok, const char *what)
     abort();
 }
 
+static int greater(int a, int b) { return a > b ? a : b; }
+
 static int depth_of(json_t *doc)
 {
     int deepest = 0;
@@ -30,10 +34,8 @@ static int depth_of(json_t *doc)
     size_t i;
 
     if (json_is_object(doc))
-        json_object_foreach(doc, name, child) deepest =
-            depth_of(child) > deepest ? depth_of(child) : deepest;
-    json_array_foreach(doc, i, child) deepest =
-        depth_of(child) > deepest ? depth_of(child) : deepest;
+        json_object_foreach(doc, name, child) deepest = greater(deepest, depth_of(child));
+    json_array_foreach(doc, i, child) deepest = greater(deepest, depth_of(child));
     return deepest + (json_is_object(doc) || json_is_array(doc));
 }
 
@@ -96,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool walked = walk(doc);
 
     must(!walked || ours, "a walk took what is not valid");
-    if (theirs && depth_of(theirs) <= JSON_MAX_DEPTH) {
+    if (theirs && !memchr(doc.p, 0, doc.n) && depth_of(theirs) <= JSON_MAX_DEPTH) {
         must(ours, "jansson takes what we refuse");
         must(walked == (json_is_object(theirs) || json_is_array(theirs)), "a walk failed");
     }
