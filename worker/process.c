@@ -57,6 +57,7 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
     free(t->blame);
     free(t);
     take_over_next(a);
+    process_kick(&a->p);
 }
 
 static void take_over_next(struct app *a)

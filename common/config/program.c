@@ -24,6 +24,8 @@ static int usage(const struct program *p, FILE *to, int status)
     return status;
 }
 
+const char *program_config_path(void) { return loaded_path; }
+
 void program_log(const char *name, const struct config *cfg)
 {
     log_setup(name, (enum log_level)cfg->log_level, (enum log_format)cfg->log_format);

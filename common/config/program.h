@@ -15,6 +15,8 @@ int program_start(const struct program *p, int argc, char **argv, struct config 
  * restart; a faulty file changes nothing.  True when *cfg was replaced; the old one is not freed
  * (others may point into it). */
 bool program_reload(struct config **cfg);
+/* The argument of -c, or NULL: for programs that start themselves again. */
+const char *program_config_path(void);
 /* The log level and format of the configuration. */
 void program_log(const char *name, const struct config *cfg);
 
