@@ -1,4 +1,4 @@
-/* test_scheduler_alone.c - what the scheduler does before any worker is there. */
+/* test_intake.c - what the scheduler does before any worker is there. */
 #include <check.h>
 #include <string.h>
 
@@ -35,10 +35,10 @@ START_TEST(a_bad_document_is_a_result_that_names_the_field)
 }
 END_TEST
 
-Suite *test_scheduler_alone(void)
+Suite *test_intake(void)
 {
-    Suite *s = suite_create("scheduler_alone");
-    TCase *tc = tcase_create("intake");
+    Suite *s = suite_create("intake");
+    TCase *tc = tcase_create("scheduler alone");
 
     tcase_add_test(tc, a_pushed_job_becomes_ready);
     tcase_add_test(tc, a_bad_document_is_a_result_that_names_the_field);
