@@ -1,0 +1,68 @@
+/* cli.h - what the commands of `flotilla` share.
+ *
+ * Data goes to stdout, messages to stderr.  Tables for people, `--json` for
+ * programs (one JSON value, or one per line where a command streams).
+ * Exit codes: 0 ok, 1 failure, 2 usage, 3 the job failed (wait), 4 not found,
+ * 69 Redis is unreachable, 78 bad configuration.
+ * A new command is one row of commands.def and one function. */
+#ifndef FLOTILLA_CLI_H
+#define FLOTILLA_CLI_H
+
+#include <jansson.h>
+
+#include "common/config/config.h"
+#include "common/core/err.h"
+#include "common/io/loop.h"
+#include "common/io/redis.h"
+#include "common/queue/job.h"
+#include "common/queue/keys.h"
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_JOB_FAILED = 3, CLI_NOT_FOUND = 4, CLI_UNREACHABLE = 69, CLI_CONFIG = 78 };
+enum { CLI_REDIS = 1 };
+
+struct cli {
+    struct config *cfg;
+    struct loop *loop;
+    struct redis *redis;         /* NULL without CLI_REDIS */
+    struct keys keys;
+    struct job_defaults defaults;
+    bool json;
+    int argc;                    /* arguments behind the command's name */
+    char **argv;
+    const char *command;
+};
+
+#define X(symbol, name, args, flags, text) int cli_##symbol(struct cli *c);
+#include "scheduler/cli/commands.def"
+
+/* ---- arguments ---- */
+/* `--name VALUE` or `--name=VALUE`: removes it from argv and returns VALUE; NULL when absent. */
+const char *cli_option(struct cli *c, const char *name);
+bool cli_flag(struct cli *c, const char *name);   /* the same without a value */
+int cli_usage(const struct cli *c);               /* prints the command's usage to stderr; returns 2 */
+/* A message on stderr, "flotilla: ..."; returns status. */
+int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
+
+/* ---- Redis ---- */
+NODISCARD bool cli_connect(struct cli *c, struct err *err);
+/* The reply of a command, valid until the next one; NULL (told on stderr) when it failed. */
+const struct reply *cli_call(struct cli *c, struct redis_args *a);
+const struct reply *cli_callv(struct cli *c, ...) __attribute__((sentinel)); /* NUL-terminated words, then NULL */
+/* The record of a job: malloc'd bytes, header in *rec; false when there is none. */
+NODISCARD bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec);
+
+/* ---- output ---- */
+/* A table: cells are added row by row; printed with aligned columns.  Numbers are right-aligned. */
+struct cli_table;
+struct cli_table *cli_table_new(const char *const *headers, size_t columns);
+void cli_table_cell(struct cli_table *t, const char *fmt, ...) PRINTF(2, 3);
+void cli_table_print(struct cli_table *t); /* and frees it */
+void cli_print_json(json_t *take_value);
+/* "3 s ago", "in 2 min": rotating static buffers. */
+const char *cli_when(int64_t ms, int64_t now_ms);
+const char *cli_duration(int64_t ms);
+/* nano-USD as "$0.001234". */
+const char *cli_usd(int64_t nanousd);
+bool cli_stderr_is_terminal(void);
+
+#endif
