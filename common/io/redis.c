@@ -241,18 +241,17 @@ static void on_read(struct bufferevent *bev, void *arg)
     redis_leave(r);
 }
 
-static void on_event(struct bufferevent *bev, short what, void *arg)
+/* The end of a connection that is not our doing; `error` is its errno, or 0. */
+static void on_end(struct redis *r, short what, int error)
 {
-    struct redis *r = arg;
-    int error = errno;
-    const char *tls = r->tls ? tls_why(bev) : NULL;
+    const char *tls = r->tls ? tls_why(r->bev) : NULL;
+    unsigned life = r->life;
     struct err why;
 
-    if (what & BEV_EVENT_CONNECTED) {
-        if (r->state == REDIS_SECURING)
-            greet(r);
+    if (r->reader)
+        pipe_read(r); /* a failed write may come before the server's last words were read */
+    if (r->life != life)
         return;
-    }
     if (tls)
         err_set(&why, ERR_REDIS_LOST, "TLS: %s", tls);
     else if ((what & BEV_EVENT_EOF) || !error)
@@ -261,6 +260,20 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
     else
         err_set(&why, ERR_REDIS_LOST, "%s", strerror(error));
     redis_lose(r, &why);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct redis *r = arg;
+    int error = errno;
+
+    (void)bev;
+    redis_enter(r);
+    if (!(what & BEV_EVENT_CONNECTED))
+        on_end(r, what, error);
+    else if (r->state == REDIS_SECURING)
+        greet(r);
+    redis_leave(r);
 }
 
 /* ---- greeting ---- */
@@ -320,7 +333,7 @@ void redis_greeted(struct redis *r, const struct command *c, const struct reply 
     if (err && !strncmp(err->msg, "ERR unknown command", 19)) /* its text repeats the arguments */
         err_set(&why, ERR_REDIS, "%s: the server does not know this command", c->greeting->command);
     else if (err)
-        err_set(&why, ERR_REDIS, "%s %s%s%s", c->greeting->command, name, *name ? ": " : "",
+        err_set(&why, ERR_REDIS, "%s%s%s: %s", c->greeting->command, *name ? " " : "", name,
                 err->msg);
     else if (c->script && !reply_is(reply, redis_sha1(r, c->script)))
         err_set(&why, ERR_REDIS, "SCRIPT LOAD %s: the server answered another SHA-1", name);

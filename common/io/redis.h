@@ -8,7 +8,8 @@
  *
  * Guarantees to callers:
  *   - Every command's callback is called exactly once, never before the call
- *     returns, with a reply, or with reply == NULL and err filled.
+ *     returns, with a reply, or with reply == NULL and err filled.  An error
+ *     reply is an err too (ERR_REDIS with its text); errors inside arrays are REPLY_ERROR.
  *   - ERR_REDIS_LOST: the connection died after the command was accepted here;
  *     it may or may not have run.  The module never sends a command twice
  *     (except a script that answered NOSCRIPT, i.e. did not run).
@@ -67,7 +68,8 @@ struct redis_script {
 
 /* NULL with err when the URL is bad.  Connecting starts on the loop's next turn. */
 struct redis *redis_new(struct loop *borrow_loop, const struct redis_options *opt, struct err *err);
-void redis_free(struct redis *r); /* outstanding callbacks are called with ERR_REDIS_LOST during this call */
+/* Outstanding callbacks are called with ERR_REDIS_LOST during this call.  May be called inside a callback. */
+void redis_free(struct redis *r);
 bool redis_is_ready(const struct redis *r);
 size_t redis_outstanding(const struct redis *r);
 void redis_reconnect(struct redis *r); /* drop the connection now and connect again */
@@ -103,7 +105,8 @@ void redis_sendv(struct redis *r, redis_cb *cb, void *arg, ...) __attribute__((s
 /* Forget a callback: every outstanding command with that arg will still be read but not reported. */
 void redis_forget(struct redis *r, const void *arg);
 
-/* Turn the loop until this one command was answered (CLI, tests; never in daemons).  The reply is
+/* Turn the loop until this one command was answered (CLI, tests; never in daemons nor in callbacks).
+ * Waits for the attempt to connect that is under way; when it fails, its reason is err.  The reply is
  * valid until the next redis_call on r.  NULL with err on error replies too. */
 const struct reply *redis_call(struct redis *r, struct redis_args *a, struct err *err);
 
