@@ -139,16 +139,23 @@ static size_t put_int(char *p, int64_t v)
     return n + sign;
 }
 
+static size_t put_crlf(char *p)
+{
+    p[0] = '\r';
+    p[1] = '\n';
+    return 2;
+}
+
 static size_t put_text(char *p, const char *text, size_t n)
 {
     size_t at = 0;
 
     p[at++] = '$';
     at += put_int(p + at, (int64_t)n);
-    memcpy(p + at, "\r\n", 2);
-    memcpy(p + at + 2, text, n);
-    memcpy(p + at + 2 + n, "\r\n", 2);
-    return at + n + 4;
+    at += put_crlf(p + at);
+    for (size_t i = 0; i < n; i++)
+        p[at++] = text[i];
+    return at + put_crlf(p + at);
 }
 
 struct packet *redis_args_close(struct redis_args *a, const char *sha1, size_t nkeys)
@@ -166,8 +173,7 @@ struct packet *redis_args_close(struct redis_args *a, const char *sha1, size_t n
     }
     head[n++] = '*';
     n += put_int(head + n, (int64_t)(a->count + (sha1 ? 3 : 0)));
-    head[n++] = '\r';
-    head[n++] = '\n';
+    n += put_crlf(head + n);
     if (sha1) {
         n += put_text(head + n, "EVALSHA", 7);
         n += put_text(head + n, sha1, 40);

@@ -227,7 +227,7 @@ static void try_next(void *arg)
     for (size_t i = (d->first + d->tried) % d->count; a && i > 0; i--)
         a = a->ai_next;
     d->tried++;
-    if (d->url->is_unix)
+    if (!a)
         try_path(d);
     else
         try_address(d, a->ai_addr, (socklen_t)a->ai_addrlen);

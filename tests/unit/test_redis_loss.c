@@ -267,9 +267,13 @@ END_TEST
 static const char *const *say; /* to the n-th connection; NULL ends */
 static size_t said;
 
+struct client {
+    struct loop_io *io;
+};
+
 static void on_request(void *arg, int fd, bool readable, bool writable)
 {
-    struct loop_io **client = arg;
+    struct client *client = arg;
     char rest[4096];
 
     (void)readable, (void)writable;
@@ -277,19 +281,19 @@ static void on_request(void *arg, int fd, bool readable, bool writable)
     for (const char *p = say[said]; p && *p; p++)
         (void)send(fd, p, 1, MSG_NOSIGNAL); /* they may have had enough already */
     said += say[said] != NULL;
-    loop_unwatch(client);
+    loop_unwatch(&client->io);
     free(client);
     close(fd);
 }
 
 static void on_client(void *arg, int fd, bool readable, bool writable)
 {
-    struct loop_io **client = calloc(1, sizeof(*client)); /* the handle, kept by the watch itself */
+    struct client *client = calloc(1, sizeof(struct client));
     int client_fd = accept(fd, NULL, NULL);
 
     (void)arg, (void)readable, (void)writable;
     ck_assert_int_ge(client_fd, 0);
-    *client = loop_watch(loop, client_fd, true, false, on_request, client);
+    client->io = loop_watch(loop, client_fd, true, false, on_request, client);
 }
 
 static struct loop_io *misbehave(const char *const *answers)

@@ -7,30 +7,28 @@
 
 static const struct good {
     const char *text;
-    bool tls, is_unix;
-    const char *host;
-    int port;
-    const char *user, *password;
-    int database;
+    const char *host, *user, *password;
     const char *redacted;
+    int port, database;
+    bool tls, is_unix;
 } good[] = {
-    {"redis://localhost", false, false, "localhost", 6379, NULL, NULL, 0, "redis://localhost:6379"},
-    {"REDIS://h:7000/", false, false, "h", 7000, NULL, NULL, 0, "redis://h:7000"},
-    {"redis://h/3", false, false, "h", 6379, NULL, NULL, 3, "redis://h:6379/3"},
-    {"redis://h?db=4", false, false, "h", 6379, NULL, NULL, 4, "redis://h:6379/4"},
-    {"redis://:pw@h:1", false, false, "h", 1, NULL, "pw", 0, "redis://:***@h:1"},
-    {"redis://@h", false, false, "h", 6379, NULL, NULL, 0, "redis://h:6379"},
-    {"rediss://u:p@h/1", true, false, "h", 6379, "u", "p", 1, "rediss://u:***@h:6379/1"},
-    {"redis://u:a%40%3A%2f%25b@h", false, false, "h", 6379, "u", "a@:/%b", 0,
-     "redis://u:***@h:6379"},
-    {"redis://u:a@b:c@h", false, false, "h", 6379, "u", "a@b:c", 0, "redis://u:***@h:6379"},
-    {"redis://[::1]", false, false, "::1", 6379, NULL, NULL, 0, "redis://[::1]:6379"},
-    {"rediss://[fe80::2]:6380/2", true, false, "fe80::2", 6380, NULL, NULL, 2,
-     "rediss://[fe80::2]:6380/2"},
-    {"unix:///run/redis.sock", false, true, "/run/redis.sock", 6379, NULL, NULL, 0,
-     "unix:///run/redis.sock"},
-    {"unix:///a%20b?db=9", false, true, "/a b", 6379, NULL, NULL, 9, "unix:///a b?db=9"},
-    {"unix://u:p@/s/x@y", false, true, "/s/x@y", 6379, "u", "p", 0, "unix://u:***@/s/x@y"},
+    {"redis://localhost", "localhost", NULL, NULL, "redis://localhost:6379", 6379, 0, false, false},
+    {"REDIS://h:7000/", "h", NULL, NULL, "redis://h:7000", 7000, 0, false, false},
+    {"redis://h/3", "h", NULL, NULL, "redis://h:6379/3", 6379, 3, false, false},
+    {"redis://h?db=4", "h", NULL, NULL, "redis://h:6379/4", 6379, 4, false, false},
+    {"redis://:pw@h:1", "h", NULL, "pw", "redis://:***@h:1", 1, 0, false, false},
+    {"redis://@h", "h", NULL, NULL, "redis://h:6379", 6379, 0, false, false},
+    {"rediss://u:p@h/1", "h", "u", "p", "rediss://u:***@h:6379/1", 6379, 1, true, false},
+    {"redis://u:a%40%3A%2f%25b@h", "h", "u", "a@:/%b", "redis://u:***@h:6379", 6379, 0, false,
+     false},
+    {"redis://u:a@b:c@h", "h", "u", "a@b:c", "redis://u:***@h:6379", 6379, 0, false, false},
+    {"redis://[::1]", "::1", NULL, NULL, "redis://[::1]:6379", 6379, 0, false, false},
+    {"rediss://[fe80::2]:6380/2", "fe80::2", NULL, NULL, "rediss://[fe80::2]:6380/2", 6380, 2, true,
+     false},
+    {"unix:///run/redis.sock", "/run/redis.sock", NULL, NULL, "unix:///run/redis.sock", 6379, 0,
+     false, true},
+    {"unix:///a%20b?db=9", "/a b", NULL, NULL, "unix:///a b?db=9", 6379, 9, false, true},
+    {"unix://u:p@/s/x@y", "/s/x@y", "u", "p", "unix://u:***@/s/x@y", 6379, 0, false, true},
 };
 
 static void same_text(const char *got, const char *wanted)
