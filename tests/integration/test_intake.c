@@ -14,7 +14,7 @@ START_TEST(a_pushed_job_becomes_ready)
     ck_assert_int_eq(world_int(w, "LLEN fl:{0}:intake"), 0);
     ck_assert_int_eq(world_int(w, "LLEN fl:{0}:taken"), 0);
     ck_assert_str_eq(world_redis(w, "LRANGE fl:{0}:ready:noop 0 -1")->element[0]->str, "a");
-    ck_assert_int_eq(program_stop(scheduler, 5000), 0);
+    world_stop(w, scheduler, 5000);
     world_free(w);
 }
 END_TEST

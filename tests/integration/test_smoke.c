@@ -1,5 +1,6 @@
 /* test_smoke.c - the shortest way through everything: if this fails, look here first. */
 #include <check.h>
+#include <signal.h>
 
 #include "tests/support/world.h"
 
@@ -39,14 +40,18 @@ END_TEST
 START_TEST(programs_stop_cleanly_when_told)
 {
     struct world *w = world_new(.simulator = true);
-    struct program *scheduler = world_start_scheduler(w), *worker = world_start_worker(w);
+    struct program *scheduler = world_start_scheduler(w);
+    struct program *worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=3");
     pid_t pids[16];
+    size_t n;
 
     world_push(w, "{'id':'a','type':'noop','payload':{}}");
     world_wait_results(w, 1, 10000);
-    ck_assert_int_eq(program_stop(worker, 10000), 0);
-    ck_assert_uint_eq(world_worker_pids(worker, pids, ARRAY_LEN(pids)), 0);
-    ck_assert_int_eq(program_stop(scheduler, 10000), 0);
+    WAIT_UNTIL(w, 5000, (n = world_worker_pids(worker, pids, ARRAY_LEN(pids))) == 3);
+    world_stop(w, worker, 10000);
+    for (size_t i = 0; i < n; i++)
+        ck_assert_int_eq(kill(pids[i], 0), -1);
+    world_stop(w, scheduler, 10000);
     world_free(w);
 }
 END_TEST

@@ -293,6 +293,14 @@ struct program *world_start_worker_with(struct world *w, ...)
     return p;
 }
 
+void world_stop_at(struct world *w, struct program *p, int timeout_ms, const char *file, int line)
+{
+    int code = program_stop(p, timeout_ms);
+
+    if (code != 0)
+        world_fail_at(w, file, line, "%s ended with %d after SIGTERM", p->name, code);
+}
+
 size_t world_worker_pids(struct program *supervisor, pid_t *pids, size_t max)
 {
     return program_children(supervisor->pid, pids, max);

@@ -96,6 +96,9 @@ struct program *world_start_worker_with(struct world *w, ...) SENTINEL;
  * both lists NULL-terminated, or NULL. */
 struct program *world_start(struct world *w, const char *name, const char *const *args,
                             const char *const *settings);
+/* SIGTERM; fails the test unless it ends with 0 within timeout_ms. */
+#define world_stop(w, p, timeout_ms) world_stop_at(w, p, timeout_ms, __FILE__, __LINE__)
+void world_stop_at(struct world *w, struct program *p, int timeout_ms, const char *file, int line);
 /* Wait until the scheduler started last answers GET /readyz with 200. */
 void world_wait_ready(struct world *w);
 /* The worker processes of this supervisor, at most max. */
