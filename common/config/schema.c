@@ -25,6 +25,7 @@
 struct walk {
     struct err *err; /* NULL: only the answer matters */
     int depth;
+    int left; /* nodes that may still be looked at */
 };
 
 static bool check(struct walk *w, const struct schema_node *node, const json_t *v,
@@ -227,11 +228,15 @@ static bool check_own(struct walk *w, const struct schema_node *node, const json
 
 /* ---- combinations ---- */
 
-static bool fits(const struct walk *w, const struct schema_node *node, const json_t *v)
+static bool fits(struct walk *w, const struct schema_node *node, const json_t *v)
 {
-    struct walk quiet = {.depth = w->depth};
+    struct err *err = w->err;
+    bool ok;
 
-    return check(&quiet, node, v, NULL);
+    w->err = NULL;
+    ok = check(w, node, v, NULL);
+    w->err = err;
+    return ok;
 }
 
 /* Could this alternative have been meant?  Its type is right, and its constant members too. */
@@ -317,6 +322,8 @@ static bool check(struct walk *w, const struct schema_node *node, const json_t *
 {
     bool ok;
 
+    if (--w->left <= 0)
+        return false;
     if (w->depth >= SCHEMA_MAX_DEPTH)
         return schema_say(FAILURE(w, node, v, at), "nested deeper than %d levels",
                           SCHEMA_MAX_DEPTH);
@@ -328,7 +335,10 @@ static bool check(struct walk *w, const struct schema_node *node, const json_t *
 
 bool schema_check(const struct schema *s, const json_t *doc, struct err *err)
 {
-    struct walk w = {.err = err};
+    struct walk w = {.err = err, .left = SCHEMA_MAX_NODES};
+    bool ok = check(&w, s->root, doc, NULL);
 
-    return check(&w, s->root, doc, NULL);
+    if (w.left <= 0)
+        return err_set(err, ERR_INVALID, "too many values to check them all");
+    return ok;
 }

@@ -23,7 +23,9 @@
  *     that reads documents later does not read them as integers either);
  *   - a $comment beside a keyword that fails is the message, in place of ours;
  *     when it starts with "expected", the value is added: `run_at: expected ..., got 5`;
- *   - a document nested deeper than SCHEMA_MAX_DEPTH where the schema looks is refused.
+ *   - a document nested deeper than SCHEMA_MAX_DEPTH where the schema looks is refused, and
+ *     one that takes more than SCHEMA_MAX_NODES steps (alternatives of alternatives are
+ *     exponential): no schema and no document can hold up the process.
  *
  * Everything is prepared by schema_new(): a document of 300 bytes takes about
  * two microseconds.
@@ -35,6 +37,7 @@
 #include "common/core/err.h"
 
 #define SCHEMA_MAX_DEPTH 128
+#define SCHEMA_MAX_NODES 4000000
 
 struct json_t;
 struct schema;

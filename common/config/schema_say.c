@@ -291,6 +291,17 @@ bool schema_say_pattern(const struct schema_failure *f)
     return finish(f, f->at, t.p);
 }
 
+/* A near name, or one that goes on where the word ends ("delay": "delay_ms"). */
+static const char *suggestion(const struct schema_node *node, const char *key, size_t n)
+{
+    const char *near = parse_nearest(key, node->names, node->property_count);
+
+    for (size_t i = 0; !near && n >= 3 && i < node->property_count; i++)
+        if (strncmp(node->names[i], key, n) == 0)
+            near = node->names[i];
+    return near;
+}
+
 bool schema_say_unknown(const struct schema_failure *f, const char *key, size_t n)
 {
     const struct schema_node *node = f->node;
@@ -305,7 +316,7 @@ bool schema_say_unknown(const struct schema_failure *f, const char *key, size_t 
         put_pattern(&t, &node->pattern_properties[0].pattern);
         return finish(f, &here, t.p);
     }
-    near = parse_nearest(key, node->names, node->property_count);
+    near = suggestion(node, key, n);
     put(&t, "unknown field; ");
     if (near)
         put(&t, "did you mean '%s'?", near);
