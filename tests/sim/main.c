@@ -93,7 +93,7 @@ static bool announce(const struct options *o, const struct sim *s, struct err *e
         fprintf(f, "%d\n", s->port);
         fclose(f);
     }
-    printf("listening http://%.*s:%d\n", (int)(colon - o->listen), o->listen, s->port);
+    printf("listening http://%.*s:%d\n", colon ? (int)(colon - o->listen) : 0, o->listen, s->port);
     fflush(stdout);
     return true;
 }

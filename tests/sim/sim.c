@@ -22,7 +22,7 @@ static bool apply_models(struct sim *s, json_t *models, struct err *err)
         return err_set(err, ERR_CONFIG, "models: expected an object");
     json_object_foreach(models, id, settings)
     {
-        if (!sim_models_set(&s->models, strcmp(id, "*") ? id : NULL, settings, err))
+        if (!sim_models_set(&s->models, strcmp(id, "*") != 0 ? id : NULL, settings, err))
             return err_wrap(err, "models: %s", id);
     }
     return true;

@@ -21,7 +21,7 @@ void sim_on_ledger(struct sim_call *c)
     struct span query = sim_http_span(c->http.query, c->bytes);
     char text[32];
     int64_t since = 0;
-    bool items = !sim_http_query(query, "items", text, sizeof(text)) || strcmp(text, "0");
+    bool items = !sim_http_query(query, "items", text, sizeof(text)) || strcmp(text, "0") != 0;
 
     if (sim_http_query(query, "since", text, sizeof(text)) &&
         !parse_int64(text, strlen(text), 0, INT64_MAX, &since)) {
@@ -117,7 +117,8 @@ void sim_on_set_models(struct sim_call *c)
         return;
     json_object_foreach(doc, id, settings)
     {
-        if (ok && !sim_models_set(&c->sim->models, strcmp(id, "*") ? id : NULL, settings, &err))
+        if (ok &&
+            !sim_models_set(&c->sim->models, strcmp(id, "*") != 0 ? id : NULL, settings, &err))
             ok = err_wrap(&err, "%s", id);
     }
     say(c, ok, &err);

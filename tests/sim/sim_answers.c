@@ -150,7 +150,7 @@ size_t sim_answers_count(const struct sim_answers *a) { return a ? a->count : 0;
 static const struct entry *match_at(const struct entry *e, struct span prompt, size_t end)
 {
     while (e && (e->question_bytes > end ||
-                 memcmp(prompt.p + end - e->question_bytes, e->question, e->question_bytes)))
+                 memcmp(prompt.p + end - e->question_bytes, e->question, e->question_bytes) != 0))
         e = e->next;
     return e;
 }

@@ -235,7 +235,7 @@ static bool read_body(struct sim_call *c, struct span text)
 /* Uploads have other bodies than JSON. */
 static bool is_json_post(const struct sim_call *c)
 {
-    return !strcmp(c->route->method, "POST") && strncmp(c->route->path, "/files", 6);
+    return !strcmp(c->route->method, "POST") && strncmp(c->route->path, "/files", 6) != 0;
 }
 
 static bool key_is_good(struct sim_call *c)
@@ -246,7 +246,7 @@ static bool key_is_good(struct sim_call *c)
     if (!want || (key.n == 7 + strlen(want) && !strncasecmp(key.p, "Bearer ", 7) &&
                   !memcmp(key.p + 7, want, strlen(want))))
         return true;
-    if (strcmp(c->route->path, "/models")) {
+    if (strcmp(c->route->path, "/models") != 0) {
         sim_call_error(c, 401, "invalid_request_error", NULL, "invalid_api_key",
                        "Invalid API key provided. You can find your API key at "
                        "https://api.together.ai/settings/api-keys.");

@@ -70,7 +70,7 @@ static json_t *with_fixture(json_t *doc, struct err *err)
 
 static bool read_headers(struct sim_fault *f, json_t *headers, struct err *err)
 {
-    struct buf lines = BUF(64 * 1024);
+    struct buf lines = BUF((size_t)64 * 1024);
     const char *name;
     json_t *v;
 
@@ -195,9 +195,9 @@ static bool fits(const struct sim_fault *f, struct span path, struct span model,
 {
     size_t n = f->path ? strlen(f->path) : 0;
 
-    if (n > path.n || (n && memcmp(path.p + path.n - n, f->path, n)))
+    if (n > path.n || (n && memcmp(path.p + path.n - n, f->path, n) != 0))
         return false;
-    if (f->model && (strlen(f->model) != model.n || memcmp(f->model, model.p, model.n)))
+    if (f->model && (strlen(f->model) != model.n || memcmp(f->model, model.p, model.n) != 0))
         return false;
     return !f->match || (body.n && memmem(body.p, body.n, f->match, strlen(f->match)));
 }

@@ -169,7 +169,7 @@ static bool read_range(struct span range, size_t n, int64_t *from, int64_t *to)
 {
     const char *dash = range.n > 6 ? memchr(range.p, '-', range.n) : NULL;
 
-    if (!dash || memcmp(range.p, "bytes=", 6) || !n)
+    if (!dash || memcmp(range.p, "bytes=", 6) != 0 || !n)
         return false;
     *to = (int64_t)n - 1;
     if (!parse_int64(range.p + 6, (size_t)(dash - range.p - 6), 0, (int64_t)n - 1, from))

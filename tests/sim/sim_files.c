@@ -125,7 +125,7 @@ struct span sim_multipart_part(struct span content_type, struct span body, const
     if (!read_boundary(content_type, boundary, sizeof(boundary)))
         return none;
     n = strlen(boundary);
-    if (body.n < n || memcmp(body.p, boundary + 2, n - 2))
+    if (body.n < n || memcmp(body.p, boundary + 2, n - 2) != 0)
         return none;
     for (at = body.p + n - 2; at + 2 < end && at[0] == '\r'; at = next + n) {
         struct span head;
@@ -134,7 +134,7 @@ struct span sim_multipart_part(struct span content_type, struct span body, const
         if (!next)
             return none;
         head = (struct span){at, (size_t)(head_end - at)};
-        if (!attribute(head, "name", own, sizeof(own)) || strcmp(own, name))
+        if (!attribute(head, "name", own, sizeof(own)) || strcmp(own, name) != 0)
             continue;
         if (filename && !attribute(head, "filename", filename, size))
             *filename = '\0';

@@ -115,7 +115,7 @@ void sim_on_hooks(struct sim_call *c)
 
     buf_printf(b, "{\"count\":%" PRId64, h->count);
     if (!sim_http_query(sim_http_span(c->http.query, c->bytes), "items", text, sizeof(text)) ||
-        strcmp(text, "0")) {
+        strcmp(text, "0") != 0) {
         buf_puts(b, ",\"hooks\":[");
         for (size_t i = 0; i < h->kept; i++)
             print_hook(b, &h->items[i], i);

@@ -60,7 +60,8 @@ static bool read_request_line(struct sim_http *h, const char *p, size_t n)
     sp2 = memchr(sp + 1, ' ', (size_t)(end - sp - 1));
     if (!sp2 || sp[1] != '/')
         return bad(h, 400), false;
-    if (end - sp2 - 1 != 8 || memcmp(sp2 + 1, "HTTP/1.", 7) || (sp2[8] != '0' && sp2[8] != '1'))
+    if (end - sp2 - 1 != 8 || memcmp(sp2 + 1, "HTTP/1.", 7) != 0 ||
+        (sp2[8] != '0' && sp2[8] != '1'))
         return bad(h, 505), false;
     h->keep_alive = sp2[8] == '1';
     q = memchr(sp + 1, '?', (size_t)(sp2 - sp - 1));
@@ -264,7 +265,7 @@ static enum sim_http_state move_chunk(struct sim_http *h, char *p, size_t n)
     h->chunk_left -= data;
     if (h->chunk_left > 2 || n - h->chunk_at < 2)
         return SIM_HTTP_MORE;
-    if (memcmp(p + h->chunk_at, "\r\n", 2))
+    if (memcmp(p + h->chunk_at, "\r\n", 2) != 0)
         return bad(h, 400);
     h->chunk_at += 2;
     h->chunk_left = 0;

@@ -78,7 +78,7 @@ static void print_item(const struct sim_ledger_item *it, size_t seq, struct buf 
     buf_putc(out, '{');
     json_add_int(out, "seq", (int64_t)seq);
     json_add_key(out, "path");
-    buf_printf(out, "\"%s%s\"", strncmp(it->path, "/v2/", 4) ? "/v1" : "", it->path);
+    buf_printf(out, "\"%s%s\"", strncmp(it->path, "/v2/", 4) != 0 ? "/v1" : "", it->path);
     json_add_str(out, "model", it->model ? it->model->id : it->asked);
     json_add_int(out, "status", it->status);
     json_add_int(out, "prompt_tokens", it->prompt_tokens);

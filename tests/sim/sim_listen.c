@@ -24,13 +24,16 @@ static int listen_on(const struct addrinfo *ai)
 
 int sim_listen_port(int fd)
 {
-    struct sockaddr_storage ss = {0};
-    socklen_t n = sizeof(ss);
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at = {0};
+    socklen_t n = sizeof(at);
 
-    if (getsockname(fd, (struct sockaddr *)&ss, &n))
+    if (getsockname(fd, &at.any, &n))
         return 0;
-    return ntohs(ss.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&ss)->sin6_port
-                                          : ((struct sockaddr_in *)&ss)->sin_port);
+    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 int sim_listen(const char *address, struct err *err)
@@ -41,17 +44,19 @@ int sim_listen(const char *address, struct err *err)
     size_t n = colon ? (size_t)(colon - address) : 0;
     bool brackets = n > 2 && address[0] == '[' && address[n - 1] == ']';
     char host[256];
-    int fd = -1;
+    int fd = -1, why;
 
     if (!colon || n >= sizeof(host)) {
         err_set(err, ERR_USAGE, "--listen: expected HOST:PORT, not '%s'", address);
         return -1;
     }
     snprintf(host, sizeof(host), "%.*s", (int)n - 2 * brackets, address + brackets);
-    if (!getaddrinfo(n ? host : NULL, colon + 1, &hints, &list) && list)
+    why = getaddrinfo(n ? host : NULL, colon + 1, &hints, &list);
+    if (!why)
         fd = listen_on(list);
     if (fd < 0)
-        err_set(err, ERR_CONFIG, "cannot listen on %s: %s", address, strerror(errno));
+        err_set(err, ERR_CONFIG, "cannot listen on %s: %s", address,
+                why ? gai_strerror(why) : strerror(errno));
     if (list)
         freeaddrinfo(list);
     return fd;

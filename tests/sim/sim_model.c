@@ -21,14 +21,13 @@
 
 static const struct model_row {
     const char *id;
+    int64_t in, out, cached, image, context;
     unsigned tasks;
-    int64_t in, out, cached, image;
     enum image_unit unit;
-    int64_t context;
     int batch_percent;
 } model_rows[] = {
 #define X(id, tasks, in, out, cached, image, unit, context, batch, defaults) \
-    {id, tasks, in, out, cached, image, unit, context, batch},
+    {id, in, out, cached, image, context, tasks, unit, batch},
 #include "common/config/models.def"
 };
 
@@ -172,7 +171,7 @@ static bool set_rate(struct sim_rate *rate, json_t *v, struct err *err)
     if (r.start_per_s < 1 || r.growth_per_clean_s < 0 || r.cut_percent < 0 || r.cut_percent > 100)
         return err_set(err, ERR_INVALID, "rate: start_per_s >= 1, growth >= 0, cut_percent 0..100");
     r.fixed_window = !strcmp(window, "fixed");
-    if (!r.fixed_window && strcmp(window, "dynamic"))
+    if (!r.fixed_window && strcmp(window, "dynamic") != 0)
         return err_set(err, ERR_INVALID, "rate: window is dynamic or fixed, not %s", window);
     sim_rate_reset(&r);
     *rate = r;
@@ -214,7 +213,7 @@ static bool set_one(struct sim_model *m, const struct setting *s, json_t *v, str
             m->reasoning = "reasoning";
         return true;
     case SET_FORM:
-        if (!text || (strcmp(text, "a") && strcmp(text, "b")))
+        if (!text || (strcmp(text, "a") != 0 && strcmp(text, "b") != 0))
             return err_set(err, ERR_INVALID, "stream: expected \"a\" or \"b\"");
         m->form = *text;
         return true;
@@ -236,7 +235,7 @@ static bool set_row(struct sim_model *m, json_t *doc, struct err *err)
     json_object_foreach(doc, key, v)
     {
         size_t i = 0;
-        while (i < ARRAY_LEN(settings) && strcmp(settings[i].name, key))
+        while (i < ARRAY_LEN(settings) && strcmp(settings[i].name, key) != 0)
             i++;
         if (i == ARRAY_LEN(settings))
             return err_set(err, ERR_INVALID, "%s: not a setting of a model", key);

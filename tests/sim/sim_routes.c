@@ -20,7 +20,7 @@ static bool fits(const char *pattern, struct span path, struct span *id)
     const char *brace = strchr(pattern, '{');
     size_t fixed = brace ? (size_t)(brace - pattern) : strlen(pattern), rest;
 
-    if (path.n < fixed || memcmp(path.p, pattern, fixed))
+    if (path.n < fixed || memcmp(path.p, pattern, fixed) != 0)
         return false;
     if (!brace)
         return path.n == fixed;
@@ -29,7 +29,7 @@ static bool fits(const char *pattern, struct span path, struct span *id)
         return true;
     pattern = strchr(brace, '}') + 1;
     rest = strlen(pattern);
-    if (id->n <= rest || memcmp(id->p + id->n - rest, pattern, rest))
+    if (id->n <= rest || memcmp(id->p + id->n - rest, pattern, rest) != 0)
         return false;
     id->n -= rest;
     return !memchr(id->p, '/', id->n);

@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(finds_each_of_two_thousand_questions_with_a_common_end)
 {
-    struct buf text = BUF(1024 * 1024);
+    struct buf text = BUF((size_t)1024 * 1024);
     struct err err = {0};
     struct sim_answers *a;
     char prompt[128], answer[16];

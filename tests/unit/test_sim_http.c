@@ -154,7 +154,7 @@ static char *head_of(size_t n)
     char *p = xmalloc(n + 1);
     size_t len = strlen(start);
 
-    memcpy(p, start, len);
+    memcpy(p, start, len + 1);
     memset(p + len, 'a', n - len);
     memcpy(p + n - 4, "\r\n\r\n", 5);
     return p;

@@ -3,7 +3,7 @@
 
 #include "tests/sim/sim_rate.h"
 
-#define S 1000000
+#define S INT64_C(1000000)
 
 /* How many of n requests, evenly spread over one second from start_us, pass. */
 static int passes(struct sim_rate *r, int64_t start_us, int n)
@@ -60,8 +60,8 @@ START_TEST(clean_seconds_raise_the_limit_and_refusals_cut_it)
     ck_assert_int_eq(passes(&r, 102 * S, 40), 7);  /* 15 halved */
     ck_assert_int_eq(passes(&r, 103 * S, 2), 2);
     for (int i = 0; i < 20; i++)
-        passes(&r, (104 + i) * (int64_t)S, 100);
-    ck_assert_int_ge(passes(&r, 200 * (int64_t)S, 100), 1); /* never below one */
+        passes(&r, (104 + i) * S, 100);
+    ck_assert_int_ge(passes(&r, 200 * S, 100), 1); /* never below one */
 }
 END_TEST
 
