@@ -206,7 +206,8 @@ void tokens_at_most(unsigned task, struct span body, int64_t context, int64_t *r
     }
     *ret_prompt = ((int64_t)body.n + BYTES_PER_TOKEN_AT_LEAST - 1) / BYTES_PER_TOKEN_AT_LEAST +
                   TEMPLATE_TOKENS + others * PART_TOKENS;
-    *ret_prompt = min64(*ret_prompt, bound);
+    v = tokens_of_request(task, body); /* of a prompt in tokens, [1,2,3], a token has two bytes */
+    *ret_prompt = min64(*ret_prompt > v ? *ret_prompt : v, bound);
     *ret_completion = 0;
     if (!(task & (TASK_EMBEDDING | TASK_RERANK)))
         *ret_completion = choices * min64(tokens_max > 0 ? tokens_max : DEFAULT_MAX_TOKENS, bound);

@@ -96,6 +96,11 @@ static const struct {
     {TASK_CHAT, "{\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}]}", 0, 33 + 8192, 4096},
     {TASK_EMBEDDING, "{\"x\":1}", 0, 19, 0},
     {TASK_RERANK, "{\"x\":1}", 0, 19, 0},
+    {TASK_EMBEDDING,
+     "{\"input\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
+     "1,"
+     "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}",
+     0, 82, 0},
 };
 
 START_TEST(guesses_high_for_a_call_whose_answer_was_lost)
