@@ -17,17 +17,25 @@
 #include "common/queue/job.h"
 #include "common/queue/keys.h"
 
-enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_JOB_FAILED = 3, CLI_NOT_FOUND = 4, CLI_UNREACHABLE = 69, CLI_CONFIG = 78 };
+enum {
+    CLI_OK = 0,
+    CLI_FAILED = 1,
+    CLI_USAGE = 2,
+    CLI_JOB_FAILED = 3,
+    CLI_NOT_FOUND = 4,
+    CLI_UNREACHABLE = 69,
+    CLI_CONFIG = 78
+};
 enum { CLI_REDIS = 1 };
 
 struct cli {
     struct config *cfg;
     struct loop *loop;
-    struct redis *redis;         /* NULL without CLI_REDIS */
+    struct redis *redis; /* NULL without CLI_REDIS */
     struct keys keys;
     struct job_defaults defaults;
     bool json;
-    int argc;                    /* arguments behind the command's name */
+    int argc; /* arguments behind the command's name */
     char **argv;
     const char *command;
 };
@@ -38,8 +46,8 @@ struct cli {
 /* ---- arguments ---- */
 /* `--name VALUE` or `--name=VALUE`: removes it from argv and returns VALUE; NULL when absent. */
 const char *cli_option(struct cli *c, const char *name);
-bool cli_flag(struct cli *c, const char *name);   /* the same without a value */
-int cli_usage(const struct cli *c);               /* prints the command's usage to stderr; returns 2 */
+bool cli_flag(struct cli *c, const char *name); /* the same without a value */
+int cli_usage(const struct cli *c); /* prints the command's usage to stderr; returns 2 */
 /* A message on stderr, "flotilla: ..."; returns status. */
 int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
 
@@ -47,7 +55,8 @@ int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
 NODISCARD bool cli_connect(struct cli *c, struct err *err);
 /* The reply of a command, valid until the next one; NULL (told on stderr) when it failed. */
 const struct reply *cli_call(struct cli *c, struct redis_args *a);
-const struct reply *cli_callv(struct cli *c, ...) __attribute__((sentinel)); /* NUL-terminated words, then NULL */
+const struct reply *cli_callv(struct cli *c, ...)
+    __attribute__((sentinel)); /* NUL-terminated words, then NULL */
 /* The record of a job: malloc'd bytes, header in *rec; false when there is none. */
 NODISCARD bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec);
 

@@ -1,8 +1,8 @@
 /* flotilla - the operator's and producer's command; see commands.def. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <signal.h>
 
 #include "common/core/log.h"
 #include "scheduler/cli/cli.h"
@@ -22,9 +22,11 @@ static int help(FILE *to, int status)
     fprintf(to, "usage: flotilla [-c FILE] [--json] COMMAND ...\n\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(to, "  %-8s %-36s %s\n", commands[i].name, commands[i].args, commands[i].text);
-    fprintf(to, "\n  -c FILE  configuration (else $FLOTILLA_CONFIG, /etc/flotilla/flotilla.yaml, defaults)\n"
+    fprintf(to, "\n  -c FILE  configuration (else $FLOTILLA_CONFIG, /etc/flotilla/flotilla.yaml, "
+                "defaults)\n"
                 "  --json   output for programs\n"
-                "\nexit status: 0 ok, 1 failure, 2 usage, 3 the job failed, 4 not found, 69 Redis unreachable, 78 bad configuration\n");
+                "\nexit status: 0 ok, 1 failure, 2 usage, 3 the job failed, 4 not found, 69 Redis "
+                "unreachable, 78 bad configuration\n");
     return status;
 }
 
@@ -40,17 +42,21 @@ int cli_usage(const struct cli *c)
 {
     const struct command *cmd = find(c->command);
 
-    fprintf(stderr, "usage: flotilla %s %s\n  %s\n", cmd->name, cmd->args, cmd->text);
+    if (cmd)
+        fprintf(stderr, "usage: flotilla %s %s\n  %s\n", cmd->name, cmd->args, cmd->text);
     return CLI_USAGE;
 }
 
-/* Connect only when the command needs it; a bad configuration is told by `config check` and `doctor` themselves. */
+/* Connect only when the command needs it; a bad configuration is told by `config check` and
+ * `doctor` themselves. */
 static int run(struct cli *c, const struct command *cmd)
 {
     struct err err = {0};
 
     if ((cmd->flags & CLI_REDIS) && !cli_connect(c, &err))
-        return cli_fail(err.kind == ERR_CONFIG || err.kind == ERR_USAGE ? CLI_CONFIG : CLI_UNREACHABLE, "%s", err.msg);
+        return cli_fail(err.kind == ERR_CONFIG || err.kind == ERR_USAGE ? CLI_CONFIG
+                                                                        : CLI_UNREACHABLE,
+                        "%s", err.msg);
     return cmd->run(c);
 }
 

@@ -1,0 +1,354 @@
+/* change.c - commands that change something: cancel, retry, pause, resume, scale.
+ *
+ * Jobs are changed through the same scripts as everywhere: a waiting job is
+ * ended here and now by finish.lua, a running one is flagged for its worker;
+ * whoever was quicker wins by the transition number. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/parse.h"
+#include "common/queue/ending.h"
+#include "common/queue/scripts.h"
+#include "scheduler/cli/cli.h"
+
+enum { TRIES = 5, REPLAY_JOBS = 128 };
+
+static void told(const struct cli *c, const char *id, const char *what)
+{
+    if (c->json)
+        printf("{\"id\":\"%s\",\"outcome\":\"%s\"}\n", id, what);
+    else
+        printf("%s  %s\n", id, what);
+}
+
+/* ---- cancel ---- */
+
+static struct settle *cancelled_ending(struct cli *c, const char *id, const struct record *rec,
+                                       struct span bytes)
+{
+    struct settle *s = settle_new(SETTLE_FINISH);
+    struct result r;
+    struct ending e;
+    struct job job;
+    struct err err = {0};
+
+    if (!job_read(record_doc(rec, bytes.p, bytes.n), &c->defaults, &job)) {
+        settle_free(s);
+        return NULL;
+    }
+    err_set(&err, ERR_CANCELLED, "cancelled before it was started");
+    result_from(&r, id, rec, &job);
+    r.status = JOB_STATE_CANCELLED;
+    r.err = &err;
+    r.finished_ms = clock_wall_ms();
+    ending_make(&e, id, rec, &job, &r, c->cfg->webhooks_output_bytes);
+    settle_finish(s, &e.finish, NULL);
+    ending_done(&e);
+    return s;
+}
+
+/* True when it was written. */
+static bool end_waiting(struct cli *c, const char *id, const struct record *rec, struct span bytes)
+{
+    const struct settle_who who = {.keys = &c->keys,
+                                   .ids_ms = c->cfg->retention_ids_ms,
+                                   .dead_ms = c->cfg->retention_dead_ms,
+                                   .reply_ms = c->cfg->limits_reply_ttl_ms};
+    struct settle *s = cancelled_ending(c, id, rec, bytes);
+    struct redis_args a;
+    const struct reply *reply;
+    bool written;
+
+    if (!s)
+        return false;
+    settle_args(s, &who, &a);
+    reply = cli_call(c, &a);
+    written = reply_span(reply_at(reply, 1)).n == 1 &&
+              reply_span(reply_at(reply, 1)).p[0] == SETTLE_WRITTEN;
+    settle_free(s);
+    return written;
+}
+
+static bool flag_running(struct cli *c, const char *id, const struct record *rec)
+{
+    struct redis_args a;
+    char claim[32];
+
+    snprintf(claim, sizeof claim, "%06x%s", rec->tnum, rec->token);
+    redis_args_init(&a);
+    redis_arg_str(&a, "EVAL");
+    redis_arg_str(&a, script(SCRIPT_CANCEL)->text);
+    redis_arg_int(&a, 2);
+    keys_arg(&a, c->keys.job, id);
+    redis_arg_str(&a, key(&c->keys, KEY_CANCELS));
+    redis_arg_str(&a, id);
+    redis_arg_str(&a, claim);
+    return reply_is(cli_call(c, &a), "ok");
+}
+
+static int cancel_one(struct cli *c, const char *id)
+{
+    struct buf bytes = BUF(512u << 20);
+    struct record rec;
+    int status = CLI_FAILED;
+
+    for (int i = 0; i < TRIES && status == CLI_FAILED; i++) { /* it may move while we look */
+        if (!cli_record(c, id, &bytes, &rec)) {
+            status = cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id);
+        } else if (job_state_ended(rec.state)) {
+            told(c, id, job_state_name(rec.state));
+            status = CLI_OK;
+        } else if (rec.state == JOB_STATE_ACTIVE) {
+            if (flag_running(c, id, &rec)) {
+                told(c, id, "cancelling");
+                status = CLI_OK;
+            }
+        } else if (end_waiting(c, id, &rec, buf_span(&bytes))) {
+            told(c, id, "cancelled");
+            status = CLI_OK;
+        }
+    }
+    buf_done(&bytes);
+    return status;
+}
+
+int cli_cancel(struct cli *c)
+{
+    int status = CLI_OK;
+
+    if (c->argc < 1)
+        return cli_usage(c);
+    for (int i = 0; i < c->argc; i++) {
+        int one = cancel_one(c, c->argv[i]);
+
+        status = one ? one : status;
+    }
+    return status;
+}
+
+/* ---- retry ---- */
+
+struct replay {
+    struct cli *c;
+    struct redis_args keys, args;
+    char *ids[REPLAY_JOBS];
+    size_t count, written;
+};
+
+static void replay_begin(struct replay *p)
+{
+    redis_args_init(&p->keys);
+    redis_args_init(&p->args);
+    redis_arg_str(&p->keys, key(&p->c->keys, KEY_DEAD));
+    keys_arg_queues(&p->keys, &p->c->keys);
+    p->count = 0;
+}
+
+static void replay_send(struct replay *p)
+{
+    struct redis_args a;
+    struct span codes;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "EVAL");
+    redis_arg_str(&a, script(SCRIPT_REPLAY)->text);
+    redis_arg_int(&a, (int64_t)p->keys.count);
+    redis_args_append(&a, &p->keys);
+    redis_args_append(&a, &p->args);
+    redis_args_done(&p->keys);
+    redis_args_done(&p->args);
+    if (p->count == 0) {
+        redis_args_done(&a);
+        return;
+    }
+    codes = reply_span(cli_call(p->c, &a));
+    for (size_t i = 0; i < p->count; i++) {
+        bool ok = i < codes.n && codes.p[i] == 'k';
+
+        told(p->c, p->ids[i], ok ? "ready" : "moved meanwhile");
+        p->written += ok;
+        free(p->ids[i]);
+    }
+}
+
+/* The record of the next run: everything anew but the document and its id. */
+static void replay_add(struct replay *p, const char *id, const struct record *old, struct span doc)
+{
+    struct record r = *old;
+    char header[RECORD_HEADER], claim[32];
+
+    r.state = JOB_STATE_READY;
+    r.tnum++;
+    r.run++;
+    r.attempts = r.crashes = r.parks = 0;
+    r.started_ms = r.parked_ms = r.expires_ms = 0;
+    r.due_ms = 0;
+    r.step[0] = '\0';
+    memset(r.token, '0', RECORD_TOKEN);
+    record_write(&r, header);
+    snprintf(claim, sizeof claim, "%06x%s", old->tnum, old->token);
+    keys_arg(&p->keys, p->c->keys.job, id);
+    redis_arg_str(&p->args, id);
+    redis_arg_str(&p->args, claim);
+    redis_arg_int(&p->args, (int64_t)r.queue);
+    redis_arg_pieces(&p->args, (const struct span[]){{header, RECORD_HEADER}, doc}, 2);
+    p->ids[p->count++] = strdup(id);
+}
+
+static int replay_one(struct replay *p, const char *id)
+{
+    struct buf bytes = BUF(512u << 20);
+    struct record rec;
+    int status = CLI_OK;
+
+    if (!cli_record(p->c, id, &bytes, &rec))
+        status = cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id);
+    else if (rec.state != JOB_STATE_FAILED || rec.doc_bytes == 0)
+        status = cli_fail(CLI_FAILED, "%s: only dead jobs can be run again; this one is %s", id,
+                          record_state_name(&rec, clock_wall_ms()));
+    else
+        replay_add(p, id, &rec, record_doc(&rec, bytes.p, bytes.n));
+    buf_done(&bytes);
+    return status;
+}
+
+static size_t dead_ids(struct cli *c, char *ids[REPLAY_JOBS])
+{
+    char most[16];
+    const struct reply *r;
+    size_t n;
+
+    snprintf(most, sizeof most, "%d", REPLAY_JOBS - 1);
+    r = cli_callv(c, "ZRANGE", key(&c->keys, KEY_DEAD), "0", most, NULL);
+    n = reply_count(r);
+    for (size_t i = 0; i < n; i++) {
+        struct span s = reply_span(reply_at(r, i));
+
+        ids[i] = strndup(s.p, s.n);
+    }
+    return n;
+}
+
+/* Dead ids whose record is gone (its time was over) only leave the set. */
+static void forget_dead(struct cli *c, const char *id)
+{
+    (void)cli_callv(c, "ZREM", key(&c->keys, KEY_DEAD), id, NULL);
+}
+
+static int replay_all(struct replay *p)
+{
+    char *ids[REPLAY_JOBS];
+    size_t n, before;
+
+    do {
+        n = dead_ids(p->c, ids);
+        before = p->written;
+        replay_begin(p);
+        for (size_t i = 0; i < n; i++) {
+            if (replay_one(p, ids[i]) != CLI_OK)
+                forget_dead(p->c, ids[i]);
+            free(ids[i]);
+        }
+        replay_send(p);
+    } while (n == REPLAY_JOBS && p->written > before);
+    return CLI_OK;
+}
+
+int cli_retry(struct cli *c)
+{
+    struct replay p = {.c = c};
+    int status = CLI_OK;
+
+    if (cli_flag(c, "--dead"))
+        return replay_all(&p);
+    if (c->argc < 1 || c->argc > REPLAY_JOBS)
+        return cli_usage(c);
+    replay_begin(&p);
+    for (int i = 0; i < c->argc; i++) {
+        int one = replay_one(&p, c->argv[i]);
+
+        status = one ? one : status;
+    }
+    replay_send(&p);
+    return status;
+}
+
+/* ---- pause, resume, scale ---- */
+
+static const char *const queue_names[] = {
+#define X(NAME, name, code, weight) name,
+#include "common/queue/queues.def"
+};
+
+static bool known_queue(const char *name)
+{
+    const char *near = parse_nearest(name, queue_names, ARRAY_LEN(queue_names));
+
+    if (queue_of(name, strlen(name)) != QUEUE_NONE)
+        return true;
+    cli_fail(CLI_NOT_FOUND, "%s: there is no such queue%s%s%s", name,
+             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return false;
+}
+
+int cli_pause(struct cli *c)
+{
+    char at[32];
+
+    if (c->argc != 1)
+        return cli_usage(c);
+    if (!known_queue(c->argv[0]))
+        return CLI_NOT_FOUND;
+    snprintf(at, sizeof at, "%lld", (long long)clock_wall_ms());
+    if (!cli_callv(c, "HSET", key(&c->keys, KEY_PAUSED), c->argv[0], at, NULL))
+        return CLI_UNREACHABLE;
+    told(c, c->argv[0], "paused");
+    return CLI_OK;
+}
+
+static bool is_fingerprint(const char *s)
+{
+    return strlen(s) == 16 && strspn(s, "0123456789abcdef") == 16;
+}
+
+int cli_resume(struct cli *c)
+{
+    const char *name = c->argc == 1 ? c->argv[0] : "";
+    enum queue_id q = queue_of(name, strlen(name));
+
+    if (c->argc != 1)
+        return cli_usage(c);
+    if (is_fingerprint(name)) {
+        if (!cli_callv(c, "HDEL", key(&c->keys, KEY_STOPS), name, NULL))
+            return CLI_UNREACHABLE;
+        told(c, name, "cleared");
+        return CLI_OK;
+    }
+    if (!known_queue(name))
+        return CLI_NOT_FOUND;
+    if (!cli_callv(c, "HDEL", key(&c->keys, KEY_PAUSED), name, NULL) ||
+        !cli_callv(c, "LPUSH", c->keys.wake[q], "1", NULL))
+        return CLI_UNREACHABLE;
+    told(c, name, "resumed");
+    return CLI_OK;
+}
+
+int cli_scale(struct cli *c)
+{
+    const char *group = c->argc == 2 ? c->argv[0] : "default",
+               *n = c->argc > 0 ? c->argv[c->argc - 1] : "";
+    int64_t v;
+
+    if (c->argc < 1 || c->argc > 2 || !parse_int64(n, strlen(n), 0, 256, &v))
+        return cli_usage(c);
+    if (!config_group(c->cfg, group))
+        return cli_fail(CLI_NOT_FOUND, "%s: there is no such worker group in this configuration",
+                        group);
+    if (!cli_callv(c, "HSET", key(&c->keys, KEY_SCALE), group, n, NULL))
+        return CLI_UNREACHABLE;
+    told(c, group, "scaled");
+    return CLI_OK;
+}

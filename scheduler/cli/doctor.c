@@ -1,0 +1,259 @@
+/* doctor.c - `flotilla doctor`: looks at everything a set-up needs, and says how to mend what is
+ * wrong.
+ *
+ * A check is one row: what it looks at, a function, and the advice when it
+ * fails.  A check that cannot be made (Redis is away) is told as skipped. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "common/core/clock.h"
+#include "common/core/parse.h"
+#include "scheduler/cli/cli.h"
+
+enum verdict { GOOD, WARN, BAD, SKIPPED };
+static const char *const verdicts[] = {"ok", "warn", "FAIL", "skip"};
+
+struct check {
+    const char *name;
+    enum verdict (*look)(struct cli *c, char *said, size_t size);
+    const char *advice;
+};
+
+static const char *info(struct cli *c, const char *section, const char *field, char *value,
+                        size_t size)
+{
+    struct span s = reply_span(cli_callv(c, "INFO", section, NULL));
+    char needle[64];
+    const char *at;
+    char *copy = strndup(s.p ? s.p : "", s.n);
+
+    snprintf(needle, sizeof needle, "%s:", field);
+    at = strstr(copy, needle);
+    snprintf(value, size, "%.*s", at ? (int)strcspn(at + strlen(needle), "\r\n") : 0,
+             at ? at + strlen(needle) : "");
+    free(copy);
+    return value;
+}
+
+static enum verdict redis_reachable(struct cli *c, char *said, size_t size)
+{
+    struct err err = {0};
+
+    if (c->redis && redis_is_ready(c->redis)) {
+        snprintf(said, size, "connected");
+        return GOOD;
+    }
+    if (!cli_connect(c, &err)) {
+        snprintf(said, size, "%.300s", err.msg);
+        return BAD;
+    }
+    snprintf(said, size, "connected");
+    return GOOD;
+}
+
+static bool away(const struct cli *c) { return !c->redis || !redis_is_ready(c->redis); }
+
+static enum verdict redis_version(struct cli *c, char *said, size_t size)
+{
+    char v[64];
+    int64_t major = 0;
+
+    if (away(c))
+        return SKIPPED;
+    info(c, "server", "redis_version", v, sizeof v);
+    snprintf(said, size, "%s", v);
+    return parse_int64(v, strcspn(v, "."), 0, 1000, &major) && major >= 7 ? GOOD : BAD;
+}
+
+static enum verdict eviction_policy(struct cli *c, char *said, size_t size)
+{
+    char v[64];
+
+    if (away(c))
+        return SKIPPED;
+    info(c, "memory", "maxmemory_policy", v, sizeof v);
+    snprintf(said, size, "%s", v);
+    return !strcmp(v, "noeviction") ? GOOD : BAD;
+}
+
+static enum verdict memory_limit(struct cli *c, char *said, size_t size)
+{
+    char used[64], most[64];
+
+    if (away(c))
+        return SKIPPED;
+    info(c, "memory", "used_memory_human", used, sizeof used);
+    info(c, "memory", "maxmemory_human", most, sizeof most);
+    snprintf(said, size, "%s used of %s", used, !strcmp(most, "0B") ? "unlimited" : most);
+    return strcmp(most, "0B") != 0 ? GOOD : WARN;
+}
+
+static enum verdict persistence(struct cli *c, char *said, size_t size)
+{
+    char aof[16], failed[16];
+
+    if (away(c))
+        return SKIPPED;
+    info(c, "persistence", "aof_enabled", aof, sizeof aof);
+    info(c, "persistence", "aof_last_write_status", failed, sizeof failed);
+    snprintf(said, size, "append-only file %s, last write %s", !strcmp(aof, "1") ? "on" : "off",
+             failed);
+    return strcmp(failed, "ok") != 0 ? BAD : !strcmp(aof, "1") ? GOOD : WARN;
+}
+
+static enum verdict clocks(struct cli *c, char *said, size_t size)
+{
+    const struct reply *r;
+    int64_t offset;
+
+    if (away(c))
+        return SKIPPED;
+    r = cli_callv(c, "TIME", NULL);
+    offset = clock_wall_ms() - reply_int(reply_at(r, 0)) * 1000 - reply_int(reply_at(r, 1)) / 1000;
+    snprintf(said, size, "this host is %+" PRId64 " ms off Redis's clock", offset);
+    return llabs(offset) < 2000 ? GOOD : WARN;
+}
+
+static enum verdict scheduler_there(struct cli *c, char *said, size_t size)
+{
+    if (away(c))
+        return SKIPPED;
+    if (reply_int(cli_callv(c, "EXISTS", key(&c->keys, KEY_LEASE), NULL)) == 1) {
+        snprintf(said, size, "one holds the lease");
+        return GOOD;
+    }
+    snprintf(said, size, "none holds the lease");
+    return BAD;
+}
+
+static enum verdict workers_there(struct cli *c, char *said, size_t size)
+{
+    int64_t n;
+
+    if (away(c))
+        return SKIPPED;
+    n = reply_int(cli_callv(c, "HLEN", key(&c->keys, KEY_WORKERS), NULL));
+    snprintf(said, size, "%" PRId64 " worker processes", n);
+    return n > 0 ? GOOD : BAD;
+}
+
+static enum verdict intake_moves(struct cli *c, char *said, size_t size)
+{
+    int64_t n;
+
+    if (away(c))
+        return SKIPPED;
+    n = reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_INTAKE), NULL));
+    snprintf(said, size, "%" PRId64 " documents wait in intake", n);
+    return n < 10000 ? GOOD : WARN;
+}
+
+static enum verdict keys_stopped(struct cli *c, char *said, size_t size)
+{
+    const struct reply *r;
+    struct span name, why;
+
+    if (away(c))
+        return SKIPPED;
+    r = cli_callv(c, "HGETALL", key(&c->keys, KEY_STOPS), NULL);
+    if (reply_count(r) < 2) {
+        snprintf(said, size, "no provider key is stopped");
+        return GOOD;
+    }
+    name = reply_span(reply_at(r, 0));
+    why = reply_span(reply_at(r, 1));
+    snprintf(said, size, "key %.*s is stopped (%.*s)", (int)name.n, name.p, (int)why.n, why.p);
+    return BAD;
+}
+
+static enum verdict queues_paused(struct cli *c, char *said, size_t size)
+{
+    int64_t n;
+
+    if (away(c))
+        return SKIPPED;
+    n = reply_int(cli_callv(c, "HLEN", key(&c->keys, KEY_PAUSED), NULL));
+    snprintf(said, size, "%" PRId64 " queues are paused", n);
+    return n == 0 ? GOOD : WARN;
+}
+
+static enum verdict api_key(struct cli *c, char *said, size_t size)
+{
+    const struct config_provider *p = config_provider(c->cfg, "together");
+
+    snprintf(said, size, "%s, %s", p->base_url,
+             p->api_key    ? "a key is set"
+             : p->loopback ? "loopback, no key"
+                           : "no key is set");
+    return p->api_key || p->loopback ? GOOD : BAD;
+}
+
+static enum verdict webhook_secret(struct cli *c, char *said, size_t size)
+{
+    bool set = c->cfg->webhooks_secret[0] != '\0';
+
+    snprintf(said, size, "webhooks are %s", set ? "signed" : "not signed");
+    return set ? GOOD : WARN;
+}
+
+static enum verdict open_files(struct cli *c, char *said, size_t size)
+{
+    struct rlimit r = {0};
+    int64_t need = 256;
+
+    for (size_t i = 0; i < c->cfg->group_count; i++)
+        if (c->cfg->groups[i].concurrency + 64 > need)
+            need = c->cfg->groups[i].concurrency + 64;
+    getrlimit(RLIMIT_NOFILE, &r);
+    snprintf(said, size, "%llu open files allowed, a process needs %" PRId64,
+             (unsigned long long)r.rlim_max, need);
+    return (int64_t)r.rlim_max >= need ? GOOD : BAD;
+}
+
+static const struct check checks[] = {
+    {"redis", redis_reachable, "start Redis, or set REDIS_URL"},
+    {"redis version", redis_version, "flotilla needs Redis 7.0 or newer (or Valkey)"},
+    {"eviction", eviction_policy,
+     "CONFIG SET maxmemory-policy noeviction: anything else silently deletes jobs"},
+    {"memory limit", memory_limit,
+     "set maxmemory, so that intake stops before the host runs out of memory"},
+    {"persistence", persistence,
+     "set appendonly yes (appendfsync always: nothing acknowledged is lost)"},
+    {"clock", clocks, "run a time service on all hosts"},
+    {"scheduler", scheduler_there, "start flotilla-scheduler; without it nothing is taken in"},
+    {"workers", workers_there, "start flotilla-worker; without it nothing runs"},
+    {"intake", intake_moves, "the scheduler does not keep up, or intake is stopped by memory"},
+    {"provider key", api_key, "set TOGETHER_API_KEY; jobs that call the provider wait until then"},
+    {"stopped keys", keys_stopped,
+     "mend the key or the balance, then `flotilla resume FINGERPRINT`"},
+    {"paused queues", queues_paused, "`flotilla resume QUEUE`"},
+    {"webhooks", webhook_secret,
+     "set webhooks.secret (whsec_...), so that receivers can verify them"},
+    {"open files", open_files, "raise LimitNOFILE or ulimit -n"},
+};
+
+int cli_doctor(struct cli *c)
+{
+    bool bad = false;
+
+    if (c->argc > 0)
+        return cli_usage(c);
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        char said[400] = "Redis is away";
+        enum verdict v = checks[i].look(c, said, sizeof said);
+        bool advise = v == WARN || v == BAD;
+
+        bad |= v == BAD;
+        if (c->json)
+            cli_print_json(json_pack("{s:s, s:s, s:s, s:s*}", "check", checks[i].name, "verdict",
+                                     verdicts[v], "found", said, "advice",
+                                     advise ? checks[i].advice : NULL));
+        else
+            printf("%-5s %-14s %s%s%s\n", verdicts[v], checks[i].name, said,
+                   advise ? "\n                     -> " : "", advise ? checks[i].advice : "");
+    }
+    return bad ? CLI_FAILED : CLI_OK;
+}

@@ -1,0 +1,291 @@
+/* show.c - tables: queues, workers, models, costs; and the version. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/parse.h"
+#include "common/core/xalloc.h"
+#include "scheduler/cli/cli.h"
+
+/* ---- queues ---- */
+
+static int64_t length(struct cli *c, const char *command, const char *name)
+{
+    return reply_int(cli_callv(c, command, name, NULL));
+}
+
+int cli_queues(struct cli *c)
+{
+    static const char *const headers[] = {"QUEUE", "READY", "STATE"};
+    static const struct {
+        const char *name, *command;
+        enum key_id key;
+    } others[] = {{"intake", "LLEN", KEY_INTAKE},
+                  {"delayed", "ZCARD", KEY_DELAYED},
+                  {"dead", "ZCARD", KEY_DEAD}};
+    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    json_t *doc = json_object(), *queues = json_object();
+
+    if (c->argc > 0)
+        return cli_usage(c);
+    for (int q = 1; q <= QUEUE_COUNT; q++) {
+        const char *name = queue_name((enum queue_id)q);
+        int64_t ready = length(c, "LLEN", c->keys.ready[q]);
+        bool paused =
+            reply_int(cli_callv(c, "HEXISTS", key(&c->keys, KEY_PAUSED), name, NULL)) == 1;
+
+        json_object_set_new(queues, name,
+                            json_pack("{s:I, s:b}", "ready", (json_int_t)ready, "paused", paused));
+        if (t) {
+            cli_table_cell(t, "%s", name);
+            cli_table_cell(t, "%lld", (long long)ready);
+            cli_table_cell(t, "%s", paused ? "paused" : "");
+        }
+    }
+    json_object_set_new(doc, "queues", queues);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        int64_t n = length(c, others[i].command, key(&c->keys, others[i].key));
+
+        json_object_set_new(doc, others[i].name, json_integer(n));
+        if (t) {
+            cli_table_cell(t, "(%s)", others[i].name);
+            cli_table_cell(t, "%lld", (long long)n);
+            cli_table_cell(t, "%s", "");
+        }
+    }
+    if (t)
+        cli_table_print(t);
+    if (c->json)
+        cli_print_json(doc);
+    else
+        json_decref(doc);
+    return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;
+}
+
+/* ---- workers ---- */
+
+static const char *text_of(const json_t *o, const char *name)
+{
+    const char *s = json_string_value(json_object_get(o, name));
+
+    return s ? s : "";
+}
+
+static int64_t int_of(const json_t *o, const char *name)
+{
+    return json_integer_value(json_object_get(o, name));
+}
+
+static void worker_row(struct cli_table *t, const char *id, const json_t *w)
+{
+    cli_table_cell(t, "%s", id);
+    cli_table_cell(t, "%s", text_of(w, "group"));
+    cli_table_cell(t, "%lld", (long long)int_of(w, "pid"));
+    cli_table_cell(t, "%lld", (long long)int_of(w, "running"));
+    cli_table_cell(t, "%lld", (long long)int_of(w, "slots"));
+    cli_table_cell(t, "%s", cli_duration(clock_wall_ms() - int_of(w, "started_at")));
+    cli_table_cell(t, "%s", json_is_true(json_object_get(w, "draining")) ? "draining" : "working");
+    cli_table_cell(t, "%s", text_of(w, "version"));
+}
+
+int cli_workers(struct cli *c)
+{
+    static const char *const headers[] = {"WORKER", "GROUP", "PID",   "RUNNING",
+                                          "SLOTS",  "UP",    "STATE", "VERSION"};
+    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    json_t *list = json_array();
+    const struct reply *r;
+
+    if (c->argc > 0)
+        return cli_usage(c);
+    r = cli_callv(c, "HGETALL", key(&c->keys, KEY_WORKERS), NULL);
+    for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
+        struct span id = reply_span(reply_at(r, i)), what = reply_span(reply_at(r, i + 1));
+        json_t *w = json_loadb(what.p, what.n, 0, NULL);
+        char text[128];
+
+        snprintf(text, sizeof text, "%.*s", (int)id.n, id.p);
+        if (t)
+            worker_row(t, text, w);
+        if (w) {
+            json_object_set_new(w, "id", json_string(text));
+            json_array_append_new(list, w);
+        }
+    }
+    if (t)
+        cli_table_print(t);
+    if (c->json)
+        cli_print_json(list);
+    else
+        json_decref(list);
+    return r ? CLI_OK : CLI_UNREACHABLE;
+}
+
+/* ---- models ---- */
+
+static void tasks_text(unsigned tasks, unsigned defaults, char *text, size_t size)
+{
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (unsigned bit = 1; bit <= TASK_RERANK; bit <<= 1)
+        if ((tasks & bit) && n < size)
+            n += (size_t)snprintf(text + n, size - n, "%s%s%s", n ? " " : "",
+                                  task_name((enum task_bit)bit), defaults & bit ? "*" : "");
+}
+
+static void price_cell(struct cli_table *t, int64_t nanousd)
+{
+    if (nanousd < 0)
+        cli_table_cell(t, "%s", "-");
+    else
+        cli_table_cell(t, "%lld.%04lld", (long long)(nanousd / 1000000000),
+                       (long long)(nanousd % 1000000000 / 100000));
+}
+
+static json_t *model_json(const struct model *m, const char *tasks)
+{
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "id", m->id, "provider", m->provider, "tasks",
+        tasks, "input_nanousd_per_million", (json_int_t)m->in_nanousd, "output_nanousd_per_million",
+        (json_int_t)m->out_nanousd, "cached_nanousd_per_million", (json_int_t)m->cached_nanousd,
+        "context", (json_int_t)m->context, "batch_percent", m->batch_percent);
+}
+
+int cli_models(struct cli *c)
+{
+    static const char *const headers[] = {
+        "MODEL", "PROVIDER", "TASKS (* default)", "$ IN/M", "$ OUT/M", "$ CACHED/M", "CONTEXT"};
+    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    json_t *list = json_array();
+
+    if (c->argc > 0)
+        return cli_usage(c);
+    for (size_t i = 0; i < c->cfg->models.count; i++) {
+        const struct model *m = &c->cfg->models.rows[i];
+        char tasks[128];
+
+        tasks_text(m->tasks, m->default_for, tasks, sizeof tasks);
+        json_array_append_new(list, model_json(m, tasks));
+        if (!t)
+            continue;
+        cli_table_cell(t, "%s", m->id);
+        cli_table_cell(t, "%s", m->provider);
+        cli_table_cell(t, "%s", tasks);
+        price_cell(t, m->in_nanousd);
+        price_cell(t, m->out_nanousd);
+        price_cell(t, m->cached_nanousd);
+        cli_table_cell(t, "%lld", (long long)m->context);
+    }
+    if (t)
+        cli_table_print(t);
+    if (c->json)
+        cli_print_json(list);
+    else
+        json_decref(list);
+    return CLI_OK;
+}
+
+/* ---- costs ---- */
+
+/* "7d", "12h" (a part of a day counts as that day) -> days, 0 when wrong. */
+static int days_of(const char *text)
+{
+    size_t n = strlen(text);
+    int64_t v = 0;
+
+    if (n < 2 || !parse_int64(text, n - 1, 1, 3650, &v))
+        return 0;
+    return text[n - 1] == 'd' ? (int)v : text[n - 1] == 'h' ? (int)((v + 23) / 24) : 0;
+}
+
+/* Fields are "model:NAME|cost", "total|calls", ... */
+static void add_day(struct cli *c, json_t *rows, const char *by, const char *day)
+{
+    struct redis_args a;
+    const struct reply *r;
+    size_t by_n = strlen(by);
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "HGETALL");
+    keys_arg(&a, c->keys.spend, day);
+    r = cli_call(c, &a);
+    for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
+        struct span f = reply_span(reply_at(r, i));
+        const char *bar = memrchr(f.p, '|', f.n);
+        char name[256], what[32];
+        json_t *row;
+
+        if (!bar || f.n < by_n || memcmp(f.p, by, by_n) != 0 ||
+            (f.p[by_n] != ':' && f.p[by_n] != '|'))
+            continue;
+        snprintf(name, sizeof name, "%.*s",
+                 (int)(bar - f.p - (f.p[by_n] == ':' ? (int)by_n + 1 : 0)),
+                 f.p + (f.p[by_n] == ':' ? by_n + 1 : 0));
+        snprintf(what, sizeof what, "%.*s", (int)(f.p + f.n - bar - 1), bar + 1);
+        row = json_object_get(rows, name);
+        if (!row) {
+            row = json_object();
+            json_object_set_new(rows, name, row);
+        }
+        json_object_set_new(row, what,
+                            json_integer(int_of(row, what) + reply_int(reply_at(r, i + 1))));
+    }
+}
+
+static void print_costs(const char *by, json_t *rows)
+{
+    const char *const headers[] = {
+        by, "COST", "CALLS", "PROMPT TOKENS", "COMPLETION TOKENS", "UNCONFIRMED AT MOST"};
+    struct cli_table *t = cli_table_new(headers, ARRAY_LEN(headers));
+    const char *name;
+    json_t *row;
+
+    json_object_foreach(rows, name, row)
+    {
+        cli_table_cell(t, "%s", name);
+        cli_table_cell(t, "%s", cli_usd(int_of(row, "cost")));
+        cli_table_cell(t, "%lld", (long long)int_of(row, "calls"));
+        cli_table_cell(t, "%lld", (long long)int_of(row, "prompt"));
+        cli_table_cell(t, "%lld", (long long)int_of(row, "completion"));
+        cli_table_cell(t, "%s", cli_usd(int_of(row, "estimate")));
+    }
+    cli_table_print(t);
+}
+
+int cli_costs(struct cli *c)
+{
+    static const char *const dims[] = {"model", "tenant", "type", "tag", "total"};
+    const char *since = cli_option(c, "--since"), *by = cli_option(c, "--by");
+    int days = days_of(since ? since : "7d");
+    bool known = false;
+    json_t *rows = json_object();
+
+    by = by ? by : "model";
+    for (size_t i = 0; i < ARRAY_LEN(dims); i++)
+        known |= !strcmp(by, dims[i]);
+    if (c->argc > 0 || days == 0 || !known)
+        return cli_usage(c);
+    for (int d = 0; d < days; d++) {
+        char day[9];
+
+        add_day(c, rows, by, clock_day(clock_wall_ms() - (int64_t)d * 86400000, day));
+    }
+    if (c->json) {
+        cli_print_json(rows);
+    } else {
+        print_costs(by, rows);
+        json_decref(rows);
+    }
+    return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;
+}
+
+int cli_version(struct cli *c)
+{
+    if (c->json)
+        printf("{\"version\":\"%s\"}\n", FLOTILLA_VERSION);
+    else
+        printf("flotilla %s\n", FLOTILLA_VERSION);
+    return CLI_OK;
+}

@@ -1,0 +1,185 @@
+/* submit.c - `flotilla submit`: checked here, pushed to intake, optionally waited for.
+ *
+ * A document without an id gets one, so that it can be waited for.  Faulty
+ * documents are told with their line and not pushed; the others are. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/random.h"
+#include "common/core/xalloc.h"
+#include "scheduler/cli/cli.h"
+#include "scheduler/cli/waiting.h"
+
+enum { PUSH_JOBS = 256, PUSH_BYTES = 1 << 20, LINE_MAX_BYTES = 64 << 20 };
+
+struct submission {
+    struct cli *c;
+    struct cli_waiting *waiting; /* NULL without --wait */
+    struct redis_args push;
+    size_t line, pushed, faulty;
+    bool failed;
+};
+
+static void begin_push(struct submission *s)
+{
+    redis_args_init(&s->push);
+    redis_arg_str(&s->push, "LPUSH");
+    redis_arg_str(&s->push, key(&s->c->keys, KEY_INTAKE));
+}
+
+static void push(struct submission *s)
+{
+    size_t n = s->push.count - 2;
+
+    if (n == 0 || s->failed)
+        return;
+    if (cli_call(s->c, &s->push))
+        s->pushed += n;
+    else
+        s->failed = true;
+    begin_push(s);
+    if (s->waiting)
+        cli_waiting_progress(s->waiting, false);
+    else if (cli_stderr_is_terminal() && s->pushed >= 1000)
+        fprintf(stderr, "\r%zu pushed", s->pushed);
+}
+
+/* {"a":1} -> {"id":"...","a":1} */
+static void with_id(struct span doc, const char *id, struct buf *out)
+{
+    const char *brace = memchr(doc.p, '{', doc.n);
+    size_t at = (size_t)(brace - doc.p) + 1;
+    size_t next = at + strspn(doc.p + at, " \t\r\n");
+
+    buf_clear(out);
+    buf_add(out, doc.p, at);
+    buf_printf(out, "\"id\":\"%s\"%s", id, doc.p[next] == '}' ? "" : ",");
+    buf_add(out, doc.p + at, doc.n - at);
+}
+
+static void submit_one(struct submission *s, struct span doc)
+{
+    struct job_checked checked;
+    struct err err = {0};
+    struct buf text = BUF(LINE_MAX_BYTES);
+
+    if (!job_check(doc, &s->c->defaults, &checked, &err)) {
+        cli_fail(1, "line %zu: %s", s->line, err.msg);
+        s->faulty++;
+        return;
+    }
+    if (checked.made_id)
+        with_id(doc, checked.id, &text);
+    else
+        buf_add_span(&text, doc);
+    redis_arg_span(&s->push, buf_span(&text));
+    buf_done(&text);
+    if (s->waiting)
+        cli_waiting_add(s->waiting, checked.id);
+    else if (!s->c->json)
+        puts(checked.id);
+    else
+        printf("{\"id\":\"%s\"}\n", checked.id);
+    if (s->push.count - 2 >= PUSH_JOBS || s->push.bytes.n >= PUSH_BYTES)
+        push(s);
+}
+
+static bool is_blank(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strchr(" \t\r\n", p[i]))
+            return false;
+    return true;
+}
+
+/* A file is one document over several lines, or one per line. */
+static bool is_one_document(const char *p, size_t n)
+{
+    json_error_t e;
+    json_t *doc = json_loadb(p, n, 0, &e);
+
+    json_decref(doc);
+    return doc != NULL;
+}
+
+static void submit_lines(struct submission *s, const char *p, size_t n)
+{
+    for (const char *end = p + n; p < end && !s->failed;) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        size_t len = (size_t)((nl ? nl : end) - p);
+
+        s->line++;
+        if (!is_blank(p, len))
+            submit_one(s, (struct span){p, len});
+        p += len + (nl != NULL);
+    }
+}
+
+/* The first bytes tell: a whole document that spans lines is read at once, else line by line. */
+static void submit_stream(struct submission *s, FILE *f)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t n = getline(&line, &cap, f);
+    struct buf whole = BUF(LINE_MAX_BYTES);
+
+    if (n > 0 && !is_blank(line, (size_t)n) && !is_one_document(line, (size_t)n)) {
+        do
+            buf_add(&whole, line, (size_t)n);
+        while ((n = getline(&line, &cap, f)) > 0 && !buf_failed(&whole));
+        if (is_one_document(whole.p, whole.n)) {
+            s->line = 1;
+            submit_one(s, buf_span(&whole));
+        } else {
+            submit_lines(s, whole.p, whole.n);
+        }
+    } else {
+        for (; n > 0 && !s->failed; n = getline(&line, &cap, f))
+            submit_lines(s, line, (size_t)n);
+    }
+    buf_done(&whole);
+    free(line);
+}
+
+static bool read_input(struct submission *s, const char *file)
+{
+    FILE *f;
+
+    if (!file && s->c->argc > 0) {
+        for (int i = 0; i < s->c->argc; i++)
+            submit_lines(s, s->c->argv[i], strlen(s->c->argv[i]));
+        return true;
+    }
+    f = !file || !strcmp(file, "-") ? stdin : fopen(file, "re");
+    if (!f) {
+        cli_fail(1, "%s: cannot be opened", file);
+        return false;
+    }
+    submit_stream(s, f);
+    if (f != stdin)
+        fclose(f);
+    return true;
+}
+
+int cli_submit(struct cli *c)
+{
+    struct submission s = {.c = c};
+    const char *file = cli_option(c, "-f");
+    int status = CLI_OK;
+
+    if (cli_flag(c, "--wait"))
+        s.waiting = cli_waiting_new(c);
+    begin_push(&s);
+    if (!read_input(&s, file))
+        return CLI_FAILED;
+    push(&s);
+    redis_args_done(&s.push);
+    if (cli_stderr_is_terminal() && s.pushed >= 1000)
+        fputc('\n', stderr);
+    if (s.waiting)
+        status = cli_waiting_finish(s.waiting, -1);
+    if (s.failed)
+        return CLI_UNREACHABLE;
+    return s.faulty ? CLI_FAILED : status;
+}

@@ -1,0 +1,203 @@
+/* support.c - arguments, Redis and small texts for the commands. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/core/xalloc.h"
+#include "common/queue/scripts.h"
+#include "scheduler/cli/cli.h"
+
+/* ---- arguments ---- */
+
+static void remove_args(struct cli *c, int at, int n)
+{
+    memmove(&c->argv[at], &c->argv[at + n], sizeof *c->argv * (size_t)(c->argc - at - n));
+    c->argc -= n;
+}
+
+const char *cli_option(struct cli *c, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (int i = 0; i < c->argc; i++) {
+        const char *value = NULL;
+        int used = 1;
+
+        if (!strcmp(c->argv[i], name) && i + 1 < c->argc) {
+            value = c->argv[i + 1];
+            used = 2;
+        } else if (!strncmp(c->argv[i], name, n) && c->argv[i][n] == '=') {
+            value = c->argv[i] + n + 1;
+        }
+        if (value) {
+            remove_args(c, i, used);
+            return value;
+        }
+    }
+    return NULL;
+}
+
+bool cli_flag(struct cli *c, const char *name)
+{
+    for (int i = 0; i < c->argc; i++)
+        if (!strcmp(c->argv[i], name)) {
+            remove_args(c, i, 1);
+            return true;
+        }
+    return false;
+}
+
+int cli_fail(int status, const char *fmt, ...)
+{
+    va_list ap;
+
+    fputs("flotilla: ", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+    return status;
+}
+
+/* ---- Redis ---- */
+
+struct attempt {
+    bool failed;
+    struct err why;
+};
+
+static void on_lost(void *arg, const struct err *why)
+{
+    struct attempt *a = arg;
+
+    a->failed = true;
+    a->why = *why;
+}
+
+bool cli_connect(struct cli *c, struct err *err)
+{
+    static struct attempt attempt;
+    const struct redis_options o = {.url = c->cfg->redis_url,
+                                    .client_name = "flotilla",
+                                    .ca_file =
+                                        c->cfg->redis_ca_file[0] ? c->cfg->redis_ca_file : NULL,
+                                    .connect_timeout_ms = c->cfg->redis_connect_timeout_ms,
+                                    .command_timeout_ms = c->cfg->redis_command_timeout_ms,
+                                    .on_lost = on_lost,
+                                    .arg = &attempt};
+
+    c->loop = loop_new();
+    c->redis = redis_new(c->loop, &o, err);
+    if (!c->redis)
+        return false;
+    while (!redis_is_ready(c->redis) && !attempt.failed)
+        loop_turn(c->loop, 1000);
+    if (redis_is_ready(c->redis))
+        return true;
+    *err = attempt.why;
+    return false;
+}
+
+const struct reply *cli_call(struct cli *c, struct redis_args *a)
+{
+    struct err err = {0};
+    const struct reply *reply = redis_call(c->redis, a, &err);
+
+    if (!reply)
+        cli_fail(err.kind == ERR_REDIS_LOST ? CLI_UNREACHABLE : CLI_FAILED, "%s", err.msg);
+    return reply;
+}
+
+const struct reply *cli_callv(struct cli *c, ...)
+{
+    struct redis_args a;
+    const char *word;
+    va_list ap;
+
+    redis_args_init(&a);
+    va_start(ap, c);
+    while ((word = va_arg(ap, const char *)))
+        redis_arg_str(&a, word);
+    va_end(ap);
+    return cli_call(c, &a);
+}
+
+bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec)
+{
+    struct redis_args a;
+    struct span s;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "GET");
+    keys_arg(&a, c->keys.job, id);
+    s = reply_span(cli_call(c, &a));
+    buf_clear(bytes);
+    return s.p && buf_add_span(bytes, s) && record_read(bytes->p, bytes->n, rec);
+}
+
+/* ---- texts ---- */
+
+static char *next_text(void)
+{
+    static char texts[16][48];
+    static unsigned at;
+
+    return texts[at++ % 16];
+}
+
+const char *cli_duration(int64_t ms)
+{
+    static const struct {
+        int64_t from, unit;
+        const char *name;
+    } units[] = {{172800000, 86400000, "d"},
+                 {7200000, 3600000, "h"},
+                 {120000, 60000, "min"},
+                 {1000, 1000, "s"},
+                 {0, 1, "ms"}};
+    char *text = next_text();
+
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (ms >= units[i].from) {
+            snprintf(text, 48, "%" PRId64 " %s", ms / units[i].unit, units[i].name);
+            break;
+        }
+    return text;
+}
+
+const char *cli_when(int64_t ms, int64_t now_ms)
+{
+    char *text;
+
+    if (ms <= 0)
+        return "-";
+    text = next_text();
+    if (ms <= now_ms)
+        snprintf(text, 48, "%s ago", cli_duration(now_ms - ms));
+    else
+        snprintf(text, 48, "in %s", cli_duration(ms - now_ms));
+    return text;
+}
+
+const char *cli_usd(int64_t nanousd)
+{
+    char *text = next_text();
+    int64_t whole = nanousd / 1000000000, part = nanousd % 1000000000;
+
+    snprintf(text, 48, "$%" PRId64 ".%06" PRId64, whole, part / 1000);
+    if (nanousd > 0 && nanousd < 1000)
+        snprintf(text, 48, "$0.%09" PRId64, part);
+    return text;
+}
+
+bool cli_stderr_is_terminal(void) { return isatty(STDERR_FILENO) == 1; }
+
+void cli_print_json(json_t *take_value)
+{
+    json_dumpf(take_value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    fputc('\n', stdout);
+    json_decref(take_value);
+}

@@ -1,0 +1,86 @@
+/* table.c - aligned columns; a column whose cells are all numbers is right-aligned. */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/xalloc.h"
+#include "scheduler/cli/cli.h"
+
+struct cli_table {
+    size_t columns, count, cap;
+    char **cells; /* headers first */
+};
+
+static void add(struct cli_table *t, char *take_text)
+{
+    if (t->count == t->cap) {
+        t->cap = t->cap ? t->cap * 2 : 64;
+        t->cells = xrealloc(t->cells, t->cap * sizeof *t->cells);
+    }
+    t->cells[t->count++] = take_text;
+}
+
+struct cli_table *cli_table_new(const char *const *headers, size_t columns)
+{
+    struct cli_table *t = xcalloc(1, sizeof *t);
+
+    t->columns = columns;
+    for (size_t i = 0; i < columns; i++)
+        add(t, xstrdup(headers[i]));
+    return t;
+}
+
+void cli_table_cell(struct cli_table *t, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    for (char *p = text; *p; p++) /* what comes from outside cannot break lines or colours */
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
+    add(t, xstrdup(text));
+}
+
+static size_t width_of(const char *s)
+{
+    size_t n = 0;
+
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xC0) != 0x80;
+    return n;
+}
+
+static bool is_number(const char *s)
+{
+    return *s == '\0' || *s == '-' || *s == '$' || isdigit((unsigned char)*s);
+}
+
+void cli_table_print(struct cli_table *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        size_t col = i % t->columns, width = 0, pad;
+        bool numbers = true;
+
+        for (size_t k = col; k < t->count; k += t->columns) {
+            size_t w = width_of(t->cells[k]);
+
+            width = w > width ? w : width;
+            numbers = numbers && (k < t->columns || is_number(t->cells[k]));
+        }
+        pad = width - width_of(t->cells[i]);
+        if (col == t->columns - 1)
+            printf("%*s%s\n", numbers ? (int)pad : 0, "", t->cells[i]);
+        else
+            printf("%*s%s%*s  ", numbers ? (int)pad : 0, "", t->cells[i], numbers ? 0 : (int)pad,
+                   "");
+    }
+    for (size_t i = 0; i < t->count; i++)
+        free(t->cells[i]);
+    free(t->cells);
+    free(t);
+}

@@ -1,0 +1,174 @@
+/* waiting.c - see waiting.h.
+ *
+ * Records are polled, many ids per MGET, quickly at first and then slower, so
+ * that waiting for one job is prompt and waiting for a million is cheap. */
+#include "scheduler/cli/waiting.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/core/xalloc.h"
+
+enum { LOOK_JOBS = 128, PAUSE_MIN_MS = 5, PAUSE_MAX_MS = 250, UNKNOWN_MS = 5000 };
+
+struct cli_waiting {
+    struct cli *c;
+    char **ids;
+    size_t count, cap, total, failed;
+    int64_t started_ms;
+    bool unknown; /* some id has had no record for UNKNOWN_MS */
+};
+
+struct cli_waiting *cli_waiting_new(struct cli *c)
+{
+    struct cli_waiting *w = xcalloc(1, sizeof *w);
+
+    w->c = c;
+    w->started_ms = clock_mono_ms();
+    return w;
+}
+
+void cli_waiting_add(struct cli_waiting *w, const char *id)
+{
+    if (w->count == w->cap) {
+        w->cap = w->cap ? w->cap * 2 : 64;
+        w->ids = xrealloc(w->ids, w->cap * sizeof *w->ids);
+    }
+    w->ids[w->count++] = xstrdup(id);
+    w->total++;
+}
+
+static void print_result(struct cli_waiting *w, const char *id, const struct record *rec,
+                         struct span result)
+{
+    struct span cost = json_at(result, "cost_nanousd"), message = json_at(result, "error.message");
+    struct span finished = json_at(result, "finished_at");
+    int64_t nanousd = 0, end = 0;
+
+    if (rec->state != JOB_STATE_COMPLETED && rec->state != JOB_STATE_PARTIAL)
+        w->failed++;
+    if (w->c->json || w->total == 1) {
+        printf("%.*s\n", (int)result.n, result.p);
+        return;
+    }
+    if (!json_read_int(cost, &nanousd))
+        nanousd = 0;
+    if (!json_read_int(finished, &end))
+        end = rec->submitted_ms;
+    printf("%-36s  %-9s  %s  %s%s%.*s\n", id, job_state_name(rec->state), cli_usd(nanousd),
+           cli_duration(end - rec->submitted_ms), message.n > 4 ? "  " : "",
+           message.n > 4 ? (int)message.n : 0, message.n > 4 ? message.p : "");
+}
+
+/* True when that job has ended and was printed. */
+static bool look_at(struct cli_waiting *w, const char *id, struct span bytes, int64_t waited_ms)
+{
+    struct record rec;
+
+    if (!bytes.p) {
+        w->unknown |= waited_ms > UNKNOWN_MS;
+        return false;
+    }
+    if (!record_read(bytes.p, bytes.n, &rec) || !job_state_ended(rec.state))
+        return false;
+    print_result(w, id, &rec, record_tail(&rec, bytes.p, bytes.n));
+    return true;
+}
+
+/* One MGET over the ids from `at`; returns how many of them are still missing (moved to the front
+ * of that part). */
+static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t keep,
+                           int64_t waited_ms)
+{
+    struct redis_args a;
+    const struct reply *reply;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "MGET");
+    for (size_t i = 0; i < n; i++)
+        keys_arg(&a, w->c->keys.job, w->ids[at + i]);
+    reply = cli_call(w->c, &a);
+    for (size_t i = 0; i < n; i++) {
+        char *id = w->ids[at + i];
+
+        if (reply && look_at(w, id, reply_span(reply_at(reply, i)), waited_ms))
+            free(id);
+        else
+            w->ids[keep++] = id;
+    }
+    return keep;
+}
+
+static void look(struct cli_waiting *w)
+{
+    size_t keep = 0;
+    int64_t waited = clock_mono_ms() - w->started_ms;
+
+    w->unknown = false;
+    for (size_t at = 0; at < w->count; at += LOOK_JOBS)
+        keep = look_at_part(w, at, w->count - at < LOOK_JOBS ? w->count - at : LOOK_JOBS, keep,
+                            waited);
+    w->count = keep;
+    fflush(stdout);
+}
+
+static void bar(const struct cli_waiting *w)
+{
+    enum { WIDTH = 40 };
+    size_t done = w->total - w->count;
+    int full = w->total ? (int)(done * WIDTH / w->total) : 0;
+
+    if (!cli_stderr_is_terminal() || w->total < 2)
+        return;
+    fprintf(stderr, "\r[%.*s%*s] %zu/%zu ", full, "########################################",
+            WIDTH - full, "", done, w->total);
+    if (w->count == 0)
+        fputc('\n', stderr);
+}
+
+void cli_waiting_progress(struct cli_waiting *w, bool do_look)
+{
+    if (do_look)
+        look(w);
+    bar(w);
+}
+
+static int status_of(const struct cli_waiting *w)
+{
+    if (w->count > 0)
+        return w->unknown ? CLI_NOT_FOUND : CLI_FAILED;
+    return w->failed > 0 ? CLI_JOB_FAILED : CLI_OK;
+}
+
+int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms)
+{
+    int64_t pause = PAUSE_MIN_MS, deadline = clock_mono_ms() + timeout_ms;
+    int status;
+
+    for (;;) {
+        size_t before = w->count;
+
+        cli_waiting_progress(w, true);
+        if (w->count == 0 || w->unknown || (timeout_ms >= 0 && clock_mono_ms() >= deadline) ||
+            !redis_is_ready(w->c->redis))
+            break;
+        pause = w->count < before ? PAUSE_MIN_MS : pause * 2;
+        if (pause > PAUSE_MAX_MS)
+            pause = PAUSE_MAX_MS;
+        for (int64_t until = clock_mono_ms() + pause; clock_mono_ms() < until;)
+            loop_turn(w->c->loop, until - clock_mono_ms());
+    }
+    status = redis_is_ready(w->c->redis) ? status_of(w) : CLI_UNREACHABLE;
+    if (status == CLI_NOT_FOUND)
+        cli_fail(status, "%s: there is no such job", w->ids[0]);
+    if (status == CLI_FAILED)
+        cli_fail(status, "%zu of %zu jobs have not ended in time", w->count, w->total);
+    for (size_t i = 0; i < w->count; i++)
+        free(w->ids[i]);
+    free(w->ids);
+    free(w);
+    return status;
+}
