@@ -232,7 +232,7 @@ static bool read_list(struct builder *b, const json_t *v, struct schema_nodes *r
 
     if (json_array_size(v) == 0)
         return fail(b, "not a list of schemas");
-    ret->items = xcalloc(json_array_size(v), sizeof *ret->items);
+    ret->items = xcalloc(json_array_size(v), sizeof(struct schema_node *));
     json_array_foreach(v, i, json) if (!build(b, json, &ret->items[ret->count++])) return err_wrap(
         b->err, "[%zu]", i);
     return true;

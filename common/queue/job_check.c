@@ -100,7 +100,7 @@ static bool make_digest(const json_t *root, char text[17])
     bool ok = canonical && EVP_Digest(canonical, strlen(canonical), sum, NULL, EVP_sha256(), NULL);
 
     free(canonical);
-    for (int i = 0; ok && i < 8; i++)
+    for (size_t i = 0; ok && i < 8; i++)
         snprintf(text + 2 * i, 3, "%02x", sum[i]);
     return ok;
 }

@@ -48,6 +48,17 @@ START_TEST(fields_stand_in_order_and_without_gaps)
 }
 END_TEST
 
+extern const char asset_common_queue_lua_prelude_lua[];
+
+START_TEST(the_scripts_have_the_same_header)
+{
+    char line[40];
+
+    snprintf(line, sizeof line, "\nlocal HEADER = %d\n", RECORD_HEADER);
+    ck_assert_ptr_nonnull(strstr(asset_common_queue_lua_prelude_lua, line));
+}
+END_TEST
+
 START_TEST(writes_every_field_at_its_place)
 {
     char header[RECORD_HEADER + 1] = "";
@@ -275,6 +286,7 @@ Suite *test_record(void)
     TCase *tc = tcase_create("record");
 
     tcase_add_test(tc, fields_stand_in_order_and_without_gaps);
+    tcase_add_test(tc, the_scripts_have_the_same_header);
     tcase_add_test(tc, writes_every_field_at_its_place);
     tcase_add_test(tc, reads_back_what_was_written);
     tcase_add_test(tc, a_record_that_nobody_holds_has_a_token_of_zeros);
