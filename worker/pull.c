@@ -27,6 +27,7 @@
 #include "worker/process.h"
 #include "worker/quota.h"
 #include "worker/run.h"
+#include "worker/strays.h"
 
 enum { REALTIME, OTHERS, CLASSES };
 enum { WAIT_MS = 5000, LOOK_MS = 60000 };
@@ -117,6 +118,8 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
 
             if (record.p)
                 go(u, s, i, record, now);
+            else if (s->found && reply_type(reply_at(reply, i + 2)) == REPLY_NIL)
+                strays_give_back(u->p, s->ids[i]);
         }
     }
     free_starting(s);

@@ -12,14 +12,14 @@
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
 
-enum { LOOK_JOBS = 128, PAUSE_MIN_MS = 5, PAUSE_MAX_MS = 250, UNKNOWN_MS = 5000 };
+enum { LOOK_JOBS = 128, PAUSE_MIN_MS = 5, PAUSE_MAX_MS = 250, UNKNOWN_MS = 300 };
 
 struct cli_waiting {
     struct cli *c;
     char **ids;
     size_t count, cap, total, failed;
     int64_t started_ms;
-    bool unknown; /* some id has had no record for UNKNOWN_MS */
+    bool unknown; /* some id has no record, and nothing waits in intake that could be it */
 };
 
 struct cli_waiting *cli_waiting_new(struct cli *c)
@@ -102,6 +102,12 @@ static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t ke
     return keep;
 }
 
+static bool intake_is_empty(struct cli *c)
+{
+    return reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_INTAKE), NULL)) == 0 &&
+           reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_TAKEN), NULL)) == 0;
+}
+
 static void look(struct cli_waiting *w)
 {
     size_t keep = 0;
@@ -112,6 +118,7 @@ static void look(struct cli_waiting *w)
         keep = look_at_part(w, at, w->count - at < LOOK_JOBS ? w->count - at : LOOK_JOBS, keep,
                             waited);
     w->count = keep;
+    w->unknown = w->unknown && intake_is_empty(w->c);
     fflush(stdout);
 }
 

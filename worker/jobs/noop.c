@@ -1,24 +1,48 @@
 /* noop.c - does nothing, through the very same scripts as the rest.
  *
- * payload.sleep_ms: wait so long; payload.result: the output (any JSON). */
+ * payload.sleep_ms: wait so long; payload.result: the output (any JSON).
+ *
+ * With FLOTILLA_TEST_FAULTS=1 in the environment (never in production) a result
+ * "crash", "abort" or "hang" makes the process do just that: for the tests of
+ * what happens to the other jobs then. */
+#include <signal.h>
+#include <stdlib.h>
+
 #include "common/core/json.h"
+#include "common/core/xalloc.h"
 #include "common/io/loop.h"
 #include "worker/run.h"
-
-#include "common/core/xalloc.h"
 
 struct noop {
     struct loop_timer *timer;
     struct span result;
 };
 
+static void misbehave(struct span result)
+{
+    const char *allowed = getenv("FLOTILLA_TEST_FAULTS");
+
+    if (!allowed || allowed[0] != '1')
+        return;
+    if (json_equals(result, "crash"))
+        raise(SIGSEGV);
+    if (json_equals(result, "abort"))
+        abort();
+    while (json_equals(result, "hang"))
+        ;
+}
+
 static void on_timer(void *arg)
 {
     struct run *r = arg;
     struct noop *n = r->state;
+    struct process *p = r->p;
 
     n->timer = NULL;
+    child_enter_job(p->child, r->id);
+    misbehave(n->result);
     run_done(r, n->result);
+    child_enter_job(p->child, NULL);
 }
 
 static void start(struct run *r)
@@ -30,6 +54,7 @@ static void start(struct run *r)
 
     if (!json_pick(r->job.payload.p, r->job.payload.n, wants, 2) ||
         (sleep.n && !json_read_int(sleep, &ms)) || ms <= 0) {
+        misbehave(result);
         run_done(r, result);
         return;
     }

@@ -7,6 +7,7 @@
 --       change (state, tnum + 1, token, started = now).  When the answer to an
 --       equal call was lost, it already carries the token.
 --       0: dropped (missing, ended, not due, or active elsewhere)
+--       nil: it runs here already (its id lay twice in a list, or an answer was lost)
 --       1: written by a newer program; untouched, and still among the active ids
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 local now = now_ms()
@@ -30,7 +31,7 @@ for i = 3, #KEYS do
         end
     end
     if answer == 0 then dropped[#dropped + 1] = ARGV[i] end
-    out[#out + 1] = answer or 0
+    out[#out + 1] = answer
 end
 if #dropped > 0 then redis.call('SREM', KEYS[2], unpack(dropped)) end
 return out
