@@ -99,38 +99,45 @@ static bool refuse(struct http_call *call, const char *why)
     return false;
 }
 
+/* body.p is const for those who have it copied; with take_body it is the caller's malloc. */
+static char *body_of(const struct http_request *req)
+{
+    union {
+        const char *given;
+        char *ours;
+    } body = {.given = req->body.p};
+
+    if (req->take_body)
+        return body.ours;
+    return req->body.n ? memcpy(xmalloc(req->body.n), req->body.p, req->body.n) : NULL;
+}
+
+static bool is_one_of(const char *method, const char *a, const char *b)
+{
+    return strcmp(method, a) == 0 || strcmp(method, b) == 0;
+}
+
 static void set_body(struct http_call *call, const struct http_request *req)
 {
     CURL *e = call->easy;
-    const char *custom = req->method;
     bool in_one_write = req->body.n > 0 && req->body.n <= ONE_WRITE_BYTES;
+    bool is_post = strcmp(req->method, "POST") == 0;
 
+    call->body = body_of(req);
     call->body_n = req->body.n;
-    if (req->take_body) {
-        union {
-            const char *given;
-            char *ours;
-        } body = {.given = req->body.p};
-
-        call->body = body.ours;
-    } else if (req->body.n) {
-        call->body = memcpy(xmalloc(req->body.n), req->body.p, req->body.n);
-    }
-    if (strcmp(req->method, "POST") == 0 || req->body.n) {
+    /* before POST and HTTPGET, which decide; it also forgets the freed body of the call before */
+    HTTP_SET(e, CURLOPT_POSTFIELDS, in_one_write ? call->body : NULL);
+    if (is_post || req->body.n) {
         HTTP_SET(e, CURLOPT_NOBODY, 0L);
         HTTP_SET(e, CURLOPT_POST, 1L);
         HTTP_SET(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body.n);
-        HTTP_SET(e, CURLOPT_POSTFIELDS, in_one_write ? call->body : NULL);
-        if (strcmp(req->method, "POST") == 0)
-            custom = NULL;
+        HTTP_SET(e, CURLOPT_CUSTOMREQUEST, is_post ? NULL : req->method);
     } else {
-        HTTP_SET(e, CURLOPT_POSTFIELDS, NULL); /* that of the request before is freed */
         HTTP_SET(e, CURLOPT_HTTPGET, 1L);
         HTTP_SET(e, CURLOPT_NOBODY, strcmp(req->method, "HEAD") == 0 ? 1L : 0L);
-        if (strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0)
-            custom = NULL;
+        HTTP_SET(e, CURLOPT_CUSTOMREQUEST,
+                 is_one_of(req->method, "GET", "HEAD") ? NULL : req->method);
     }
-    HTTP_SET(e, CURLOPT_CUSTOMREQUEST, custom);
 }
 
 static bool set_request(struct http_call *call, const struct http_request *req)

@@ -67,8 +67,8 @@ static void conn_end(struct conn *c, enum then how)
 {
     struct linger now = {1, 0};
 
-    while (how == HANG)
-        pause();
+    if (how == HANG)
+        sleep(3600);
     if (how == RESET)
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     else if (c->ssl)
@@ -100,14 +100,15 @@ static void run_big(struct conn *c)
 
 static void run_long_head(struct conn *c)
 {
-    char line[1002];
+    char line[1000];
 
     memset(line, 'h', sizeof line);
-    memcpy(line, "X-Long:", 7);
-    memcpy(line + sizeof line - 2, "\r\n", 2);
     conn_puts(c, "HTTP/1.1 200 OK\r\n");
-    for (int i = 0; i < 80; i++)
+    for (int i = 0; i < 80; i++) {
+        conn_puts(c, "X-Long:");
         conn_write(c, line, sizeof line);
+        conn_puts(c, "\r\n");
+    }
     conn_puts(c, "Content-Length: 0\r\n\r\n");
 }
 

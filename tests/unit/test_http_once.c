@@ -191,6 +191,20 @@ static void many_send(struct many *m)
 }
 
 /* What the outcome says about one body, against how often it arrived. */
+static void agrees(const struct shot *shot, int arrived)
+{
+    enum http_outcome outcome = shot->reply.outcome;
+
+    ck_assert_int_eq(shot->reports, 1);
+    ck_assert_msg(arrived <= 1, "a body arrived %d times", arrived);
+    if (outcome == HTTP_ANSWERED || outcome == HTTP_CUT)
+        ck_assert_int_eq(arrived, 1);
+    else if (outcome == HTTP_NOT_SENT)
+        ck_assert(arrived == 0 && !shot->reply.sent);
+    else
+        ck_assert(outcome == HTTP_SENT_UNKNOWN && shot->reply.sent);
+}
+
 START_TEST(of_many_requests_none_arrives_twice)
 {
     static struct many m;
@@ -203,16 +217,8 @@ START_TEST(of_many_requests_none_arrives_twice)
         loop_turn(loop, 100);
     for (int i = 0; i < MANY; i++) {
         const struct http_reply *r = &m.ones[i].shot.reply;
-        int arrived = server.seen->by_id[i + 1];
 
-        ck_assert_int_eq(m.ones[i].shot.reports, 1);
-        ck_assert_msg(arrived <= 1, "body %d arrived %d times", i + 1, arrived);
-        if (r->outcome == HTTP_ANSWERED || r->outcome == HTTP_CUT)
-            ck_assert_int_eq(arrived, 1);
-        else if (r->outcome == HTTP_NOT_SENT)
-            ck_assert(arrived == 0 && !r->sent);
-        else
-            ck_assert(r->outcome == HTTP_SENT_UNKNOWN && r->sent);
+        agrees(&m.ones[i].shot, server.seen->by_id[i + 1]);
         unknown += r->outcome == HTTP_SENT_UNKNOWN;
         reused += r->reused;
     }
