@@ -1,6 +1,6 @@
 /* fake_http.c - a scripted HTTP server in a child process.
  *
- * One process per connection, blocking, over plain sockets or TLS.  A script
+ * One thread per connection, blocking, over plain sockets or TLS.  A script
  * is a row: what to send once the request is there, and what to do then.
  * `dies_at` n: the n-th request on one connection gets no answer; the
  * connection is closed (or reset) after the whole request was read, or already
@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,9 +21,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
+
+#include "common/core/base.h"
 
 struct conn {
     int fd;
@@ -49,21 +53,7 @@ static ssize_t conn_read(struct conn *c, char *p, size_t n)
     return c->ssl ? SSL_read(c->ssl, p, (int)n) : read(c->fd, p, n);
 }
 
-static void conn_write(struct conn *c, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t done = c->ssl ? SSL_write(c->ssl, p, (int)n) : send(c->fd, p, n, MSG_NOSIGNAL);
-
-        if (done <= 0)
-            _exit(0);
-        p += done;
-        n -= (size_t)done;
-    }
-}
-
-static void conn_puts(struct conn *c, const char *s) { conn_write(c, s, strlen(s)); }
-
-static void conn_end(struct conn *c, enum then how)
+NORETURN static void conn_end(struct conn *c, enum then how)
 {
     struct linger now = {1, 0};
 
@@ -73,9 +63,25 @@ static void conn_end(struct conn *c, enum then how)
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     else if (c->ssl)
         SSL_shutdown(c->ssl);
+    SSL_free(c->ssl);
     close(c->fd);
-    _exit(0);
+    free(c);
+    pthread_exit(NULL);
 }
+
+static void conn_write(struct conn *c, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = c->ssl ? SSL_write(c->ssl, p, (int)n) : send(c->fd, p, n, MSG_NOSIGNAL);
+
+        if (done <= 0)
+            conn_end(c, CLOSE);
+        p += done;
+        n -= (size_t)done;
+    }
+}
+
+static void conn_puts(struct conn *c, const char *s) { conn_write(c, s, strlen(s)); }
 
 /* ---- scripts that are more than a text ---- */
 
@@ -112,12 +118,12 @@ static void run_long_head(struct conn *c)
     conn_puts(c, "Content-Length: 0\r\n\r\n");
 }
 
-/* Ten bytes, one every 40 ms. */
+/* Ten bytes, one every 100 ms. */
 static void run_drip(struct conn *c)
 {
     conn_puts(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
     for (int i = 0; i < 10; i++) {
-        usleep(40000);
+        usleep(100000);
         conn_puts(c, "d");
     }
 }
@@ -218,8 +224,12 @@ static void read_body(struct conn *c)
         atomic_fetch_add(&c->seen->by_id[id], 1);
 }
 
-static void serve(struct conn *c)
+static void *serve(void *arg)
 {
+    struct conn *c = arg;
+
+    if (c->ssl && (SSL_set_fd(c->ssl, c->fd) != 1 || SSL_accept(c->ssl) != 1))
+        conn_end(c, CLOSE);
     atomic_fetch_add(&c->seen->connections, 1);
     for (;;) {
         const struct script *s;
@@ -252,24 +262,21 @@ static SSL_CTX *tls_context(const char *cert, const char *key)
     return ctx;
 }
 
-static void serve_all(int listener, struct fake_http_seen *seen, SSL_CTX *ctx)
+NORETURN static void serve_all(int listener, struct fake_http_seen *seen, SSL_CTX *ctx)
 {
-    static struct conn c;
-
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    signal(SIGCHLD, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     for (;;) {
-        c = (struct conn){.fd = accept(listener, NULL, NULL), .seen = seen};
-        if (c.fd >= 0 && fork() == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            close(listener);
-            c.ssl = ctx ? SSL_new(ctx) : NULL;
-            if (c.ssl && (SSL_set_fd(c.ssl, c.fd) != 1 || SSL_accept(c.ssl) != 1))
-                _exit(0);
-            serve(&c);
-        }
-        close(c.fd);
+        struct conn *c = calloc(1, sizeof *c);
+        pthread_t thread;
+
+        if (!c || (c->fd = accept(listener, NULL, NULL)) < 0)
+            _exit(1);
+        c->seen = seen;
+        c->ssl = ctx ? SSL_new(ctx) : NULL;
+        if (pthread_create(&thread, NULL, serve, c) != 0)
+            _exit(1);
+        pthread_detach(thread);
     }
 }
 
@@ -287,18 +294,17 @@ void fake_http_start(struct fake_http *s, const char *cert, const char *key)
     ck_assert(s->seen != MAP_FAILED);
     s->pid = fork();
     ck_assert_int_ge(s->pid, 0);
-    if (s->pid == 0) {
-        setpgid(0, 0);
+    if (s->pid == 0)
         serve_all(listener, s->seen, cert ? tls_context(cert, key) : NULL);
-    }
-    setpgid(s->pid, s->pid);
     close(listener);
 }
 
 void fake_http_stop(struct fake_http *s)
 {
-    if (s->pid > 0)
-        kill(-s->pid, SIGKILL);
+    if (s->pid > 0) {
+        kill(s->pid, SIGKILL);
+        waitpid(s->pid, NULL, 0);
+    }
     if (s->seen)
         munmap(s->seen, sizeof *s->seen);
     *s = (struct fake_http){0};

@@ -16,7 +16,7 @@ struct fake_http_seen {
     atomic_int by_id[FAKE_HTTP_IDS];       /* whole bodies of the form "id=N" */
 };
 struct fake_http {
-    pid_t pid; /* leads a process group: one process per connection */
+    pid_t pid;
     int port;
     struct fake_http_seen *seen;
 };

@@ -14,9 +14,9 @@ struct shot {
 
 /* on_done for a shot as arg. */
 void shot_done(void *arg, const struct http_reply *reply);
-/* A request to fill in: POST, plain HTTP allowed, 5 s, 1 MB. */
+/* A request to fill in: POST, plain HTTP allowed, 30 s, 1 MB. */
 struct http_request shot_request(struct shot *s, const char *url);
-/* Turns the loop until the shot was reported; fails the test after 10 s. */
+/* Turns the loop until the shot was reported; fails the test after 40 s. */
 void shot_wait(struct loop *l, const struct shot *s);
 /* Send and wait. */
 void shot_fire(struct loop *l, struct http_client *c, struct shot *s, const struct http_request *r);

@@ -140,7 +140,7 @@ START_TEST(a_connect_time_out_means_not_sent)
     r.connect_timeout_ms = 100;
     shot_fire(loop, client, &s, &r);
     ck_assert_int_eq(s.reply.outcome, HTTP_NOT_SENT);
-    ck_assert(!s.reply.sent && s.reply.total_ms >= 90 && s.reply.total_ms < 3000);
+    ck_assert(!s.reply.sent && s.reply.total_ms >= 90 && s.reply.total_ms < 20000);
     for (int i = 0; i < 3; i++)
         close(fds[i]);
     close(listener);
@@ -157,7 +157,7 @@ START_TEST(the_total_time_out_ends_a_call_that_was_sent)
     r.timeout_ms = 150;
     shot_fire(loop, client, &s, &r);
     ck_assert_int_eq(s.reply.outcome, HTTP_TIMED_OUT);
-    ck_assert(s.reply.sent && s.reply.total_ms >= 140 && s.reply.total_ms < 3000);
+    ck_assert(s.reply.sent && s.reply.total_ms >= 140 && s.reply.total_ms < 20000);
     ck_assert_str_eq(s.body, _i ? "half" : "");
 }
 END_TEST
@@ -171,7 +171,8 @@ START_TEST(the_idle_time_out_counts_from_the_last_byte)
     shot_fire(loop, client, &s, &r);
     ck_assert_int_eq(s.reply.outcome, HTTP_TIMED_OUT);
     ck_assert_str_eq(s.detail, "no byte for 200 ms");
-    r.url = url("/drip"); /* 400 ms in all */
+    r.url = url("/drip"); /* a second in all */
+    r.idle_timeout_ms = 600;
     shot_fire(loop, client, &s, &r);
     ck_assert_int_eq(s.reply.outcome, HTTP_ANSWERED);
     ck_assert_str_eq(s.body, "dddddddddd");
