@@ -12,6 +12,7 @@
  * place. */
 #include "common/io/redis.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,6 +20,8 @@
 
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
+
+#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
 enum { DEFAULT_PORT = 6379, MAX_DATABASE = 1000000, MAX_HOST = 253 };
 
@@ -195,6 +198,7 @@ static bool read_place(struct span s, struct redis_url *u, struct err *err)
 {
     bool bracketed = s.n && s.p[0] == '[';
     const char *end = s.p + s.n, *host = s.p + bracketed, *host_end;
+    struct in6_addr address;
 
     if (u->is_unix)
         return !s.n ||
@@ -209,10 +213,11 @@ static bool read_place(struct span s, struct redis_url *u, struct err *err)
         return err_set(err, ERR_CONFIG, "Redis URL: the host is missing");
     if (host_end - host > MAX_HOST)
         return err_set(err, ERR_CONFIG, "Redis URL: the host is over %d characters", MAX_HOST);
-    for (const char *p = host; p < host_end; p++)
-        if (*p <= ' ' || *p > '~' || *p == '%' || *p == '@')
-            return err_set(err, ERR_CONFIG, "Redis URL: the host has a character that is none");
     u->host = xstrndup(host, (size_t)(host_end - host));
+    if (bracketed ? inet_pton(AF_INET6, u->host, &address) != 1
+                  : strspn(u->host, HOST_CHARACTERS) != (size_t)(host_end - host))
+        return err_set(err, ERR_CONFIG, "Redis URL: the host is not %s",
+                       bracketed ? "an IPv6 address" : "a name or address");
     host_end += bracketed;
     if (host_end == end)
         return true;
