@@ -17,6 +17,7 @@
 #include "common/io/loop.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,8 @@
 #include <event2/event_struct.h>
 
 #include "common/core/xalloc.h"
+
+enum { TRIM_AFTER_MS = 1000 };
 
 /* One event of ours, of whatever sort. */
 struct node {
@@ -63,6 +66,7 @@ struct loop {
     struct node *nodes;
     struct deferred *deferred; /* [first_deferred, deferred_count) are to be called */
     size_t first_deferred, deferred_count, deferred_cap;
+    struct loop_timer *trim;
     uint64_t turns;
     bool stopped, inside;
 };
@@ -233,6 +237,18 @@ void loop_cancel(struct loop_timer **t)
     if (*t)
         node_free(&(*t)->node);
     *t = NULL;
+}
+
+static void on_trim(void *arg)
+{
+    ((struct loop *)arg)->trim = NULL;
+    malloc_trim(0);
+}
+
+void loop_trim_memory(struct loop *l)
+{
+    if (!l->trim)
+        l->trim = loop_after(l, TRIM_AFTER_MS, on_trim, l);
 }
 
 /* ---- deferred calls ---- */

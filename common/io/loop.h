@@ -42,6 +42,9 @@ void loop_unwatch(struct loop_io **io); /* NULL is fine; does not close fd */
 
 struct event_base *loop_base(struct loop *l);
 struct evdns_base *loop_dns(struct loop *l); /* made on first use */
+/* Something large (say, over 1 MB) was freed: a second later what the allocator holds back is given to
+ * the kernel, so that an idle process is small again.  At most one such timer is pending. */
+void loop_trim_memory(struct loop *l);
 /* Turns since the start: a watchdog sees a stuck loop by it. */
 uint64_t loop_turns(const struct loop *l);
 

@@ -33,9 +33,10 @@
 
 enum {
     PIECE_BYTES = 16 << 10,
-    PIECES_PER_TURN = 64,         /* then others have their turn */
-    COPIED_BYTES = 4096,          /* smaller packets are copied to the output buffer */
-    KEPT_READER_BYTES = 256 << 10 /* a reader that took more at once gives its memory back */
+    PIECES_PER_TURN = 64,          /* then others have their turn */
+    COPIED_BYTES = 4096,           /* smaller packets are copied to the output buffer */
+    KEPT_READER_BYTES = 256 << 10, /* a reader that took more at once gives its memory back */
+    LARGE_BYTES = 1 << 20          /* after more than that the allocator does too */
 };
 
 /* Error codes after which another connection is needed: the server is a
@@ -356,6 +357,8 @@ static bool feed(struct redis *r, const char *p, size_t n)
         return false;
     }
     if (r->reader->pos == r->reader->len && r->reader->ridx == -1) {
+        if (r->fed > LARGE_BYTES)
+            loop_trim_memory(r->loop);
         if (r->fed > KEPT_READER_BYTES)
             pipe_new_reader(r);
         r->fed = 0;
