@@ -92,6 +92,7 @@ static const struct {
     ROW("\"\\ud83d\\u0041\"", false, AGREES),
     ROW("\"\\ud83d\\ud83d\"", false, AGREES),
     ROW("\"\\ude00\"", false, AGREES),
+    ROW("\"\\ude00\\ude00\"", false, AGREES),
     ROW("\"\\ud83d\\ude0", false, AGREES),
     ROW("\"a\nb\"", false, AGREES),
     ROW("\"a\tb\"", false, AGREES),

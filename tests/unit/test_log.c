@@ -103,8 +103,8 @@ END_TEST
 
 START_TEST(quoted_values_keep_the_line_one_line)
 {
-    log_event(LOG_INFO, "x.y", "msg=%s end=1", log_quote("two\nlines \"said\" \\ \x01"));
-    expect_line("info", "x.y msg=\"two\\nlines \\\"said\\\" \\\\ \\u0001\" end=1");
+    log_event(LOG_INFO, "x.y", "msg=%s end=1", log_quote("two\nlines \"said\" \\ \x01\x7f"));
+    expect_line("info", "x.y msg=\"two\\nlines \\\"said\\\" \\\\ \\u0001\\u007f\" end=1");
 }
 END_TEST
 
@@ -245,6 +245,45 @@ START_TEST(long_lines_stay_whole_and_say_that_they_were_cut)
 }
 END_TEST
 
+/* The value grows sixfold when escaped and leaves no room for the pair behind it. */
+START_TEST(pairs_without_room_are_left_out_and_missed)
+{
+    char text[1500];
+    const char *line;
+
+    memset(text, '\x01', sizeof text - 1);
+    text[sizeof text - 1] = 0;
+    log_event(LOG_INFO, "x.y", "a=%s last=1", text);
+    line = logged();
+    ck_assert_ptr_null(strstr(line, "last="));
+    ck_assert_ptr_nonnull(strstr(line, "\\u0001...\" cut=true\n"));
+}
+END_TEST
+
+/* Every length around the limit, byte by byte: \x01 takes six in the line, x one. */
+START_TEST(lines_of_every_length_near_the_limit_are_whole)
+{
+    for (int n = 3700; n < PIPE_BUF; n++) {
+        char text[1024] = "";
+        const char *line;
+        json_t *doc;
+
+        memset(text, '\x01', (size_t)n / 6);
+        memset(text + n / 6, 'x', (size_t)n % 6);
+        log_setup("t", LOG_INFO, (enum log_format)_i);
+        log_event(LOG_INFO, "x.y", "a=%s b=1 cc=\"2\" ddd", text);
+        line = logged();
+        ck_assert_uint_le(strlen(line), PIPE_BUF);
+        ck_assert_int_eq(line[strlen(line) - 1], '\n');
+        if (_i == LOG_LOGFMT)
+            continue;
+        doc = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+        ck_assert_msg(doc != NULL, "%d: %s", n, line);
+        json_decref(doc);
+    }
+}
+END_TEST
+
 START_TEST(a_journal_gets_priorities_and_no_time)
 {
     struct stat st;
@@ -272,9 +311,16 @@ END_TEST
 
 START_TEST(errno_survives_a_log_line)
 {
+    int saved = dup(STDERR_FILENO);
+    int after;
+
+    close(STDERR_FILENO);
     errno = EAGAIN;
-    log_event(LOG_INFO, "x.y", "a=1");
-    ck_assert_int_eq(errno, EAGAIN);
+    log_event(LOG_INFO, "x.y", "a=1"); /* the write fails with EBADF */
+    after = errno;
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    ck_assert_int_eq(after, EAGAIN);
 }
 END_TEST
 
@@ -336,6 +382,9 @@ Suite *test_log(void)
     tcase_add_test(tc, an_err_is_logged_with_code_and_message);
     tcase_add_loop_test(tc, long_lines_stay_whole_and_say_that_they_were_cut, 0,
                         (int)ARRAY_LEN(fillers));
+    tcase_add_test(tc, pairs_without_room_are_left_out_and_missed);
+    tcase_add_loop_test(tc, lines_of_every_length_near_the_limit_are_whole, LOG_LOGFMT,
+                        LOG_JSON + 1);
     tcase_add_test(tc, a_journal_gets_priorities_and_no_time);
     tcase_add_test(tc, errno_survives_a_log_line);
     tcase_add_test(tc, eight_quotes_live_at_once);
