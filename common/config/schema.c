@@ -68,7 +68,9 @@ static bool is_a_choice(const struct schema_node *node, const json_t *v)
         return false;
     if (!node->choices)
         return true;
-    json_array_foreach(node->choices, i, choice) if (same(choice, v)) return true;
+    json_array_foreach (node->choices, i, choice)
+        if (same(choice, v))
+            return true;
     return false;
 }
 
@@ -193,12 +195,9 @@ static bool check_object(struct walk *w, const struct schema_node *node, const j
                 return false;
         }
     }
-    json_array_foreach(
-        node->required, i,
-        name) if (!json_object_get(v,
-                                   json_string_value(
-                                       name))) return schema_say_missing(FAILURE(w, node, v, at),
-                                                                         json_string_value(name));
+    json_array_foreach (node->required, i, name)
+        if (!json_object_get(v, json_string_value(name)))
+            return schema_say_missing(FAILURE(w, node, v, at), json_string_value(name));
     if (json_object_size(v) > node->max_properties)
         return schema_say_count(FAILURE(w, node, v, at), 0, node->max_properties, "members",
                                 json_object_size(v));

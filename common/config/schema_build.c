@@ -82,8 +82,7 @@ static bool read_type(struct builder *b, struct schema_node *node, const json_t 
         node->types = type_bit(v);
         return node->types || fail(b, "not the name of a type");
     }
-    json_array_foreach(v, i, name)
-    {
+    json_array_foreach (v, i, name) {
         if (!type_bit(name))
             return fail(b, "not the names of types");
         node->types |= type_bit(name);
@@ -167,7 +166,9 @@ static bool read_required(struct builder *b, struct schema_node *node, const jso
     node->required = v;
     if (!json_is_array(v))
         return fail(b, "not a list of names");
-    json_array_foreach(v, i, name) if (!json_is_string(name)) return fail(b, "not a list of names");
+    json_array_foreach (v, i, name)
+        if (!json_is_string(name))
+            return fail(b, "not a list of names");
     return true;
 }
 
@@ -190,8 +191,7 @@ static bool read_properties(struct builder *b, struct schema_node *node, const j
         return fail(b, "not an object");
     node->properties = xcalloc(count + 1, sizeof *node->properties);
     node->names = xcalloc(count + 1, sizeof *node->names);
-    json_object_foreach((json_t *)(uintptr_t)v, name, json)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)v, name, json) {
         struct schema_property *p = &node->properties[i];
 
         *p = (struct schema_property){.name = name, .n = strlen(name)};
@@ -212,8 +212,7 @@ static bool read_pattern_properties(struct builder *b, struct schema_node *node,
     if (!json_is_object(v))
         return fail(b, "not an object");
     node->pattern_properties = xcalloc(json_object_size(v) + 1, sizeof *node->pattern_properties);
-    json_object_foreach((json_t *)(uintptr_t)v, text, json)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)v, text, json) {
         struct schema_pattern_property *p = &node->pattern_properties[node->pattern_count];
 
         if (!schema_pattern_init(&p->pattern, text))
@@ -233,8 +232,9 @@ static bool read_list(struct builder *b, const json_t *v, struct schema_nodes *r
     if (json_array_size(v) == 0)
         return fail(b, "not a list of schemas");
     ret->items = xcalloc(json_array_size(v), sizeof(struct schema_node *));
-    json_array_foreach(v, i, json) if (!build(b, json, &ret->items[ret->count++])) return err_wrap(
-        b->err, "[%zu]", i);
+    json_array_foreach (v, i, json)
+        if (!build(b, json, &ret->items[ret->count++]))
+            return err_wrap(b->err, "[%zu]", i);
     return true;
 }
 
@@ -269,8 +269,7 @@ static bool read_ref(struct builder *b, struct schema_node *node, const json_t *
 
     if (strncmp(text, start, sizeof start - 1) != 0)
         return fail(b, "not of the form #/$defs/NAME");
-    json_object_foreach((json_t *)(uintptr_t)b->defs, name, json)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)b->defs, name, json) {
         if (strcmp(name, text + sizeof start - 1) == 0)
             node->ref = b->def_nodes[i];
         i++;
@@ -347,8 +346,9 @@ static bool fill(struct builder *b, const json_t *json, struct schema_node *node
     }
     if (!json_is_object(json))
         return fail(b, "not a schema (an object, true or false)");
-    json_object_foreach((json_t *)(uintptr_t)json, name,
-                        v) if (!read_keyword(b, node, name, v)) return err_wrap(b->err, "%s", name);
+    json_object_foreach ((json_t *)(uintptr_t)json, name, v)
+        if (!read_keyword(b, node, name, v))
+            return err_wrap(b->err, "%s", name);
     return true;
 }
 
@@ -358,11 +358,12 @@ static bool build_all(struct builder *b)
     const char *name;
     json_t *json;
 
-    json_object_foreach((json_t *)(uintptr_t)b->defs, name, json) b->def_nodes[i++] = new_node(b);
+    json_object_foreach ((json_t *)(uintptr_t)b->defs, name, json)
+        b->def_nodes[i++] = new_node(b);
     i = 0;
-    json_object_foreach(
-        (json_t *)(uintptr_t)b->defs, name,
-        json) if (!fill(b, json, b->def_nodes[i++])) return err_wrap(b->err, "$defs: %s", name);
+    json_object_foreach ((json_t *)(uintptr_t)b->defs, name, json)
+        if (!fill(b, json, b->def_nodes[i++]))
+            return err_wrap(b->err, "$defs: %s", name);
     return build(b, b->schema->json, &b->schema->root);
 }
 

@@ -244,8 +244,7 @@ bool schema_say_choices(const struct schema_failure *f)
     if (!f->err)
         return false;
     put(&t, json_array_size(f->node->choices) > 1 ? "expected one of " : "expected ");
-    json_array_foreach(f->node->choices, i, choice)
-    {
+    json_array_foreach (f->node->choices, i, choice) {
         put(&t, i ? ", " : "");
         put_choice(&t, choice);
     }

@@ -430,8 +430,7 @@ START_TEST(every_example_of_a_built_type_is_accepted_and_the_others_are_refused_
     json_t *example;
     size_t i;
 
-    json_array_foreach(json_object_get(schema, "examples"), i, example)
-    {
+    json_array_foreach (json_object_get(schema, "examples"), i, example) {
         const char *type = json_string_value(json_object_get(example, "type"));
         bool later = job_type_flags(job_type_of(type, strlen(type))) & JOB_LATER;
         char *text = json_dumps(example, JSON_INDENT(i % 3));

@@ -315,8 +315,9 @@ START_TEST(every_example_fits_its_schema)
 
     ck_assert_msg(s != NULL, "%s: %s", ours[_i].name, err.msg);
     ck_assert_uint_ge(json_array_size(json_object_get(json, "examples")), 5);
-    json_array_foreach(json_object_get(json, "examples"), i, example) ck_assert_msg(
-        schema_check(s, example, &err), "%s, example %zu: %s", ours[_i].name, i, err.msg);
+    json_array_foreach (json_object_get(json, "examples"), i, example)
+        ck_assert_msg(schema_check(s, example, &err), "%s, example %zu: %s", ours[_i].name, i,
+                      err.msg);
     json_decref(json);
     schema_free(s);
 }
@@ -332,10 +333,8 @@ START_TEST(every_required_member_is_missed_and_every_other_refused)
     json_t *example, *name;
     size_t i, k;
 
-    json_array_foreach(json_object_get(json, "examples"), i, example)
-    {
-        json_array_foreach(json_object_get(json, "required"), k, name)
-        {
+    json_array_foreach (json_object_get(json, "examples"), i, example) {
+        json_array_foreach (json_object_get(json, "required"), k, name) {
             json_t *copy = json_copy(example);
 
             json_object_del(copy, json_string_value(name));
