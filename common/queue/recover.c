@@ -115,29 +115,36 @@ static void end_job(struct recover *v, struct settle *ends, const char *id,
     v->report.ended++;
 }
 
-static void recover_job(struct recover *v, struct settle *back, struct settle *ends, const char *id,
-                        struct span bytes)
+/* Claimed, and not started when the worker died: only the hint must go back to a list.  A hint too
+ * many does no harm. */
+static void recover_claimed(struct recover *v, struct settle *back, const char *id,
+                            const struct record *rec)
 {
-    struct record rec;
-    struct job job;
+    int64_t wait = rec->due_ms - clock_wall_ms();
+    const struct defer d = {
+        .id = id, .held = rec, .next = *rec, .front = true, .delay_ms = wait > 0 ? wait : 0};
+
+    settle_defer(back, &d, NULL);
+    v->report.given_back++;
+}
+
+static void recover_active(struct recover *v, struct settle *back, struct settle *ends,
+                           const char *id, const struct record *rec, const struct job *job)
+{
+    bool blamed = v->o.blame && !strcmp(v->o.blame, id);
     struct cost_event lost;
     const struct cost_event *cost = NULL;
-    bool blamed = v->o.blame && !strcmp(v->o.blame, id);
 
-    if (!record_read(bytes.p, bytes.n, &rec) || rec.state != JOB_STATE_ACTIVE ||
-        strncmp(rec.token, work_tag(v->o.worker), WORKER_TAG) != 0 ||
-        !job_read(record_doc(&rec, bytes.p, bytes.n), &v->defaults, &job))
-        return;
-    if (cost_of_lost_job(&lost, id, &rec, &job, &v->o.cfg->models, clock_wall_ms()))
+    if (cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms()))
         cost = &lost;
-    if (blamed && rec.crashes + 1 >= v->o.cfg->retry_max_crashes) {
-        end_job(v, ends, id, &rec, &job, cost, ERR_POISON);
-    } else if (rec.cancel_asked) {
-        end_job(v, ends, id, &rec, &job, cost, ERR_CANCELLED);
+    if (blamed && rec->crashes + 1 >= v->o.cfg->retry_max_crashes) {
+        end_job(v, ends, id, rec, job, cost, ERR_POISON);
+    } else if (rec->cancel_asked) {
+        end_job(v, ends, id, rec, job, cost, ERR_CANCELLED);
     } else {
         struct defer d = {.id = id,
-                          .held = &rec,
-                          .next = rec,
+                          .held = rec,
+                          .next = *rec,
                           .front = true,
                           .costs = cost,
                           .cost_count = cost != NULL};
@@ -146,6 +153,22 @@ static void recover_job(struct recover *v, struct settle *back, struct settle *e
         settle_defer(back, &d, NULL);
         v->report.given_back++;
     }
+}
+
+static void recover_job(struct recover *v, struct settle *back, struct settle *ends, const char *id,
+                        struct span bytes)
+{
+    struct record rec;
+    struct job job;
+
+    if (!record_read(bytes.p, bytes.n, &rec))
+        return;
+    if (rec.state == JOB_STATE_READY)
+        recover_claimed(v, back, id, &rec);
+    else if (rec.state == JOB_STATE_ACTIVE &&
+             !strncmp(rec.token, work_tag(v->o.worker), WORKER_TAG) &&
+             job_read(record_doc(&rec, bytes.p, bytes.n), &v->defaults, &job))
+        recover_active(v, back, ends, id, &rec, &job);
 }
 
 /* ---- chunks ---- */
