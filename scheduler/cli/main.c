@@ -38,15 +38,6 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-int cli_usage(const struct cli *c)
-{
-    const struct command *cmd = find(c->command);
-
-    if (cmd)
-        fprintf(stderr, "usage: flotilla %s %s\n  %s\n", cmd->name, cmd->args, cmd->text);
-    return CLI_USAGE;
-}
-
 /* Connect only when the command needs it; a bad configuration is told by `config check` and
  * `doctor` themselves. */
 static int run(struct cli *c, const struct command *cmd)

@@ -50,6 +50,21 @@ bool cli_flag(struct cli *c, const char *name)
     return false;
 }
 
+/* Here and not in main.c, so that the commands can be linked without it. */
+int cli_usage(const struct cli *c)
+{
+    static const char *const usages[][3] = {
+#define X(symbol, name, args, flags, text) {name, args, text},
+#include "scheduler/cli/commands.def"
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(usages); i++)
+        if (!strcmp(usages[i][0], c->command))
+            fprintf(stderr, "usage: flotilla %s %s\n  %s\n", usages[i][0], usages[i][1],
+                    usages[i][2]);
+    return CLI_USAGE;
+}
+
 int cli_fail(int status, const char *fmt, ...)
 {
     va_list ap;
