@@ -37,6 +37,26 @@ START_TEST(chat_jobs_are_answered_and_paid_once)
 }
 END_TEST
 
+START_TEST(the_command_line_submits_and_waits)
+{
+    struct world *w = world_new();
+    struct cli cli;
+
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    cli = world_cli_input(w, "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{}}", "submit", "-f", "-",
+                          "--wait", "--json");
+    ck_assert_msg(cli.exit_code == 0, "%d: %s", cli.exit_code, cli.err);
+    ck_assert_str_eq(world_string_at(world_json(w, cli.out), "status"), "completed");
+    cli = world_cli(w, "queues", "--json");
+    ck_assert_msg(cli.exit_code == 0, "%d: %s", cli.exit_code, cli.err);
+    world_json(w, cli.out);
+    cli = world_cli(w, "job", "no-such-job");
+    ck_assert_int_eq(cli.exit_code, 4);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(programs_stop_cleanly_when_told)
 {
     struct world *w = world_new(.simulator = true);
@@ -63,6 +83,7 @@ Suite *test_smoke(void)
 
     tcase_add_test(tc, a_noop_job_goes_through);
     tcase_add_test(tc, chat_jobs_are_answered_and_paid_once);
+    tcase_add_test(tc, the_command_line_submits_and_waits);
     tcase_add_test(tc, programs_stop_cleanly_when_told);
     suite_add_tcase(s, tc);
     return s;
