@@ -242,8 +242,7 @@ static void print_costs(const char *by, json_t *rows)
     const char *name;
     json_t *row;
 
-    json_object_foreach(rows, name, row)
-    {
+    json_object_foreach (rows, name, row) {
         cli_table_cell(t, "%s", name);
         cli_table_cell(t, "%s", cli_usd(int_of(row, "cost")));
         cli_table_cell(t, "%lld", (long long)int_of(row, "calls"));
