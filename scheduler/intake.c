@@ -164,7 +164,8 @@ static void on_moved(void *arg, const struct reply *reply, const struct err *err
     }
     if (!i->running)
         return;
-    if (entry.p && !i->busy && redis_is_ready(i->s->redis)) {
+    if (entry.n && !i->busy &&
+        redis_is_ready(i->s->redis)) { /* an empty one cannot be dropped by value */
         batch = submit_new(&i->s->keys);
         check_entry(i, batch, entry);
         send_submit(i, batch, 0, entry);

@@ -89,13 +89,13 @@ struct run *run_new(struct process *p, const char *id, struct span record, const
     memcpy(r->bytes, record.p, record.n);
     r->bytes[record.n] = '\0';
     r->bytes_n = record.n;
-    if (!record_read(r->bytes, r->bytes_n, &r->held) || run_find(p, id) ||
-        !job_read(record_doc(&r->held, r->bytes, r->bytes_n), &p->defaults, &r->job)) {
+    if (!record_read(r->bytes, r->bytes_n, &r->held) || run_find(p, id)) {
         log_event(LOG_ERROR, "record.damaged", "job=%s bytes=%zu", id, record.n);
         free(r->bytes);
         free(r);
         return NULL;
     }
+    r->damaged = !job_read(record_doc(&r->held, r->bytes, r->bytes_n), &p->defaults, &r->job);
     mine = r->held.state == JOB_STATE_ACTIVE; /* the answer to an equal start was lost */
     r->held.state = JOB_STATE_ACTIVE;
     if (!mine) {
@@ -332,6 +332,13 @@ void run_go(struct run *r)
 {
     if (r->p->draining) {
         run_give_back(r);
+        return;
+    }
+    if (r->damaged) {
+        struct failure f = {.server_wait_ms = -1};
+
+        err_set(&f.err, ERR_INVALID, "the stored document cannot be read");
+        run_fail(r, &f);
         return;
     }
     if (r->held.expires_ms && r->started_ms >= r->held.expires_ms && is_first_start(r)) {

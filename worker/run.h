@@ -58,6 +58,7 @@ struct run {
     bool fenced;    /* taken away from us: outcomes are written only for their costs */
     bool slot;      /* it occupies a slot */
     bool ended;     /* an outcome is on its way; the code is not entered again */
+    bool damaged;   /* the document cannot be read: it only ends */
     bool cancelled; /* cancel was asked */
     /* what the result will say */
     struct span model; /* text; must live as long as the run */

@@ -15,7 +15,8 @@
 #include "common/core/base.h"
 #include "common/core/buf.h"
 
-#define JSON_MAX_DEPTH 64
+#define JSON_MAX_DEPTH 64 /* of what comes from outside: json_valid */
+#define JSON_OWN_DEPTH 96 /* of documents of ours, which wrap such values: reading */
 #define JSON_MAX_WANTS 64
 
 /* Check that p[0..n) is exactly one JSON value (with white space around). */

@@ -79,7 +79,7 @@ bool json_next(struct json_iter *it)
     it->first = false;
     if (it->close == '}' && !next_key(it))
         return end_walk(it, true);
-    if (!(p = json_skip_value(it->p, it->end, JSON_MAX_DEPTH - 1)))
+    if (!(p = json_skip_value(it->p, it->end, JSON_OWN_DEPTH - 1)))
         return end_walk(it, true);
     it->value = (struct span){it->p, (size_t)(p - it->p)};
     it->p = p;

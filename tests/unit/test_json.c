@@ -238,12 +238,12 @@ START_TEST(depth_is_limited)
 
     ck_assert(json_valid(text, nest(text, JSON_MAX_DEPTH)));
     ck_assert(!json_valid(text, nest(text, JSON_MAX_DEPTH + 1)));
-    n = nest(text, JSON_MAX_DEPTH);
+    n = nest(text, JSON_OWN_DEPTH);
     ck_assert(json_iter_init(&it, text, n));
     ck_assert(json_next(&it));
     ck_assert(!json_next(&it));
     ck_assert(!it.bad);
-    n = nest(text, JSON_MAX_DEPTH + 1);
+    n = nest(text, JSON_OWN_DEPTH + 1);
     ck_assert(json_iter_init(&it, text, n));
     ck_assert(!json_next(&it));
     ck_assert(it.bad);
