@@ -13,6 +13,7 @@
 #include "common/core/xalloc.h"
 #include "common/queue/recover.h"
 #include "common/queue/scripts.h"
+#include "scheduler/consumers.h"
 #include "scheduler/scheduler.h"
 
 enum { MEMORY_MS = 1000 };
@@ -190,6 +191,7 @@ static void sweep(void *arg)
 
     h->sweep = loop_after(h->s->loop, h->s->cfg->scheduler_sweep_ms, sweep, h);
     trim(h);
+    consumers_check(h->s);
     scan(h, "0");
 }
 

@@ -73,4 +73,7 @@ void config_show(const struct config *c, struct buf *out, bool json);
 /* What differs, as comma-separated keys: those that a reload changes, and those that need a restart. */
 void config_diff(const struct config *old, const struct config *new_, struct buf *changed, struct buf *restart);
 
+/* After config_diff at a reload: rows that need a restart keep the old value in fresh. */
+void config_keep_boot(struct config *fresh, const struct config *old);
+
 #endif

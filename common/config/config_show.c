@@ -306,3 +306,22 @@ void config_diff(const struct config *old, const struct config *new_, struct buf
     if (!same_list(old, new_, LIST_MODELS))
         add_name(changed, config_list_names[LIST_MODELS]);
 }
+
+void config_keep_boot(struct config *fresh, const struct config *old)
+{
+    struct err err;
+    struct buf text = BUF(65536);
+
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *s = &config_settings[i];
+
+        if (!(s->flags & BOOT) || setting_equal(old, fresh, s))
+            continue;
+        buf_clear(&text);
+        setting_text(old, s, &text);
+        if (!setting_set(fresh, s, text.n ? text.p : "", &err))
+            continue; /* it was accepted before */
+        fresh->origins->of[i] = old->origins->of[i];
+    }
+    buf_done(&text);
+}

@@ -89,6 +89,7 @@ bool program_reload(struct config **cfg)
               log_quote(changed.n ? changed.p : ""), log_quote(restart.n ? restart.p : ""));
     buf_done(&changed);
     buf_done(&restart);
+    config_keep_boot(fresh, *cfg);
     program_log(loaded_name, fresh);
     *cfg = fresh;
     return true;
