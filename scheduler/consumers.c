@@ -1,88 +1,69 @@
 /* consumers.c - see consumers.h.
  *
- * Redis 7 keeps `max-deleted-entry-id` for a stream and `last-delivered-id`
- * for each of its groups; nothing else needs to be remembered. */
+ * Redis 7 counts the entries ever added to a stream and those that each group
+ * has read.  What was added and is not there any more was trimmed, oldest
+ * first; so a group that read fewer than that has missed some.  (A group made
+ * in the middle of a stream has no count until Redis can tell; it is skipped.) */
 #include "scheduler/consumers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
 struct check {
     struct scheduler *s;
-    char deleted[64];
+    int64_t trimmed;
 };
 
-static void read_id(struct span id, int64_t *ms, int64_t *seq)
-{
-    const char *dash = id.p ? memchr(id.p, '-', id.n) : NULL;
-    size_t n = dash ? (size_t)(dash - id.p) : id.n;
-
-    *ms = *seq = 0;
-    if (!id.p || !parse_int64(id.p, n, 0, INT64_MAX, ms) ||
-        (dash && !parse_int64(dash + 1, id.n - n - 1, 0, INT64_MAX, seq)))
-        *ms = *seq = 0;
-}
-
-int consumers_compare(struct span a, struct span b)
-{
-    int64_t ams, aseq, bms, bseq;
-
-    read_id(a, &ams, &aseq);
-    read_id(b, &bms, &bseq);
-    if (ams != bms)
-        return ams < bms ? -1 : 1;
-    return aseq < bseq ? -1 : aseq > bseq;
-}
-
 /* A flat list of names and values. */
-static struct span member(const struct reply *flat, const char *name)
+static const struct reply *member(const struct reply *flat, const char *name)
 {
     for (size_t i = 0; i + 1 < reply_count(flat); i += 2)
         if (reply_is(reply_at(flat, i), name))
-            return reply_span(reply_at(flat, i + 1));
-    return (struct span){NULL, 0};
+            return reply_at(flat, i + 1);
+    return NULL;
+}
+
+static void check_group(const struct check *c, const struct reply *group)
+{
+    const struct reply *read = member(group, "entries-read");
+    struct span name = reply_span(member(group, "name"));
+    char subject[128], text[300];
+
+    if (reply_type(read) != REPLY_INT || reply_int(read) >= c->trimmed)
+        return;
+    snprintf(subject, sizeof subject, "%.*s", (int)(name.n > 100 ? 100 : name.n),
+             name.p ? name.p : "");
+    snprintf(text, sizeof text,
+             "consumer group '%s' has read %" PRId64 " cost events, but the first %" PRId64
+             " were trimmed: raise retention.costs_entries, or read faster",
+             subject, reply_int(read), c->trimmed);
+    scheduler_alert(c->s, "costs_lost", subject, text);
 }
 
 static void on_groups(void *arg, const struct reply *reply, const struct err *err)
 {
     struct check *c = arg;
-    struct span deleted = {c->deleted, strlen(c->deleted)};
 
     (void)err;
-    for (size_t i = 0; i < reply_count(reply); i++) {
-        const struct reply *group = reply_at(reply, i);
-        struct span name = member(group, "name"), at = member(group, "last-delivered-id");
-        char subject[128], text[300];
-
-        if (!at.p || consumers_compare(at, deleted) >= 0)
-            continue;
-        snprintf(subject, sizeof subject, "%.*s", (int)(name.n > 100 ? 100 : name.n),
-                 name.p ? name.p : "");
-        snprintf(text, sizeof text,
-                 "consumer group '%s' stands at %.*s, but cost events up to %s were trimmed",
-                 subject, (int)at.n, at.p, c->deleted);
-        scheduler_alert(c->s, "costs_lost", subject, text);
-    }
+    for (size_t i = 0; i < reply_count(reply); i++)
+        check_group(c, reply_at(reply, i));
     free(c);
 }
 
 static void on_stream(void *arg, const struct reply *reply, const struct err *err)
 {
     struct check *c = arg;
-    struct span deleted = member(reply, "max-deleted-entry-id");
 
     (void)err;
-    snprintf(c->deleted, sizeof c->deleted, "%.*s", (int)(deleted.n < 60 ? deleted.n : 0),
-             deleted.p ? deleted.p : "");
-    if (deleted.n == 0 || !strcmp(c->deleted, "0-0")) {
+    c->trimmed = reply_int(member(reply, "entries-added")) - reply_int(member(reply, "length"));
+    if (c->trimmed > 0)
+        redis_sendv(c->s->redis, on_groups, c, "XINFO", "GROUPS", key(&c->s->keys, KEY_COSTS),
+                    NULL);
+    else
         free(c);
-        return;
-    }
-    redis_sendv(c->s->redis, on_groups, c, "XINFO", "GROUPS", key(&c->s->keys, KEY_COSTS), NULL);
 }
 
 void consumers_check(struct scheduler *s)
