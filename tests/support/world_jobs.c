@@ -257,8 +257,7 @@ static bool has_flag(json_t *cost, const char *name)
     json_t *flags = json_object_get(cost, "flags"), *flag;
     size_t i;
 
-    json_array_foreach(flags, i, flag)
-    {
+    json_array_foreach (flags, i, flag) {
         if (strcmp(json_string_value(flag), name) == 0)
             return true;
     }
@@ -271,8 +270,7 @@ struct money world_check_money(struct world *w)
     json_t *costs = world_costs(w), *cost, *seen = json_object();
     size_t i;
 
-    json_array_foreach(costs, i, cost)
-    {
+    json_array_foreach (costs, i, cost) {
         const char *event = world_string_at(cost, "event_id");
 
         if (json_object_get(seen, event))
@@ -306,8 +304,7 @@ static void append(const char *dir, const char *kind, json_t *docs)
     fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         ck_abort_msg("cannot write %s", path);
-    json_array_foreach(docs, i, doc)
-    {
+    json_array_foreach (docs, i, doc) {
         char *text = json_dumps(doc, JSON_COMPACT), *line = NULL;
         int n = asprintf(&line, "%s\n", text);
 
@@ -325,8 +322,7 @@ static json_t *webhook_docs(struct world *w)
     json_t *docs = world_own(w, json_array(), free_json), *hook;
     size_t i;
 
-    json_array_foreach(world_hooks(w), i, hook)
-    {
+    json_array_foreach (world_hooks(w), i, hook) {
         const char *body = world_string_at(hook, "body");
 
         if ((int64_t)strlen(body) == world_int_at(hook, "body_bytes"))
