@@ -100,8 +100,8 @@ static int64_t messages_bytes(struct span messages, int64_t *others)
 
 /* ---- likely ---- */
 
-/* A string, a number (a token), an object (of strings), or an array of these, each rounded up by
- * itself. */
+/* A string, an object (as it is written), a number (a token), or an array of these, each rounded up
+ * by itself. */
 static int64_t tokens_each(struct span v, int depth)
 {
     struct json_iter it;
@@ -109,7 +109,9 @@ static int64_t tokens_each(struct span v, int depth)
 
     if (is_number(v))
         return 1;
-    if (!v.n || (*v.p != '[' && *v.p != '{') || !depth || !json_iter_init(&it, v.p, v.n))
+    if (v.n && *v.p == '{')
+        return tokens((int64_t)v.n);
+    if (!v.n || *v.p != '[' || !depth || !json_iter_init(&it, v.p, v.n))
         return tokens(text_bytes(v));
     while (json_next(&it))
         n += tokens_each(it.value, depth - 1);

@@ -133,34 +133,34 @@ END_TEST
 
 static const struct {
     enum image_unit unit;
+    unsigned flags;
     int64_t price;
     const char *body;
     int64_t came, nanousd, units;
     const char *unit_name;
-    unsigned flags;
 } images[] = {
-    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":1000,\"height\":1000}", 0, 2700000, 1000, "megapixels",
-     0},
-    {IMAGE_MEGAPIXEL, 2700000, "{\"prompt\":\"p\"}", 0, 2831155, 1049, "megapixels",
-     0}, /* 1024 x 1024 */
-    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":512,\"height\":512,\"n\":4}", 0, 2831155, 1049,
-     "megapixels", 0},
-    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":512,\"height\":512,\"n\":4}", 2, 1415578, 524,
-     "megapixels", 0},
-    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":512,\"height\":512,\"steps\":40}", 0, 707789, 262,
-     "megapixels", 0},
-    {IMAGE_MEGAPIXEL, 1, "{\"width\":1000,\"height\":500}", 0, 1, 500, "megapixels",
-     0}, /* half up */
-    {IMAGE_MEGAPIXEL, 1, "{\"width\":1000,\"height\":499}", 0, 0, 499, "megapixels", 0},
-    {IMAGE_MEGAPIXEL, 2700000, "{\"width\":-1,\"height\":\"x\",\"n\":0}", 0, 2831155, 1049,
-     "megapixels", 0},
-    {IMAGE_MEGAPIXEL, INT64_MAX,
+    {IMAGE_MEGAPIXEL, 0, 2700000, "{\"width\":1000,\"height\":1000}", 0, 2700000, 1000,
+     "megapixels"},
+    {IMAGE_MEGAPIXEL, 0, 2700000, "{\"prompt\":\"p\"}", 0, 2831155, 1049,
+     "megapixels"}, /* 1024 x 1024 */
+    {IMAGE_MEGAPIXEL, 0, 2700000, "{\"width\":512,\"height\":512,\"n\":4}", 0, 2831155, 1049,
+     "megapixels"},
+    {IMAGE_MEGAPIXEL, 0, 2700000, "{\"width\":512,\"height\":512,\"n\":4}", 2, 1415578, 524,
+     "megapixels"},
+    {IMAGE_MEGAPIXEL, 0, 2700000, "{\"width\":512,\"height\":512,\"steps\":40}", 0, 707789, 262,
+     "megapixels"},
+    {IMAGE_MEGAPIXEL, 0, 1, "{\"width\":1000,\"height\":500}", 0, 1, 500,
+     "megapixels"}, /* half up */
+    {IMAGE_MEGAPIXEL, 0, 1, "{\"width\":1000,\"height\":499}", 0, 0, 499, "megapixels"},
+    {IMAGE_MEGAPIXEL, 0, 2700000, "{\"width\":-1,\"height\":\"x\",\"n\":0}", 0, 2831155, 1049,
+     "megapixels"},
+    {IMAGE_MEGAPIXEL, 0, INT64_MAX,
      "{\"width\":9000000000000000000,\"height\":9000000000000000000,\"n\":9000000000000000000}", 0,
-     INT64_MAX, 10000000000000, "megapixels", 0},
-    {IMAGE_PIECE, 15400000, "{\"n\":3}", 0, 46200000, 3, "images", 0},
-    {IMAGE_PIECE, 15400000, "{\"n\":3}", 1, 15400000, 1, "images", 0},
-    {IMAGE_PIECE, -1, "{\"n\":3}", 0, 0, 3, "images", COST_UNPRICED},
-    {IMAGE_NONE, 5, "{\"n\":3}", 0, 0, 3, "images", COST_UNPRICED},
+     INT64_MAX, 10000000000000, "megapixels"},
+    {IMAGE_PIECE, 0, 15400000, "{\"n\":3}", 0, 46200000, 3, "images"},
+    {IMAGE_PIECE, 0, 15400000, "{\"n\":3}", 1, 15400000, 1, "images"},
+    {IMAGE_PIECE, COST_UNPRICED, -1, "{\"n\":3}", 0, 0, 3, "images"},
+    {IMAGE_NONE, COST_UNPRICED, 5, "{\"n\":3}", 0, 0, 3, "images"},
 };
 
 START_TEST(images_cost_by_pixel_or_by_piece)
@@ -283,7 +283,7 @@ START_TEST(finds_the_price_of_a_model_whose_name_is_escaped)
 
     ck_assert_str_eq(e.model.p, "openai/gpt-oss-20b");
     ck_assert_uint_eq(e.cost.flags, COST_UNCONFIRMED);
-    ck_assert_int_gt(e.cost.estimate_nanousd, 4096 * 200);
+    ck_assert_int_gt(e.cost.estimate_nanousd, INT64_C(4096) * 200);
     model_table_done(&models);
 }
 END_TEST

@@ -19,123 +19,125 @@ static const char html[] =
 
 static const struct {
     int status;
-    const char *body;
     enum err_kind kind;
-    const char *code, *message;
+    const char *body, *code, *message;
 } refusals[] = {
     /* every status */
-    {300, "", ERR_BAD_ANSWER, "", "an empty answer"},
-    {302, "", ERR_BAD_ANSWER, "", "an empty answer"},
-    {304, "", ERR_BAD_ANSWER, "", "an empty answer"},
-    {400, "{\"error\":{\"message\":\"no\"}}", ERR_BAD_REQUEST, "", "no"},
-    {401, "{\"error\":{\"message\":\"no\"}}", ERR_BAD_KEY, "", "no"},
-    {402, "{\"error\":{\"message\":\"no\"}}", ERR_NO_CREDIT, "", "no"},
-    {403, "{\"error\":{\"message\":\"no\"}}", ERR_FORBIDDEN, "", "no"},
-    {404, "{\"error\":{\"message\":\"no\"}}", ERR_PROVIDER_NOT_FOUND, "", "no"},
-    {405, "", ERR_BAD_REQUEST, "", "an empty answer"},
-    {408, "", ERR_REQUEST_TIMEOUT, "", "an empty answer"},
-    {409, "", ERR_REQUEST_TIMEOUT, "", "an empty answer"},
-    {410, "", ERR_BAD_REQUEST, "", "an empty answer"},
-    {413, "", ERR_BODY_TOO_LARGE, "", "an empty answer"},
-    {418, "", ERR_BAD_REQUEST, "", "an empty answer"},
-    {422, "", ERR_BAD_REQUEST, "", "an empty answer"},
-    {429, "", ERR_RATE_LIMITED, "", "an empty answer"},
-    {451, "", ERR_BAD_REQUEST, "", "an empty answer"},
-    {499, "", ERR_BAD_REQUEST, "", "an empty answer"},
-    {500, "", ERR_SERVER_ERROR, "", "an empty answer"},
-    {501, "", ERR_SERVER_ERROR, "", "an empty answer"},
-    {502, "", ERR_GATEWAY, "", "an empty answer"},
-    {503, "", ERR_OVERLOADED, "", "an empty answer"},
-    {504, "", ERR_GATEWAY, "", "an empty answer"},
-    {505, "", ERR_SERVER_ERROR, "", "an empty answer"},
-    {520, "", ERR_GATEWAY, "", "an empty answer"},
-    {521, "", ERR_GATEWAY, "", "an empty answer"},
-    {522, "", ERR_GATEWAY, "", "an empty answer"},
-    {523, "", ERR_GATEWAY, "", "an empty answer"},
-    {524, "", ERR_GATEWAY, "", "an empty answer"},
-    {525, "", ERR_SERVER_ERROR, "", "an empty answer"},
-    {529, "", ERR_OVERLOADED, "", "an empty answer"},
-    {599, "", ERR_SERVER_ERROR, "", "an empty answer"},
-    {600, "", ERR_BAD_ANSWER, "", "an empty answer"},
-    {100, "", ERR_BAD_ANSWER, "", "an empty answer"},
-    {0, "", ERR_BAD_ANSWER, "", "an empty answer"},
+    {300, ERR_BAD_ANSWER, "", "", "an empty answer"},
+    {302, ERR_BAD_ANSWER, "", "", "an empty answer"},
+    {304, ERR_BAD_ANSWER, "", "", "an empty answer"},
+    {400, ERR_BAD_REQUEST, "{\"error\":{\"message\":\"no\"}}", "", "no"},
+    {401, ERR_BAD_KEY, "{\"error\":{\"message\":\"no\"}}", "", "no"},
+    {402, ERR_NO_CREDIT, "{\"error\":{\"message\":\"no\"}}", "", "no"},
+    {403, ERR_FORBIDDEN, "{\"error\":{\"message\":\"no\"}}", "", "no"},
+    {404, ERR_PROVIDER_NOT_FOUND, "{\"error\":{\"message\":\"no\"}}", "", "no"},
+    {405, ERR_BAD_REQUEST, "", "", "an empty answer"},
+    {408, ERR_REQUEST_TIMEOUT, "", "", "an empty answer"},
+    {409, ERR_REQUEST_TIMEOUT, "", "", "an empty answer"},
+    {410, ERR_BAD_REQUEST, "", "", "an empty answer"},
+    {413, ERR_BODY_TOO_LARGE, "", "", "an empty answer"},
+    {418, ERR_BAD_REQUEST, "", "", "an empty answer"},
+    {422, ERR_BAD_REQUEST, "", "", "an empty answer"},
+    {429, ERR_RATE_LIMITED, "", "", "an empty answer"},
+    {451, ERR_BAD_REQUEST, "", "", "an empty answer"},
+    {499, ERR_BAD_REQUEST, "", "", "an empty answer"},
+    {500, ERR_SERVER_ERROR, "", "", "an empty answer"},
+    {501, ERR_SERVER_ERROR, "", "", "an empty answer"},
+    {502, ERR_GATEWAY, "", "", "an empty answer"},
+    {503, ERR_OVERLOADED, "", "", "an empty answer"},
+    {504, ERR_GATEWAY, "", "", "an empty answer"},
+    {505, ERR_SERVER_ERROR, "", "", "an empty answer"},
+    {520, ERR_GATEWAY, "", "", "an empty answer"},
+    {521, ERR_GATEWAY, "", "", "an empty answer"},
+    {522, ERR_GATEWAY, "", "", "an empty answer"},
+    {523, ERR_GATEWAY, "", "", "an empty answer"},
+    {524, ERR_GATEWAY, "", "", "an empty answer"},
+    {525, ERR_SERVER_ERROR, "", "", "an empty answer"},
+    {529, ERR_OVERLOADED, "", "", "an empty answer"},
+    {599, ERR_SERVER_ERROR, "", "", "an empty answer"},
+    {600, ERR_BAD_ANSWER, "", "", "an empty answer"},
+    {100, ERR_BAD_ANSWER, "", "", "an empty answer"},
+    {0, ERR_BAD_ANSWER, "", "", "an empty answer"},
     /* codes that say more */
-    {401, ERROR("Invalid API key provided.", "\"invalid_request_error\"", "\"invalid_api_key\""),
-     ERR_BAD_KEY, "invalid_api_key", "Invalid API key provided."},
-    {401, "{\"error\":{\"message\":\"Unauthorized\"}}", ERR_BAD_KEY, "", "Unauthorized"},
-    {404,
+    {401, ERR_BAD_KEY,
+     ERROR("Invalid API key provided.", "\"invalid_request_error\"", "\"invalid_api_key\""),
+     "invalid_api_key", "Invalid API key provided."},
+    {401, ERR_BAD_KEY, "{\"error\":{\"message\":\"Unauthorized\"}}", "", "Unauthorized"},
+    {404, ERR_MODEL_UNAVAILABLE,
      ERROR("Unable to access model x.", "\"invalid_request_error\"", "\"model_not_available\""),
-     ERR_MODEL_UNAVAILABLE, "model_not_available", "Unable to access model x."},
-    {400,
+     "model_not_available", "Unable to access model x."},
+    {400, ERR_MODEL_UNAVAILABLE,
      ERROR("Unable to access non-serverless model x.", "\"invalid_request_error\"",
            "\"model_not_available\""),
-     ERR_MODEL_UNAVAILABLE, "model_not_available", "Unable to access non-serverless model x."},
-    {503, ERROR("gone", "\"x\"", "\"model_not_available\""), ERR_MODEL_UNAVAILABLE,
+     "model_not_available", "Unable to access non-serverless model x."},
+    {503, ERR_MODEL_UNAVAILABLE, ERROR("gone", "\"x\"", "\"model_not_available\""),
      "model_not_available", "gone"},
-    {404, ERROR("no", "\"x\"", "\"model_not_found\""), ERR_MODEL_UNAVAILABLE, "model_not_found",
+    {404, ERR_MODEL_UNAVAILABLE, ERROR("no", "\"x\"", "\"model_not_found\""), "model_not_found",
      "no"},
-    {400, ERROR("no", "null", "\"dedicated_endpoint_not_running\""), ERR_NOT_READY,
+    {400, ERR_NOT_READY, ERROR("no", "null", "\"dedicated_endpoint_not_running\""),
      "dedicated_endpoint_not_running", "no"},
-    {400, ERROR("no", "\"endpoint_not_ready\"", "null"), ERR_NOT_READY, "endpoint_not_ready", "no"},
-    {400, ERROR("no", "\"x\"", "\"streaming_required\""), ERR_BAD_REQUEST, "streaming_required",
+    {400, ERR_NOT_READY, ERROR("no", "\"endpoint_not_ready\"", "null"), "endpoint_not_ready", "no"},
+    {400, ERR_BAD_REQUEST, ERROR("no", "\"x\"", "\"streaming_required\""), "streaming_required",
      "no"},
-    {402, ERROR("Credit limit exceeded", "\"credit_limit\"", "null"), ERR_NO_CREDIT, "credit_limit",
+    {402, ERR_NO_CREDIT, ERROR("Credit limit exceeded", "\"credit_limit\"", "null"), "credit_limit",
      "Credit limit exceeded"},
-    {429, ERROR("Credit limit exceeded", "\"credit_limit\"", "null"), ERR_NO_CREDIT, "credit_limit",
+    {429, ERR_NO_CREDIT, ERROR("Credit limit exceeded", "\"credit_limit\"", "null"), "credit_limit",
      "Credit limit exceeded"},
-    {429, ERROR("no", "\"credit_limit\"", "\"other\""), ERR_NO_CREDIT, "credit_limit", "no"},
-    {402, ERROR("no", "null", "\"insufficient_balance\""), ERR_NO_CREDIT, "insufficient_balance",
+    {429, ERR_NO_CREDIT, ERROR("no", "\"credit_limit\"", "\"other\""), "credit_limit", "no"},
+    {402, ERR_NO_CREDIT, ERROR("no", "null", "\"insufficient_balance\""), "insufficient_balance",
      "no"},
-    {429, ERROR("slow", "\"dynamic_request_limited\"", "null"), ERR_RATE_LIMITED,
+    {429, ERR_RATE_LIMITED, ERROR("slow", "\"dynamic_request_limited\"", "null"),
      "dynamic_request_limited", "slow"},
-    {429,
+    {429, ERR_RATE_LIMITED,
      "{\"error\":{\"message\":\"slow\",\"type\":\"x\",\"error_type\":\"dynamic_token_limited\"}}",
-     ERR_RATE_LIMITED, "dynamic_token_limited", "slow"},
-    {429, "{\"error_type\":\"dynamic_token_limited\",\"error\":\"slow\"}", ERR_RATE_LIMITED,
      "dynamic_token_limited", "slow"},
-    {403, ERROR("no", "null", "\"third_party_data_sharing_blocked\""), ERR_FORBIDDEN,
+    {429, ERR_RATE_LIMITED, "{\"error_type\":\"dynamic_token_limited\",\"error\":\"slow\"}",
+     "dynamic_token_limited", "slow"},
+    {403, ERR_FORBIDDEN, ERROR("no", "null", "\"third_party_data_sharing_blocked\""),
      "third_party_data_sharing_blocked", "no"},
-    {403, ERROR("no", "null", "\"endpoints_v1_create_access_disabled\""), ERR_FORBIDDEN,
+    {403, ERR_FORBIDDEN, ERROR("no", "null", "\"endpoints_v1_create_access_disabled\""),
      "endpoints_v1_create_access_disabled", "no"},
-    {503, ERROR("no", "null", "\"routing_error\""), ERR_OVERLOADED, "routing_error", "no"},
-    {500, ERROR("no", "\"server_error\"", "null"), ERR_SERVER_ERROR, "server_error", "no"},
-    {500, ERROR("no", "null", "500"), ERR_SERVER_ERROR, "500", "no"},
+    {503, ERR_OVERLOADED, ERROR("no", "null", "\"routing_error\""), "routing_error", "no"},
+    {500, ERR_SERVER_ERROR, ERROR("no", "\"server_error\"", "null"), "server_error", "no"},
+    {500, ERR_SERVER_ERROR, ERROR("no", "null", "500"), "500", "no"},
     /* too long a prompt: 403, and the 400 variant */
-    {403,
+    {403, ERR_CONTEXT_LENGTH,
      ERROR("Input token count + max_tokens parameter exceeds model context length", "\"x\"",
            "null"),
-     ERR_CONTEXT_LENGTH, "x",
-     "Input token count + max_tokens parameter exceeds model context length"},
-    {403, ERROR("no", "null", "\"context_length_exceeded\""), ERR_CONTEXT_LENGTH,
+     "x", "Input token count + max_tokens parameter exceeds model context length"},
+    {403, ERR_CONTEXT_LENGTH, ERROR("no", "null", "\"context_length_exceeded\""),
      "context_length_exceeded", "no"},
-    {400, ERROR("This model's maximum Context Length is 8193 tokens.", "\"x\"", "null"),
-     ERR_CONTEXT_LENGTH, "x", "This model's maximum Context Length is 8193 tokens."},
-    {400, ERROR("max_tokens must be positive", "\"x\"", "null"), ERR_BAD_REQUEST, "x",
+    {400, ERR_CONTEXT_LENGTH,
+     ERROR("This model's maximum Context Length is 8193 tokens.", "\"x\"", "null"), "x",
+     "This model's maximum Context Length is 8193 tokens."},
+    {400, ERR_BAD_REQUEST, ERROR("max_tokens must be positive", "\"x\"", "null"), "x",
      "max_tokens must be positive"},
-    {422, "{\"error\":{\"message\":\"`inputs` tokens + `max_new_tokens` must be <= 4097\"}}",
-     ERR_CONTEXT_LENGTH, "", "`inputs` tokens + `max_new_tokens` must be <= 4097"},
-    {500, ERROR("context length", "null", "null"), ERR_SERVER_ERROR, "", "context length"},
+    {422, ERR_CONTEXT_LENGTH,
+     "{\"error\":{\"message\":\"`inputs` tokens + `max_new_tokens` must be <= 4097\"}}", "",
+     "`inputs` tokens + `max_new_tokens` must be <= 4097"},
+    {500, ERR_SERVER_ERROR, ERROR("context length", "null", "null"), "", "context length"},
     /* shapes */
-    {400, "{\"error\":\"text\"}", ERR_BAD_REQUEST, "", "text"},
-    {400, "{\"error\":\"text\",\"code\":\"c\"}", ERR_BAD_REQUEST, "c", "text"},
-    {400, "{\"message\":\"m\",\"type\":\"t\"}", ERR_BAD_REQUEST, "t", "m"},
-    {422, "{\"detail\":\"Not good\"}", ERR_BAD_REQUEST, "", "Not good"},
-    {422,
+    {400, ERR_BAD_REQUEST, "{\"error\":\"text\"}", "", "text"},
+    {400, ERR_BAD_REQUEST, "{\"error\":\"text\",\"code\":\"c\"}", "c", "text"},
+    {400, ERR_BAD_REQUEST, "{\"message\":\"m\",\"type\":\"t\"}", "t", "m"},
+    {422, ERR_BAD_REQUEST, "{\"detail\":\"Not good\"}", "", "Not good"},
+    {422, ERR_BAD_REQUEST,
      "{\"detail\":[{\"loc\":[\"body\",\"n\"],\"msg\":\"field required\",\"type\":\"missing\"}]}",
-     ERR_BAD_REQUEST, "", "field required [\"body\",\"n\"]"},
-    {422, "{\"detail\":[{\"msg\":\"field required\",\"input\":\"a prompt\"}]}", ERR_BAD_REQUEST, "",
+     "", "field required [\"body\",\"n\"]"},
+    {422, ERR_BAD_REQUEST, "{\"detail\":[{\"msg\":\"field required\",\"input\":\"a prompt\"}]}", "",
      "field required"},
-    {500, "{\"error\":{}}", ERR_SERVER_ERROR, "", "an error without a message"},
-    {500, "{\"error\":null}", ERR_SERVER_ERROR, "", "an error without a message"},
-    {500, "{\"error\":true,\"message\":\"m\"}", ERR_SERVER_ERROR, "", "m"},
-    {500, "{\"error\":{\"message\":{\"a\":1}}}", ERR_SERVER_ERROR, "", "{\"a\":1}"},
-    {500, "[1,2]", ERR_SERVER_ERROR, "", "[1,2]"},
-    {500, "{\"error\":{\"message\":\"cut", ERR_SERVER_ERROR, "", "{\"error\":{\"message\":\"cut"},
-    {500, "  \r\n ", ERR_SERVER_ERROR, "", "an empty answer"},
-    {502, " upstream\nis\tgone\x01 \xff", ERR_GATEWAY, "", "upstream\\nis\\tgone\\x01 \\xff"},
-    {502, "<html><body>Bad Gateway</body></html>", ERR_GATEWAY, "", "an HTML page of 37 bytes"},
-    {524, html, ERR_GATEWAY, "", "together.ai | 524: A timeout occurred"},
-    {500, "{\"error\":{\"message\":\"a\\u0000b\\nc\"}}", ERR_SERVER_ERROR, "", "a\\x00b\\nc"},
+    {500, ERR_SERVER_ERROR, "{\"error\":{}}", "", "an error without a message"},
+    {500, ERR_SERVER_ERROR, "{\"error\":null}", "", "an error without a message"},
+    {500, ERR_SERVER_ERROR, "{\"error\":true,\"message\":\"m\"}", "", "m"},
+    {500, ERR_SERVER_ERROR, "{\"error\":{\"message\":{\"a\":1}}}", "", "{\"a\":1}"},
+    {500, ERR_SERVER_ERROR, "[1,2]", "", "[1,2]"},
+    {500, ERR_SERVER_ERROR, "{\"error\":{\"message\":\"cut", "", "{\"error\":{\"message\":\"cut"},
+    {500, ERR_SERVER_ERROR, "  \r\n ", "", "an empty answer"},
+    {502, ERR_GATEWAY, " upstream\nis\tgone\x01 \xff", "", "upstream\\nis\\tgone\\x01 \\xff"},
+    {502, ERR_GATEWAY, "<html><body>Bad Gateway</body></html>", "", "an HTML page of 37 bytes"},
+    {502, ERR_GATEWAY, "<title></title>", "", "an HTML page of 15 bytes"},
+    {524, ERR_GATEWAY, html, "", "together.ai | 524: A timeout occurred"},
+    {500, ERR_SERVER_ERROR, "{\"error\":{\"message\":\"a\\u0000b\\nc\"}}", "", "a\\x00b\\nc"},
 };
 
 START_TEST(names_what_the_provider_refused)
@@ -169,7 +171,7 @@ START_TEST(a_message_is_one_line_and_cut_at_a_whole_character)
     size_t n = strlen(body), len;
 
     for (int i = 0; i < 500; i++, n += 3)
-        memcpy(body + n, "\xe2\x82\xac", 3); /* the euro sign */
+        snprintf(body + n, sizeof(body) - n, "\xe2\x82\xac"); /* the euro sign */
     memcpy(body + n, "\"}}", 4);
     together_reply_read(TASK_CHAT, 500, SPAN(body), &r);
     len = strlen(r.message);
@@ -186,7 +188,7 @@ START_TEST(a_code_that_is_too_long_is_no_code)
     struct together_reply r;
 
     memset(body + strlen(body), 'c', 100);
-    memcpy(body + strlen(body), "\",\"type\":\"t\"}}", 15);
+    snprintf(body + strlen(body), 100, "\",\"type\":\"t\"}}");
     together_reply_read(TASK_CHAT, 500, SPAN(body), &r);
     ck_assert_str_eq(r.provider_code, "t");
     ck_assert_int_eq(r.kind, ERR_SERVER_ERROR);
@@ -318,20 +320,20 @@ END_TEST
 
 static const struct {
     unsigned task;
+    bool usage;
     const char *body;
     int64_t images, prompt;
-    bool usage;
 } goods[] = {
-    {TASK_COMPLETION, "{\"choices\":[{\"text\":\"x\"}]}", 0, 0, false},
-    {TASK_CHAT, "{\"error\":\"\",\"choices\":[{}]}", 0, 0, false},
-    {TASK_CHAT, "{\"error\":false,\"choices\":[{\"error\":null}]}", 0, 0, false},
-    {TASK_CHAT, " {\"choices\":[{\"finish_reason\":7}],\"model\":1} \n", 0, 0, false},
-    {TASK_EMBEDDING, "{\"data\":[{\"embedding\":[0.1]}]}", 0, 0, false},
-    {TASK_EMBEDDING, "{\"data\":[{}],\"usage\":{\"prompt_tokens\":8}}", 0, 8, true},
-    {TASK_EMBEDDING, "{\"data\":[{}],\"usage\":{\"total_tokens\":8}}", 0, 8, true},
-    {TASK_IMAGE, "{\"data\":[{\"url\":\"u\"},{\"b64_json\":\"v\"}]}", 2, 0, false},
-    {TASK_RERANK, "{\"results\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":0}}", 0, 8,
-     true},
+    {TASK_COMPLETION, false, "{\"choices\":[{\"text\":\"x\"}]}", 0, 0},
+    {TASK_CHAT, false, "{\"error\":\"\",\"choices\":[{}]}", 0, 0},
+    {TASK_CHAT, false, "{\"error\":false,\"choices\":[{\"error\":null}]}", 0, 0},
+    {TASK_CHAT, false, " {\"choices\":[{\"finish_reason\":7}],\"model\":1} \n", 0, 0},
+    {TASK_EMBEDDING, false, "{\"data\":[{\"embedding\":[0.1]}]}", 0, 0},
+    {TASK_EMBEDDING, true, "{\"data\":[{}],\"usage\":{\"prompt_tokens\":8}}", 0, 8},
+    {TASK_EMBEDDING, true, "{\"data\":[{}],\"usage\":{\"total_tokens\":8}}", 0, 8},
+    {TASK_IMAGE, false, "{\"data\":[{\"url\":\"u\"},{\"b64_json\":\"v\"}]}", 2, 0},
+    {TASK_RERANK, true, "{\"results\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":0}}",
+     0, 8},
 };
 
 START_TEST(each_task_has_its_own_form_of_answer)
@@ -352,15 +354,14 @@ END_TEST
 
 static const struct {
     int status;
-    const char *error;
     enum err_kind kind;
-    const char *code, *message;
+    const char *error, *code, *message;
 } alone[] = {
-    {0, "{\"message\":\"m\",\"code\":\"invalid_model\"}", ERR_SERVER_ERROR, "invalid_model", "m"},
-    {0, "\"boom\"", ERR_SERVER_ERROR, "", "boom"},
-    {0, "null", ERR_SERVER_ERROR, "", "an error without a message"},
-    {429, "{\"message\":\"m\"}", ERR_RATE_LIMITED, "", "m"},
-    {400, "{\"message\":\"m\",\"code\":\"model_not_available\"}", ERR_MODEL_UNAVAILABLE,
+    {0, ERR_SERVER_ERROR, "{\"message\":\"m\",\"code\":\"invalid_model\"}", "invalid_model", "m"},
+    {0, ERR_SERVER_ERROR, "\"boom\"", "", "boom"},
+    {0, ERR_SERVER_ERROR, "null", "", "an error without a message"},
+    {429, ERR_RATE_LIMITED, "{\"message\":\"m\"}", "", "m"},
+    {400, ERR_MODEL_UNAVAILABLE, "{\"message\":\"m\",\"code\":\"model_not_available\"}",
      "model_not_available", "m"},
 };
 

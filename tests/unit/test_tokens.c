@@ -40,7 +40,7 @@ static const struct {
     {TASK_EMBEDDING, "{\"input\":[\"1\",\"2\",\"12345\"]}", 4}, /* each by itself */
     {TASK_EMBEDDING, "{\"input\":[[1,2,3],[4]]}", 4},
     {TASK_RERANK, "{\"query\":\"1\",\"documents\":[\"12345\",\"1\"]}", 4},
-    {TASK_RERANK, "{\"query\":\"1\",\"documents\":[{\"title\":\"12345\",\"text\":\"1\"}]}", 4},
+    {TASK_RERANK, "{\"query\":\"1\",\"documents\":[{\"title\":\"12345\",\"text\":\"1\"}]}", 8},
 };
 
 START_TEST(counts_the_text_of_a_request)

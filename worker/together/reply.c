@@ -204,7 +204,7 @@ static void set_message_text(struct together_reply *r, struct span body)
 
     while (look && strchr(" \t\r\n", *body.p) && *body.p)
         body.p++, body.n--, look--;
-    if (to) {
+    if (to && to > from + 7) {
         set_message(r, from + 7, (size_t)(to - from - 7));
     } else if (look && *body.p != '<') {
         set_message(r, body.p, body.n);
