@@ -46,10 +46,11 @@ CLI    := $(call obj,scheduler/cli)
 WORKER := $(call obj,worker worker/jobs worker/together worker/route worker/cache worker/limit worker/cost)
 SIM    := $(call obj,tests/sim)
 SUPPORT := $(call obj,tests/support)
+DEMO    := $(call obj,deploy/demo) $(B)/deploy/demo/main.o $(B)/worker/signature.o
 PROGS  := $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla $(B)/together-sim
 UNIT   := $(B)/unit
 INTEG  := $(B)/integration
-SRCS    = $(shell find common scheduler worker tests -name '*.[ch]')
+SRCS    = $(shell find common scheduler worker tests deploy -name '*.[ch]')
 CFILES  = $(filter %.c,$(SRCS))
 VERSION := 0.1.0
 CPPFLAGS += -DFLOTILLA_VERSION='"$(VERSION)"'
@@ -68,7 +69,8 @@ $(UNIT) $(INTEG): LDLIBS += $(TESTLIBS)
 $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototypes
 $(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
 $(INTEG): $(call obj,tests/integration) $(B)/tests/integration/main.o $(SUPPORT) $(call obj,common/core)
-$(PROGS) $(UNIT) $(INTEG):
+$(B)/demo: $(DEMO) $(COMMON)
+$(PROGS) $(UNIT) $(INTEG) $(B)/demo:
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -127,7 +129,7 @@ format-check: ## fail if any C file is not formatted
 	clang-format --dry-run -Werror $(SRCS)
 bench: $(PROGS) ## the benchmarks of README, side by side in one run
 	sh tests/bench/run.sh $(B)
-demo: $(PROGS) ## 500 mixed jobs through the real programs, with failures, in 30 s
+demo: $(PROGS) $(B)/demo ## 500 mixed jobs through the real programs, with failures, in 30 s
 	sh deploy/demo/demo.sh $(B)
 
 # ---- install ----------------------------------------------------------------
