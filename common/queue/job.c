@@ -13,6 +13,7 @@
  */
 #include "common/queue/job.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/config/config.h"
@@ -181,5 +182,15 @@ bool job_id_is_valid(const char *p, size_t n)
               c == '.' || c == '_' || c == '-'))
             return false;
     }
+    return true;
+}
+
+bool job_trace_header(const struct job *job, char *line, size_t size)
+{
+    size_t n = job->traceparent.n; /* with its quotes */
+
+    if (n <= 2 || n >= 100)
+        return false;
+    snprintf(line, size, "traceparent: %.*s", (int)n - 2, job->traceparent.p + 1);
     return true;
 }

@@ -46,6 +46,9 @@ struct job {
 /* One scan of a valid document.  False only when it is no object (a damaged record). */
 NODISCARD bool job_read(struct span doc, const struct job_defaults *d, struct job *ret);
 
+/* The header line "traceparent: ..." for calls on behalf of a job; false when it has none. */
+bool job_trace_header(const struct job *job, char *line, size_t size);
+
 /* The outcome of checking one intake entry. */
 struct job_checked {
     struct job job;          /* when accepted */

@@ -188,7 +188,7 @@ bool world_has_alert(struct world *w, const char *code);
 /* A value by path, "error.code" or "choices.0.text"; NULL when not there. */
 json_t *world_at(json_t *doc, const char *path);
 const char *world_string_at(json_t *doc, const char *path); /* "" when not there or no string */
-int64_t world_int_at(json_t *doc, const char *path);        /* 0 when not there or no integer */
+int64_t world_int_at(json_t *doc, const char *path);        /* 0 when not there or no number */
 
 /* ---- the universal checks --------------------------------------------------- */
 /* Exactly n different jobs have a result, each (id, run) exactly one, with an end status. */

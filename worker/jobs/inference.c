@@ -171,9 +171,9 @@ static void send(struct run *r)
 {
     struct inference *i = r->state;
     struct flight *fl = xcalloc(1, sizeof *fl);
-    char url[1024], authorization[1024];
-    const char *headers[] = {"Content-Type: application/json", "Accept: application/json", NULL,
-                             NULL};
+    char url[1024], authorization[1024], parent[128];
+    const char *headers[5] = {"Content-Type: application/json", "Accept: application/json"};
+    size_t n = 2;
     const struct http_request q = {.method = "POST",
                                    .url = url,
                                    .headers = headers,
@@ -190,8 +190,10 @@ static void send(struct run *r)
     if (i->provider->api_key) {
         snprintf(authorization, sizeof authorization, "Authorization: Bearer %s",
                  i->provider->api_key);
-        headers[2] = authorization;
+        headers[n++] = authorization;
     }
+    if (job_trace_header(&r->job, parent, sizeof parent))
+        headers[n++] = parent;
     fl->run = r;
     i->flight = fl;
     fl->call = http_send(r->p->http, &q);

@@ -158,7 +158,7 @@ static void send(struct run *r)
     struct flight *fl = xcalloc(1, sizeof *fl);
     const struct config *c = r->p->cfg;
     struct buf signature = BUF(2048);
-    char id[160], at[64], parent[128] = "";
+    char id[160], at[64], parent[128];
     const char *headers[6] = {"Content-Type: application/json", id, at};
     size_t n = 3;
     int64_t now_s = clock_wall_ms() / 1000;
@@ -179,11 +179,8 @@ static void send(struct run *r)
     sign(r, w->body, now_s, &signature);
     if (signature.n)
         headers[n++] = signature.p;
-    if (r->job.traceparent.n > 2 && r->job.traceparent.n < 100) {
-        snprintf(parent, sizeof parent, "traceparent: %.*s", (int)r->job.traceparent.n - 2,
-                 r->job.traceparent.p + 1);
+    if (job_trace_header(&r->job, parent, sizeof parent))
         headers[n++] = parent;
-    }
     headers[n] = NULL;
     fl->run = r;
     w->flight = fl;
