@@ -50,6 +50,7 @@ DEMO    := $(call obj,deploy/demo) $(B)/deploy/demo/main.o $(B)/worker/signature
 PROGS  := $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla $(B)/together-sim
 UNIT   := $(B)/unit
 INTEG  := $(B)/integration
+BENCH  := $(B)/bench
 SRCS    = $(shell find common scheduler worker tests deploy -name '*.[ch]')
 CFILES  = $(filter %.c,$(SRCS))
 VERSION := 0.1.0
@@ -65,12 +66,13 @@ $(B)/flotilla-scheduler: $(SCHED) $(B)/scheduler/main.o $(COMMON)
 $(B)/flotilla-worker:    $(WORKER) $(B)/worker/main.o $(COMMON)
 $(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(COMMON)
 $(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
-$(UNIT) $(INTEG): LDLIBS += $(TESTLIBS)
+$(UNIT) $(INTEG) $(BENCH): LDLIBS += $(TESTLIBS)
 $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototypes
 $(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
 $(INTEG): $(call obj,tests/integration) $(B)/tests/integration/main.o $(SUPPORT) $(call obj,common/core)
+$(BENCH): $(call obj,tests/bench) $(B)/tests/bench/main.o $(SUPPORT) $(call obj,common/core)
 $(B)/demo: $(DEMO) $(COMMON)
-$(PROGS) $(UNIT) $(INTEG) $(B)/demo:
+$(PROGS) $(UNIT) $(INTEG) $(BENCH) $(B)/demo:
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -100,7 +102,7 @@ $(B)/gen/suites.inc $(B)/gen/integration.inc:
 	@for t in $(notdir $(basename $(filter %.c,$^))); do echo "SUITE($$t)"; done > $@
 
 # ---- tests and checks -------------------------------------------------------
-tests: $(UNIT) $(INTEG) ## build the tests, run none
+tests: $(UNIT) $(INTEG) $(BENCH) ## build the tests, run none
 check: unit integration ## unit and integration tests
 unit: $(UNIT) ## unit tests; SUITE=test_job runs one suite
 	$(if $(SUITE),CK_RUN_SUITE=$(SUITE) )$(UNIT)
@@ -127,8 +129,8 @@ format: ## rewrite all C files with clang-format
 	clang-format -i $(SRCS)
 format-check: ## fail if any C file is not formatted
 	clang-format --dry-run -Werror $(SRCS)
-bench: $(PROGS) ## the benchmarks of README, side by side in one run
-	sh tests/bench/run.sh $(B)
+bench: $(PROGS) $(BENCH) ## the benchmarks, side by side in one run; W=drain runs those that match, QUICK=1 tries them
+	sh tests/bench/run.sh $(B) $(W)
 demo: $(PROGS) $(B)/demo ## 500 mixed jobs through the real programs, with failures, in 30 s
 	sh deploy/demo/demo.sh $(B)
 

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
@@ -36,6 +37,14 @@ void sim_ledger_reset(struct sim_ledger *l)
     l->epoch++;
 }
 
+static int64_t wall_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 struct sim_ledger_ref sim_ledger_open(struct sim_ledger *l, const char *path)
 {
     struct sim_ledger_ref ref = {.index = l->count, .epoch = l->epoch, .open = true};
@@ -48,7 +57,7 @@ struct sim_ledger_ref sim_ledger_open(struct sim_ledger *l, const char *path)
         l->cap = l->cap ? l->cap * 2 : 1024;
         l->items = xrealloc(l->items, l->cap * sizeof(*l->items));
     }
-    l->items[l->count++] = (struct sim_ledger_item){.path = path};
+    l->items[l->count++] = (struct sim_ledger_item){.path = path, .received_us = wall_us()};
     return ref;
 }
 
@@ -65,9 +74,10 @@ void sim_ledger_close(struct sim_ledger *l, struct sim_ledger_ref *ref,
         item->model->billed_nanousd += item->billed_nanousd;
     }
     if (ref->index < l->count) {
-        const char *path = l->items[ref->index].path;
+        const struct sim_ledger_item opened = l->items[ref->index];
         l->items[ref->index] = *item;
-        l->items[ref->index].path = path;
+        l->items[ref->index].path = opened.path;
+        l->items[ref->index].received_us = opened.received_us;
         l->items[ref->index].asked = item->asked && *item->asked ? xstrdup(item->asked) : NULL;
         l->items[ref->index].custom_id = xstrdup(item->custom_id);
     }
@@ -84,6 +94,7 @@ static void print_item(const struct sim_ledger_item *it, size_t seq, struct buf 
     json_add_int(out, "prompt_tokens", it->prompt_tokens);
     json_add_int(out, "completion_tokens", it->completion_tokens);
     json_add_int(out, "billed_nanousd", it->billed_nanousd);
+    json_add_int(out, "received_us", it->received_us);
     json_add_bool(out, "aborted", it->aborted);
     json_add_str(out, "custom_id", it->custom_id);
     buf_putc(out, '}');

@@ -19,6 +19,7 @@ struct sim_ledger_item {
     char *asked;     /* the model's id when it is unknown; owned; NULL or "" for none */
     char *custom_id; /* requests of a batch; owned */
     int64_t prompt_tokens, completion_tokens, billed_nanousd;
+    int64_t received_us; /* Unix time when the request had been read */
     int16_t status;
     bool aborted;
 };
@@ -40,8 +41,8 @@ struct sim_ledger_ref {
 void sim_ledger_done(struct sim_ledger *l);
 void sim_ledger_reset(struct sim_ledger *l);
 struct sim_ledger_ref sim_ledger_open(struct sim_ledger *l, const char *path);
-/* Close it.  `item` gives everything but the path; asked and custom_id are copied.  Adds to the
- * model's sums. */
+/* Close it.  `item` gives everything but the path and the time; asked and custom_id are copied.
+ * Adds to the model's sums. */
 void sim_ledger_close(struct sim_ledger *l, struct sim_ledger_ref *ref,
                       const struct sim_ledger_item *item);
 /* The document of GET /_sim/ledger; items from `since` on when with_items. */
