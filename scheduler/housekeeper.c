@@ -1,9 +1,12 @@
 /* housekeeper.c - bounds on what grows, and back-pressure before Redis is full.
  *
- * Every second: used_memory against maxmemory; above limits.memory_percent the
- * intake stops (alert `redis_memory`), below it goes on.  Every sweep_ms:
- * streams and the dead set are trimmed, and `active` sets whose worker nobody
- * knows are recovered. */
+ * Every second Redis tells about its memory.  Nothing is taken in
+ *   - while its eviction policy is another than noeviction: it would delete jobs
+ *     (alert `eviction_policy`);
+ *   - while more of maxmemory is used than limits.memory_percent (alert
+ *     `redis_memory`), until it is RELIEF_PERCENT less.
+ * Every sweep_ms: streams and the dead set are trimmed, and `active` sets whose
+ * worker nobody knows are recovered. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,32 +19,83 @@
 #include "scheduler/consumers.h"
 #include "scheduler/scheduler.h"
 
-enum { MEMORY_MS = 1000 };
+enum { MEMORY_MS = 1000, RELIEF_PERCENT = 2 };
 
 struct housekeeper {
     struct scheduler *s;
     struct loop_timer *memory, *sweep;
     bool running;
+    bool looked;      /* Redis has told about its memory since the start */
+    const char *code; /* of the alert while intake is stopped; NULL: it is not */
 };
 
 /* ---- memory ---- */
 
-static int64_t info_number(struct span info, const char *name)
+/* The text behind "name:"; {NULL, 0} when it is not there. */
+static struct span info_field(struct span info, const char *name)
 {
     size_t n = strlen(name);
-    int64_t v = 0;
 
     for (const char *p = info.p, *end = p + info.n; p && p < end;) {
         const char *nl = memchr(p, '\n', (size_t)(end - p)), *stop = nl ? nl : end;
 
         if (stop > p && stop[-1] == '\r')
             stop--;
-        if ((size_t)(stop - p) > n && !memcmp(p, name, n) && p[n] == ':' &&
-            parse_int64(p + n + 1, (size_t)(stop - p) - n - 1, 0, INT64_MAX, &v))
-            return v;
+        if ((size_t)(stop - p) > n && !memcmp(p, name, n) && p[n] == ':')
+            return (struct span){p + n + 1, (size_t)(stop - p) - n - 1};
         p = nl ? nl + 1 : end;
     }
-    return 0;
+    return (struct span){NULL, 0};
+}
+
+static int64_t info_number(struct span info, const char *name)
+{
+    struct span text = info_field(info, name);
+    int64_t v = 0;
+
+    return text.p && parse_int64(text.p, text.n, 0, INT64_MAX, &v) ? v : 0;
+}
+
+static bool evicts(struct span info, char *text, size_t size)
+{
+    static const char good[] = "noeviction";
+    struct span policy = info_field(info, "maxmemory_policy");
+
+    if (!policy.p || (policy.n == strlen(good) && !memcmp(policy.p, good, policy.n)))
+        return false;
+    snprintf(text, size,
+             "Redis's maxmemory-policy is %.*s: it would delete jobs.  Intake is stopped until "
+             "CONFIG SET maxmemory-policy noeviction",
+             (int)(policy.n > 40 ? 40 : policy.n), policy.p);
+    return true;
+}
+
+static bool is_full(const struct housekeeper *h, struct span info, char *text, size_t size)
+{
+    int64_t used = info_number(info, "used_memory"), most = info_number(info, "maxmemory");
+    int64_t percent = h->s->cfg->limits_memory_percent;
+    bool already = h->code && !strcmp(h->code, "redis_memory");
+
+    if (already && percent > RELIEF_PERCENT)
+        percent -= RELIEF_PERCENT;
+    if (most == 0 || used / 100 < most / 10000 * percent)
+        return false;
+    snprintf(text, size,
+             "Redis uses %lld of maxmemory %lld bytes: intake is stopped until it is under %lld %%",
+             (long long)used, (long long)most, (long long)percent);
+    return true;
+}
+
+static void judge(struct housekeeper *h, const char *code, const char *subject, const char *text)
+{
+    const char *before = h->code;
+
+    h->code = code;
+    intake_block(h->s->intake, code);
+    if (code && (!before || strcmp(code, before) != 0))
+        scheduler_alert(h->s, code, subject, text);
+    else if (before && !code)
+        log_event(LOG_WARN, "intake.open", "was=%s", before);
 }
 
 static void look_at_memory(void *arg);
@@ -50,25 +104,24 @@ static void on_memory(void *arg, const struct reply *reply, const struct err *er
 {
     struct housekeeper *h = arg;
     struct span info = reply_span(reply);
-    int64_t used, most;
-    char text[160];
+    char text[240];
 
-    (void)err;
     if (!h->running)
         return;
+    loop_cancel(&h->memory);
     h->memory = loop_after(h->s->loop, MEMORY_MS, look_at_memory, h);
-    if (!info.p)
+    if (!reply && err->kind == ERR_REDIS_LOST)
         return;
-    used = info_number(info, "used_memory");
-    most = info_number(info, "maxmemory");
-    if (most > 0 && used / 100 >= most / 10000 * h->s->cfg->limits_memory_percent) {
-        intake_block(h->s->intake, true);
-        snprintf(text, sizeof text, "Redis uses %lld of maxmemory %lld bytes: intake is stopped",
-                 (long long)used, (long long)most);
-        scheduler_alert(h->s, "redis_memory", "maxmemory", text);
-    } else {
-        intake_block(h->s->intake, false);
-    }
+    if (!info.p && !h->looked)
+        log_event(LOG_WARN, "memory.unknown", "msg=%s",
+                  log_quote(reply ? "INFO memory tells nothing" : err->msg));
+    h->looked = true;
+    if (evicts(info, text, sizeof text))
+        judge(h, "eviction_policy", "maxmemory-policy", text);
+    else if (is_full(h, info, text, sizeof text))
+        judge(h, "redis_memory", "maxmemory", text);
+    else
+        judge(h, NULL, NULL, NULL);
 }
 
 static void look_at_memory(void *arg)
@@ -208,6 +261,8 @@ void housekeeper_start(struct housekeeper *h)
     if (h->running)
         return;
     h->running = true;
+    h->looked = false;
+    h->code = NULL;
     h->memory = loop_after(h->s->loop, 0, look_at_memory, h);
     h->sweep = loop_after(h->s->loop, 1000, sweep, h);
 }

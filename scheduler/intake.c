@@ -9,7 +9,13 @@
  * submit that ran although its answer was lost has emptied `taken`, so nothing
  * is stored twice.  A single entry goes the short way: BLMOVE brings it, submit
  * stores it (dropping it from `taken` by value), and a take behind it in the
- * same pipeline looks for more. */
+ * same pipeline looks for more.  An entry over the limit goes the long way,
+ * where it is cut.  A wait that brought nothing ends in a take as well: the
+ * BLMOVE of a scheduler that was frozen when it lost the lease may still have
+ * moved an entry to `taken`.
+ *
+ * An error answer (a key of another type, no memory) is tried again ever more
+ * slowly, and told once. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,15 +27,18 @@
 #include "common/queue/submit.h"
 #include "scheduler/scheduler.h"
 
-enum { WAIT_MS = 5000, RETRY_MS = 200 };
+enum { WAIT_MS = 5000, RETRY_MS = 200, RETRY_MAX_MS = 5000 };
 
 struct intake {
     struct scheduler *s;
     struct job_defaults defaults;
-    bool running, blocked;
-    bool busy;    /* a take or a submit is under way */
-    bool waiting; /* BLMOVE is under way */
-    bool failed;  /* the last submit failed: pause before what it left in `taken` is tried again */
+    bool running;
+    const char *blocked; /* why nothing is taken; NULL: it is */
+    bool busy;           /* a take is under way */
+    bool waiting;        /* BLMOVE is under way */
+    bool failed; /* the last submit failed: pause before what it left in `taken` is tried again */
+    size_t submits;   /* under way */
+    int64_t pause_ms; /* before the next try */
     struct loop_timer *retry;
 };
 
@@ -46,9 +55,22 @@ static void on_retry(void *arg)
 
 static void later(struct intake *i)
 {
-    i->busy = false;
-    if (!i->retry)
-        i->retry = loop_after(i->s->loop, RETRY_MS, on_retry, i);
+    if (!i->retry && i->running)
+        i->retry = loop_after(i->s->loop, i->pause_ms, on_retry, i);
+}
+
+/* Redis refuses: more slowly from now on, and say so once. */
+static void refused(struct intake *i, const char *what, const struct err *err)
+{
+    bool first = i->pause_ms == RETRY_MS;
+
+    log_err(first ? LOG_WARN : LOG_DEBUG, what, err);
+    if (first && reply_error(err, "WRONGTYPE"))
+        scheduler_alert(i->s, "wrong_type", key(&i->s->keys, KEY_INTAKE),
+                        "a key that the intake needs is of another type, so nothing is taken in: "
+                        "delete or rename it (TYPE tells which of intake, taken, delayed, "
+                        "expiring, results, alerts or ready:... it is)");
+    i->pause_ms = i->pause_ms * 2 < RETRY_MAX_MS ? i->pause_ms * 2 : RETRY_MAX_MS;
 }
 
 /* ---- submit ---- */
@@ -73,15 +95,19 @@ static void on_submitted(void *arg, struct submit *batch, const char *codes, int
     struct intake *i = arg;
 
     submit_free(batch);
+    i->submits--;
     if (codes) {
+        i->pause_ms = RETRY_MS;
         if (due_ms >= 0)
             promoter_due_in(i->s->promoter, due_ms);
         return;
     }
     if (err->kind == ERR_REDIS && strcmp(err->msg, "deposed") == 0)
         lease_lost(i->s->lease);
+    else if (err->kind == ERR_REDIS_LOST)
+        log_err(LOG_WARN, "intake.submit", err); /* they are still in `taken`, or stored */
     else
-        log_err(LOG_WARN, "intake.submit", err); /* they are still in `taken` */
+        refused(i, "intake.submit", err); /* they are still in `taken` */
     i->failed = true;
 }
 
@@ -93,6 +119,7 @@ static void send_submit(struct intake *i, struct submit *batch, size_t drop, str
                                    .ids_ms = i->s->cfg->retention_ids_ms,
                                    .reply_ms = i->s->cfg->limits_reply_ttl_ms};
 
+    i->submits++;
     submit_send(batch, i->s->redis, &how, on_submitted, i);
 }
 
@@ -108,7 +135,7 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
     i->busy = false;
     if (!reply) {
         if (err->kind == ERR_REDIS)
-            log_err(LOG_WARN, "intake.take", err);
+            refused(i, "intake.take", err);
         later(i);
         return;
     }
@@ -119,7 +146,12 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
         later(i);
         return;
     }
+    if (i->submits > 0) { /* its script was not loaded: what was shown is being stored */
+        take(i);
+        return;
+    }
     if (n == 0) {
+        i->pause_ms = RETRY_MS;
         next(i);
         return;
     }
@@ -164,16 +196,14 @@ static void on_moved(void *arg, const struct reply *reply, const struct err *err
     }
     if (!i->running)
         return;
-    if (entry.n && !i->busy &&
+    if (entry.n && entry.n <= (size_t)i->s->cfg->limits_job_bytes && !i->busy &&
         redis_is_ready(i->s->redis)) { /* an empty one cannot be dropped by value */
         batch = submit_new(&i->s->keys);
         check_entry(i, batch, entry);
         send_submit(i, batch, 0, entry);
         take(i);
-    } else if (entry.p) {
-        take(i);
     } else {
-        next(i);
+        take(i);
     }
 }
 
@@ -196,8 +226,6 @@ static void wait_for_one(struct intake *i)
     redis_send_blocking(i->s->intake_wait, &a, WAIT_MS, on_moved, i);
 }
 
-static void on_first_take(void *arg) { take(arg); }
-
 /* Nothing in hand: wait, unless something failed; then look first. */
 static void next(struct intake *i)
 {
@@ -214,6 +242,7 @@ struct intake *intake_new(struct scheduler *s)
     struct intake *i = xcalloc(1, sizeof *i);
 
     i->s = s;
+    i->pause_ms = RETRY_MS;
     job_defaults_from(&i->defaults, s->cfg);
     return i;
 }
@@ -223,14 +252,15 @@ void intake_free(struct intake *i)
     if (!i)
         return;
     loop_cancel(&i->retry);
-    loop_undefer(i->s->loop, on_first_take, i);
     free(i);
 }
 
+/* Nothing is taken before the housekeeper has looked at Redis. */
 void intake_start(struct intake *i)
 {
     i->running = true;
-    loop_defer(i->s->loop, on_first_take, i);
+    i->blocked = "not looked at yet";
+    i->pause_ms = RETRY_MS;
 }
 
 void intake_stop(struct intake *i)
@@ -239,12 +269,11 @@ void intake_stop(struct intake *i)
     loop_cancel(&i->retry);
 }
 
-void intake_block(struct intake *i, bool blocked)
+void intake_block(struct intake *i, const char *why)
 {
-    if (i->blocked == blocked)
-        return;
-    i->blocked = blocked;
-    log_event(LOG_WARN, blocked ? "intake.blocked" : "intake.open", "reason=memory");
-    if (!blocked)
+    bool was = i->blocked != NULL;
+
+    i->blocked = why;
+    if (was && !why && i->running)
         take(i);
 }

@@ -61,8 +61,8 @@ struct intake *intake_new(struct scheduler *s);
 void intake_free(struct intake *i);
 void intake_start(struct intake *i);
 void intake_stop(struct intake *i);
-/* Memory is short: take nothing; or it is not any more. */
-void intake_block(struct intake *i, bool blocked);
+/* Take nothing, and why (a literal); NULL: take.  It starts blocked. */
+void intake_block(struct intake *i, const char *why);
 
 /* ---- promoter.c ---- */
 struct promoter *promoter_new(struct scheduler *s);

@@ -24,6 +24,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+#include "worker/newer.h"
 #include "worker/process.h"
 #include "worker/quota.h"
 #include "worker/run.h"
@@ -52,6 +53,7 @@ struct pull {
     uint32_t starts;
     int asked, pending; /* ids asked for; ids claimed and not yet started */
     struct starting *starting;
+    struct newer *newer;
     struct loop_timer *look_timer;
 };
 
@@ -72,7 +74,7 @@ static int reserved(const struct pull *u)
 /* Slots that a class may fill now. */
 static int room(const struct pull *u, int class)
 {
-    int used = (int)u->p->running + u->pending;
+    int used = (int)u->p->running + u->pending + (int)newer_count(u->newer);
     int most = class == REALTIME ? slots(u) : slots(u) - reserved(u);
 
     return most > used ? most - used : 0;
@@ -106,7 +108,7 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
     if (!reply) {
         if (err->kind == ERR_REDIS)
             log_err(LOG_WARN, "start", err);
-        return; /* kept; pull_reconnected or the next look sends it again */
+        return; /* kept; the reconnect or the kick of the next heartbeat sends it again */
     }
     DL_DELETE(u->starting, s);
     u->pending -= (int)s->n;
@@ -118,6 +120,9 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
 
             if (record.p)
                 go(u, s, i, record, now);
+            else if (reply_type(reply_at(reply, i + 2)) == REPLY_INT &&
+                     reply_int(reply_at(reply, i + 2)) > 0)
+                newer_hold(u->newer, s->ids[i], (int)reply_int(reply_at(reply, i + 2)));
             else if (s->found && reply_type(reply_at(reply, i + 2)) == REPLY_NIL)
                 strays_give_back(u->p, s->ids[i]);
         }
@@ -153,7 +158,7 @@ static bool knows(struct pull *u, const char *id)
 {
     struct starting *s;
 
-    if (run_find(u->p, id))
+    if (run_find(u->p, id) || newer_has(u->newer, id))
         return true;
     DL_FOREACH(u->starting, s)
     {
@@ -353,12 +358,26 @@ static void wait_for(struct pull *u, int class)
 
 /* ---- the decision ---- */
 
+/* Those that were refused, or whose connection was lost. */
+static void send_starts(struct pull *u)
+{
+    struct starting *s;
+
+    DL_FOREACH(u->starting, s)
+    {
+        if (!s->sent)
+            send_start(s);
+    }
+}
+
 void pull_kick(struct pull *u)
 {
     bool any = false;
 
-    if (u->claiming || !u->p->registered || u->p->draining || !process_may_call(u->p) ||
-        !redis_is_ready(u->p->redis))
+    if (!u->p->registered || !redis_is_ready(u->p->redis))
+        return;
+    send_starts(u);
+    if (u->claiming || u->p->draining || !process_may_call(u->p))
         return;
     if (u->look) {
         look_at_active(u);
@@ -378,13 +397,7 @@ void pull_kick(struct pull *u)
 
 void pull_reconnected(struct pull *u)
 {
-    struct starting *s;
-
-    DL_FOREACH(u->starting, s)
-    {
-        if (!s->sent)
-            send_start(s);
-    }
+    send_starts(u);
     u->look = true;
     u->maybe[REALTIME] = u->maybe[OTHERS] = true;
     pull_kick(u);
@@ -403,16 +416,21 @@ void pull_reset(struct pull *u)
         u->pending -= (int)s->n;
         free_starting(s);
     }
+    newer_reset(u->newer);
     u->maybe[REALTIME] = u->maybe[OTHERS] = true;
 }
 
-bool pull_is_idle(const struct pull *u) { return !u->claiming && !u->starting; }
+bool pull_is_idle(const struct pull *u)
+{
+    return !u->claiming && !u->starting && newer_count(u->newer) == 0;
+}
 
 struct pull *pull_new(struct process *p)
 {
     struct pull *u = xcalloc(1, sizeof *u);
 
     u->p = p;
+    u->newer = newer_new(p);
     quota_init(&u->quota, p->group);
     u->maybe[REALTIME] = quota_has_realtime(&u->quota);
     u->maybe[OTHERS] = true;
@@ -427,6 +445,7 @@ void pull_free(struct pull *u)
     if (!u)
         return;
     loop_cancel(&u->look_timer);
+    newer_free(u->newer);
     DL_FOREACH_SAFE(u->starting, s, tmp)
     {
         DL_DELETE(u->starting, s);

@@ -1,13 +1,16 @@
 /* strays.c - see strays.h.
  *
- * It should not happen: a start whose answer was lost is sent again.  But an
- * active job that no process works on would be stuck for ever, so the look at
- * the active set, once a minute, ends here. */
+ * A start whose answer was lost is sent again, so there should be none.  But
+ * when Redis itself forgot its last second (a failover, a truncated append-only
+ * file) an ended job may be active again, and would be stuck for ever: the look
+ * at the active set, after each reconnect and once a minute, ends here.  Its
+ * call may have been made, and its cost forgotten, so it is flagged. */
 #include "worker/strays.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "worker/outbox.h"
@@ -19,6 +22,22 @@ struct stray {
     char *id;
 };
 
+static void give_back(struct process *p, const char *id, const struct record *rec,
+                      struct span bytes)
+{
+    struct defer d = {.id = id, .held = rec, .next = *rec, .front = true};
+    struct cost_event lost;
+    struct job job;
+
+    if (job_read(record_doc(rec, bytes.p, bytes.n), &p->defaults, &job) &&
+        cost_of_lost_job(&lost, id, rec, &job, &p->cfg->models, clock_wall_ms())) {
+        d.costs = &lost;
+        d.cost_count = 1;
+    }
+    log_event(LOG_WARN, "stray.given_back", "job=%s", id);
+    outbox_defer(p->outbox, &d, NULL);
+}
+
 static void on_record(void *arg, const struct reply *reply, const struct err *err)
 {
     struct stray *s = arg;
@@ -27,12 +46,8 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
 
     (void)err;
     if (bytes.p && record_read(bytes.p, bytes.n, &rec) && rec.state == JOB_STATE_ACTIVE &&
-        !strncmp(rec.token, work_tag(s->p->id), WORKER_TAG) && !run_find(s->p, s->id)) {
-        const struct defer d = {.id = s->id, .held = &rec, .next = rec, .front = true};
-
-        log_event(LOG_WARN, "stray.given_back", "job=%s", s->id);
-        outbox_defer(s->p->outbox, &d, NULL);
-    }
+        !strncmp(rec.token, work_tag(s->p->id), WORKER_TAG) && !run_find(s->p, s->id))
+        give_back(s->p, s->id, &rec, bytes);
     free(s->id);
     free(s);
 }

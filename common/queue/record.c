@@ -182,6 +182,23 @@ bool record_read(const char *p, size_t n, struct record *ret)
     return true;
 }
 
+bool record_is_newer(const char *p, size_t n, enum queue_id *queue)
+{
+    bool bad = false;
+    uint64_t version, number;
+
+    *queue = QUEUE_NONE;
+    if (n < RECORD_HEADER)
+        return false;
+    version = get_hex(p + AT_version, LEN_version, &bad);
+    number = get_hex(p + AT_queue, LEN_queue, &bad);
+    if (bad || version <= RECORD_VERSION)
+        return false;
+    if (p[AT_state] == states[JOB_STATE_READY].code && number <= QUEUE_COUNT)
+        *queue = (enum queue_id)number;
+    return true;
+}
+
 struct span record_doc(const struct record *r, const char *p, size_t n)
 {
     if (n < RECORD_HEADER || r->doc_bytes == 0 || r->doc_bytes > n - RECORD_HEADER)

@@ -28,6 +28,9 @@
  *  113   16  digest        first 64 bits of SHA-256 of the canonical document
  *  129       (end)
  *
+ * Whatever a later version changes, version, state and queue stay where they
+ * are: a program that is older than a record gives its id back to that queue.
+ *
  * The same offsets stand in record_fields.def, which record.c and its test read, and in lua/prelude.lua.
  * Changing the layout: new version number, and every script must know both.
  */
@@ -84,6 +87,9 @@ struct record {
 
 /* Read the header; false when p[0..n) is no record of a version that we know. */
 NODISCARD bool record_read(const char *p, size_t n, struct record *ret);
+/* True when it is of a later version; *queue is where its id belongs when it is ready, else
+ * QUEUE_NONE. */
+bool record_is_newer(const char *p, size_t n, enum queue_id *queue);
 /* Write RECORD_HEADER bytes. */
 void record_write(const struct record *r, char header[RECORD_HEADER]);
 /* The parts behind the header. */

@@ -30,6 +30,7 @@ struct recover {
     size_t count, next, chunk;
     int rounds, waiting; /* settle calls under way */
     bool look_again;     /* a cancel came in between: this chunk is read once more */
+    size_t kept;         /* ids left where they are, for a newer program */
     struct err failed;
 };
 
@@ -84,6 +85,7 @@ static void bury(struct recover *v)
     redis_arg_str(&a, v->o.lease ? v->o.lease : "");
     redis_arg_str(&a, v->o.worker);
     redis_arg_str(&a, v->o.what ? v->o.what : "");
+    redis_arg_int(&a, (int64_t)v->kept);
     redis_script(v->o.redis, script(SCRIPT_BURY), 3, &a, on_buried, v);
 }
 
@@ -155,12 +157,35 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
     }
 }
 
-static void recover_job(struct recover *v, struct settle *back, struct settle *ends, const char *id,
+/* Written by a newer program.  A ready one goes back; one that ran stays among the active ids,
+ * until a newer scheduler sweeps them. */
+static void recover_newer(struct recover *v, char **id, enum queue_id queue)
+{
+    const char *const ids[] = {*id};
+    const int queues[] = {(int)queue};
+
+    if (queue != QUEUE_NONE) {
+        work_give_back(v->o.redis, v->o.keys, v->o.worker, ids, queues, 1, NULL, NULL);
+        v->report.given_back++;
+        return;
+    }
+    free(*id);
+    *id = NULL;
+    v->kept++;
+}
+
+static void recover_job(struct recover *v, struct settle *back, struct settle *ends, char **at,
                         struct span bytes)
 {
+    const char *id = *at;
     struct record rec;
     struct job job;
+    enum queue_id queue;
 
+    if (bytes.p && record_is_newer(bytes.p, bytes.n, &queue)) {
+        recover_newer(v, at, queue);
+        return;
+    }
     if (!record_read(bytes.p, bytes.n, &rec))
         return;
     if (rec.state == JOB_STATE_READY)
@@ -182,8 +207,12 @@ static void drop_ids(struct recover *v, size_t first, size_t n)
     redis_arg_str(&a, "SREM");
     keys_arg(&a, v->o.keys->active, v->o.worker);
     for (size_t i = 0; i < n; i++)
-        redis_arg_str(&a, v->ids[first + i]);
-    redis_send(v->o.redis, &a, NULL, NULL);
+        if (v->ids[first + i])
+            redis_arg_str(&a, v->ids[first + i]);
+    if (a.count == 2)
+        redis_args_done(&a);
+    else
+        redis_send(v->o.redis, &a, NULL, NULL);
 }
 
 static void next_chunk(struct recover *v);
@@ -242,7 +271,7 @@ static void on_records(void *arg, const struct reply *reply, const struct err *e
     back = settle_new(SETTLE_DEFER);
     ends = settle_new(SETTLE_FINISH);
     for (size_t i = 0; i < v->chunk; i++)
-        recover_job(v, back, ends, v->ids[v->next + i], reply_span(reply_at(reply, i)));
+        recover_job(v, back, ends, &v->ids[v->next + i], reply_span(reply_at(reply, i)));
     v->next += v->chunk;
     v->waiting = 2;
     send_or_free(v, back);
@@ -275,6 +304,7 @@ static void on_ids(void *arg, const struct reply *reply, const struct err *err)
         return;
     }
     forget_ids(v);
+    v->kept = 0;
     v->count = reply_count(reply);
     v->ids = xcalloc(v->count + 1, sizeof *v->ids);
     for (size_t i = 0; i < v->count; i++) {

@@ -1,4 +1,5 @@
-/* work.c - see work.h; the scripts are lua/claim.lua, start.lua, heartbeat.lua. */
+/* work.c - see work.h; the scripts are lua/claim.lua, start.lua, giveback.lua,
+ * heartbeat.lua. */
 #include "common/queue/work.h"
 
 #include <ctype.h>
@@ -85,6 +86,23 @@ void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, s
     redis_arg_span(&a, what);
     redis_arg_str(&a, first ? "1" : "0");
     redis_script(r, script(SCRIPT_HEARTBEAT), 4, &a, cb, arg);
+}
+
+void work_give_back(struct redis *r, const struct keys *k, const char *worker,
+                    const char *const *ids, const int *queues, size_t n, redis_cb *cb, void *arg)
+{
+    struct redis_args a;
+    size_t nkeys;
+
+    redis_args_init(&a);
+    keys_arg(&a, k->active, worker);
+    keys_arg_queues(&a, k);
+    nkeys = a.count;
+    for (size_t i = 0; i < n; i++) {
+        redis_arg_str(&a, ids[i]);
+        redis_arg_int(&a, queues[i]);
+    }
+    redis_script(r, script(SCRIPT_GIVEBACK), nkeys, &a, cb, arg);
 }
 
 bool work_is_gone(const struct reply *reply) { return reply_is(reply_at(reply, 0), "gone"); }

@@ -31,6 +31,9 @@ void work_start(struct redis *r, const struct keys *k, const char *worker, const
                 const char *const *ids, size_t n, redis_cb *cb, void *arg);
 void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
                     bool first, redis_cb *cb, void *arg);
+/* Claimed ids that this program must not start go back to the back of their queues. */
+void work_give_back(struct redis *r, const struct keys *k, const char *worker,
+                    const char *const *ids, const int *queues, size_t n, redis_cb *cb, void *arg);
 /* True when a reply of these scripts says that this worker is not registered (any more). */
 bool work_is_gone(const struct reply *reply);
 /* Wait for work on these queues, at most block_ms. */

@@ -3,9 +3,10 @@
 -- KEYS: 1 guard  2 workers  3 active ids of that worker
 -- ARGV: 1 what the guard must hold ('' not asked)  2 worker id
 --       3 its counter document when it was found dead ('' any): it may have come back
+--       4 ids that may stay, for a newer program (or none)
 -- Returns 'ok', 'busy' (ids are left), 'alive' or 'deposed'.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'deposed' end
 if ARGV[3] ~= '' and redis.call('HGET', KEYS[2], ARGV[2]) ~= ARGV[3] then return 'alive' end
-if redis.call('SCARD', KEYS[3]) > 0 then return 'busy' end
+if redis.call('SCARD', KEYS[3]) > tonumber(ARGV[4] or 0) then return 'busy' end
 redis.call('HDEL', KEYS[2], ARGV[2])
 return 'ok'

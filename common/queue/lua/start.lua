@@ -8,7 +8,8 @@
 --       equal call was lost, it already carries the token.
 --       0: dropped (missing, ended, not due, or active elsewhere)
 --       nil: it runs here already (its id lay twice in a list, or an answer was lost)
---       1: written by a newer program; untouched, and still among the active ids
+--       its queue's number (99: unknown): ready, and written by a newer program;
+--       untouched, and still among the active ids, for giveback.lua
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 local now = now_ms()
 local now_hex, token = hex11(now), ARGV[2]
@@ -19,7 +20,8 @@ for i = 3, #KEYS do
     if rec then
         local version, state = string.sub(rec, 1, 2), string.sub(rec, 3, 3)
         if version > '01' then
-            answer = 1
+            local queue = tonumber(string.sub(rec, 105, 106), 16) or 0
+            answer = state == 'r' and (queue > 0 and queue or 99) or 0
         elseif state == 'r' and string.sub(rec, 71, 81) <= now_hex then
             local tnum = string.format('%06x', tonumber(string.sub(rec, 5, 10), 16) + 1)
             redis.call('SETRANGE', KEYS[i], 2, 'a' .. string.sub(rec, 4, 4) .. tnum .. token .. now_hex)
