@@ -27,9 +27,18 @@ static void on_lost(void *arg, const struct err *why)
         reaper_start(s->reaper);
 }
 
-static struct redis *connect_redis(struct scheduler *s, const char *name, bool main_one,
+/* Bells that rang while nobody listened are heard now. */
+static void on_bell_ready(void *arg)
+{
+    struct scheduler *s = arg;
+
+    promoter_due_in(s->promoter, 0);
+}
+
+static struct redis *connect_redis(struct scheduler *s, const char *name, void (*ready)(void *),
                                    struct err *err)
 {
+    bool main_one = ready == on_ready;
     const struct redis_options o = {
         .url = s->cfg->redis_url,
         .client_name = name,
@@ -37,7 +46,7 @@ static struct redis *connect_redis(struct scheduler *s, const char *name, bool m
         .connect_timeout_ms = s->cfg->redis_connect_timeout_ms,
         .command_timeout_ms = s->cfg->redis_command_timeout_ms,
         .scripts = main_one ? scripts_all() : NULL,
-        .on_ready = main_one ? on_ready : NULL,
+        .on_ready = ready,
         .on_lost = main_one ? on_lost : NULL,
         .arg = s,
     };
@@ -48,11 +57,11 @@ static struct redis *connect_redis(struct scheduler *s, const char *name, bool m
 bool scheduler_start(struct scheduler *s, struct err *err)
 {
     keys_init(&s->keys, s->cfg->redis_prefix);
-    s->redis = connect_redis(s, "flotilla-scheduler", true, err);
+    s->redis = connect_redis(s, "flotilla-scheduler", on_ready, err);
     if (s->redis)
-        s->intake_wait = connect_redis(s, "flotilla-scheduler-intake", false, err);
+        s->intake_wait = connect_redis(s, "flotilla-scheduler-intake", NULL, err);
     if (s->intake_wait)
-        s->bell_wait = connect_redis(s, "flotilla-scheduler-bell", false, err);
+        s->bell_wait = connect_redis(s, "flotilla-scheduler-bell", on_bell_ready, err);
     if (!s->bell_wait)
         return false;
     s->intake = intake_new(s);

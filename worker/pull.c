@@ -48,6 +48,7 @@ struct pull {
     struct process *p;
     struct quota quota;
     bool maybe[CLASSES], waiting[CLASSES];
+    bool rung[CLASSES];  /* a token came since the claim under way was sent */
     bool claiming, look; /* look: read the active set before claiming */
     uint64_t era;        /* +1 with each new id: older answers are not ours */
     uint32_t starts;
@@ -271,10 +272,11 @@ static void on_claimed(void *arg, const struct reply *reply, const struct err *e
     }
     ids = xcalloc(asked + 1, sizeof *ids);
     n = collect(c, reply, ids, got);
-    if (n < asked) /* a class that gave less than it could is dry */
-        u->maybe[REALTIME] = false;
-    if (got[OTHERS] < c->asked[OTHERS] && n < asked)
-        u->maybe[OTHERS] = false;
+    /* a class that gave less than it could is dry, unless work came since */
+    for (int class = 0; class < CLASSES; class ++)
+        if (got[class] < c->asked[class] && n < asked && !u->rung[class])
+            u->maybe[class] = false;
+    u->rung[REALTIME] = u->rung[OTHERS] = false;
     free(c);
     if (n > 0)
         start(u, ids, n, false);
@@ -331,6 +333,7 @@ static void on_woken(void *arg, const struct reply *reply, const struct err *err
     free(w);
     u->waiting[class] = false;
     u->maybe[class] = true; /* a token, the net, or a lost connection: look */
+    u->rung[class] = u->claiming;
     if (!reply)
         return; /* pull_reconnected */
     if (reply_count(reply) == 2 && room(u, class) == 0)

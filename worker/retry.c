@@ -45,9 +45,9 @@ static struct retry_out park(const struct retry_rules *rules, const struct retry
 
     delay = max64(delay, min64(in->server_wait_ms, rules->server_wait_max_ms));
     if (in->now_ms - since >= rules->max_wait_ms)
-        return end(ERR_WAITED_TOO_LONG);
+        return (struct retry_out){.action = RETRY_END, .kind = ERR_WAITED_TOO_LONG};
     if (in->rec->expires_ms && in->now_ms + delay >= in->rec->expires_ms)
-        return end(ERR_EXPIRED);
+        return (struct retry_out){.action = RETRY_END, .kind = ERR_EXPIRED};
     return (struct retry_out){RETRY_PARK, in->kind, max64(delay, 1), false};
 }
 

@@ -138,6 +138,12 @@ static const struct step *find_step(const struct job_type *t, const char *name)
 
 /* ---- endings ---- */
 
+/* What waited in vain, to be started or for the provider, spent none at last. */
+static bool spends_attempt(enum job_state status, const struct failure *f)
+{
+    return status != JOB_STATE_EXPIRED && !(f && f->err.kind == ERR_WAITED_TOO_LONG);
+}
+
 static void finish(struct run *r, enum job_state status, struct span output,
                    const struct failure *f)
 {
@@ -147,7 +153,7 @@ static void finish(struct run *r, enum job_state status, struct span output,
     leave_slot(r);
     result_from(&res, r->id, &r->held, &r->job);
     res.status = status;
-    res.attempts = r->held.attempts + (r->held.started_ms && status != JOB_STATE_EXPIRED ? 1 : 0);
+    res.attempts = r->held.attempts + spends_attempt(status, f);
     res.model = r->model;
     res.provider = r->provider;
     res.cached = r->cached;

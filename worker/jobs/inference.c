@@ -220,6 +220,8 @@ static bool may_use_key(struct run *r)
 
     stops_fingerprint(i->provider->api_key ? i->provider->api_key : "", i->fingerprint);
     wait = stops_wait_ms(r->p->stops, i->fingerprint, &why);
+    if (wait > r->p->cfg->retry_park_max_ms) /* it may be cleared before the next probe */
+        wait = r->p->cfg->retry_park_max_ms;
     if (wait > 0)
         run_park(r, &why, wait);
     return wait == 0;
