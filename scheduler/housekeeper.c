@@ -5,12 +5,13 @@
  *     (alert `eviction_policy`);
  *   - while more of maxmemory is used than limits.memory_percent (alert
  *     `redis_memory`), until it is RELIEF_PERCENT less.
- * Every sweep_ms: streams and the dead set are trimmed, and `active` sets whose
- * worker nobody knows are recovered. */
+ * Every sweep_ms: streams and the dead set are trimmed, the sums of the day get
+ * their end, and `active` sets whose worker nobody knows are recovered. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
@@ -209,14 +210,49 @@ static void scan(struct housekeeper *h, const char *cursor)
     redis_sendv(h->s->redis, on_scan, h, "SCAN", cursor, "MATCH", pattern, "COUNT", "1000", NULL);
 }
 
+/* A dead job that was pushed out of the set stays as long as any that ended.  XX: not when it was
+ * replayed meanwhile, which has no end. */
+static void shorten_record(struct housekeeper *h, struct span id)
+{
+    struct redis_args a;
+    char name[96];
+
+    snprintf(name, sizeof name, "%.*s", (int)id.n, id.p);
+    redis_args_init(&a);
+    redis_arg_str(&a, "PEXPIRE");
+    keys_arg(&a, h->s->keys.job, name);
+    redis_arg_int(&a, h->s->cfg->retention_ids_ms);
+    redis_arg_str(&a, "XX");
+    redis_send(h->s->redis, &a, NULL, NULL);
+}
+
+static void trim(struct housekeeper *h);
+
 static void on_trimmed(void *arg, const struct reply *reply, const struct err *err)
 {
     struct housekeeper *h = arg;
+    const struct reply *gone = reply_at(reply, 1);
 
-    if (reply && h->running)
-        scheduler_deposed(h->s, reply);
-    else if (err && err->kind == ERR_REDIS)
+    if (!reply && err->kind == ERR_REDIS)
         log_err(LOG_WARN, "sweep.trim", err);
+    if (!reply || !h->running || scheduler_deposed(h->s, reply))
+        return;
+    for (size_t i = 0; i < reply_count(gone); i++)
+        shorten_record(h, reply_span(reply_at(gone, i)));
+    if (reply_count(gone) >= 1000) /* there may be more */
+        trim(h);
+}
+
+static void limit_spend(struct housekeeper *h)
+{
+    struct redis_args a;
+    char day[9];
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "PEXPIRE");
+    keys_arg(&a, h->s->keys.spend, clock_day(clock_wall_ms(), day));
+    redis_arg_int(&a, h->s->cfg->retention_spend_ms);
+    redis_send(h->s->redis, &a, NULL, NULL);
 }
 
 static void trim(struct housekeeper *h)
@@ -244,6 +280,7 @@ static void sweep(void *arg)
 
     h->sweep = loop_after(h->s->loop, h->s->cfg->scheduler_sweep_ms, sweep, h);
     trim(h);
+    limit_spend(h);
     consumers_check(h->s);
     scan(h, "0");
 }

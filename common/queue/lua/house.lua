@@ -3,16 +3,20 @@
 -- KEYS: 1 lease  2 results  3 costs  4 alerts  5 dead  6 late  7 alerted
 -- ARGV: 1 lease token  2 3 4 most entries of results, costs, alerts  5 ms that stream entries are kept
 --       6 most dead jobs  7 ms that dead jobs are kept
--- Returns {'ok', dead jobs forgotten} or {'deposed'}.
+-- Returns {'ok', {dead jobs that were over the number, at most 1000}} or {'deposed'}.
+-- (The records of those that are too old end by themselves.)
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 local now = now_ms()
 for i = 2, 4 do
     redis.call('XTRIM', KEYS[i], 'MAXLEN', '~', ARGV[i], 'LIMIT', 10000)
     redis.call('XTRIM', KEYS[i], 'MINID', '~', string.format('%.0f', math.max(0, now - ARGV[5])), 'LIMIT', 10000)
 end
-local gone = redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - ARGV[7])
-local over = redis.call('ZCARD', KEYS[5]) - ARGV[6]
-if over > 0 then gone = gone + redis.call('ZREMRANGEBYRANK', KEYS[5], 0, over - 1) end
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - ARGV[7])
+local over, gone = redis.call('ZCARD', KEYS[5]) - ARGV[6], {}
+if over > 0 then
+    gone = redis.call('ZRANGE', KEYS[5], 0, math.min(over, 1000) - 1)
+    redis.call('ZREM', KEYS[5], unpack(gone))
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - 86400000)
 if redis.call('HLEN', KEYS[7]) > 10000 then redis.call('DEL', KEYS[7]) end
 return {'ok', gone}

@@ -1,0 +1,498 @@
+/* test_limits.c - what is too much, too large or of the wrong kind harms nobody else. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/world.h"
+
+enum { ALL_MS = 60000 };
+enum { MB = 1 << 20 };
+
+static struct program *start_noop_worker(struct world *w)
+{
+    return world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+}
+
+static bool said(struct program *p, const char *text)
+{
+    char *err = program_err(p);
+    bool found = strstr(err, text) != NULL;
+
+    free(err);
+    return found;
+}
+
+static int times_said(struct program *p, const char *text)
+{
+    char *err = program_err(p);
+    int n = 0;
+
+    for (const char *at = err; (at = strstr(at, text)); at += strlen(text))
+        n++;
+    free(err);
+    return n;
+}
+
+/* {"id":ID,"type":"noop","payload":{"result":"xxx"}} of exactly n bytes; the world's own. */
+static char *document_of(struct world *w, const char *id, size_t n)
+{
+    char *head = world_text(w, "{\"id\":\"%s\",\"type\":\"noop\",\"payload\":{\"result\":\"", id);
+    size_t head_n = strlen(head), tail_n = strlen("\"}}");
+    char *doc = malloc(n + 1);
+
+    ck_assert_ptr_nonnull(doc);
+    memcpy(doc, head, head_n);
+    memset(doc + head_n, 'x', n - head_n - tail_n);
+    memcpy(doc + n - tail_n, "\"}}", tail_n + 1);
+    return world_own(w, doc, free);
+}
+
+/* ---- the intake from all sides ----------------------------------------------------- */
+START_TEST(the_intake_may_be_pushed_from_both_sides_and_deleted)
+{
+    enum { EACH = 200, ROUNDS = 10 };
+    struct world *w = world_new();
+    int64_t n;
+
+    world_start_scheduler(w);
+    start_noop_worker(w);
+    for (int i = 0; i < EACH; i++) {
+        world_push(w, "{'id':'left-%d','type':'noop','payload':{}}", i);
+        world_redis(w, "RPUSH fl:{0}:intake {\"id\":\"right-%d\",\"type\":\"noop\",\"payload\":{}}",
+                    i);
+    }
+    world_wait_results(w, 2 * EACH, ALL_MS);
+    for (int r = 0; r < ROUNDS; r++) {
+        for (int i = 0; i < 20; i++)
+            world_push(w, "{'id':'lost-%d-%d','type':'noop','payload':{}}", r, i);
+        world_redis(w, "DEL fl:{0}:intake");
+    }
+    world_push(w, "{'id':'last','type':'noop','payload':{}}");
+    WAIT_UNTIL(w, ALL_MS, strncmp(world_string(w, "GETRANGE fl:{0}:job:last 0 2"), "01c", 3) == 0);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "LLEN fl:{0}:ready:noop") == 0);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:active:*")->elements == 0);
+    n = (int64_t)world_redis(w, "KEYS fl:{0}:job:*")->elements; /* those deleted never were jobs */
+    ck_assert_int_le(n, 2 * EACH + 20 * ROUNDS + 1);
+    world_check_one_result_each(w, n);
+    world_free(w);
+}
+END_TEST
+
+static const char *const kinds[] = {"SET fl:{0}:intake garbage", "HSET fl:{0}:intake a b",
+                                    "SET fl:{0}:taken garbage"};
+
+START_TEST(a_key_of_another_type_is_told_once_and_waited_for)
+{
+    struct world *w = world_new();
+    struct program *scheduler;
+    int64_t until;
+
+    world_redis(w, kinds[_i]);
+    scheduler = world_start_scheduler(w);
+    start_noop_worker(w);
+    WAIT_UNTIL(w, 10000, world_has_alert(w, "wrong_type"));
+    until = now_ms() + 3000;
+    WAIT_UNTIL(w, 10000, now_ms() > until); /* it does not fill the log meanwhile */
+    ck_assert_int_le(times_said(scheduler, "WRONGTYPE"), 2);
+    ck_assert_int_eq(times_said(scheduler, "code=wrong_type"), 1);
+    world_redis(w, "DEL fl:{0}:intake fl:{0}:taken");
+    world_push(w, "{'id':'a','type':'noop','payload':{}}");
+    world_wait_results(w, 1, ALL_MS);
+    world_check_one_result_each(w, 1);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(twenty_thousand_documents_from_eight_producers_at_once)
+{
+    enum { PRODUCERS = 8, EACH = 2500, AT_ONCE = 50 };
+    struct world *w = world_new();
+    redisContext *c[PRODUCERS];
+    redisReply *r;
+
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=2");
+    for (int p = 0; p < PRODUCERS; p++) {
+        c[p] = redisConnectUnix(w->redis_socket);
+        ck_assert(c[p] && !c[p]->err);
+    }
+    for (int i = 0; i < EACH; i += AT_ONCE) {
+        int done[PRODUCERS] = {0};
+
+        for (int p = 0; p < PRODUCERS; p++)
+            for (int k = 0; k < AT_ONCE; k++)
+                redisAppendCommand(
+                    c[p],
+                    "LPUSH fl:{0}:intake {\"id\":\"p%d-%d\",\"type\":\"noop\",\"payload\":{}}", p,
+                    i + k);
+        for (int p = 0; p < PRODUCERS; p++) /* all are written before one is read */
+            while (!done[p])
+                ck_assert_int_eq(redisBufferWrite(c[p], &done[p]), REDIS_OK);
+        for (int p = 0; p < PRODUCERS; p++)
+            for (int k = 0; k < AT_ONCE; k++) {
+                ck_assert_int_eq(redisGetReply(c[p], (void **)&r), REDIS_OK);
+                ck_assert_int_eq(r->type, REDIS_REPLY_INTEGER);
+                freeReplyObject(r);
+            }
+    }
+    for (int p = 0; p < PRODUCERS; p++)
+        redisFree(c[p]);
+    world_wait_results(w, PRODUCERS * EACH, ALL_MS);
+    world_check_one_result_each(w, PRODUCERS * EACH);
+    ck_assert_int_eq(world_int(w, "LLEN fl:{0}:taken"), 0);
+    world_free(w);
+}
+END_TEST
+
+/* ---- sizes ------------------------------------------------------------------------- */
+static int64_t resident_kb(pid_t pid)
+{
+    char line[256], path[64];
+    long long kb = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f) && sscanf(line, "VmRSS: %lld", &kb) != 1)
+        ;
+    fclose(f);
+    return kb;
+}
+
+START_TEST(a_document_of_50_mb_is_refused_and_harms_nobody)
+{
+    struct world *w = world_new();
+    struct program *scheduler = NULL;
+    bool waiting = _i == 0; /* the scheduler waits for one entry, or finds a full intake */
+    int64_t before = 0;
+
+    if (waiting)
+        scheduler = world_start_scheduler(w);
+    start_noop_worker(w);
+    world_push(w, "{'id':'before','type':'noop','payload':{}}");
+    if (waiting) {
+        world_wait_results(w, 1, ALL_MS);
+        before = resident_kb(scheduler->pid);
+    }
+    world_push_raw(w, document_of(w, "huge", 50 * MB), 50 * MB);
+    world_push(w, "{'id':'after','type':'noop','payload':{}}");
+    if (!waiting)
+        scheduler = world_start_scheduler(w);
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert_str_eq(world_result(w, "before")->status, "completed");
+    ck_assert_str_eq(world_result(w, "after")->status, "completed");
+    ck_assert_str_eq(world_result(w, "huge")->status, "rejected");
+    ck_assert_str_eq(world_string_at(world_result(w, "huge")->doc, "error.code"), "too_large");
+    world_check_one_result_each(w, 3);
+    ck_assert_int_eq(world_int(w, "LLEN fl:{0}:taken"), 0);
+    if (waiting) /* a sanitizer keeps what was freed */
+        WAIT_UNTIL(w, 20000,
+                   resident_kb(scheduler->pid) < before + 20 * 1024 || getenv("ASAN_OPTIONS"));
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_limit_is_exact_to_the_byte)
+{
+    enum { LIMIT = 1000000 }; /* limits.job_bytes */
+    struct world *w = world_new();
+
+    if (_i)
+        world_start_scheduler(w);
+    world_push_raw(w, document_of(w, "under", LIMIT - 1), LIMIT - 1);
+    world_push_raw(w, document_of(w, "exact", LIMIT), LIMIT);
+    world_push_raw(w, document_of(w, "over", LIMIT + 1), LIMIT + 1);
+    if (!_i)
+        world_start_scheduler(w);
+    start_noop_worker(w);
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert_str_eq(world_result(w, "under")->status, "completed");
+    ck_assert_str_eq(world_result(w, "exact")->status, "completed");
+    ck_assert_str_eq(world_string_at(world_result(w, "over")->doc, "error.code"), "too_large");
+    world_check_one_result_each(w, 3);
+    world_free(w);
+}
+END_TEST
+
+static const struct {
+    const char *p;
+    size_t n;
+} garbage[] = {
+    {"", 0},
+    {"\0", 1},
+    {"\0\0\0\0\0\0\0\0", 8},
+    {"\xff\xfe\x00\x01\x80\x0a\x0d\x22\x7b\x7d", 10},
+    {"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", 10},
+    {"{\"id\":\"a\xc3\x28\",\"type\":\"noop\",\"payload\":{}}", 43},
+    {"nil", 3},
+    {"[]", 2},
+    {" ", 1},
+    {"{}", 2},
+};
+
+START_TEST(garbage_is_refused_once_and_the_next_job_runs)
+{
+    struct world *w = world_new();
+
+    world_start_scheduler(w);
+    start_noop_worker(w);
+    world_push_raw(w, garbage[_i].p, garbage[_i].n);
+    world_wait_results(w, 1, ALL_MS);
+    ck_assert_str_eq(world_results(w)->items[0].status, "rejected");
+    world_push(w, "{'id':'next','type':'noop','payload':{}}");
+    world_wait_results(w, 2, ALL_MS);
+    ck_assert_str_eq(world_result(w, "next")->status, "completed");
+    WAIT_UNTIL(w, 10000, world_int(w, "LLEN fl:{0}:taken") == 0);
+    world_check_one_result_each(w, 2);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(garbage_of_all_kinds_at_once_is_refused_entry_by_entry)
+{
+    struct world *w = world_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(garbage); i++) {
+        world_push_raw(w, garbage[i].p, garbage[i].n);
+        world_push(w, "{'id':'good-%d','type':'noop','payload':{}}", (int)i);
+    }
+    world_start_scheduler(w);
+    start_noop_worker(w);
+    world_wait_results(w, 2 * (int64_t)ARRAY_LEN(garbage), ALL_MS);
+    for (size_t i = 0; i < ARRAY_LEN(garbage); i++)
+        ck_assert_str_eq(world_result(w, world_text(w, "good-%d", (int)i))->status, "completed");
+    world_check_one_result_each(w, 2 * (int64_t)ARRAY_LEN(garbage));
+    world_free(w);
+}
+END_TEST
+
+/* ---- Redis's memory ------------------------------------------------------------------ */
+static void give_memory(struct world *w, int64_t more_bytes)
+{
+    const char *info = world_string(w, "INFO memory"), *at = strstr(info, "used_memory:");
+
+    ck_assert_ptr_nonnull(at);
+    world_redis(w, "CONFIG SET maxmemory %lld",
+                (long long)(strtoll(at + strlen("used_memory:"), NULL, 10) + more_bytes));
+}
+
+START_TEST(a_full_redis_stops_the_intake_and_drains)
+{
+    struct world *w = world_new();
+    const char *doc;
+    int64_t accepted = 0, stored;
+    redisReply *r;
+
+    world_start_scheduler(w);
+    world_push(w, "{'id':'first','type':'noop','payload':{}}");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "LLEN fl:{0}:ready:noop") == 1);
+    give_memory(w, 16 * MB);
+    for (;; accepted++) { /* until Redis itself refuses */
+        doc = document_of(w, world_text(w, "j-%d", (int)accepted), 4000);
+        r = world_redis_try(w, "LPUSH fl:{0}:intake %s", doc);
+        ck_assert_ptr_nonnull(r);
+        if (r->type == REDIS_REPLY_ERROR)
+            break;
+        ck_assert_int_lt(accepted, 20000);
+    }
+    ck_assert_msg(strncmp(r->str, "OOM", 3) == 0, "%s", r->str);
+    WAIT_UNTIL(w, ALL_MS, world_has_alert(w, "redis_memory"));
+    stored = world_int(w, "LLEN fl:{0}:ready:noop");
+    ck_assert_int_gt(stored, 1);
+    ck_assert_int_gt(world_int(w, "LLEN fl:{0}:intake"), 0);
+    /* A worker that comes now finishes what is in; that makes room for the rest. */
+    start_noop_worker(w);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "XLEN fl:{0}:results") >= stored);
+    world_redis(w, "CONFIG SET maxmemory 0");
+    world_wait_results(w, accepted + 1, ALL_MS);
+    world_check_one_result_each(w, accepted + 1);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_intake_stops_at_the_percentage_and_goes_on_below_it)
+{
+    struct world *w = world_new();
+    struct program *scheduler = world_start_scheduler(w, "FLOTILLA_LIMITS_MEMORY_PERCENT=50");
+
+    start_noop_worker(w);
+    world_redis(w, "CONFIG SET maxmemory 1000000"); /* less than an empty one uses */
+    WAIT_UNTIL(w, 10000, world_has_alert(w, "redis_memory"));
+    world_redis(w, "CONFIG SET maxmemory 3000000"); /* over a half of it still */
+    world_push(w, "{'id':'a','type':'noop','payload':{}}");
+    world_redis(w, "CONFIG SET maxmemory 100000000");
+    world_wait_results(w, 1, ALL_MS);
+    ck_assert(said(scheduler, "event=intake.open"));
+    world_check_one_result_each(w, 1);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(nothing_is_taken_from_a_redis_that_evicts)
+{
+    struct world *w = world_new();
+    struct program *scheduler;
+
+    world_redis(w, "CONFIG SET maxmemory-policy allkeys-lru");
+    world_push(w, "{'id':'a','type':'noop','payload':{}}");
+    scheduler = world_start_scheduler(w);
+    start_noop_worker(w);
+    WAIT_UNTIL(w, 10000, world_has_alert(w, "eviction_policy"));
+    ck_assert(said(scheduler, "level=error"));
+    ck_assert(said(scheduler, "allkeys-lru"));
+    ck_assert_int_eq(world_int(w, "LLEN fl:{0}:intake"), 1);
+    world_redis(w, "CONFIG SET maxmemory-policy noeviction");
+    world_wait_results(w, 1, ALL_MS);
+    world_redis(w, "CONFIG SET maxmemory-policy volatile-ttl"); /* while it runs */
+    WAIT_UNTIL(w, 10000, times_said(scheduler, "event=alert code=eviction_policy") == 2);
+    world_push(w, "{'id':'b','type':'noop','payload':{}}");
+    world_redis(w, "CONFIG SET maxmemory-policy noeviction");
+    world_wait_results(w, 2, ALL_MS);
+    world_check_one_result_each(w, 2);
+    world_free(w);
+}
+END_TEST
+
+/* ---- what is kept --------------------------------------------------------------------- */
+#define SWEEPS "FLOTILLA_SCHEDULER_SWEEP_MS=200"
+
+START_TEST(streams_are_trimmed_and_the_sums_of_a_day_end)
+{
+    enum { JOBS = 600, KEPT = 100, SLACK = 110 }; /* Redis trims whole nodes of 100 */
+    struct world *w = world_new(.simulator = true);
+
+    world_start_scheduler(w, SWEEPS, "FLOTILLA_RETENTION_RESULTS_ENTRIES=100",
+                          "FLOTILLA_RETENTION_COSTS_ENTRIES=100");
+    start_noop_worker(w);
+    world_push_questions(w, JOBS, NULL);
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "requests") == JOBS);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "XLEN fl:{0}:results") <= KEPT + SLACK);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "XLEN fl:{0}:costs") <= KEPT + SLACK);
+    ck_assert_int_ge(world_int(w, "XLEN fl:{0}:results"), KEPT);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:spend:*")->elements > 0);
+    WAIT_UNTIL(w, ALL_MS,
+               world_int(w, "PTTL %s", world_redis(w, "KEYS fl:{0}:spend:*")->element[0]->str) > 0);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(ended_records_expire_and_their_ids_may_be_used_again)
+{
+    struct world *w = world_new();
+
+    world_start_scheduler(w, SWEEPS, "FLOTILLA_RETENTION_IDS_MS=1000");
+    world_start_worker(w, "FLOTILLA_RETENTION_IDS_MS=1000", "FLOTILLA_WORKERS_PROCESSES=1");
+    world_push(w, "{'id':'a','type':'noop','payload':{}}");
+    world_push(w, "{'id':'bad','type':'noop'}");
+    world_wait_results(w, 2, ALL_MS);
+    WAIT_UNTIL(w, 20000, world_redis(w, "KEYS fl:{0}:job:*")->elements == 0);
+    world_push(w, "{'id':'a','type':'noop','payload':{'result':'another document'}}");
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert_str_eq(world_string_at(world_result(w, "a")->doc, "output"), "another document");
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_dead_set_is_bounded_and_so_are_their_records)
+{
+    enum { JOBS = 20, KEPT = 5 };
+    struct world *w = world_new(.simulator = true);
+
+    world_start_scheduler(w, SWEEPS, "FLOTILLA_RETENTION_DEAD_JOBS=5",
+                          "FLOTILLA_RETENTION_IDS_MS=1000");
+    start_noop_worker(w);
+    world_sim_faults(w, "{'path':'/v1/chat/completions','status':400,'times':%d}", JOBS);
+    world_push_questions(w, JOBS, NULL);
+    world_wait_results(w, JOBS, ALL_MS);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "ZCARD fl:{0}:dead") == KEPT);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:job:*")->elements == KEPT);
+    world_check_one_result_each(w, JOBS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+/* ---- what nobody holds ------------------------------------------------------------------ */
+static void forget_workers(struct world *w)
+{
+    redisReply *ids = world_redis(w, "HKEYS fl:{0}:workers");
+
+    for (size_t i = 0; i < ids->elements; i++)
+        world_redis(w, "HDEL fl:{0}:workers %s", ids->element[i]->str);
+}
+
+START_TEST(jobs_of_a_worker_that_nobody_knows_are_swept_up)
+{
+    enum { JOBS = 10 };
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+    bool dies = _i == 0; /* else it lives on, and learns that it is gone */
+
+    world_sim_latency(w, 1500);
+    world_start_scheduler(w, SWEEPS);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_push_questions(w, JOBS, NULL);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:active:*")->elements == 1);
+    WAIT_UNTIL(w, ALL_MS,
+               world_int(w, "LLEN fl:{0}:ready:inference.standard") == 0 &&
+                   world_int(w, "LLEN fl:{0}:intake") == 0);
+    if (dies) {
+        kill(-worker->pid, SIGKILL);
+        program_kill(worker);
+    }
+    forget_workers(w);
+    if (dies) {
+        WAIT_UNTIL(w, ALL_MS, world_int(w, "LLEN fl:{0}:ready:inference.standard") == JOBS);
+        world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    }
+    world_wait_results(w, JOBS, ALL_MS);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:active:*")->elements == 0);
+    world_check_one_result_each(w, JOBS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+static TCase *tests_of_intake(void)
+{
+    TCase *tc = tcase_create("intake");
+
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, the_intake_may_be_pushed_from_both_sides_and_deleted);
+    tcase_add_loop_test(tc, a_key_of_another_type_is_told_once_and_waited_for, 0,
+                        (int)ARRAY_LEN(kinds));
+    tcase_add_test(tc, twenty_thousand_documents_from_eight_producers_at_once);
+    tcase_add_loop_test(tc, a_document_of_50_mb_is_refused_and_harms_nobody, 0, 2);
+    tcase_add_loop_test(tc, the_limit_is_exact_to_the_byte, 0, 2);
+    tcase_add_loop_test(tc, garbage_is_refused_once_and_the_next_job_runs, 0,
+                        (int)ARRAY_LEN(garbage));
+    tcase_add_test(tc, garbage_of_all_kinds_at_once_is_refused_entry_by_entry);
+    return tc;
+}
+
+static TCase *tests_of_memory(void)
+{
+    TCase *tc = tcase_create("memory");
+
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, a_full_redis_stops_the_intake_and_drains);
+    tcase_add_test(tc, the_intake_stops_at_the_percentage_and_goes_on_below_it);
+    tcase_add_test(tc, nothing_is_taken_from_a_redis_that_evicts);
+    tcase_add_test(tc, streams_are_trimmed_and_the_sums_of_a_day_end);
+    tcase_add_test(tc, ended_records_expire_and_their_ids_may_be_used_again);
+    tcase_add_test(tc, the_dead_set_is_bounded_and_so_are_their_records);
+    tcase_add_loop_test(tc, jobs_of_a_worker_that_nobody_knows_are_swept_up, 0, 2);
+    return tc;
+}
+
+Suite *test_limits(void)
+{
+    Suite *s = suite_create("limits");
+
+    suite_add_tcase(s, tests_of_intake());
+    suite_add_tcase(s, tests_of_memory());
+    return s;
+}
