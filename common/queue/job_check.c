@@ -131,7 +131,8 @@ static bool check_tree(const json_t *root, const struct job_defaults *d, struct 
 
     if (!check_type(root, err) || !schema_check(job_schema(), root, err))
         return false;
-    if (!job_read(doc, d, &ret->job)) /* of the right shape, so it is the depth */
+    if (!json_valid(doc.p, doc.n) ||
+        !job_read(doc, d, &ret->job)) /* of the right shape, so it is the depth */
         return err_set(err, ERR_INVALID, "document: nested deeper than %d levels", JSON_MAX_DEPTH);
     if (!job_rules(root, &ret->job, err) || !take_id(root, ret, err))
         return false;

@@ -43,7 +43,8 @@ static void tell_cost(struct run *r, const struct cost *c, struct span answered)
 {
     struct inference *i = r->state;
 
-    run_cost(r, c, i->provider->name, answered.n ? answered : i->req.model, i->req.model);
+    run_cost(r, c, i->provider->name, answered.n ? answered : i->req.model,
+             i->req.requested ? i->req.model : (struct span){NULL, 0});
 }
 
 static void tell_lost(struct run *r)

@@ -20,7 +20,7 @@ local function defer(id, key)
     if body ~= '' then
         redis.call('SET', key, head .. body)
     else
-        redis.call('SETRANGE', key, 0, head)
+        redis.call('SETRANGE', key, '0', head)
     end
     if delay > 0 then
         due_args[#due_args + 1] = string.format(first and '%.0f.5' or '%.0f', due)
@@ -34,7 +34,7 @@ end
 while ARGV[a] do
     local id, key = ARGV[a], KEYS[k]
     k = k + 1
-    local held = redis.call('GETRANGE', key, 3, 25)
+    local held = redis.call('GETRANGE', key, '3', '25')
     local claim = string.sub(held, 2)
     if claim == ARGV[a + 1] and string.sub(held, 1, 1) == 'c' then
         out[#out + 1] = 'c'

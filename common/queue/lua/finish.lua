@@ -19,7 +19,7 @@ local function finish(id, flags, key, reply, hook)
     local head, result = ARGV[a + 3], ARGV[a + 4]
     local dead = string.find(flags, 'd', 1, true)
     redis.call('SET', key, head .. result, 'PX', dead and dead_ttl or ttl)
-    if dead then redis.call('ZADD', KEYS[5], now, id) end
+    if dead then redis.call('ZADD', KEYS[5], string.format('%.0f', now), id) end
     if string.find(flags, 'p', 1, true) then
         redis.call('XADD', KEYS[3], '*', 'id', id, 'status', STATUS[string.sub(head, 3, 3)], 'doc', result)
     end
@@ -41,7 +41,7 @@ while ARGV[a] do
         hook = KEYS[k]
         k = k + 1
     end
-    local held = redis.call('GETRANGE', key, 3, 25)
+    local held = redis.call('GETRANGE', key, '3', '25')
     local claim = string.sub(held, 2)
     ids[#ids + 1] = id
     if claim == ARGV[a + 1] then

@@ -24,7 +24,7 @@ for i = 3, #KEYS do
             answer = state == 'r' and (queue > 0 and queue or 99) or 0
         elseif state == 'r' and string.sub(rec, 71, 81) <= now_hex then
             local tnum = string.format('%06x', tonumber(string.sub(rec, 5, 10), 16) + 1)
-            redis.call('SETRANGE', KEYS[i], 2, 'a' .. string.sub(rec, 4, 4) .. tnum .. token .. now_hex)
+            redis.call('SETRANGE', KEYS[i], '2', 'a' .. string.sub(rec, 4, 4) .. tnum .. token .. now_hex)
             answer = rec
         elseif state == 'a' and string.sub(rec, 11, 26) == token then
             answer = rec
