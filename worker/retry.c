@@ -36,11 +36,11 @@ static struct retry_out retry(const struct retry_rules *rules, const struct retr
     return (struct retry_out){RETRY_LATER, in->kind, delay, true};
 }
 
+/* A pause grows with what was waited already, so it is about as long as all before it. */
 static struct retry_out park(const struct retry_rules *rules, const struct retry_in *in)
 {
     int64_t since = in->rec->parked_ms ? in->rec->parked_ms : in->now_ms;
-    int64_t pause =
-        doubled(rules->park_min_ms, in->rec->parked_ms ? in->rec->parks : 0, rules->park_max_ms);
+    int64_t pause = min64(max64(rules->park_min_ms, in->now_ms - since), rules->park_max_ms);
     int64_t delay = pause / 2 + in->below(pause - pause / 2 + 1);
 
     delay = max64(delay, min64(in->server_wait_ms, rules->server_wait_max_ms));

@@ -1,11 +1,12 @@
 /* retry.h - what becomes of a job whose call failed: a pure decision.
  *
- *   class FAIL   the job ends
- *   class RETRY  an attempt is spent; the last one ends the job; backoff with full jitter:
- *                uniform in [0, min(max_ms, delay_ms * 2^n)], n = attempts spent before (fixed:
- * delay_ms) class PARK, STOP   no attempt is spent; pause uniform in [p/2, p], p = min(park_max,
- * park_min * 2^parks of this stretch); the job ends when it has been parked for retry.max_wait_ms
- * without a break, or at its expiry
+ *   class FAIL        the job ends
+ *   class RETRY       an attempt is spent; the last one ends the job; backoff with full jitter:
+ *                     uniform in [0, min(max_ms, delay_ms * 2^n)], n = attempts spent before
+ *                     (fixed: delay_ms)
+ *   class PARK, STOP  no attempt is spent; pause uniform in [p/2, p], p = what was waited since the
+ *                     first of these pauses without a break, but within park_min and park_max; the
+ *                     job ends when that is retry.max_wait_ms, or at its expiry
  *
  * What the server asked to wait is the least that is waited. */
 #ifndef FLOTILLA_RETRY_H

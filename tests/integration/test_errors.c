@@ -17,44 +17,43 @@ static const char *const quick[] = {"FLOTILLA_RETRY_PARK_MIN_MS=20",
                                     "FLOTILLA_RETRY_PARK_MAX_MS=40"};
 
 struct row {
-    const char *fixture, *code;
+    const char *fixture, *code, *provider_code;
     int http_status; /* 0: null */
-    const char *provider_code;
-    int calls_lost; /* of each call: may it have been billed? */
+    int calls_lost;  /* of each call: may it have been billed? */
 };
 
 /* clang-format off */
 static const struct row ends[] = {
-    {"unknown_model",      "model_not_available", 404, "model_not_available", 0},
-    {"not_serverless",     "model_not_available", 400, "model_not_available", 0},
-    {"removed_model",      "model_not_available", 503, "model_not_available", 0},
-    {"over_context",       "context_length",      403, "invalid_request_error", 0},
-    {"over_context_400",   "context_length",      400, "context_length_exceeded", 0},
-    {"partner_blocked",    "forbidden",           403, "third_party_data_sharing_blocked", 0},
-    {"bad_params",         "bad_request",         422, "invalid_request_error", 0},
-    {"too_large",          "request_too_large",   413, "", 0},
-    {"streaming_required", "bad_request",         400, "streaming_required", 0},
+    {"unknown_model",      "model_not_available", "model_not_available", 404, 0},
+    {"not_serverless",     "model_not_available", "model_not_available", 400, 0},
+    {"removed_model",      "model_not_available", "model_not_available", 503, 0},
+    {"over_context",       "context_length",      "invalid_request_error", 403, 0},
+    {"over_context_400",   "context_length",      "context_length_exceeded", 400, 0},
+    {"partner_blocked",    "forbidden",           "third_party_data_sharing_blocked", 403, 0},
+    {"bad_params",         "bad_request",         "invalid_request_error", 422, 0},
+    {"too_large",          "request_too_large",   "", 413, 0},
+    {"streaming_required", "bad_request",         "streaming_required", 400, 0},
 };
 static const struct row retries[] = {
-    {"endpoint_not_running", "endpoint_not_ready", 400, "dedicated_endpoint_not_running", 0},
-    {"server_error",         "server_error",       500, "server_error", 0},
-    {"request_timeout",      "request_timeout",    408, "server_error", 0},
-    {"not_json",             "bad_answer",         200, "", 1},
-    {"no_choices",           "bad_answer",         200, "", 1},
-    {"cut_answer",           "answer_lost",        200, "", 1},
-    {"hang",                 "timeout",            0,   "", 1},
-    {"slow_drip",            "timeout",            200, "", 1},
+    {"endpoint_not_running", "endpoint_not_ready", "dedicated_endpoint_not_running", 400, 0},
+    {"server_error",         "server_error",       "server_error", 500, 0},
+    {"request_timeout",      "request_timeout",    "server_error", 408, 0},
+    {"not_json",             "bad_answer",         "", 200, 1},
+    {"no_choices",           "bad_answer",         "", 200, 1},
+    {"cut_answer",           "answer_lost",        "", 200, 1},
+    {"hang",                 "timeout",            "",   0, 1},
+    {"slow_drip",            "timeout",            "", 200, 1},
 };
 static const struct row waits[] = {
-    {"throttled",        "rate_limited", 429, "dynamic_request_limited", 0},
-    {"throttled_tokens", "rate_limited", 429, "dynamic_token_limited", 0},
-    {"batch_throttled",  "rate_limited", 429, "", 0},
-    {"overloaded",       "overloaded",   503, "server_error", 0},
-    {"routing_error",    "overloaded",   503, "routing_error", 0},
-    {"html_502",         "gateway",      502, "", 0},
-    {"html_524",         "gateway",      524, "", 1},
-    {"empty_body",       "gateway",      504, "", 1},
-    {"site_overloaded",  "overloaded",   529, "", 0},
+    {"throttled",        "rate_limited", "dynamic_request_limited", 429, 0},
+    {"throttled_tokens", "rate_limited", "dynamic_token_limited", 429, 0},
+    {"batch_throttled",  "rate_limited", "", 429, 0},
+    {"overloaded",       "overloaded",   "server_error", 503, 0},
+    {"routing_error",    "overloaded",   "routing_error", 503, 0},
+    {"html_502",         "gateway",      "", 502, 0},
+    {"html_524",         "gateway",      "", 524, 1},
+    {"empty_body",       "gateway",      "", 504, 1},
+    {"site_overloaded",  "overloaded",   "", 529, 0},
 };
 /* clang-format on */
 

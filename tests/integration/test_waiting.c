@@ -20,6 +20,9 @@ static void push_noop(struct world *w, const char *id, const char *more)
     world_push(w, "{'id':'%s','type':'noop','payload':{}%s}", id, more);
 }
 
+/* As it is spelled. */
+static void push_text(struct world *w, const char *text) { world_push_raw(w, text, strlen(text)); }
+
 static void push_chat(struct world *w, const char *id, const char *more)
 {
     world_push(w, "{'id':'%s','type':'inference','payload':{'task':'chat','prompt':'Hello'}%s}", id,
@@ -316,15 +319,15 @@ START_TEST(the_same_document_again_changes_nothing)
 
     world_start_both(w, one_process);
     push_noop(w, "a", ",'delay_ms':400,'tenant':'t'");
-    world_push_raw(w,
-                   "{ \"tenant\" : \"t\", \"type\":\"noop\",\"delay_ms\":400,\"payload\":{},"
-                   "\"id\":\"a\" }",
-                   72);
+    push_text(w, "{ \"tenant\" : \"t\", \"type\":\"noop\",\"delay_ms\":400,\"payload\":{},"
+                 "\"id\":\"a\" }");
     world_wait_results(w, 1, 10000);
+    ck_assert_str_eq(world_results(w)->items[0].id, "a");
     push_noop(w, "a", ",'delay_ms':400,'tenant':'t'");
     push_noop(w, "last", "");
     world_wait_results(w, 2, 10000);
     ck_assert_str_eq(world_results(w)->items[1].id, "last");
+    ck_assert_str_eq(world_result(w, "a")->status, "completed");
     ck_assert_int_eq(world_int(w, "XLEN fl:{0}:alerts"), 0);
     world_check_one_result_each(w, 2);
     world_free(w);
@@ -357,7 +360,7 @@ START_TEST(a_reply_comes_once_and_again_for_the_same_document)
     ck_assert_int_eq(world_int(w, "LLEN fl:{0}:reply:unread"), 1);
     ck_assert_int_gt(world_int(w, "PTTL fl:{0}:reply:unread"), 0);
     ck_assert_int_le(world_int(w, "PTTL fl:{0}:reply:unread"), 600000);
-    world_push_raw(w, "{\"id\":\"bad\",\"type\":\"noop\",\"reply\":true}", 39);
+    push_text(w, "{\"id\":\"bad\",\"type\":\"noop\",\"reply\":true}");
     ck_assert_str_eq(world_string_at(reply_of(w, "bad"), "status"), "rejected");
     world_check_one_result_each(w, 3);
     world_free(w);
