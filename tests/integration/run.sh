@@ -94,9 +94,10 @@ while read -r suite; do
     [ "$(cat "$out/$suite.code" 2>/dev/null)" = 0 ] || failed=$((failed + 1))
 done <"$out/suites"
 
-if ! sh "$here/schemas/check.sh" "$FLOTILLA_COLLECT"; then
-    failed=$((failed + 1))
-fi
+for check in "schemas/check.sh $FLOTILLA_COLLECT" "sdk/check.sh $build"; do
+    # shellcheck disable=SC2086 # a script and its argument
+    sh "$here"/$check || failed=$((failed + 1))
+done
 
 cat "$out"/*.log | sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' |
     awk '{ checks += $1; failures += $2; errors += $3 }

@@ -8,27 +8,8 @@ set -eu
 collected=$(cd "$1" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../../.." && pwd)
-work=$top/build/schema-check
+# shellcheck source=tests/support/npm.sh
+. "$top/tests/support/npm.sh"
 
-skip() { echo "  schemas by ajv       skipped: $*"; exit 0; }
-
-[ -e "$top/schemas/job.json" ] || skip "there are no schemas"
-for tool in node npm; do
-    command -v $tool >/dev/null 2>&1 || skip "no $tool here"
-done
-
-mkdir -p "$work"
-cp "$here/package.json" "$here/package-lock.json" "$here/.npmrc" "$here/validate.mjs" "$work/"
-if ! cmp -s "$work/package-lock.json" "$work/installed-lock.json"; then
-    if ! (cd "$work" && npm ci --ignore-scripts --no-audit --no-fund --fetch-retries=1 \
-        --fetch-timeout=30000) >"$work/npm.log" 2>&1 </dev/null; then
-        # Unreachable is nobody's fault; a digest or a lock file that is wrong is ours.
-        if grep -qE 'EINTEGRITY|EUSAGE|EJSONPARSE' "$work/npm.log"; then
-            cat "$work/npm.log"
-            exit 1
-        fi
-        skip "npm ci could not fetch ajv"
-    fi
-    cp "$work/package-lock.json" "$work/installed-lock.json"
-fi
-exec node "$work/validate.mjs" "$top/schemas" "$collected"
+npm_install "schemas by ajv" "$here" "$top/build/schema-check"
+exec node "$top/build/schema-check/validate.mjs" "$top/schemas" "$collected"
