@@ -208,6 +208,25 @@ START_TEST(a_reserved_slot_serves_realtime_while_all_others_are_taken)
 }
 END_TEST
 
+/* Pairs that become ready at almost the same moment: the ring for the second comes while the
+ * worker's claim for the first is under way, and a lost one is only made good after 5 s. */
+START_TEST(no_ring_is_lost_while_a_claim_is_under_way)
+{
+    enum { ROUNDS = 150 };
+    struct world *w = world_new(.simulator = true);
+
+    world_start_both(w, one_process);
+    for (int i = 0; i < ROUNDS; i++) {
+        push_noop(w, world_text(w, "n-%d", i), "");
+        push_chat(w, world_text(w, "r-%d", i), ",'priority':'realtime'");
+        world_wait_results(w, 2 * i + 2, 2500);
+    }
+    world_check_one_result_each(w, ROUNDS + ROUNDS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 /* ---- cancel in each state ---- */
 
 static void check_cancelled(struct world *w, const char *id, int64_t attempts)
@@ -503,6 +522,7 @@ Suite *test_waiting(void)
     tcase_add_test(tc, a_paused_queue_waits_and_the_others_do_not);
     tcase_add_test(tc, realtime_overtakes);
     tcase_add_test(tc, a_reserved_slot_serves_realtime_while_all_others_are_taken);
+    tcase_add_test(tc, no_ring_is_lost_while_a_claim_is_under_way);
     suite_add_tcase(s, tc);
     tc = tcase_create("cancel");
     tcase_add_test(tc, waiting_jobs_are_cancelled_at_once);
