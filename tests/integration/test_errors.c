@@ -78,12 +78,9 @@ static void push_all(struct world *w, const struct row *rows, size_t n, const ch
         push(w, rows[i].fixture, members);
 }
 
-static struct world *new_world(void)
-{
-    static const char *const args[] = {"--bill-aborted", NULL};
-
-    return world_new(.simulator = true, .simulator_args = args);
-}
+/* A macro, so that the world is named after the test. */
+static const char *const bill_aborted[] = {"--bill-aborted", NULL};
+#define new_world() world_new(.simulator = true, .simulator_args = bill_aborted)
 
 static void check_error(struct world *w, const struct row *row, const char *code)
 {
