@@ -17,7 +17,7 @@ enum {
     BYTES_PER_TOKEN_AT_LEAST = 3, /* of JSON, for the high guess */
     TEMPLATE_TOKENS = 16,         /* what a chat template adds */
     PART_TOKENS = 8192,           /* an image, an audio clip */
-    DEFAULT_MAX_TOKENS = 4096,
+    DEFAULT_MAX_TOKENS = 16384,   /* what providers allow when a request does not say, at most */
     CHOICES_MAX = 128
 };
 

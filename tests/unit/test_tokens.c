@@ -80,20 +80,20 @@ static const struct {
     const char *body;
     int64_t context, prompt, completion;
 } at_most[] = {
-    {TASK_CHAT, "{}", 0, 17, 4096},
-    {TASK_CHAT, "{\"x\":1}", 0, 19, 4096}, /* 7 bytes: 3 */
+    {TASK_CHAT, "{}", 0, 17, 16384},
+    {TASK_CHAT, "{\"x\":1}", 0, 19, 16384}, /* 7 bytes: 3 */
     {TASK_CHAT, "{\"max_tokens\":100}", 0, 22, 100},
     {TASK_CHAT, "{\"max_tokens\":100,\"n\":3}", 0, 24, 300},
     {TASK_CHAT, "{\"max_completion_tokens\":50}", 0, 26, 50},
     {TASK_CHAT, "{\"max_tokens\":9,\"max_completion_tokens\":50}", 0, 31, 50},
-    {TASK_CHAT, "{\"n\":2}", 0, 19, 8192},
-    {TASK_CHAT, "{\"n\":9000}", 0, 20, 128 * 4096},
-    {TASK_CHAT, "{\"max_tokens\":0}", 0, 22, 4096},
-    {TASK_CHAT, "{\"max_tokens\":\"9\"}", 0, 22, 4096},
+    {TASK_CHAT, "{\"n\":2}", 0, 19, 32768},
+    {TASK_CHAT, "{\"n\":9000}", 0, 20, 128 * 16384},
+    {TASK_CHAT, "{\"max_tokens\":0}", 0, 22, 16384},
+    {TASK_CHAT, "{\"max_tokens\":\"9\"}", 0, 22, 16384},
     {TASK_CHAT, "{\"max_tokens\":9999999}", 2048, 24, 2048}, /* bounded by the context */
     {TASK_CHAT, "{\"n\":2}", 1000, 19, 2000},
     {TASK_CHAT, "{\"x\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}", 10, 10, 10},
-    {TASK_CHAT, "{\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}]}", 0, 33 + 8192, 4096},
+    {TASK_CHAT, "{\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}]}", 0, 33 + 8192, 16384},
     {TASK_EMBEDDING, "{\"x\":1}", 0, 19, 0},
     {TASK_RERANK, "{\"x\":1}", 0, 19, 0},
     {TASK_EMBEDDING,
