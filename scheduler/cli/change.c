@@ -119,14 +119,14 @@ int cli_cancel(struct cli *c)
 {
     int status = CLI_OK;
 
-    if (c->argc < 1)
+    if (c->argc < 1 || cli_has_option(c))
         return cli_usage(c);
-    for (int i = 0; i < c->argc; i++) {
+    for (int i = 0; i < c->argc && redis_is_ready(c->redis); i++) {
         int one = cancel_one(c, c->argv[i]);
 
         status = one ? one : status;
     }
-    return status;
+    return redis_is_ready(c->redis) ? status : CLI_UNREACHABLE;
 }
 
 /* ---- retry ---- */
@@ -241,20 +241,22 @@ static void forget_dead(struct cli *c, const char *id)
 static int replay_all(struct replay *p)
 {
     char *ids[REPLAY_JOBS];
-    size_t n, before;
+    size_t n, before, forgotten = 0;
 
     do {
         n = dead_ids(p->c, ids);
-        before = p->written;
+        before = p->written + forgotten;
         replay_begin(p);
         for (size_t i = 0; i < n; i++) {
-            if (replay_one(p, ids[i]) != CLI_OK)
+            if (replay_one(p, ids[i]) != CLI_OK) {
                 forget_dead(p->c, ids[i]);
+                forgotten++;
+            }
             free(ids[i]);
         }
         replay_send(p);
-    } while (n == REPLAY_JOBS && p->written > before);
-    return CLI_OK;
+    } while (n == REPLAY_JOBS && p->written + forgotten > before);
+    return redis_is_ready(p->c->redis) ? CLI_OK : CLI_UNREACHABLE;
 }
 
 int cli_retry(struct cli *c)
@@ -263,17 +265,21 @@ int cli_retry(struct cli *c)
     int status = CLI_OK;
 
     if (cli_flag(c, "--dead"))
-        return replay_all(&p);
-    if (c->argc < 1 || c->argc > REPLAY_JOBS)
+        return c->argc > 0 ? cli_usage(c) : replay_all(&p);
+    if (c->argc < 1 || cli_has_option(c))
         return cli_usage(c);
     replay_begin(&p);
     for (int i = 0; i < c->argc; i++) {
         int one = replay_one(&p, c->argv[i]);
 
         status = one ? one : status;
+        if (p.count == REPLAY_JOBS) {
+            replay_send(&p);
+            replay_begin(&p);
+        }
     }
     replay_send(&p);
-    return status;
+    return redis_is_ready(c->redis) ? status : CLI_UNREACHABLE;
 }
 
 /* ---- pause, resume, scale ---- */
@@ -322,8 +328,12 @@ int cli_resume(struct cli *c)
     if (c->argc != 1)
         return cli_usage(c);
     if (is_fingerprint(name)) {
-        if (!cli_callv(c, "HDEL", key(&c->keys, KEY_STOPS), name, NULL))
+        const struct reply *r = cli_callv(c, "HDEL", key(&c->keys, KEY_STOPS), name, NULL);
+
+        if (!r)
             return CLI_UNREACHABLE;
+        if (reply_int(r) == 0)
+            return cli_fail(CLI_NOT_FOUND, "%s: no such key is stopped", name);
         told(c, name, "cleared");
         return CLI_OK;
     }

@@ -47,6 +47,8 @@ struct cli {
 /* `--name VALUE` or `--name=VALUE`: removes it from argv and returns VALUE; NULL when absent. */
 const char *cli_option(struct cli *c, const char *name);
 bool cli_flag(struct cli *c, const char *name); /* the same without a value */
+/* True when an option is left that nobody took ("--" starts it, or "-" and one letter). */
+bool cli_has_option(const struct cli *c);
 int cli_usage(const struct cli *c); /* prints the command's usage to stderr; returns 2 */
 /* A message on stderr, "flotilla: ..."; returns status. */
 int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);

@@ -15,7 +15,8 @@ int cli_wait(struct cli *c)
     int64_t seconds = -1;
     struct cli_waiting *w;
 
-    if (c->argc < 1 || (timeout && !parse_int64(timeout, strlen(timeout), 0, 31536000, &seconds)))
+    if (c->argc < 1 || cli_has_option(c) ||
+        (timeout && !parse_int64(timeout, strlen(timeout), 0, 31536000, &seconds)))
         return cli_usage(c);
     w = cli_waiting_new(c);
     for (int i = 0; i < c->argc; i++)
@@ -76,9 +77,11 @@ int cli_job(struct cli *c)
     struct buf bytes = BUF(512u << 20), out = BUF(600u << 20);
     struct record rec;
 
-    if (c->argc != 1)
+    if (c->argc != 1 || cli_has_option(c))
         return cli_usage(c);
-    if (!cli_record(c, c->argv[0], &bytes, &rec))
+    if (!cli_record(c, c->argv[0], &bytes, &rec) && bytes.n > 0)
+        return cli_fail(CLI_FAILED, "%s: a newer version of flotilla wrote this job", c->argv[0]);
+    if (bytes.n == 0)
         return redis_is_ready(c->redis)
                    ? cli_fail(CLI_NOT_FOUND, "%s: there is no such job", c->argv[0])
                    : CLI_UNREACHABLE;
@@ -172,6 +175,21 @@ static void scan_jobs(struct listing *l)
     } while (strcmp(cursor, "0") != 0 && l->shown < l->limit);
 }
 
+/* A word that no job can have would be an empty list: say so instead. */
+static bool good_words(const struct listing *l)
+{
+    bool state = !l->state || !strcmp(l->state, "delayed");
+    bool queue = !l->queue || queue_of(l->queue, strlen(l->queue)) != QUEUE_NONE;
+
+    for (int s = JOB_STATE_NONE + 1; s < JOB_STATE_COUNT && !state; s++)
+        state = !strcmp(l->state, job_state_name((enum job_state)s));
+    if (!state)
+        cli_fail(CLI_USAGE, "%s: there is no such state", l->state);
+    else if (!queue)
+        cli_fail(CLI_USAGE, "%s: there is no such queue", l->queue);
+    return state && queue;
+}
+
 int cli_jobs(struct cli *c)
 {
     static const char *const headers[] = {"ID", "STATE", "QUEUE", "ATTEMPTS", "SUBMITTED", "DUE"};
@@ -182,6 +200,8 @@ int cli_jobs(struct cli *c)
     l.queue = cli_option(c, "--queue");
     if (c->argc > 0 || (limit && !parse_int64(limit, strlen(limit), 1, 1000000, &l.limit)))
         return cli_usage(c);
+    if (!good_words(&l))
+        return CLI_USAGE;
     l.table = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
     scan_jobs(&l);
     if (l.table)

@@ -41,8 +41,10 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_DFL);
     c.json = cli_flag(&c, "--json");
     path = cli_option(&c, "-c");
-    if (c.argc == 0 || cli_flag(&c, "--help") || !strcmp(c.argv[0], "help"))
-        return cli_help(c.argc == 0 ? stderr : stdout, c.argc == 0 ? CLI_USAGE : CLI_OK);
+    if (cli_flag(&c, "--help") || (c.argc > 0 && !strcmp(c.argv[0], "help")))
+        return cli_help(stdout, CLI_OK);
+    if (c.argc == 0)
+        return cli_help(stderr, CLI_USAGE);
     if (!strcmp(c.argv[0], "--version"))
         c.argv[0] += 2;
     cmd = cli_find(c.argv[0]);

@@ -11,7 +11,7 @@
 #include "scheduler/cli/cli.h"
 #include "scheduler/cli/waiting.h"
 
-enum { PUSH_JOBS = 256, PUSH_BYTES = 1 << 20, LINE_MAX_BYTES = 64 << 20 };
+enum { PUSH_JOBS = 256, PUSH_BYTES = 1 << 20, LINE_MAX_BYTES = 128 << 20 };
 
 struct submission {
     struct cli *c;
@@ -116,29 +116,47 @@ static void submit_lines(struct submission *s, const char *p, size_t n)
     }
 }
 
-/* The first bytes tell: a whole document that spans lines is read at once, else line by line. */
+static void submit_text(struct submission *s, const char *p, size_t n)
+{
+    if (is_one_document(p, n)) {
+        s->line++;
+        submit_one(s, (struct span){p, n});
+    } else {
+        submit_lines(s, p, n);
+    }
+}
+
+/* A first line that is no document may begin one over several lines, so more is read: all, or more
+ * than any document may have. */
+static ssize_t submit_first(struct submission *s, FILE *f, char **line, size_t *cap, ssize_t n)
+{
+    struct buf text = BUF(LINE_MAX_BYTES);
+
+    do
+        buf_add(&text, *line, (size_t)n);
+    while (text.n <= s->c->defaults.max_bytes && (n = getline(line, cap, f)) > 0);
+    if (text.n > s->c->defaults.max_bytes) {
+        submit_lines(s, text.p, text.n);
+        n = getline(line, cap, f);
+    } else {
+        submit_text(s, text.p, text.n);
+    }
+    buf_done(&text);
+    return n;
+}
+
 static void submit_stream(struct submission *s, FILE *f)
 {
     char *line = NULL;
     size_t cap = 0;
-    ssize_t n = getline(&line, &cap, f);
-    struct buf whole = BUF(LINE_MAX_BYTES);
+    ssize_t n;
 
-    if (n > 0 && !is_blank(line, (size_t)n) && !is_one_document(line, (size_t)n)) {
-        do
-            buf_add(&whole, line, (size_t)n);
-        while ((n = getline(&line, &cap, f)) > 0 && !buf_failed(&whole));
-        if (is_one_document(whole.p, whole.n)) {
-            s->line = 1;
-            submit_one(s, buf_span(&whole));
-        } else {
-            submit_lines(s, whole.p, whole.n);
-        }
-    } else {
-        for (; n > 0 && !s->failed; n = getline(&line, &cap, f))
-            submit_lines(s, line, (size_t)n);
-    }
-    buf_done(&whole);
+    while ((n = getline(&line, &cap, f)) > 0 && is_blank(line, (size_t)n))
+        s->line++;
+    if (n > 0 && !is_one_document(line, (size_t)n))
+        n = submit_first(s, f, &line, &cap, n);
+    for (; n > 0 && !s->failed; n = getline(&line, &cap, f))
+        submit_lines(s, line, (size_t)n);
     free(line);
 }
 
@@ -148,7 +166,7 @@ static bool read_input(struct submission *s, const char *file)
 
     if (!file && s->c->argc > 0) {
         for (int i = 0; i < s->c->argc; i++)
-            submit_lines(s, s->c->argv[i], strlen(s->c->argv[i]));
+            submit_text(s, s->c->argv[i], strlen(s->c->argv[i]));
         return true;
     }
     f = !file || !strcmp(file, "-") ? stdin : fopen(file, "re");
@@ -166,20 +184,24 @@ int cli_submit(struct cli *c)
 {
     struct submission s = {.c = c};
     const char *file = cli_option(c, "-f");
+    bool wait = cli_flag(c, "--wait");
     int status = CLI_OK;
 
-    if (cli_flag(c, "--wait"))
+    if (cli_has_option(c) || (file && c->argc > 0))
+        return cli_usage(c);
+    if (wait)
         s.waiting = cli_waiting_new(c);
     begin_push(&s);
-    if (!read_input(&s, file))
-        return CLI_FAILED;
+    s.failed = !read_input(&s, file);
     push(&s);
     redis_args_done(&s.push);
     if (cli_stderr_is_terminal() && s.pushed >= 1000)
         fputc('\n', stderr);
+    if (s.failed) {
+        cli_waiting_free(s.waiting);
+        return redis_is_ready(c->redis) ? CLI_FAILED : CLI_UNREACHABLE;
+    }
     if (s.waiting)
         status = cli_waiting_finish(s.waiting, -1);
-    if (s.failed)
-        return CLI_UNREACHABLE;
     return s.faulty ? CLI_FAILED : status;
 }

@@ -50,6 +50,14 @@ bool cli_flag(struct cli *c, const char *name)
     return false;
 }
 
+bool cli_has_option(const struct cli *c)
+{
+    for (int i = 0; i < c->argc; i++)
+        if (!strncmp(c->argv[i], "--", 2) || (c->argv[i][0] == '-' && strlen(c->argv[i]) == 2))
+            return true;
+    return false;
+}
+
 /* Here and not in main.c, so that the commands can be linked without it. */
 int cli_usage(const struct cli *c)
 {

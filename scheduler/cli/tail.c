@@ -12,7 +12,7 @@ struct tail {
     struct cli *c;
     const char *stream;
     char last[64];
-    bool answered;
+    bool answered, refused;
 };
 
 static struct span field(const struct reply *fields, const char *name)
@@ -47,8 +47,10 @@ static void on_entries(void *arg, const struct reply *reply, const struct err *e
         reply_at(reply_at(reply_at(reply, 0), 1), 0) ? reply_at(reply_at(reply, 0), 1) : NULL;
 
     t->answered = true;
-    if (!reply && err->kind == ERR_REDIS)
+    if (!reply && err->kind == ERR_REDIS) {
         cli_fail(CLI_FAILED, "%s", err->msg);
+        t->refused = true;
+    }
     for (size_t i = 0; i < reply_count(entries); i++)
         print_entry(t, reply_at(entries, i));
     fflush(stdout);
@@ -71,7 +73,7 @@ static bool follow(struct tail *t)
     redis_send_blocking(t->c->redis, &a, BLOCK_MS, on_entries, t);
     while (!t->answered)
         loop_turn(t->c->loop, 1000);
-    return redis_is_ready(t->c->redis);
+    return redis_is_ready(t->c->redis) && !t->refused;
 }
 
 int cli_tail(struct cli *c)
@@ -99,5 +101,5 @@ int cli_tail(struct cli *c)
     }
     while (follow(&t))
         ;
-    return CLI_UNREACHABLE;
+    return t.refused ? CLI_FAILED : CLI_UNREACHABLE;
 }

@@ -19,7 +19,8 @@ struct cli_waiting {
     char **ids;
     size_t count, cap, total, failed;
     int64_t started_ms;
-    bool unknown; /* some id has no record, and nothing waits in intake that could be it */
+    bool missing; /* some id has no record */
+    bool unknown; /* and nothing waits in intake that could be it */
 };
 
 struct cli_waiting *cli_waiting_new(struct cli *c)
@@ -29,6 +30,16 @@ struct cli_waiting *cli_waiting_new(struct cli *c)
     w->c = c;
     w->started_ms = clock_mono_ms();
     return w;
+}
+
+void cli_waiting_free(struct cli_waiting *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->count; i++)
+        free(w->ids[i]);
+    free(w->ids);
+    free(w);
 }
 
 void cli_waiting_add(struct cli_waiting *w, const char *id)
@@ -64,12 +75,12 @@ static void print_result(struct cli_waiting *w, const char *id, const struct rec
 }
 
 /* True when that job has ended and was printed. */
-static bool look_at(struct cli_waiting *w, const char *id, struct span bytes, int64_t waited_ms)
+static bool look_at(struct cli_waiting *w, const char *id, struct span bytes)
 {
     struct record rec;
 
     if (!bytes.p) {
-        w->unknown |= waited_ms > UNKNOWN_MS;
+        w->missing = true;
         return false;
     }
     if (!record_read(bytes.p, bytes.n, &rec) || !job_state_ended(rec.state))
@@ -80,8 +91,7 @@ static bool look_at(struct cli_waiting *w, const char *id, struct span bytes, in
 
 /* One MGET over the ids from `at`; returns how many of them are still missing (moved to the front
  * of that part). */
-static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t keep,
-                           int64_t waited_ms)
+static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t keep)
 {
     struct redis_args a;
     const struct reply *reply;
@@ -94,7 +104,7 @@ static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t ke
     for (size_t i = 0; i < n; i++) {
         char *id = w->ids[at + i];
 
-        if (reply && look_at(w, id, reply_span(reply_at(reply, i)), waited_ms))
+        if (reply && look_at(w, id, reply_span(reply_at(reply, i))))
             free(id);
         else
             w->ids[keep++] = id;
@@ -111,14 +121,15 @@ static bool intake_is_empty(struct cli *c)
 static void look(struct cli_waiting *w)
 {
     size_t keep = 0;
-    int64_t waited = clock_mono_ms() - w->started_ms;
+    /* Looked at before the records: a job goes from intake to its record, never back. */
+    bool none_to_come =
+        w->missing && clock_mono_ms() - w->started_ms > UNKNOWN_MS && intake_is_empty(w->c);
 
-    w->unknown = false;
+    w->missing = false;
     for (size_t at = 0; at < w->count; at += LOOK_JOBS)
-        keep = look_at_part(w, at, w->count - at < LOOK_JOBS ? w->count - at : LOOK_JOBS, keep,
-                            waited);
+        keep = look_at_part(w, at, w->count - at < LOOK_JOBS ? w->count - at : LOOK_JOBS, keep);
     w->count = keep;
-    w->unknown = w->unknown && intake_is_empty(w->c);
+    w->unknown = w->missing && none_to_come;
     fflush(stdout);
 }
 
@@ -173,9 +184,6 @@ int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms)
         cli_fail(status, "%s: there is no such job", w->ids[0]);
     if (status == CLI_FAILED)
         cli_fail(status, "%zu of %zu jobs have not ended in time", w->count, w->total);
-    for (size_t i = 0; i < w->count; i++)
-        free(w->ids[i]);
-    free(w->ids);
-    free(w);
+    cli_waiting_free(w);
     return status;
 }

@@ -12,5 +12,6 @@ void cli_waiting_progress(struct cli_waiting *w, bool look);
 /* Wait for all, at most timeout_ms (-1: for ever); frees w.  CLI_OK, CLI_JOB_FAILED when one did
  * not complete, CLI_NOT_FOUND when one does not exist, CLI_FAILED when time ran out. */
 int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms);
+void cli_waiting_free(struct cli_waiting *w); /* without waiting; NULL is fine */
 
 #endif
