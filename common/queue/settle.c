@@ -170,12 +170,42 @@ static void add_costs(struct settle *s, const struct cost_event *costs, size_t c
 
 /* ---- outcomes ---- */
 
+enum { CLAIM = 6 + RECORD_TOKEN, FLAGS_MAX = 6, STATE_AT = 2 };
+
 static void add_claim(struct redis_args *a, const struct record *held)
 {
-    char claim[6 + RECORD_TOKEN + 1];
+    char claim[CLAIM + 1];
 
     snprintf(claim, sizeof claim, "%06x%s", held->tnum, held->token);
     redis_arg_str(a, claim);
+}
+
+/* finish.lua's `how`. */
+static void add_how(struct redis_args *a, const struct record *held, char state, const char *flags)
+{
+    char how[CLAIM + 1 + FLAGS_MAX + 1];
+
+    snprintf(how, sizeof how, "%06x%s%c%s", held->tnum, held->token, state, flags);
+    redis_arg_str(a, how);
+}
+
+static void finish_flags(const struct finish *f, char flags[FLAGS_MAX + 1])
+{
+    const struct {
+        char flag;
+        bool set;
+    } rows[FLAGS_MAX] = {{'p', f->publish},
+                         {'d', f->dead},
+                         {'k', f->doc.n > 0},
+                         {'r', f->reply},
+                         {'w', f->webhook_id != NULL},
+                         {'$', f->cost_count > 0}};
+    size_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].set)
+            flags[n++] = rows[i].flag;
+    flags[n] = '\0';
 }
 
 static void add_id(struct settle *s, const char *id, const char *flags, const char *webhook_id)
@@ -192,33 +222,25 @@ void settle_finish(struct settle *s, const struct finish *f, void *item)
 {
     struct redis_args *a = &s->jobs;
     struct record next = f->next;
-    char header[RECORD_HEADER], flags[5];
-    size_t n = 0;
+    char header[RECORD_HEADER], flags[FLAGS_MAX + 1];
 
     assert(s->kind == SETTLE_FINISH && job_state_ended(next.state));
-    if (f->publish)
-        flags[n++] = 'p';
-    if (f->dead)
-        flags[n++] = 'd';
-    if (f->reply)
-        flags[n++] = 'r';
-    if (f->webhook_id)
-        flags[n++] = 'w';
-    flags[n] = '\0';
     next.tnum = f->held->tnum + 1;
     next.cancel_asked = false;
     next.doc_bytes = f->doc.n;
     memcpy(next.token, f->held->token, sizeof next.token);
     record_write(&next, header);
+    finish_flags(f, flags);
     add_id(s, f->id, flags, f->webhook_id);
     redis_arg_str(a, f->id);
-    add_claim(a, f->held);
-    redis_arg_str(a, flags);
-    redis_arg_pieces(a, (const struct span[]){{header, RECORD_HEADER}, f->doc}, 2);
-    redis_arg_span(a, f->result);
-    redis_arg_str(a, f->webhook_id ? f->webhook_id : "");
-    redis_arg_span(a, f->webhook_record);
-    add_costs(s, f->costs, f->cost_count);
+    add_how(a, f->held, header[STATE_AT], flags);
+    redis_arg_pieces(a, (const struct span[]){{header, RECORD_HEADER}, f->doc, f->result}, 3);
+    if (f->webhook_id) {
+        redis_arg_str(a, f->webhook_id);
+        redis_arg_span(a, f->webhook_record);
+    }
+    if (f->cost_count > 0)
+        add_costs(s, f->costs, f->cost_count);
     add_item(s, item);
 }
 

@@ -67,8 +67,7 @@ void work_start(struct redis *r, const struct keys *k, const char *worker, const
         keys_arg(&a, k->job, ids[i]);
     redis_arg_str(&a, worker);
     redis_arg_str(&a, token);
-    for (size_t i = 0; i < n; i++)
-        redis_arg_str(&a, ids[i]);
+    redis_arg_int(&a, (int64_t)strlen(k->job));
     redis_script(r, script(SCRIPT_START), n + 2, &a, cb, arg);
 }
 
