@@ -104,8 +104,9 @@ document_fn chat_document_300; /* 300 bytes */
 document_fn chat_document_1k;  /* its body has 1 KB */
 
 /* ---- the references --------------------------------------------------------- */
-/* raw.c: jobs per second of a loop that takes `count` ready jobs one by one, eight in flight. */
-double raw_drain(struct world *w, document_fn *document, int64_t count, struct usage *ret_used);
+/* raw.c: jobs per second of a loop that takes `count` ready jobs one by one, eight in flight;
+ * pipelined: commands share writes, else each goes out at once. */
+double raw_drain(struct world *w, bool pipelined, int64_t count, struct usage *ret_used);
 
 /* bullmq.c: two worker processes and a producer, warm; NULL when it is not installed here. */
 struct bullmq;
