@@ -13,7 +13,7 @@ top=$(cd "$here/../../.." && pwd)
 npm_install "simulator by its SDK" "$here" "$top/build/sdk-check"
 out=$(mktemp -d "${TMPDIR:-/tmp}/flotilla-sdk.XXXXXX")
 pid=
-trap 'kill "$pid" 2>/dev/null; rm -rf "$out"' EXIT
+trap 'kill "$pid" 2>/dev/null || :; rm -rf "$out"' EXIT
 trap 'exit 130' INT TERM
 
 # drive KEY: one simulator, one run; KEY may be empty.
