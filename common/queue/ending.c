@@ -102,3 +102,27 @@ void ending_done(struct ending *e)
     buf_done(&e->result);
     buf_done(&e->webhook);
 }
+
+void ending_by_death(struct settle *s, const struct ending_death *d)
+{
+    struct ending e;
+    struct result r;
+    struct err err = {0};
+
+    err_set(&err, d->kind,
+            d->kind == ERR_POISON ? "it crashed its worker %d times"
+                                  : "cancelled while its worker died",
+            d->crashes);
+    result_from(&r, d->id, d->held, d->job);
+    r.status = d->kind == ERR_POISON ? JOB_STATE_FAILED : JOB_STATE_CANCELLED;
+    r.attempts = d->held->attempts + 1;
+    r.err = &err;
+    r.finished_ms = clock_wall_ms();
+    ending_make(&e, d->id, d->held, d->job, &r, d->output_max);
+    e.finish.next.crashes = d->crashes;
+    e.finish.taken = true;
+    e.finish.costs = d->cost;
+    e.finish.cost_count = d->cost != NULL;
+    settle_finish(s, &e.finish, NULL);
+    ending_done(&e);
+}

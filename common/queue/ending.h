@@ -23,4 +23,16 @@ void ending_make(struct ending *ret, const char *id, const struct record *held,
                  const struct job *job, const struct result *r, int64_t output_max);
 void ending_done(struct ending *e);
 
+/* The end of a job because its worker died, added to a batch. */
+struct ending_death {
+    const char *id;
+    const struct record *held;
+    const struct job *job;
+    const struct cost_event *cost; /* of the call that was lost, or NULL */
+    enum err_kind kind;            /* ERR_POISON or ERR_CANCELLED */
+    int crashes;                   /* this one included */
+    int64_t output_max;
+};
+void ending_by_death(struct settle *s, const struct ending_death *d);
+
 #endif

@@ -4,6 +4,7 @@
  *        ^                                                              | busy: some are left
  *        +--------------------------------------------------------------+
  *
+ *
  * Each job is moved only if its record still carries the dead worker's tag and
  * the transition number that was read, so recovering twice, or beside another
  * scheduler, changes nothing. */
@@ -14,6 +15,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
+#include "common/queue/blame.h"
 #include "common/queue/ending.h"
 #include "common/queue/scripts.h"
 #include "common/queue/work.h"
@@ -22,6 +24,7 @@ enum { CHUNK = 128, ROUNDS = 5 };
 
 struct recover {
     struct recover_options o;
+    struct settle_who who;
     struct job_defaults defaults;
     struct recover_report report;
     recover_cb *cb;
@@ -29,7 +32,9 @@ struct recover {
     char **ids;
     size_t count, next, chunk;
     int rounds, waiting; /* settle calls under way */
-    bool look_again;     /* a cancel came in between: this chunk is read once more */
+    bool look_again;     /* something came in between: what is left is read once more */
+    bool reaped;         /* somebody else had recovered it before */
+    bool blamed;         /* the job to blame was among its active ones */
     size_t kept;         /* ids left where they are, for a newer program */
     struct err failed;
 };
@@ -56,6 +61,14 @@ static void end(struct recover *v, const struct err *err)
     free(v);
 }
 
+static void on_blamed(void *arg, bool ended, const struct err *err)
+{
+    struct recover *v = arg;
+
+    v->report.ended += ended;
+    end(v, err);
+}
+
 static void on_buried(void *arg, const struct reply *reply, const struct err *err)
 {
     struct recover *v = arg;
@@ -67,7 +80,11 @@ static void on_buried(void *arg, const struct reply *reply, const struct err *er
         load(v);
     } else if (reply_is(reply, "ok") || reply_is(reply, "alive")) {
         v->report.alive = reply_is(reply, "alive");
-        end(v, NULL);
+        if (v->reaped && !v->blamed)
+            blame_start(&(struct blame_options){v->o.redis, v->o.cfg, &v->who, v->o.blame},
+                        on_blamed, v);
+        else
+            end(v, NULL);
     } else {
         err_set(&gone, ERR_REDIS, "%.*s", (int)reply_span(reply).n, reply_span(reply).p);
         end(v, &gone);
@@ -91,32 +108,6 @@ static void bury(struct recover *v)
 
 /* ---- one job ---- */
 
-static void end_job(struct recover *v, struct settle *ends, const char *id,
-                    const struct record *rec, const struct job *job, const struct cost_event *cost,
-                    enum err_kind kind)
-{
-    struct result r;
-    struct ending e;
-    struct err err = {0};
-
-    err_set(&err, kind,
-            kind == ERR_POISON ? "it crashed its worker %d times"
-                               : "cancelled while its worker died",
-            rec->crashes + 1);
-    result_from(&r, id, rec, job);
-    r.status = kind == ERR_POISON ? JOB_STATE_FAILED : JOB_STATE_CANCELLED;
-    r.attempts = rec->attempts + 1;
-    r.err = &err;
-    r.finished_ms = clock_wall_ms();
-    ending_make(&e, id, rec, job, &r, v->o.cfg->webhooks_output_bytes);
-    e.finish.next.crashes += kind == ERR_POISON;
-    e.finish.costs = cost;
-    e.finish.cost_count = cost != NULL;
-    settle_finish(ends, &e.finish, NULL);
-    ending_done(&e);
-    v->report.ended++;
-}
-
 /* Claimed, and not started when the worker died: only the hint must go back to a list.  A hint too
  * many does no harm. */
 static void recover_claimed(struct recover *v, struct settle *back, const char *id,
@@ -134,24 +125,35 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
                            const char *id, const struct record *rec, const struct job *job)
 {
     bool blamed = v->o.blame && !strcmp(v->o.blame, id);
+    int crashes = rec->crashes + blamed;
+    bool poison = blame_is_enough(v->o.cfg, crashes);
     struct cost_event lost;
     const struct cost_event *cost = NULL;
 
     if (cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms()))
         cost = &lost;
-    if (blamed && rec->crashes + 1 >= v->o.cfg->retry_max_crashes) {
-        end_job(v, ends, id, rec, job, cost, ERR_POISON);
-    } else if (rec->cancel_asked) {
-        end_job(v, ends, id, rec, job, cost, ERR_CANCELLED);
+    v->blamed |= blamed;
+    if (poison || rec->cancel_asked) {
+        const struct ending_death d = {.id = id,
+                                       .held = rec,
+                                       .job = job,
+                                       .cost = cost,
+                                       .kind = poison ? ERR_POISON : ERR_CANCELLED,
+                                       .crashes = crashes,
+                                       .output_max = v->o.cfg->webhooks_output_bytes};
+
+        ending_by_death(ends, &d);
+        v->report.ended++;
     } else {
         struct defer d = {.id = id,
                           .held = rec,
                           .next = *rec,
+                          .taken = true,
                           .front = true,
                           .costs = cost,
                           .cost_count = cost != NULL};
 
-        d.next.crashes += blamed;
+        d.next.crashes = crashes;
         settle_defer(back, &d, NULL);
         v->report.given_back++;
     }
@@ -234,27 +236,21 @@ static void settled(struct recover *v, struct settle *s, const struct err *err)
     next_chunk(v);
 }
 
-/* Stale is fine: somebody else moved it. */
+/* Stale: somebody else moved it, or a last start of the dead one's came in between. */
 static void on_settled(void *arg, struct settle *s, const char *codes, const struct err *err)
 {
     struct recover *v = arg;
 
-    if (codes && memchr(codes, SETTLE_CANCEL, settle_count(s)))
+    if (codes && (memchr(codes, SETTLE_CANCEL, settle_count(s)) ||
+                  memchr(codes, SETTLE_STALE, settle_count(s))))
         v->look_again = true;
     settled(v, s, err);
 }
 
 static void send_or_free(struct recover *v, struct settle *s)
 {
-    struct settle_who who = {.keys = v->o.keys,
-                             .worker = v->o.worker,
-                             .lease = v->o.lease,
-                             .ids_ms = v->o.cfg->retention_ids_ms,
-                             .dead_ms = v->o.cfg->retention_dead_ms,
-                             .reply_ms = v->o.cfg->limits_reply_ttl_ms};
-
     if (settle_count(s))
-        settle_send(s, v->o.redis, &who, on_settled, v);
+        settle_send(s, v->o.redis, &v->who, on_settled, v);
     else
         settled(v, s, NULL);
 }
@@ -325,6 +321,20 @@ static void load(struct recover *v)
     redis_send(v->o.redis, &a, on_ids, v);
 }
 
+/* ---- the start ---- */
+
+static void on_known(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct recover *v = arg;
+
+    if (!reply) {
+        end(v, err);
+        return;
+    }
+    v->reaped = reply_int(reply) == 0;
+    load(v);
+}
+
 void recover_start(const struct recover_options *o, recover_cb *cb, void *arg)
 {
     struct recover *v = xcalloc(1, sizeof *v);
@@ -336,6 +346,16 @@ void recover_start(const struct recover_options *o, recover_cb *cb, void *arg)
     v->o.blame = xstrdup(o->blame);
     v->cb = cb;
     v->arg = arg;
+    v->who = (struct settle_who){.keys = v->o.keys,
+                                 .worker = v->o.worker,
+                                 .lease = v->o.lease,
+                                 .ids_ms = v->o.cfg->retention_ids_ms,
+                                 .dead_ms = v->o.cfg->retention_dead_ms,
+                                 .reply_ms = v->o.cfg->limits_reply_ttl_ms};
     job_defaults_from(&v->defaults, o->cfg);
-    load(v);
+    if (v->o.blame)
+        redis_sendv(v->o.redis, on_known, v, "HEXISTS", key(v->o.keys, KEY_WORKERS), v->o.worker,
+                    NULL);
+    else
+        load(v);
 }

@@ -4,7 +4,9 @@
  * scheduler when a heartbeat stood still.  Every job that calls a provider and
  * was active gets an `unconfirmed` cost event: its call may have been paid.
  * A job whose code was running when its process crashed (blame) gets a crash;
- * at max_crashes it is dead with code `poison`.
+ * at max_crashes it is dead with code `poison`.  The watchdog's victims are
+ * found dead by the scheduler first, which blames nobody: then the crash is
+ * counted wherever the job is by now.
  */
 #ifndef FLOTILLA_RECOVER_H
 #define FLOTILLA_RECOVER_H

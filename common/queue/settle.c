@@ -208,6 +208,16 @@ static void finish_flags(const struct finish *f, char flags[FLAGS_MAX + 1])
     flags[n] = '\0';
 }
 
+/* The token stays, so that an outcome sent twice is known again (tnum + 1, the same token).  Of a
+ * job that was taken away, the call's half becomes 0, a number that no start has: else an outcome
+ * of the dead worker that comes late would look like that. */
+static void next_token(struct record *next, const struct record *held, bool taken)
+{
+    memcpy(next->token, held->token, sizeof next->token);
+    if (taken)
+        memset(next->token + RECORD_TOKEN / 2, '0', RECORD_TOKEN / 2);
+}
+
 static void add_id(struct settle *s, const char *id, const char *flags, const char *webhook_id)
 {
     buf_puts(&s->ids, id);
@@ -228,7 +238,7 @@ void settle_finish(struct settle *s, const struct finish *f, void *item)
     next.tnum = f->held->tnum + 1;
     next.cancel_asked = false;
     next.doc_bytes = f->doc.n;
-    memcpy(next.token, f->held->token, sizeof next.token);
+    next_token(&next, f->held, f->taken);
     record_write(&next, header);
     finish_flags(f, flags);
     add_id(s, f->id, flags, f->webhook_id);
@@ -254,7 +264,7 @@ void settle_defer(struct settle *s, const struct defer *d, void *item)
     next.state = JOB_STATE_READY;
     next.tnum = d->held->tnum + 1;
     next.cancel_asked = false;
-    memcpy(next.token, d->held->token, sizeof next.token);
+    next_token(&next, d->held, d->taken);
     record_write(&next, header);
     add_id(s, d->id, "", NULL);
     redis_arg_str(a, d->id);

@@ -35,7 +35,8 @@ enum settle_code {
 struct finish {
     const char *id;
     const struct record *held; /* as this party last read or wrote it */
-    struct record next;        /* what the record becomes; tnum is set here, token kept */
+    struct record next;        /* what the record becomes; tnum and token are set here */
+    bool taken;                /* from a dead worker: what it still sends of the job is stale */
     struct span doc;           /* kept behind the header for a replay; absent: dropped */
     struct span result;
     bool publish; /* an entry in the results stream */
@@ -50,10 +51,11 @@ struct finish {
 struct defer {
     const char *id;
     const struct record *held;
-    struct record
-        next; /* attempts, crashes, parks, step, parked_ms...; state, tnum and due are set here */
-    int64_t delay_ms; /* 0: ready at once */
-    bool front;       /* before what is ready, not behind it */
+    struct record next; /* attempts, crashes, parks, step, parked_ms...; state, tnum, token and due
+                           are set here */
+    bool taken;         /* as above */
+    int64_t delay_ms;   /* 0: ready at once */
+    bool front;         /* before what is ready, not behind it */
     struct span body; /* what replaces document and progress behind the header; absent: unchanged */
     const struct cost_event *costs;
     size_t cost_count;

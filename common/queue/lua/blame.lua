@@ -1,0 +1,10 @@
+-- blame.lua - a crash is counted on a job that is no longer its dead worker's.
+--
+-- KEYS: 1 record
+-- ARGV: 1 expected tnum and token (22)  2 crashes, as the record has them
+-- Returns 'ok', or 'moved' when the job is elsewhere by now: look again.
+--
+-- No transition: whoever holds the job keeps it.
+if redis.call('GETRANGE', KEYS[1], 4, 25) ~= ARGV[1] then return 'moved' end
+redis.call('SETRANGE', KEYS[1], 43, ARGV[2])
+return 'ok'
