@@ -5,6 +5,6 @@
 -- Returns 'ok', or 'moved' when the job is elsewhere by now: look again.
 --
 -- No transition: whoever holds the job keeps it.
-if redis.call('GETRANGE', KEYS[1], 4, 25) ~= ARGV[1] then return 'moved' end
-redis.call('SETRANGE', KEYS[1], 43, ARGV[2])
+if redis.call('GETRANGE', KEYS[1], '4', '25') ~= ARGV[1] then return 'moved' end
+redis.call('SETRANGE', KEYS[1], '43', ARGV[2])
 return 'ok'

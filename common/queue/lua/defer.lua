@@ -40,7 +40,7 @@ while ARGV[a] do
         out[#out + 1] = 'c'
         a = skip_costs(a + 8)
     else
-        ids[#ids + 1] = id
+        local mine = true
         if claim == ARGV[a + 1] then
             defer(id, key)
             out[#out + 1] = 'k'
@@ -49,9 +49,11 @@ while ARGV[a] do
             out[#out + 1] = 'a'
             a = skip_costs(a + 8)
         else
+            mine = not runs_here(key, KEYS[2])
             out[#out + 1] = 's'
             a = add_late_costs(a + 8, KEYS[3], KEYS[5], id, now)
         end
+        if mine then ids[#ids + 1] = id end
     end
 end
 if #ids > 0 then redis.call('SREM', KEYS[2], unpack(ids)) end

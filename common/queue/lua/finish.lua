@@ -60,16 +60,18 @@ while ARGV[a] do
         hook = KEYS[k]
         k = k + 1
     end
-    ids[#ids + 1] = id
     if held == p.held or sub(held, 2) == p.claim then
+        ids[#ids + 1] = id
         finish(id, p, record, key, reply, hook)
         if held ~= p.held then call('HDEL', KEYS[6], id) end -- cancel was asked
         out[#out + 1] = 'k'
         a = p.costs and add_costs(costs, KEYS[4], id) or costs
     elseif sub(held, 2) == sub(record, 5, 26) then
+        ids[#ids + 1] = id
         out[#out + 1] = 'a'
         a = p.costs and skip_costs(costs) or costs
     else
+        if not runs_here(key, KEYS[2]) then ids[#ids + 1] = id end
         out[#out + 1] = 's'
         a = p.costs and add_late_costs(costs, KEYS[4], KEYS[8], id, now) or costs
     end

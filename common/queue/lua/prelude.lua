@@ -38,6 +38,13 @@ local function enqueue(lists, ready1, wake1, front)
     end
 end
 
+-- An outcome is stale, yet the job is active under a later claim of the same worker: then its id
+-- stays in that worker's active set (whose key ends with the worker's tag).
+local function runs_here(key, active)
+    local held = redis.call('GETRANGE', key, '2', '17')
+    return string.sub(held, 1, 1) == 'a' and string.sub(held, 9) == string.sub(active, -8)
+end
+
 local function append(lists, q, id)
     local list = lists[q]
     if not list then

@@ -15,7 +15,7 @@ local call, sub = redis.call, string.sub
 if call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 local now = now_ms()
 local now_hex, token = hex11(now), ARGV[2]
-local tag, out, dropped, changes = sub(token, 1, 8), {'ok', now}, {}, {}
+local tag, out, dropped, again, changes = sub(token, 1, 8), {'ok', now}, {}, {}, {}
 
 -- What is written over state, flag, tnum, token and started: by the old flag and tnum.
 local function change(old)
@@ -33,6 +33,8 @@ local function start(key, rec)
     if state == 'r' and sub(rec, 71, 81) <= now_hex then
         local old = sub(rec, 4, 10)
         call('SETRANGE', key, '2', changes[old] or change(old))
+        -- its last claim was ours as well, and may have ended since this one: it took the id along
+        if old ~= '-000000' and sub(rec, 11, 18) == tag then again[#again + 1] = sub(key, ARGV[3] + 1) end
         return rec
     end
     if state ~= 'a' then return 0 end
@@ -49,4 +51,5 @@ for i = 1, #records do
     out[#out + 1] = answer
 end
 if #dropped > 0 then call('SREM', KEYS[2], unpack(dropped)) end
+if #again > 0 then call('SADD', KEYS[2], unpack(again)) end
 return out
