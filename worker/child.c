@@ -19,7 +19,9 @@ struct child {
     struct loop *loop;
     struct child_page *page; /* shared with the supervisor, or our own when alone */
     struct child_page own;
-    bool alone, stopping;
+    bool stopping;
+    bool supervised; /* it says when to stop at once; else a second signal does */
+    int signals;
     struct loop_io *io;
     char line[LINE_MAX_BYTES];
     size_t line_n;
@@ -29,19 +31,27 @@ struct child {
 
 static void stop(struct child *c, bool now)
 {
-    now = now || c->stopping; /* the second time means it */
+    if (c->stopping && !now)
+        return;
     c->stopping = true;
     if (c->on_stop)
         c->on_stop(c->arg, now);
 }
 
-static void on_term(void *arg) { stop(arg, false); }
+/* A whole process group, or cgroup, is often told at once: one wish comes here as a signal and as
+ * the supervisor's line.  So its second signal is the supervisor's affair. */
+static void on_term(void *arg)
+{
+    struct child *c = arg;
+
+    c->signals++;
+    stop(c, !c->supervised && c->signals > 1);
+}
 
 static void on_line(struct child *c, const char *line)
 {
     if (!strcmp(line, "drain")) {
-        if (!c->stopping)
-            stop(c, false);
+        stop(c, false);
     } else if (!strcmp(line, "now")) {
         stop(c, true);
     } else {
@@ -74,10 +84,11 @@ static void on_readable(void *arg, int fd, bool readable, bool writable)
             take_byte(c, text[i]);
         return;
     }
-    loop_unwatch(&c->io); /* the supervisor is gone */
+    loop_unwatch(&c->io); /* the supervisor is gone; the signal of its death may still come */
+    c->supervised = false;
+    c->signals = 0;
     log_event(LOG_WARN, "child.orphaned", "action=drain");
-    if (!c->stopping)
-        stop(c, false);
+    stop(c, false);
 }
 
 struct child *child_new(struct loop *borrow_loop, const struct child_options *o)
@@ -86,7 +97,7 @@ struct child *child_new(struct loop *borrow_loop, const struct child_options *o)
     void *page;
 
     c->loop = borrow_loop;
-    c->alone = o->alone;
+    c->supervised = !o->alone;
     c->page = &c->own;
     if (!o->alone) {
         page = mmap(NULL, sizeof *c->page, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE_FD, 0);
@@ -119,7 +130,7 @@ static void tell(struct child *c, const char *line)
 {
     size_t n = strlen(line);
 
-    if (!c->alone && write(LINE_FD, line, n) != (ssize_t)n)
+    if (c->supervised && write(LINE_FD, line, n) != (ssize_t)n)
         log_event(LOG_WARN, "child.tell", "action=lost line=%s", log_quote(line));
 }
 

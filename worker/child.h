@@ -30,8 +30,8 @@ struct child_page {
 struct child_options {
     const char *group;      /* name of the worker group */
     int slot;               /* number of the process in its group, from 0 */
-    const char *takes_over; /* worker id of the dead process that this one replaces, or NULL */
-    const char *blame;      /* job that crashed it, or NULL */
+    const char *takes_over; /* dead processes whose jobs to recover, or NULL: "id,id=job", with
+                               the job that crashed the process, if one did */
     bool alone;             /* run by hand, without a supervisor: fds 3 and 4 are not there */
 };
 

@@ -136,7 +136,7 @@ static void beat(void *arg)
     h->timer = loop_after(h->p->loop, h->p->cfg->workers_heartbeat_ms, beat, h);
     child_beat(h->p->child);
     child_running(h->p->child, h->p->running);
-    if (!h->waiting && redis_is_ready(h->p->redis))
+    if (!h->waiting && !h->p->fenced && redis_is_ready(h->p->redis))
         send(h);
 }
 
@@ -161,7 +161,7 @@ void heartbeat_free(struct heartbeat *h)
 
 void heartbeat_now(struct heartbeat *h)
 {
-    if (redis_is_ready(h->p->redis))
+    if (!h->p->fenced && redis_is_ready(h->p->redis))
         send(h);
 }
 

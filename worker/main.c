@@ -33,9 +33,6 @@ static bool take_child_options(int *argc, char **argv, struct child_options *o)
         } else if (!strcmp(argv[i], "--takes-over")) {
             o->takes_over = value;
             i++;
-        } else if (!strcmp(argv[i], "--blame")) {
-            o->blame = value;
-            i++;
         } else {
             argv[kept++] = argv[i];
         }

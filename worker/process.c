@@ -18,7 +18,7 @@
 #include "worker/run.h"
 #include "worker/stops.h"
 
-enum { FENCED_GRACE_MS = 1000 };
+enum { FENCED_GRACE_MS = 1000, TAKEOVER_RETRY_MS = 1000 };
 
 struct takeover {
     struct process *p;
@@ -30,6 +30,7 @@ struct app {
     struct process p;
     struct takeover *takeovers; /* dead processes whose jobs are still to be recovered */
     bool taking_over;
+    bool give_up; /* draining is over: leave the rest of them to the scheduler */
     struct loop_timer *drain_timer;
 };
 
@@ -38,6 +39,7 @@ static struct app *app_of(struct process *p) { return (struct app *)(void *)p; }
 /* ---- taking over ---- */
 
 static void take_over_next(struct app *a);
+static void take_over_again(void *arg) { take_over_next(arg); }
 
 static void on_recovered(void *arg, const struct recover_report *report, const struct err *err)
 {
@@ -46,8 +48,9 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
 
     a->taking_over = false;
     if (err) {
-        log_err(LOG_WARN, "takeover.failed",
-                err); /* again after the reconnect; the reaper is the net */
+        log_err(LOG_WARN, "takeover.failed", err);
+        if (err->kind != ERR_REDIS_LOST) /* else after the reconnect */
+            loop_after(a->p.loop, TAKEOVER_RETRY_MS, take_over_again, a);
         return;
     }
     log_event(LOG_WARN, "takeover.done", "dead=%s given_back=%zu ended=%zu", t->worker,
@@ -73,16 +76,16 @@ static void take_over_next(struct app *a)
     recover_start(&o, on_recovered, a);
 }
 
-/* "id,id,..." */
-static void note_takeovers(struct app *a, const char *ids, const char *blame)
+/* "id,id=job,..." */
+static void note_takeovers(struct app *a, const char *ids)
 {
     while (ids && *ids) {
-        size_t n = strcspn(ids, ",");
+        size_t n = strcspn(ids, ","), id = strcspn(ids, ",=");
         struct takeover *t = xcalloc(1, sizeof *t);
 
         t->p = &a->p;
-        t->worker = xstrndup(ids, n);
-        t->blame = xstrdup(blame);
+        t->worker = xstrndup(ids, id);
+        t->blame = id < n ? xstrndup(ids + id + 1, n - id - 1) : NULL;
         t->next = a->takeovers;
         a->takeovers = t;
         ids += n + (ids[n] == ',');
@@ -161,20 +164,33 @@ void process_gone(struct process *p)
     if (!p->registered)
         return;
     log_event(LOG_ERROR, "gone", "reason=reaped running=%zu", p->running);
+    p->registered = false;
+    p->fenced = true;
     HASH_ITER(hh, p->runs, r, tmp) { r->fenced = true; }
     /* Answers that are there already still tell what they cost; then the calls are closed. */
     loop_after(p->loop, FENCED_GRACE_MS, close_fenced, p);
-    take_id(p);
     pull_reset(p->pull);
+    process_kick(p);
+}
+
+/* Not earlier: the same jobs may come again, and what the old id still writes must not touch what
+ * the new one holds. */
+static void come_back(struct process *p)
+{
+    if (p->runs || !outbox_is_empty(p->outbox))
+        return;
+    p->fenced = false;
+    take_id(p);
     heartbeat_now(p->heartbeat);
 }
 
 static void maybe_leave(void *arg)
 {
     struct process *p = arg;
+    const struct app *a = app_of(p);
 
     if (p->draining && !p->runs && outbox_is_empty(p->outbox) && pull_is_idle(p->pull) &&
-        !p->leave) {
+        (!a->takeovers || a->give_up) && !p->leave) {
         p->leave = true;
         heartbeat_leave(p->heartbeat);
         loop_stop(p->loop);
@@ -186,6 +202,8 @@ void process_kick(struct process *p)
     if (p->draining) {
         loop_undefer(p->loop, maybe_leave, p);
         loop_defer(p->loop, maybe_leave, p);
+    } else if (p->fenced) {
+        come_back(p);
     } else {
         pull_kick(p->pull);
     }
@@ -195,6 +213,7 @@ static void give_all_back(struct process *p)
 {
     struct run *r, *tmp;
 
+    app_of(p)->give_up = true;
     HASH_ITER(hh, p->runs, r, tmp)
     {
         if (!r->ended)
@@ -273,7 +292,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->heartbeat = heartbeat_new(p);
     p->outbox = outbox_new(p);
     p->pull = pull_new(p);
-    note_takeovers(a, o->takes_over, o->blame);
+    note_takeovers(a, o->takes_over);
     p->redis = connect_redis(p, "flotilla-worker", true, err);
     if (p->redis)
         p->wait[0] = connect_redis(p, "flotilla-worker-realtime", false, err);

@@ -46,6 +46,7 @@ struct process {
     struct job_defaults defaults;
     char id[WORKER_ID_MAX];
     bool registered, draining, leave; /* leave: exit as soon as the outbox is empty */
+    bool fenced;                      /* reaped: no new id before the old one's runs are settled */
     int64_t started_ms;
     struct heartbeat *heartbeat;
     struct pull *pull;
@@ -61,8 +62,8 @@ struct process {
 int process_main(const struct child_options *o, struct config *cfg);
 
 /* ---- events between the parts (process.c) ---- */
-/* A script said that this worker is not registered: it was reaped.  Take a new id; runs are fenced.
- */
+/* A script said that this worker is not registered: it was reaped.  Its runs are fenced; once they
+ * are settled, it takes a new id. */
 void process_gone(struct process *p);
 /* May a call be started now?  False while the heartbeat is not acknowledged for half a lease, or
  * gone. */

@@ -93,8 +93,11 @@ static void free_starting(struct starting *s)
 
 static void go(struct pull *u, struct starting *s, size_t i, struct span record, int64_t now)
 {
-    struct run *r = run_new(u->p, s->ids[i], record, s->token, now);
+    struct run *r;
 
+    if (run_find(u->p, s->ids[i])) /* it lay twice in the list */
+        return;
+    r = run_new(u->p, s->ids[i], record, s->token, now);
     if (r)
         run_go(r);
 }

@@ -89,7 +89,7 @@ struct run *run_new(struct process *p, const char *id, struct span record, const
     memcpy(r->bytes, record.p, record.n);
     r->bytes[record.n] = '\0';
     r->bytes_n = record.n;
-    if (!record_read(r->bytes, r->bytes_n, &r->held) || run_find(p, id)) {
+    if (!record_read(r->bytes, r->bytes_n, &r->held)) {
         log_event(LOG_ERROR, "record.damaged", "job=%s bytes=%zu", id, record.n);
         free(r->bytes);
         free(r);

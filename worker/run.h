@@ -72,7 +72,8 @@ struct run {
     UT_hash_handle hh;
 };
 
-/* A started job: bytes are its record (copied).  NULL when the record is damaged (logged). */
+/* A started job that run_find does not know: bytes are its record (copied).  NULL when the record
+ * is damaged (logged). */
 struct run *run_new(struct process *p, const char *id, struct span record, const char *token,
                     int64_t now_ms);
 void run_go(struct run *r); /* first step, or the persisted one */

@@ -33,10 +33,6 @@ NORETURN static void become_child(const struct child_options *o, int line, int p
         argv[n++] = "--takes-over";
         argv[n++] = o->takes_over;
     }
-    if (o->blame) {
-        argv[n++] = "--blame";
-        argv[n++] = o->blame;
-    }
     if (program_config_path()) {
         argv[n++] = "-c";
         argv[n++] = program_config_path();

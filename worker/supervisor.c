@@ -6,10 +6,10 @@
  *     TERM     -> drain all, later kill; HUP -> reload; USR1 -> state to the log
  *     deadline -> spawn what rests, watchdog, memory
  *
- * A process that died has left its worker id in the page; the next process of
- * the slot gets it as --takes-over, together with those of predecessors that
- * could not finish taking over.  Nobody else keeps that; if the supervisor
- * itself dies, the scheduler's reaper does the same after the lease. */
+ * A process that died has left its worker id in the page, and the job that it
+ * crashed in; the next process of the slot gets both as --takes-over, together
+ * with those of predecessors that could not finish taking over.  Nobody else keeps that; if the
+ * supervisor itself dies, the scheduler's reaper does the same after the lease. */
 #include "worker/supervisor.h"
 
 #include <errno.h>
@@ -43,8 +43,7 @@ struct slot {
     struct spawned child;
     int64_t started_ms, spawn_at_ms;
     int quick_exits;
-    struct buf takes_over; /* "id,id" of dead processes whose jobs wait for the next one */
-    char blame[96];
+    struct buf takes_over; /* as child_options has it: what waits for the next process */
     /* watchdog */
     uint64_t beats;
     int64_t beat_ms, abort_ms;
@@ -74,8 +73,7 @@ static void spawn(struct slot *t)
 {
     const struct child_options o = {.group = t->group,
                                     .slot = t->number,
-                                    .takes_over = t->takes_over.n ? t->takes_over.p : NULL,
-                                    .blame = t->blame[0] ? t->blame : NULL};
+                                    .takes_over = t->takes_over.n ? t->takes_over.p : NULL};
 
     if (!spawn_child(&o, &t->child)) {
         t->spawn_at_ms = clock_mono_ms() + SLOT_REST_MIN_MS;
@@ -86,9 +84,8 @@ static void spawn(struct slot *t)
     t->beats = 0;
     t->abort_ms = 0;
     t->watchdog = false;
-    log_event(LOG_INFO, "process.started", "pid=%d group=%s slot=%d takes_over=%s blame=%s",
-              (int)t->child.pid, t->group, t->number, o.takes_over ? o.takes_over : "-",
-              o.blame ? o.blame : "-");
+    log_event(LOG_INFO, "process.started", "pid=%d group=%s slot=%d takes_over=%s",
+              (int)t->child.pid, t->group, t->number, o.takes_over ? o.takes_over : "-");
     if (!t->wanted) /* it only takes over */
         spawn_tell(&t->child, "drain");
 }
@@ -186,26 +183,27 @@ static void apply_config(struct supervisor *s)
 
 /* ---- deaths ---- */
 
+/* The job that crashed the process, or NULL. */
+static const char *blamed(const struct slot *t, const struct slot_verdict *v)
+{
+    return v->blame && t->child.page->job[0] ? t->child.page->job : NULL;
+}
+
 static void note_death(struct slot *t, const struct slot_verdict *v)
 {
-    if (v->take_over && t->child.page->worker[0]) {
+    if (!v->take_over) {
+        buf_clear(&t->takes_over);
+    } else if (t->child.page->worker[0]) {
         if (t->takes_over.n)
             buf_putc(&t->takes_over, ',');
         buf_puts(&t->takes_over, t->child.page->worker);
-    } else if (!v->take_over) {
-        buf_clear(&t->takes_over);
-        t->blame[0] = '\0';
+        if (blamed(t, v))
+            buf_printf(&t->takes_over, "=%s", blamed(t, v));
     }
-    if (v->blame && t->child.page->job[0])
-        snprintf(t->blame, sizeof t->blame, "%.95s", t->child.page->job);
 }
 
 /* What was taken over at the start needs no second taker. */
-static void started_well(struct slot *t)
-{
-    buf_clear(&t->takes_over);
-    t->blame[0] = '\0';
-}
+static void started_well(struct slot *t) { buf_clear(&t->takes_over); }
 
 static void on_exit_of(struct supervisor *s, struct slot *t, int status)
 {
@@ -220,7 +218,7 @@ static void on_exit_of(struct supervisor *s, struct slot *t, int status)
     log_event(v.take_over ? LOG_WARN : LOG_INFO, "process.exited",
               "pid=%d group=%s slot=%d status=%s ran_ms=%lld blame=%s", (int)t->child.pid, t->group,
               t->number, log_quote(slot_exit_text(status)), (long long)e.ran_ms,
-              t->blame[0] ? t->blame : "-");
+              blamed(t, &v) ? blamed(t, &v) : "-");
     spawn_release(&t->child);
     t->state = SLOT_EMPTY;
     t->quick_exits = v.quick_exits;
@@ -393,6 +391,7 @@ static void reload(struct supervisor *s)
 
     if (!program_reload(&s->cfg))
         return;
+    s->bad_config = false;
     for (t = s->slots; t; t = t->next)
         if (t->state == SLOT_RUNNING)
             kill(t->child.pid, SIGHUP);
