@@ -130,7 +130,7 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
     struct cost_event lost;
     const struct cost_event *cost = NULL;
 
-    if (cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms()))
+    if (job->payload.p && cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms()))
         cost = &lost;
     v->blamed |= blamed;
     if (poison || rec->cancel_asked) {
@@ -193,9 +193,11 @@ static void recover_job(struct recover *v, struct settle *back, struct settle *e
     if (rec.state == JOB_STATE_READY)
         recover_claimed(v, back, id, &rec);
     else if (rec.state == JOB_STATE_ACTIVE &&
-             !strncmp(rec.token, work_tag(v->o.worker), WORKER_TAG) &&
-             job_read(record_doc(&rec, bytes.p, bytes.n), &v->defaults, &job))
+             !strncmp(rec.token, work_tag(v->o.worker), WORKER_TAG)) {
+        if (!job_read(record_doc(&rec, bytes.p, bytes.n), &v->defaults, &job))
+            job = (struct job){0}; /* it calls nobody, and whoever starts it ends it */
         recover_active(v, back, ends, id, &rec, &job);
+    }
 }
 
 /* ---- chunks ---- */
