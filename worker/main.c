@@ -6,6 +6,7 @@
  *
  *     flotilla-worker --process --group default */
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "common/config/program.h"
 #include "common/core/parse.h"
@@ -56,5 +57,6 @@ int main(int argc, char **argv)
     status = program_start(&p, argc, argv, &cfg);
     if (status >= 0)
         return status;
+    prctl(PR_SET_NAME, "flotilla-worker"); /* children come from /proc/self/exe */
     return process ? process_main(&o, cfg) : supervisor_main(cfg);
 }
