@@ -132,8 +132,8 @@ START_TEST(the_scheduler_gives_back_the_jobs_of_a_lost_host)
     WAIT_UNTIL(w, ALL_MS, look_running(w) == JOBS);
     worker->may_end = true;
     kill(-worker->pid, SIGKILL);
-    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:workers") == 0);
-    ck_assert_int_eq(look_logged(scheduler, "event=reap.done "), 2);
+    WAIT_UNTIL(w, ALL_MS, look_logged(scheduler, "event=reap.done ") == 2);
+    ck_assert_int_eq(world_int(w, "HLEN fl:{0}:workers"), 0);
     ck_assert_int_eq(look_flagged(w, "unconfirmed"), JOBS);
     ck_assert_int_eq(world_int(w, "LLEN fl:{0}:ready:inference.standard"), JOBS);
     world_sim_latency(w, 20);
