@@ -1,0 +1,231 @@
+/* test_settle.c - outcomes that come late, against a real Redis: each is known for what it is. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/queue/scripts.h"
+#include "common/queue/settle.h"
+#include "common/queue/work.h"
+#include "tests/unit/redis_server.h"
+#include "tests/unit/redis_shot.h"
+
+#define WORKER "host-aaaaaaaa"
+static const char doc[] = "{\"type\":\"noop\",\"payload\":{}}";
+
+static struct {
+    struct redis_server server;
+    struct loop *loop;
+    struct line line;
+    struct keys keys;
+    uint32_t starts;
+} t;
+
+static void set_up(void)
+{
+    struct record rec = {.version = RECORD_VERSION,
+                         .state = JOB_STATE_READY,
+                         .run = 1,
+                         .type = JOB_NOOP,
+                         .queue = QUEUE_NOOP,
+                         .doc_bytes = sizeof doc - 1,
+                         .digest = "0000000000000000"};
+    char header[RECORD_HEADER];
+    struct redis_args a;
+    struct shot s = {0};
+
+    redis_server_init(&t.server);
+    redis_server_start(&t.server, NULL);
+    t.loop = loop_new();
+    line_open(&t.line, t.loop, t.server.url, (struct redis_options){.scripts = scripts_all()});
+    TURN_UNTIL(t.loop, t.line.ready == 1);
+    keys_init(&t.keys, "fl");
+    memset(rec.token, '0', RECORD_TOKEN);
+    record_write(&rec, header);
+    redis_args_init(&a);
+    redis_arg_str(&a, "SET");
+    redis_arg_str(&a, "fl:{0}:job:j");
+    redis_arg_pieces(&a, (const struct span[]){{header, RECORD_HEADER}, {doc, sizeof doc - 1}}, 2);
+    shoot_args(&t.line, &s, &a);
+    TURN_UNTIL(t.loop, s.told);
+    ck_assert(ask(&t.line, "HSET fl:{0}:workers " WORKER " x").ok);
+}
+
+static void tear_down(void)
+{
+    line_close(&t.line);
+    keys_done(&t.keys);
+    loop_free(t.loop);
+    redis_server_done(&t.server);
+}
+
+static void claim(void) { ck_assert(ask(&t.line, "SADD fl:{0}:active:" WORKER " j").ok); }
+
+static bool is_active(void)
+{
+    return ask(&t.line, "SISMEMBER fl:{0}:active:" WORKER " j").number == 1;
+}
+
+/* Start j, and read its header as the worker then holds it. */
+static struct record start(void)
+{
+    static const char *const ids[] = {"j"};
+    char token[RECORD_TOKEN + 1];
+    struct shot s = {0}, got;
+    struct record rec;
+
+    snprintf(token, sizeof token, "aaaaaaaa%08x", ++t.starts);
+    work_start(t.line.redis, &t.keys, WORKER, token, ids, 1, shot_cb, &s);
+    TURN_UNTIL(t.loop, s.told);
+    got = ask(&t.line, "GET fl:{0}:job:j");
+    ck_assert(record_read(got.text, got.n, &rec));
+    ck_assert_int_eq(rec.state, JOB_STATE_ACTIVE);
+    ck_assert_str_eq(rec.token, token);
+    return rec;
+}
+
+struct answer {
+    bool told;
+    char code;
+};
+
+static void on_settled(void *arg, struct settle *s, const char *codes, const struct err *err)
+{
+    struct answer *a = arg;
+
+    ck_assert_msg(codes, "%s", err ? err->msg : "");
+    a->told = true;
+    a->code = codes[0];
+    settle_free(s);
+}
+
+static char send(struct settle *s)
+{
+    const struct settle_who who = {
+        .keys = &t.keys, .worker = WORKER, .ids_ms = 60000, .dead_ms = 60000, .reply_ms = 60000};
+    struct answer a = {0};
+
+    settle_send(s, t.line.redis, &who, on_settled, &a);
+    TURN_UNTIL(t.loop, a.told);
+    return a.code;
+}
+
+static const struct cost_event *call_of(const struct record *held)
+{
+    static struct cost_event cost;
+
+    cost = (struct cost_event){.job_id = "j",
+                               .attempt = 1,
+                               .type = JOB_NOOP,
+                               .provider = "together",
+                               .model = {"m", 1},
+                               .requested_model = {"m", 1},
+                               .cost.cost_nanousd = 5};
+    snprintf(cost.event_id, sizeof cost.event_id, "j:1:1:%u.1", held->tnum);
+    return &cost;
+}
+
+static char give_back(const struct record *held, bool taken)
+{
+    const struct defer d = {.id = "j", .held = held, .next = *held, .taken = taken, .front = true};
+    struct settle *s = settle_new(SETTLE_DEFER);
+
+    settle_defer(s, &d, NULL);
+    return send(s);
+}
+
+static char finish(const struct record *held)
+{
+    struct finish f = {.id = "j",
+                       .held = held,
+                       .next = *held,
+                       .result = {"{\"id\":\"j\"}", 10},
+                       .publish = true,
+                       .costs = call_of(held),
+                       .cost_count = 1};
+    struct settle *s = settle_new(SETTLE_FINISH);
+
+    f.next.state = JOB_STATE_COMPLETED;
+    settle_finish(s, &f, NULL);
+    return send(s);
+}
+
+START_TEST(an_outcome_sent_twice_is_written_once)
+{
+    struct record held;
+
+    claim();
+    held = start();
+    ck_assert_int_eq(finish(&held), SETTLE_WRITTEN);
+    ck_assert_int_eq(finish(&held), SETTLE_AGAIN);
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:results").number, 1);
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:costs").number, 1);
+    ck_assert(!is_active());
+}
+END_TEST
+
+/* Also while nobody has started it anew. */
+START_TEST(an_outcome_of_a_job_that_was_taken_away_adds_only_its_cost)
+{
+    struct record held;
+
+    claim();
+    held = start();
+    ck_assert_int_eq(give_back(&held, true), SETTLE_WRITTEN);
+    ck_assert_int_eq(give_back(&held, true), SETTLE_AGAIN); /* recovered twice */
+    ck_assert_int_eq(finish(&held), SETTLE_STALE);
+    ck_assert_int_eq(finish(&held), SETTLE_STALE);
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:results").number, 0);
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:costs").number, 1);
+    ck_assert_str_eq(ask(&t.line, "HGET fl:{0}:workers " WORKER).text, "x");
+}
+END_TEST
+
+/* Else the job would be active, and in nobody's set. */
+START_TEST(a_stale_outcome_leaves_the_id_that_is_held_anew)
+{
+    struct record old, held;
+
+    claim();
+    old = start();
+    ck_assert_int_eq(give_back(&old, false), SETTLE_WRITTEN);
+    ck_assert(!is_active());
+    claim();
+    held = start();
+    ck_assert_int_eq(_i ? finish(&old) : give_back(&old, false), SETTLE_STALE);
+    ck_assert(is_active());
+    ck_assert_int_eq(finish(&held), SETTLE_WRITTEN);
+    ck_assert(!is_active());
+}
+END_TEST
+
+/* Claimed twice (its id lay twice in the list); between the second claim and its start, the first
+ * one's outcome takes the id out of the set. */
+START_TEST(a_job_that_is_started_anew_is_in_the_set_again)
+{
+    struct record old, held;
+
+    claim();
+    old = start();
+    claim();
+    ck_assert_int_eq(give_back(&old, false), SETTLE_WRITTEN);
+    ck_assert(!is_active());
+    held = start();
+    ck_assert(is_active());
+    ck_assert_int_eq(finish(&held), SETTLE_WRITTEN);
+}
+END_TEST
+
+Suite *test_settle(void)
+{
+    Suite *s = suite_create("settle");
+    TCase *tc = tcase_create("settle");
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 20);
+    tcase_add_test(tc, an_outcome_sent_twice_is_written_once);
+    tcase_add_test(tc, an_outcome_of_a_job_that_was_taken_away_adds_only_its_cost);
+    tcase_add_loop_test(tc, a_stale_outcome_leaves_the_id_that_is_held_anew, 0, 2);
+    tcase_add_test(tc, a_job_that_is_started_anew_is_in_the_set_again);
+    suite_add_tcase(s, tc);
+    return s;
+}
