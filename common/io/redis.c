@@ -121,6 +121,7 @@ static void disconnect(struct redis *r)
     loop_cancel(&r->connect_limit);
     loop_cancel(&r->silence);
     dial_cancel(&r->dial);
+    cork_close(r);
     if (r->bev)
         bufferevent_free(r->bev);
     r->bev = NULL;
@@ -208,6 +209,12 @@ static void on_connect_limit(void *arg)
     redis_lose(r, &why);
 }
 
+static void on_drained(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    cork_drained(arg);
+}
+
 static void on_dialed(void *arg, int fd, const struct err *err)
 {
     struct redis *r = arg;
@@ -221,10 +228,11 @@ static void on_dialed(void *arg, int fd, const struct err *err)
                     : bufferevent_socket_new(loop_base(r->loop), fd, BEV_OPT_CLOSE_ON_FREE);
     if (!r->bev)
         abort();
-    bufferevent_setcb(r->bev, on_read, NULL, on_event, r);
+    bufferevent_setcb(r->bev, on_read, on_drained, on_event, r);
     bufferevent_set_max_single_read(r->bev, READ_BYTES);
     bufferevent_set_max_single_write(r->bev, WRITE_BYTES);
     bufferevent_enable(r->bev, EV_READ | EV_WRITE);
+    cork_open(r);
     if (r->tls)
         set_state(r, REDIS_SECURING);
     else

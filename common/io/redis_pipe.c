@@ -124,6 +124,7 @@ void pipe_put(struct redis *r, const struct command *c, struct packet *take_pack
     sent.packet = sent.kind == COMMAND_SCRIPT ? TAKE(packet) : NULL;
     packet_drop(&packet);
     ring_push(&r->pipe, &sent);
+    cork_written(r);
     watch_silence(r);
 }
 

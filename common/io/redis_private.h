@@ -3,6 +3,7 @@
  *   redis.c         one connection: states, connecting, greeting, losing, backoff
  *   redis_send.c    the commands that callers give
  *   redis_pipe.c    their way: sending, waiting, answering, time-outs
+ *   redis_cork.c    one write per turn
  *   redis_ring.c    a queue of commands in an array
  *   redis_dial.c    name or path -> connected socket
  *   redis_tls.c     certificates and their checks
@@ -120,6 +121,7 @@ struct redis {
     struct ring refused;            /* to be told so */
     size_t waiting_bytes, accepted; /* accepted: callbacks that are due */
     bool telling_refused;
+    bool flushing; /* a flush is deferred to the end of the turn */
     int64_t heard_ms; /* the last byte, or when something became outstanding */
     int64_t silence_due_ms;
     const struct redis_script *reloading;
@@ -129,6 +131,12 @@ struct redis {
     bool keep_reply; /* set by redis_call()'s callback: do not free the reply */
     void *kept;      /* the reply that redis_call() returned */
 };
+
+/* redis_cork.c: bytes were added to the output; it drained; a connection begins; it ends */
+void cork_written(struct redis *r);
+void cork_drained(struct redis *r);
+void cork_open(struct redis *r);
+void cork_close(struct redis *r);
 
 /* redis.c */
 void redis_enter(struct redis *r);
