@@ -12,6 +12,7 @@
 #include "common/core/log.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
+#include "common/queue/scripts.h"
 #include "worker/process.h"
 #include "worker/run.h"
 #include "worker/stops.h"
@@ -169,5 +170,14 @@ int64_t heartbeat_age_ms(const struct heartbeat *h) { return clock_mono_ms() - h
 
 void heartbeat_leave(struct heartbeat *h)
 {
-    redis_sendv(h->p->redis, NULL, NULL, "HDEL", key(&h->p->keys, KEY_WORKERS), h->p->id, NULL);
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&h->p->keys, KEY_LEASE));
+    redis_arg_str(&a, key(&h->p->keys, KEY_WORKERS));
+    keys_arg(&a, h->p->keys.active, h->p->id);
+    redis_arg_str(&a, ""); /* whoever holds the lease */
+    redis_arg_str(&a, h->p->id);
+    redis_arg_str(&a, "");
+    redis_script(h->p->redis, script(SCRIPT_BURY), 3, &a, NULL, NULL);
 }

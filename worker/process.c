@@ -30,7 +30,7 @@ struct app {
     struct process p;
     struct takeover *takeovers; /* dead processes whose jobs are still to be recovered */
     bool taking_over;
-    bool give_up; /* draining is over: leave the rest of them to the scheduler */
+    bool give_up; /* draining is over: what is still owed is left to the scheduler */
     struct loop_timer *drain_timer;
 };
 
@@ -189,8 +189,10 @@ static void maybe_leave(void *arg)
     struct process *p = arg;
     const struct app *a = app_of(p);
 
+    bool owes = a->takeovers || pull_must_look(p->pull);
+
     if (p->draining && !p->runs && outbox_is_empty(p->outbox) && pull_is_idle(p->pull) &&
-        (!a->takeovers || a->give_up) && !p->leave) {
+        (!owes || a->give_up) && !p->leave) {
         p->leave = true;
         heartbeat_leave(p->heartbeat);
         loop_stop(p->loop);
@@ -200,6 +202,7 @@ static void maybe_leave(void *arg)
 void process_kick(struct process *p)
 {
     if (p->draining) {
+        pull_kick(p->pull); /* it claims nothing, but may have to look */
         loop_undefer(p->loop, maybe_leave, p);
         loop_defer(p->loop, maybe_leave, p);
     } else if (p->fenced) {

@@ -76,8 +76,8 @@ struct heartbeat *heartbeat_new(struct process *p);
 void heartbeat_free(struct heartbeat *h);
 void heartbeat_now(struct heartbeat *h); /* register at once (after a connect or with a new id) */
 int64_t heartbeat_age_ms(const struct heartbeat *h); /* since the last acknowledged one was sent */
-void heartbeat_leave(
-    struct heartbeat *h); /* remove the registration at exit, once nothing is active */
+void heartbeat_leave(struct heartbeat *h); /* remove the registration at exit, if nothing is active;
+                                              else the scheduler reaps */
 
 /* ---- pull.c ---- */
 struct pull *pull_new(struct process *p);
@@ -87,5 +87,7 @@ void pull_reset(struct pull *u); /* a new id: forget what the old one claimed */
 void pull_reconnected(
     struct pull *u); /* resend a start without answer, look for ids whose claim was lost */
 bool pull_is_idle(const struct pull *u);
+bool pull_must_look(
+    const struct pull *u); /* a claim was lost: what it put aside is not known yet */
 
 #endif

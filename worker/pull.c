@@ -200,7 +200,7 @@ static void on_active(void *arg, const struct reply *reply, const struct err *er
     } else {
         free(ids);
     }
-    pull_kick(u);
+    process_kick(u->p);
 }
 
 static void look_at_active(struct pull *u)
@@ -383,12 +383,14 @@ void pull_kick(struct pull *u)
     if (!u->p->registered || !redis_is_ready(u->p->redis))
         return;
     send_starts(u);
-    if (u->claiming || u->p->draining || !process_may_call(u->p))
+    if (u->claiming)
         return;
-    if (u->look) {
+    if (u->look) { /* while draining as well: what is found goes back */
         look_at_active(u);
         return;
     }
+    if (u->p->draining || !process_may_call(u->p))
+        return;
     for (int class = 0; class < CLASSES; class ++) {
         if (room(u, class) == 0)
             continue;
@@ -430,6 +432,8 @@ bool pull_is_idle(const struct pull *u)
 {
     return !u->claiming && !u->starting && newer_count(u->newer) == 0;
 }
+
+bool pull_must_look(const struct pull *u) { return u->look && u->p->registered; }
 
 struct pull *pull_new(struct process *p)
 {

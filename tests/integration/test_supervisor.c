@@ -214,6 +214,31 @@ START_TEST(what_cannot_be_finished_goes_back_to_the_front)
 }
 END_TEST
 
+/* TERM comes while the answer to a claim is missing: the ids that it has put aside go back. */
+START_TEST(what_was_claimed_without_an_answer_goes_back_at_term)
+{
+    enum { JOBS = 20 };
+    struct world *w = world_new(.proxy = true);
+    struct program *worker;
+
+    world_start_scheduler(w);
+    look_push_noops(w, 0, JOBS, "{}");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "LLEN fl:{0}:ready:noop") == JOBS);
+    proxy_silence_reply(w->proxy, "fl:{0}:paused"); /* only a claim names it */
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1",
+                                "FLOTILLA_REDIS_COMMAND_TIMEOUT_MS=1000");
+    WAIT_UNTIL(w, ALL_MS, proxy_stats(w->proxy).faults == 1 && look_held(w) == JOBS);
+    world_stop(w, worker, 15000);
+    ck_assert_int_eq(look_held(w), 0);
+    ck_assert_int_eq(world_int(w, "LLEN fl:{0}:ready:noop"), JOBS);
+    ck_assert_int_eq(world_int(w, "HLEN fl:{0}:workers"), 0);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_wait_results(w, JOBS, ALL_MS);
+    world_check_one_result_each(w, JOBS);
+    world_free(w);
+}
+END_TEST
+
 /* ---- one process ------------------------------------------------------------ */
 START_TEST(a_process_over_its_memory_is_replaced_and_finishes_its_jobs)
 {
@@ -316,6 +341,7 @@ Suite *test_supervisor(void)
     tcase_add_test(tc, a_group_that_is_not_configured_is_no_worker);
     tcase_add_loop_test(tc, what_runs_is_finished_at_term, 0, 2);
     tcase_add_loop_test(tc, what_cannot_be_finished_goes_back_to_the_front, 0, 2);
+    tcase_add_test(tc, what_was_claimed_without_an_answer_goes_back_at_term);
     tcase_add_test(tc, a_process_over_its_memory_is_replaced_and_finishes_its_jobs);
     tcase_add_test(tc, a_process_that_dies_again_and_again_rests);
     tcase_add_test(tc, the_jobs_of_a_process_that_dies_while_draining_are_taken_over);
