@@ -316,13 +316,16 @@ static void stop(struct app *a)
     redis_free(p->wait[1]);
     http_client_free(p->http);
     outbox_free(p->outbox);
+    redis_free(p->redis); /* what it has not answered is told to pull and heartbeat now */
+    p->redis = NULL;
     pull_free(p->pull);
-    redis_free(p->redis);
     heartbeat_free(p->heartbeat);
     stops_free(p->stops);
     hooks_free(p->hooks);
     child_free(p->child);
     keys_done(&p->keys);
+    http_networks_free(p->networks);
+    config_free(p->cfg);
 }
 
 int process_main(const struct child_options *o, struct config *cfg)

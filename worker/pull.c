@@ -411,18 +411,20 @@ void pull_reconnected(struct pull *u)
     pull_kick(u);
 }
 
+static void forget_starting(struct pull *u, struct starting *s)
+{
+    DL_DELETE(u->starting, s);
+    u->pending -= (int)s->n;
+    free_starting(s);
+}
+
 void pull_reset(struct pull *u)
 {
-    struct starting *s, *tmp;
-
     u->era++;
     u->look = false;
-    DL_FOREACH_SAFE(u->starting, s, tmp)
-    {
-        DL_DELETE(u->starting, s);
-        redis_forget(u->p->redis, s);
-        u->pending -= (int)s->n;
-        free_starting(s);
+    while (u->starting) {
+        redis_forget(u->p->redis, u->starting);
+        forget_starting(u, u->starting);
     }
     newer_reset(u->newer);
     u->maybe[REALTIME] = u->maybe[OTHERS] = true;
@@ -450,16 +452,11 @@ struct pull *pull_new(struct process *p)
 
 void pull_free(struct pull *u)
 {
-    struct starting *s, *tmp;
-
     if (!u)
         return;
     loop_cancel(&u->look_timer);
     newer_free(u->newer);
-    DL_FOREACH_SAFE(u->starting, s, tmp)
-    {
-        DL_DELETE(u->starting, s);
-        free_starting(s);
-    }
+    while (u->starting)
+        forget_starting(u, u->starting);
     free(u);
 }

@@ -459,6 +459,16 @@ static void wait_for_events(struct supervisor *s)
         on_signal(s);
 }
 
+static void forget_all(struct supervisor *s)
+{
+    for (struct group_state *g; (g = s->groups);) {
+        s->groups = g->next;
+        free(g->name);
+        free(g);
+    }
+    config_free(s->cfg);
+}
+
 int supervisor_main(struct config *cfg)
 {
     struct supervisor s = {.cfg = cfg};
@@ -474,5 +484,6 @@ int supervisor_main(struct config *cfg)
         tick(&s);
     }
     log_event(LOG_INFO, "stopped", "bad_config=%d", s.bad_config);
+    forget_all(&s);
     return s.bad_config && !s.stopping ? 78 : 0;
 }

@@ -72,28 +72,37 @@ static void show_record(const char *id, const struct record *r, struct span byte
         printf("result     %.*s\n", (int)tail.n, tail.p);
 }
 
+static int tell_job(struct cli *c, const char *id, struct buf *bytes)
+{
+    struct buf out = BUF(600u << 20);
+    struct record rec;
+
+    if (!cli_record(c, id, bytes, &rec)) {
+        if (bytes->n > 0)
+            return cli_fail(CLI_FAILED, "%s: a newer version of flotilla wrote this job", id);
+        return redis_is_ready(c->redis) ? cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id)
+                                        : CLI_UNREACHABLE;
+    }
+    if (c->json) {
+        write_record(&out, id, &rec, buf_span(bytes));
+        printf("%s\n", out.p);
+    } else {
+        show_record(id, &rec, buf_span(bytes));
+    }
+    buf_done(&out);
+    return CLI_OK;
+}
+
 int cli_job(struct cli *c)
 {
-    struct buf bytes = BUF(512u << 20), out = BUF(600u << 20);
-    struct record rec;
+    struct buf bytes = BUF(512u << 20);
+    int status;
 
     if (c->argc != 1 || cli_has_option(c))
         return cli_usage(c);
-    if (!cli_record(c, c->argv[0], &bytes, &rec) && bytes.n > 0)
-        return cli_fail(CLI_FAILED, "%s: a newer version of flotilla wrote this job", c->argv[0]);
-    if (bytes.n == 0)
-        return redis_is_ready(c->redis)
-                   ? cli_fail(CLI_NOT_FOUND, "%s: there is no such job", c->argv[0])
-                   : CLI_UNREACHABLE;
-    if (c->json) {
-        write_record(&out, c->argv[0], &rec, buf_span(&bytes));
-        printf("%s\n", out.p);
-    } else {
-        show_record(c->argv[0], &rec, buf_span(&bytes));
-    }
+    status = tell_job(c, c->argv[0], &bytes);
     buf_done(&bytes);
-    buf_done(&out);
-    return CLI_OK;
+    return status;
 }
 
 /* ---- jobs ---- */

@@ -24,11 +24,14 @@ int cli_queues(struct cli *c)
     } others[] = {{"intake", "LLEN", KEY_INTAKE},
                   {"delayed", "ZCARD", KEY_DELAYED},
                   {"dead", "ZCARD", KEY_DEAD}};
-    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
-    json_t *doc = json_object(), *queues = json_object();
+    struct cli_table *t;
+    json_t *doc, *queues;
 
     if (c->argc > 0)
         return cli_usage(c);
+    t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    doc = json_object();
+    queues = json_object();
     for (int q = 1; q <= QUEUE_COUNT; q++) {
         const char *name = queue_name((enum queue_id)q);
         int64_t ready = length(c, "LLEN", c->keys.ready[q]);
@@ -93,12 +96,14 @@ int cli_workers(struct cli *c)
 {
     static const char *const headers[] = {"WORKER", "GROUP", "PID",   "RUNNING",
                                           "SLOTS",  "UP",    "STATE", "VERSION"};
-    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
-    json_t *list = json_array();
     const struct reply *r;
+    struct cli_table *t;
+    json_t *list;
 
     if (c->argc > 0)
         return cli_usage(c);
+    t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    list = json_array();
     r = cli_callv(c, "HGETALL", key(&c->keys, KEY_WORKERS), NULL);
     for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
         struct span id = reply_span(reply_at(r, i)), what = reply_span(reply_at(r, i + 1));
@@ -157,11 +162,13 @@ int cli_models(struct cli *c)
 {
     static const char *const headers[] = {
         "MODEL", "PROVIDER", "TASKS (* default)", "$ IN/M", "$ OUT/M", "$ CACHED/M", "CONTEXT"};
-    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
-    json_t *list = json_array();
+    struct cli_table *t;
+    json_t *list;
 
     if (c->argc > 0)
         return cli_usage(c);
+    t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    list = json_array();
     for (size_t i = 0; i < c->cfg->models.count; i++) {
         const struct model *m = &c->cfg->models.rows[i];
         char tasks[128];
@@ -259,13 +266,14 @@ int cli_costs(struct cli *c)
     const char *since = cli_option(c, "--since"), *by = cli_option(c, "--by");
     int days = days_of(since ? since : "7d");
     bool known = false;
-    json_t *rows = json_object();
+    json_t *rows;
 
     by = by ? by : "model";
     for (size_t i = 0; i < ARRAY_LEN(dims); i++)
         known |= !strcmp(by, dims[i]);
     if (c->argc > 0 || days == 0 || !known)
         return cli_usage(c);
+    rows = json_object();
     for (int d = 0; d < days; d++) {
         char day[9];
 
