@@ -334,7 +334,7 @@ static void tick(struct supervisor *s)
 {
     int64_t now = clock_mono_ms();
     bool late =
-        now - s->tick_ms > 4 * TICK_MS; /* we were stopped ourselves: their clocks start anew */
+        now - s->tick_ms > 4L * TICK_MS; /* we were stopped ourselves: their clocks start anew */
     bool memory = now >= s->memory_at_ms;
     struct slot *t, *next;
 

@@ -49,7 +49,7 @@ START_TEST(a_stopped_worker_is_fenced_and_works_on)
     world_wait_results(w, JOBS + 10, ALL_MS);
     world_check_one_result_each(w, JOBS + 10);
     world_check_money(w);
-    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 2 * JOBS);
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 2L * JOBS);
     ck_assert_int_eq(look_logged(stopped, "record.damaged"), 0);
     ck_assert_int_eq(look_held(w), 0);
     world_free(w);

@@ -35,7 +35,7 @@ START_TEST(jobs_of_killed_processes_run_again_at_once)
         const pid_t *pids = look_wait_workers(w, worker, 2);
         int64_t ms;
 
-        WAIT_UNTIL(w, ALL_MS, world_int(w, "XLEN fl:{0}:results") > i * 150 && look_held(w) > 100);
+        WAIT_UNTIL(w, ALL_MS, world_int(w, "XLEN fl:{0}:results") > i * 150L && look_held(w) > 100);
         ms = kill_process(w, pids[i % 2]);
         fastest_ms = ms < fastest_ms ? ms : fastest_ms;
     }

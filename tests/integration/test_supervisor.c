@@ -141,7 +141,7 @@ START_TEST(what_runs_is_finished_at_term)
                                 "FLOTILLA_WORKERS_REALTIME_PERCENT=0");
     look_wait_workers(w, worker, 2);
     world_push_questions(w, JOBS, NULL);
-    WAIT_UNTIL(w, ALL_MS, look_running(w) == 2 * SLOTS);
+    WAIT_UNTIL(w, ALL_MS, look_running(w) == 2L * SLOTS);
     worker->may_end = true;
     kill(_i ? -worker->pid : worker->pid, SIGTERM);
     ck_assert_int_eq(program_wait(worker, 10000), 0);

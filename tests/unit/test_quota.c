@@ -84,8 +84,8 @@ START_TEST(shares_follow_the_weights_over_time_and_nobody_starves)
         batch += quota_of(wants, n, QUEUE_INFERENCE_BATCH);
     }
     ck_assert_int_ge(standard + batch, claims * total * 99 / 100);
-    ck_assert_int_ge(batch * 5, claims * total * 9 / 10); /* a fifth */
-    ck_assert_int_le(batch * 5, claims * total * 11 / 10);
+    ck_assert_int_ge(batch * 5L, (int64_t)claims * total * 9 / 10); /* a fifth */
+    ck_assert_int_le(batch * 5L, (int64_t)claims * total * 11 / 10);
 }
 END_TEST
 
