@@ -27,7 +27,7 @@
 #include "common/queue/submit.h"
 #include "scheduler/scheduler.h"
 
-enum { WAIT_MS = 5000, RETRY_MS = 200, RETRY_MAX_MS = 5000 };
+enum { WAIT_MS = 5000, RETRY_MS = 200, RETRY_MAX_MS = 5000, QUIET_MS = 2 };
 
 struct intake {
     struct scheduler *s;
@@ -37,6 +37,7 @@ struct intake {
     bool busy;           /* a take is under way */
     bool waiting;        /* BLMOVE is under way */
     bool failed; /* the last submit failed: pause before what it left in `taken` is tried again */
+    int64_t moved_ms; /* when BLMOVE last brought an entry */
     size_t submits;   /* under way */
     int64_t pause_ms; /* before the next try */
     struct loop_timer *retry;
@@ -109,6 +110,8 @@ static void on_submitted(void *arg, struct submit *batch, const char *codes, int
     else
         refused(i, "intake.submit", err); /* they are still in `taken` */
     i->failed = true;
+    if (!i->busy)
+        later(i);
 }
 
 static void send_submit(struct intake *i, struct submit *batch, size_t drop, struct span value)
@@ -182,6 +185,21 @@ static void take(struct intake *i)
 
 /* ---- wait ---- */
 
+/* Entries that come now and then are waited for again at once: a take for each would only stand in
+ * the way of the worker that wants this one.  BLMOVE answers a burst at once, and then it is taken.
+ */
+static void look_for_more(struct intake *i)
+{
+    int64_t now = clock_mono_ms();
+    bool quiet = now - i->moved_ms > QUIET_MS;
+
+    i->moved_ms = now;
+    if (quiet)
+        next(i);
+    else
+        take(i);
+}
+
 static void on_moved(void *arg, const struct reply *reply, const struct err *err)
 {
     struct intake *i = arg;
@@ -201,7 +219,7 @@ static void on_moved(void *arg, const struct reply *reply, const struct err *err
         batch = submit_new(&i->s->keys);
         check_entry(i, batch, entry);
         send_submit(i, batch, 0, entry);
-        take(i);
+        look_for_more(i);
     } else {
         take(i);
     }

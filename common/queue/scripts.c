@@ -1,10 +1,11 @@
-/* scripts.c - puts the prelude before each embedded script.
+/* scripts.c - puts the parts of the prelude that it needs before each embedded script.
  *
  * The shebang line tells Redis whether the script may run while memory is
  * full; it must be the first line, so it is added here and not in the files. */
 #include "common/queue/scripts.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/core/buf.h"
@@ -37,12 +38,80 @@ static void sha1_hex(const char *text, char hex[41])
     hex[40] = '\0';
 }
 
+/* ---- the prelude's parts ---- */
+
+enum { PARTS_MAX = 32 };
+static const char part_mark[] = "\n-- part: ";
+
+struct part {
+    struct span names, text;
+    bool needed;
+};
+
+static const char *next_mark(const char *p)
+{
+    const char *at = strstr(p, part_mark);
+
+    return at ? at : p + strlen(p);
+}
+
+/* Split the prelude; returns how many parts, *base is what stands before them. */
+static size_t split(const char *prelude, struct span *base, struct part parts[PARTS_MAX])
+{
+    const char *p = next_mark(prelude);
+    size_t n = 0;
+
+    *base = (struct span){prelude, (size_t)(p - prelude)};
+    while (*p && n < PARTS_MAX) {
+        const char *names = p + sizeof part_mark - 1, *text = names + strcspn(names, "\n");
+        const char *end = next_mark(text);
+
+        parts[n++] =
+            (struct part){{names, (size_t)(text - names)}, {text, (size_t)(end - text)}, false};
+        p = end;
+    }
+    return n;
+}
+
+/* Does text call one of the names (separated by blanks)? */
+static bool calls(struct span text, struct span names)
+{
+    for (size_t at = 0; at < names.n;) {
+        const char *name = names.p + at;
+        size_t n = strcspn(name, " \n");
+        char call[64];
+
+        snprintf(call, sizeof call, "%.*s(", (int)n, name);
+        if (memmem(text.p, text.n, call, strlen(call)))
+            return true;
+        at += n + 1;
+    }
+    return false;
+}
+
+/* Later parts may call earlier ones, so they are decided first. */
+static void choose(struct part *parts, size_t n, const char *text)
+{
+    for (size_t i = n; i-- > 0;) {
+        parts[i].needed = calls((struct span){text, strlen(text)}, parts[i].names);
+        for (size_t k = i + 1; k < n && !parts[i].needed; k++)
+            parts[i].needed = parts[k].needed && calls(parts[k].text, parts[i].names);
+    }
+}
+
 static void build(enum script_id id)
 {
     struct buf b = BUF(256 * 1024);
+    struct part parts[PARTS_MAX];
+    struct span base;
+    size_t n = split(asset_common_queue_lua_prelude_lua, &base, parts);
 
+    choose(parts, n, sources[id].text);
     buf_printf(&b, "#!lua%s%s\n", sources[id].flags[0] ? " flags=" : "", sources[id].flags);
-    buf_puts(&b, asset_common_queue_lua_prelude_lua);
+    buf_add_span(&b, base);
+    for (size_t i = 0; i < n; i++)
+        if (parts[i].needed)
+            buf_add_span(&b, parts[i].text);
     buf_puts(&b, sources[id].text);
     built[id].name = sources[id].name;
     built[id].text = buf_take(&b);

@@ -1,5 +1,10 @@
 -- prelude.lua - put before every script: the record's layout and shared parts.
 --
+-- A line `-- part: NAMES` begins a part, which a script gets only when it (or a
+-- later part that it gets) calls one of NAMES: each function here is made anew
+-- at every call of a script, and a script that runs once in a while pays for
+-- every line with cold memory.
+--
 -- KEYS, ARGV: those of the script that follows.
 -- Returns: nothing; it defines local functions only.
 --
@@ -9,20 +14,24 @@ local HEADER = 129
 local ZERO = '00000000000'
 local STATUS = {c = 'completed', p = 'partial', f = 'failed', x = 'cancelled', e = 'expired', j = 'rejected'}
 
+-- part: now_ms
 local function now_ms()
     local t = redis.call('TIME')
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- part: hex11
 local function hex11(n)
     return string.format('%011x', n)
 end
 
+-- part: ring
 -- Wake one sleeping worker of a queue; at most 64 tokens lie there.
 local function ring(wake)
-    if redis.call('LLEN', wake) < 64 then redis.call('LPUSH', wake, '1') end
+    if redis.call('LPUSH', wake, '1') > 64 then redis.call('LTRIM', wake, '0', '63') end
 end
 
+-- part: enqueue
 -- Ids by queue number -> ready lists.  front: they run before what is there,
 -- first id first; else behind it, first id first.
 local function enqueue(lists, ready1, wake1, front)
@@ -38,6 +47,7 @@ local function enqueue(lists, ready1, wake1, front)
     end
 end
 
+-- part: runs_here
 -- An outcome is stale, yet the job is active under a later claim of the same worker: then its id
 -- stays in that worker's active set (whose key ends with the worker's tag).
 local function runs_here(key, active)
@@ -45,6 +55,7 @@ local function runs_here(key, active)
     return string.sub(held, 1, 1) == 'a' and string.sub(held, 9) == string.sub(active, -8)
 end
 
+-- part: append
 local function append(lists, q, id)
     local list = lists[q]
     if not list then
@@ -54,6 +65,7 @@ local function append(lists, q, id)
     list[#list + 1] = id
 end
 
+-- part: read_sets add_cost add_costs add_late_costs skip_costs write_sums
 -- ---- money ----
 -- Cost events travel in ARGV as: n, then n times
 --   event_id, document, dimension set, cost, prompt tokens, completion tokens, estimate
