@@ -178,6 +178,7 @@ static void on_turn_end(void *arg)
         outbox_flush(o);
     else if (!o->hold)
         o->hold = loop_after(o->p->loop, HOLD_MS, on_hold_over, o);
+    process_kick(o->p); /* the slots are free already: claim behind the outcomes, not after them */
 }
 
 static struct settle *open_batch(struct outbox *o, enum settle_kind kind)
@@ -192,9 +193,9 @@ static void added(struct outbox *o, enum settle_kind kind)
 {
     const struct settle *s = o->open[kind];
 
-    if (settle_count(s) >= (size_t)o->p->cfg->workers_batch_jobs || settle_bytes(s) >= FULL_BYTES) {
+    if (settle_count(s) >= (size_t)o->p->cfg->workers_batch_jobs || settle_bytes(s) >= FULL_BYTES)
         close_batch(o, kind);
-    } else if (!o->deferred && !o->hold) {
+    if (!o->deferred) {
         o->deferred = true;
         loop_defer(o->p->loop, on_turn_end, o);
     }

@@ -53,6 +53,7 @@ static void run_free(struct run *r)
     else
         free(r->state);
     free(r->bytes);
+    free(r->costs);
     free(r);
 }
 
@@ -410,6 +411,7 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
         e->cost.flags |= c->flags;
         return;
     }
+    r->costs = xrealloc(r->costs, (r->cost_count + 1) * sizeof *r->costs);
     e = &r->costs[r->cost_count++];
     *e = (struct cost_event){.job_id = r->id,
                              .root_id = r->id,
