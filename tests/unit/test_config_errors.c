@@ -46,7 +46,7 @@ static const struct {
     {"workers:\n  processes: -1\n", "f.yaml:2: workers.processes: expected a whole number from 0 to 256; got '-1'"},
     {"workers:\n  processes: 1.5\n", "f.yaml:2: workers.processes: expected a whole number from 0 to 256; got '1.5'"},
     {"redis:\n  connect_timeout_ms: 5s\n", "f.yaml:2: redis.connect_timeout_ms: expected a whole number of milliseconds from 10 to 600000; got '5s'"},
-    {"limits:\n  job_bytes: 1MB\n", "f.yaml:2: limits.job_bytes: expected a whole number of bytes from 1000 to 67108864; got '1MB'"},
+    {"limits:\n  job_bytes: 1MB\n", "f.yaml:2: limits.job_bytes: expected a whole number of bytes from 1000 to 16777216; got '1MB'"},
     {"limits: {memory_percent: 101}\n", "f.yaml:1: limits.memory_percent: expected a whole number of percent from 1 to 100; got '101'"},
     {"limits: {timeout_ms: 99999999999999999999}\n", "f.yaml:1: limits.timeout_ms: expected a whole number of milliseconds from 1 to 3600000; got '99999999999999999999'"},
     {"providers:\n  allow_http: maybe\n", "f.yaml:2: providers.allow_http: expected true or false; got 'maybe'"},
