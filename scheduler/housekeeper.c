@@ -239,7 +239,7 @@ static void on_trimmed(void *arg, const struct reply *reply, const struct err *e
         return;
     for (size_t i = 0; i < reply_count(gone); i++)
         shorten_record(h, reply_span(reply_at(gone, i)));
-    if (reply_count(gone) >= 1000) /* there may be more */
+    if (reply_count(gone) >= 1000 || reply_int(reply_at(reply, 2)) > 0) /* there is more */
         trim(h);
 }
 

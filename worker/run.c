@@ -100,7 +100,7 @@ struct run *run_new(struct process *p, const char *id, struct span record, const
     mine = r->held.state == JOB_STATE_ACTIVE; /* the answer to an equal start was lost */
     r->held.state = JOB_STATE_ACTIVE;
     if (!mine) {
-        r->held.tnum++;
+        r->held.tnum = record_next_tnum(r->held.tnum);
         r->held.started_ms = now_ms;
         memcpy(r->held.token, token, RECORD_TOKEN + 1);
     }

@@ -2,7 +2,9 @@
  *
  * The webhook's job is made here, with its final bytes: its document holds the
  * body exactly as it will be sent (payload.body, raw), so it outlives the
- * record it tells of.  Its id is the job's and "~w"; a replay's has the run too. */
+ * record it tells of.  Its id is the job's and "~w"; a replay's has the run too.
+ * Producers may use an id again once its record is gone, and deliveries go on for
+ * days: while the old one's record is there, the time of submission is added. */
 #include "common/queue/ending.h"
 
 #include <stdio.h>
@@ -54,6 +56,8 @@ static void make_webhook(struct ending *e, const char *id, const struct job *job
         snprintf(e->webhook_id, sizeof e->webhook_id, "%.80s~w%d", id, r->run);
     else
         snprintf(e->webhook_id, sizeof e->webhook_id, "%.80s~w", id);
+    snprintf(e->webhook_spare_id, sizeof e->webhook_spare_id, "%s.%llx", e->webhook_id,
+             (unsigned long long)r->submitted_ms);
     buf_reserve(b, RECORD_HEADER);
     b->n = RECORD_HEADER;
     buf_puts(b, "{\"type\":\"webhook\"");
@@ -93,6 +97,7 @@ void ending_make(struct ending *e, const char *id, const struct record *held, co
     if (job->webhook_url.n && !json_absent(job->webhook_url)) {
         make_webhook(e, id, job, r, output_max);
         e->finish.webhook_id = e->webhook_id;
+        e->finish.webhook_spare_id = e->webhook_spare_id;
         e->finish.webhook_record = buf_span(&e->webhook);
     }
 }

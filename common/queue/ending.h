@@ -14,7 +14,7 @@
 struct ending {
     struct finish finish; /* ready for settle_finish; spans point into the buffers below */
     struct buf result, webhook;
-    char webhook_id[96];
+    char webhook_id[96], webhook_spare_id[112];
 };
 
 /* r: from result_from() plus what the caller knows (status, output, err, costs ...).

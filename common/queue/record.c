@@ -192,7 +192,7 @@ bool record_is_newer(const char *p, size_t n, enum queue_id *queue)
         return false;
     version = get_hex(p + AT_version, LEN_version, &bad);
     number = get_hex(p + AT_queue, LEN_queue, &bad);
-    if (bad || version <= RECORD_VERSION)
+    if (bad || (version <= RECORD_VERSION && find_code(types, JOB_TYPE_COUNT, p[AT_type]) >= 0))
         return false;
     if (p[AT_state] == states[JOB_STATE_READY].code && number <= QUEUE_COUNT)
         *queue = (enum queue_id)number;

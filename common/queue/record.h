@@ -10,7 +10,7 @@
  *    0    2  version       "01"; a worker touches no record newer than it knows
  *    2    1  state         job_states.def
  *    3    1  flags         '-', or 'c': cancel asked while active
- *    4    6  tnum          transition number, +1 at every write of the header
+ *    4    6  tnum          transition number, +1 at every write of the header, 0 after the last
  *   10   16  token         8 of the worker's tag, 8 of its start call; proves the claim; 16 x '0': none yet
  *   26   11  started       ms, latest start; 0 never
  *   37    3  run           1, +1 at each replay
@@ -44,6 +44,7 @@
 #define RECORD_VERSION 1
 #define RECORD_TOKEN   16
 #define RECORD_STEP    10
+#define RECORD_TNUM    0xffffffu /* largest; then it goes round */
 
 enum job_type_id {
     JOB_TYPE_NONE,
@@ -87,11 +88,13 @@ struct record {
 
 /* Read the header; false when p[0..n) is no record of a version that we know. */
 NODISCARD bool record_read(const char *p, size_t n, struct record *ret);
-/* True when it is of a later version; *queue is where its id belongs when it is ready, else
- * QUEUE_NONE. */
+/* True when it is of a later version, or of a type that only a later program has; *queue is where
+ * its id belongs when it is ready, else QUEUE_NONE. */
 bool record_is_newer(const char *p, size_t n, enum queue_id *queue);
 /* Write RECORD_HEADER bytes. */
 void record_write(const struct record *r, char header[RECORD_HEADER]);
+/* The number of the next transition. */
+static inline uint32_t record_next_tnum(uint32_t tnum) { return (tnum + 1) & RECORD_TNUM; }
 /* The parts behind the header. */
 struct span record_doc(const struct record *r, const char *p, size_t n);
 struct span record_tail(const struct record *r, const char *p, size_t n); /* progress, or the result of an ended job */

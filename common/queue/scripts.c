@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/core/buf.h"
+#include "common/queue/record.h"
 
 extern const char asset_common_queue_lua_prelude_lua[];
 #define X(NAME, file, flags) extern const char asset_common_queue_lua_##file##_lua[];
@@ -99,6 +100,20 @@ static void choose(struct part *parts, size_t n, const char *text)
     }
 }
 
+/* What a script must know of the tables here. */
+static void add_tables(struct buf *b)
+{
+    static const char types[] = {
+#define X(type, name, symbol, code, flags) code,
+#include "common/queue/job_types.def"
+        '\0'};
+
+    buf_puts(b, "local QUEUES = '");
+    for (int q = 1; q <= QUEUE_COUNT; q++)
+        buf_printf(b, "%02x=%s ", (unsigned)q, queue_name((enum queue_id)q));
+    buf_printf(b, "'\nlocal TYPES = '%s'\n", types);
+}
+
 static void build(enum script_id id)
 {
     struct buf b = BUF(256 * 1024);
@@ -108,6 +123,8 @@ static void build(enum script_id id)
 
     choose(parts, n, sources[id].text);
     buf_printf(&b, "#!lua%s%s\n", sources[id].flags[0] ? " flags=" : "", sources[id].flags);
+    if (strstr(sources[id].text, "TYPES"))
+        add_tables(&b);
     buf_add_span(&b, base);
     for (size_t i = 0; i < n; i++)
         if (parts[i].needed)

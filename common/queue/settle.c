@@ -34,7 +34,7 @@ struct settle {
     settle_cb *cb;
     void *arg;
     /* per item: which keys follow the record's, and the ids */
-    struct buf ids; /* NUL-separated: id, flags, webhook id */
+    struct buf ids; /* NUL-separated: id, flags, webhook id, spare webhook id */
 };
 
 struct settle *settle_new(enum settle_kind kind)
@@ -218,13 +218,9 @@ static void next_token(struct record *next, const struct record *held, bool take
         memset(next->token + RECORD_TOKEN / 2, '0', RECORD_TOKEN / 2);
 }
 
-static void add_id(struct settle *s, const char *id, const char *flags, const char *webhook_id)
+static void add_word(struct settle *s, const char *word)
 {
-    buf_puts(&s->ids, id);
-    buf_putc(&s->ids, '\0');
-    buf_puts(&s->ids, flags);
-    buf_putc(&s->ids, '\0');
-    buf_puts(&s->ids, webhook_id ? webhook_id : "");
+    buf_puts(&s->ids, word ? word : "");
     buf_putc(&s->ids, '\0');
 }
 
@@ -235,18 +231,22 @@ void settle_finish(struct settle *s, const struct finish *f, void *item)
     char header[RECORD_HEADER], flags[FLAGS_MAX + 1];
 
     assert(s->kind == SETTLE_FINISH && job_state_ended(next.state));
-    next.tnum = f->held->tnum + 1;
+    next.tnum = record_next_tnum(f->held->tnum);
     next.cancel_asked = false;
     next.doc_bytes = f->doc.n;
     next_token(&next, f->held, f->taken);
     record_write(&next, header);
     finish_flags(f, flags);
-    add_id(s, f->id, flags, f->webhook_id);
+    add_word(s, f->id);
+    add_word(s, flags);
+    add_word(s, f->webhook_id);
+    add_word(s, f->webhook_spare_id);
     redis_arg_str(a, f->id);
     add_how(a, f->held, header[STATE_AT], flags);
     redis_arg_pieces(a, (const struct span[]){{header, RECORD_HEADER}, f->doc, f->result}, 3);
     if (f->webhook_id) {
         redis_arg_str(a, f->webhook_id);
+        redis_arg_str(a, f->webhook_spare_id);
         redis_arg_span(a, f->webhook_record);
     }
     if (f->cost_count > 0)
@@ -262,11 +262,13 @@ void settle_defer(struct settle *s, const struct defer *d, void *item)
 
     assert(s->kind == SETTLE_DEFER);
     next.state = JOB_STATE_READY;
-    next.tnum = d->held->tnum + 1;
+    next.tnum = record_next_tnum(d->held->tnum);
     next.cancel_asked = false;
     next_token(&next, d->held, d->taken);
     record_write(&next, header);
-    add_id(s, d->id, "", NULL);
+    add_word(s, d->id);
+    for (int i = 0; i < 3; i++)
+        add_word(s, NULL);
     redis_arg_str(a, d->id);
     add_claim(a, d->held);
     redis_arg_int(a, (int64_t)next.queue);
@@ -294,13 +296,16 @@ static void add_job_keys(struct redis_args *a, const struct settle *s, const str
 
     while (p < end) {
         const char *id = p, *flags = id + strlen(id) + 1, *hook = flags + strlen(flags) + 1;
+        const char *spare = hook + strlen(hook) + 1;
 
         keys_arg(a, k->job, id);
         if (strchr(flags, 'r'))
             keys_arg(a, k->reply, id);
-        if (strchr(flags, 'w'))
+        if (strchr(flags, 'w')) {
             keys_arg(a, k->job, hook);
-        p = hook + strlen(hook) + 1;
+            keys_arg(a, k->job, spare);
+        }
+        p = spare + strlen(spare) + 1;
     }
 }
 

@@ -42,7 +42,8 @@ struct finish {
     bool publish; /* an entry in the results stream */
     bool dead;    /* into the dead set */
     bool reply;
-    const char *webhook_id;     /* NULL: none */
+    const char *webhook_id;       /* NULL: none */
+    const char *webhook_spare_id; /* when a job of an earlier life of this id has that one */
     struct span webhook_record; /* header and document of the webhook's job */
     const struct cost_event *costs;
     size_t cost_count;

@@ -50,6 +50,7 @@ void work_claim(struct redis *r, const struct keys *k, const char *worker,
     for (size_t i = 0; i < n; i++) {
         redis_arg_str(&a, queue_name(wants[i].queue));
         redis_arg_int(&a, wants[i].quota);
+        redis_arg_str(&a, wants[i].class);
         redis_arg_int(&a, wants[i].most);
     }
     redis_script(r, script(SCRIPT_CLAIM), nkeys, &a, cb, arg);
@@ -63,12 +64,13 @@ void work_start(struct redis *r, const struct keys *k, const char *worker, const
     redis_args_init(&a);
     redis_arg_str(&a, key(k, KEY_WORKERS));
     keys_arg(&a, k->active, worker);
+    redis_arg_str(&a, key(k, KEY_DELAYED));
     for (size_t i = 0; i < n; i++)
         keys_arg(&a, k->job, ids[i]);
     redis_arg_str(&a, worker);
     redis_arg_str(&a, token);
     redis_arg_int(&a, (int64_t)strlen(k->job));
-    redis_script(r, script(SCRIPT_START), n + 2, &a, cb, arg);
+    redis_script(r, script(SCRIPT_START), n + 3, &a, cb, arg);
 }
 
 void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,

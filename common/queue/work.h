@@ -21,8 +21,9 @@ const char *work_tag(const char *worker_id);
 /* One queue in a claim. */
 struct work_want {
     enum queue_id queue;
-    int quota; /* its share while others have work too */
-    int most;  /* never more than this */
+    int quota;         /* its share while others have work too */
+    const char *class; /* queues of one class share `most` */
+    int most;          /* never more than this of all of them */
 };
 void work_claim(struct redis *r, const struct keys *k, const char *worker,
                 const struct work_want *wants, size_t n, int total, redis_cb *cb, void *arg);

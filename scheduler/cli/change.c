@@ -181,7 +181,7 @@ static void replay_add(struct replay *p, const char *id, const struct record *ol
     char header[RECORD_HEADER], claim[32];
 
     r.state = JOB_STATE_READY;
-    r.tnum++;
+    r.tnum = record_next_tnum(old->tnum);
     r.run++;
     r.attempts = r.crashes = r.parks = 0;
     r.started_ms = r.parked_ms = r.expires_ms = 0;

@@ -34,7 +34,7 @@ end
 while ARGV[a] do
     local id, key = ARGV[a], KEYS[k]
     k = k + 1
-    local held = redis.call('GETRANGE', key, '3', '25')
+    local held = held_of(key)
     local claim = string.sub(held, 2)
     if claim == ARGV[a + 1] and string.sub(held, 1, 1) == 'c' then
         out[#out + 1] = 'c'
@@ -44,7 +44,7 @@ while ARGV[a] do
         if claim == ARGV[a + 1] then
             defer(id, key)
             out[#out + 1] = 'k'
-            a = add_costs(a + 8, KEYS[3], id)
+            a = add_costs(a + 8, KEYS[3], id, KEYS[5], now)
         elseif claim == string.sub(ARGV[a + 6], 5, 26) then
             out[#out + 1] = 'a'
             a = skip_costs(a + 8)
@@ -61,7 +61,7 @@ enqueue(back, 8, 16, false)
 enqueue(front, 8, 16, true)
 if #due_args > 0 then
     local first = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
-    redis.call('ZADD', KEYS[6], unpack(due_args))
+    zadd(KEYS[6], due_args)
     if (not first[2] or earliest < tonumber(first[2])) and redis.call('EXISTS', KEYS[7]) == 0 then
         redis.call('LPUSH', KEYS[7], '1')
     end

@@ -2,11 +2,13 @@
 --
 -- KEYS: 1 guard  2 active ids of the worker  3 results  4 costs  5 dead  6 cancels  7 spend of the day
 --       8 late cost events  9 ready:webhook  10 wake:webhook
---       then per job: record, reply list when `how` has 'r', webhook's record when it has 'w'
+--       then per job: record, reply list when `how` has 'r', two records for the webhook's job
+--       when it has 'w'
 -- ARGV: 1 what the guard must hold ('' not asked)  2 ms that ended records are kept
 --       3 ms that dead ones are  4 ms that replies are  5.. dimension sets (prelude)
 --       then per job: id, how, new record (header, document when 'k', result),
---       webhook id and record when 'w', cost events (prelude) when '$'
+--       webhook id, spare webhook id and webhook record when 'w', cost events (prelude) when '$'
+--       the spare id is taken when an earlier job of this id has left its webhook's record
 --       how: expected tnum and token (22), new state (1), then of these:
 --       'p' publish to results  'd' dead, kept for replay  'k' the document is kept
 --       'r' reply  'w' webhook  '$' there were costs
@@ -31,6 +33,15 @@ local function parse(how)
     return p
 end
 
+-- Give the webhook's job the first of two ids that is free.
+local function make_hook(first, second)
+    if call('SET', first, ARGV[a + 5], 'NX') then
+        hooks[#hooks + 1] = ARGV[a + 3]
+    elseif call('SET', second, ARGV[a + 5], 'NX') then
+        hooks[#hooks + 1] = ARGV[a + 4]
+    end
+end
+
 local function finish(id, p, record, key, reply, hook)
     call('SET', key, record, 'PX', p.dead and dead_ttl or ttl)
     if p.dead then call('ZADD', KEYS[5], string.format('%.0f', now), id) end
@@ -38,34 +49,34 @@ local function finish(id, p, record, key, reply, hook)
         local kept = p.keeps and tonumber(sub(record, 107, 113), 16) or 0
         local result = sub(record, HEADER + 1 + kept)
         if p.publish then call('XADD', KEYS[3], '*', 'id', id, 'status', p.status, 'doc', result) end
-        if reply then
-            call('LPUSH', reply, result)
+        if reply then -- a key of the producer's making may be of another type
+            redis.pcall('LPUSH', reply, result)
             call('PEXPIRE', reply, reply_ttl)
         end
     end
-    if hook and call('SET', hook, ARGV[a + 4], 'NX') then hooks[#hooks + 1] = ARGV[a + 3] end
+    if hook then make_hook(KEYS[hook], KEYS[hook + 1]) end
 end
 
 while ARGV[a] do
     local id, how, record, key, reply, hook = ARGV[a], ARGV[a + 1], ARGV[a + 2], KEYS[k], nil, nil
     local p = parsed[how] or parse(how)
-    local costs = a + (p.hook and 5 or 3)
-    local held = call('GETRANGE', key, '3', '25')
+    local costs = a + (p.hook and 6 or 3)
+    local held = held_of(key)
     k = k + 1
     if p.reply then
         reply = KEYS[k]
         k = k + 1
     end
     if p.hook then
-        hook = KEYS[k]
-        k = k + 1
+        hook = k
+        k = k + 2
     end
     if held == p.held or sub(held, 2) == p.claim then
         ids[#ids + 1] = id
         finish(id, p, record, key, reply, hook)
         if held ~= p.held then call('HDEL', KEYS[6], id) end -- cancel was asked
         out[#out + 1] = 'k'
-        a = p.costs and add_costs(costs, KEYS[4], id) or costs
+        a = p.costs and add_costs(costs, KEYS[4], id, p.dead and KEYS[8], now) or costs
     elseif sub(held, 2) == sub(record, 5, 26) then
         ids[#ids + 1] = id
         out[#out + 1] = 'a'

@@ -3,13 +3,14 @@
 -- KEYS: 1 lease  2 results  3 costs  4 alerts  5 dead  6 late  7 alerted
 -- ARGV: 1 lease token  2 3 4 most entries of results, costs, alerts  5 ms that stream entries are kept
 --       6 most dead jobs  7 ms that dead jobs are kept
--- Returns {'ok', {dead jobs that were over the number, at most 1000}} or {'deposed'}.
--- (The records of those that are too old end by themselves.)
+-- Returns {'ok', {dead jobs that were over the number, at most 1000}, 1 when a stream has more
+-- to trim} or {'deposed'}.  (The records of those that are too old end by themselves.)
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
-local now = now_ms()
+local now, more = now_ms(), 0
 for i = 2, 4 do
-    redis.call('XTRIM', KEYS[i], 'MAXLEN', '~', ARGV[i], 'LIMIT', 10000)
-    redis.call('XTRIM', KEYS[i], 'MINID', '~', string.format('%.0f', math.max(0, now - ARGV[5])), 'LIMIT', 10000)
+    local gone = redis.call('XTRIM', KEYS[i], 'MAXLEN', '~', ARGV[i], 'LIMIT', 10000) +
+        redis.call('XTRIM', KEYS[i], 'MINID', '~', string.format('%.0f', math.max(0, now - ARGV[5])), 'LIMIT', 10000)
+    if gone >= 5000 then more = 1 end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - ARGV[7])
 local over, gone = redis.call('ZCARD', KEYS[5]) - ARGV[6], {}
@@ -19,4 +20,4 @@ if over > 0 then
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - 86400000)
 if redis.call('HLEN', KEYS[7]) > 10000 then redis.call('DEL', KEYS[7]) end
-return {'ok', gone}
+return {'ok', gone, more}

@@ -10,6 +10,8 @@
 --
 -- The offsets are those of common/queue/record.h (here 1-based).  Numbers in a
 -- record are fixed-width lower-case hex, so that strings compare as numbers.
+-- A script that uses TYPES gets two more lines, made of the tables in C:
+--   QUEUES  '01=name 02=name ', as a record numbers them     TYPES  the codes of the types
 local HEADER = 129
 local ZERO = '00000000000'
 local STATUS = {c = 'completed', p = 'partial', f = 'failed', x = 'cancelled', e = 'expired', j = 'rejected'}
@@ -23,6 +25,28 @@ end
 -- part: hex11
 local function hex11(n)
     return string.format('%011x', n)
+end
+
+-- part: next_tnum
+-- The number of the next transition.  It goes round: the token tells the rounds apart.
+local function next_tnum(tnum)
+    return string.format('%06x', (tonumber(tnum, 16) + 1) % 16777216)
+end
+
+-- part: held_of
+-- Flag, tnum and token of a record; '' when there is none.  A key that is no string is
+-- none: one such job must not keep a whole batch from being written.
+local function held_of(key)
+    local held = redis.pcall('GETRANGE', key, '3', '25')
+    return type(held) == 'string' and held or ''
+end
+
+-- part: zadd
+-- Scores and members in turn; by thousands, for Lua's stack is not endless.
+local function zadd(key, pairs_of)
+    for i = 1, #pairs_of, 4000 do
+        redis.call('ZADD', key, unpack(pairs_of, i, math.min(i + 3999, #pairs_of)))
+    end
 end
 
 -- part: ring
@@ -51,7 +75,8 @@ end
 -- An outcome is stale, yet the job is active under a later claim of the same worker: then its id
 -- stays in that worker's active set (whose key ends with the worker's tag).
 local function runs_here(key, active)
-    local held = redis.call('GETRANGE', key, '2', '17')
+    local held = redis.pcall('GETRANGE', key, '2', '17')
+    if type(held) ~= 'string' then return false end
     return string.sub(held, 1, 1) == 'a' and string.sub(held, 9) == string.sub(active, -8)
 end
 
@@ -101,11 +126,14 @@ local function add_cost(a, costs_key, id, doc)
     sum[5] = sum[5] + ARGV[a + 6]
 end
 
--- The events at ARGV[a] when the job's transition was written.
-local function add_costs(a, costs_key, id)
+-- The events at ARGV[a] when the job's transition was written.  late_key: the job may run
+-- again, so that the same outcome, sent once more after its answer was lost, would be taken for
+-- a late one: its events are remembered as told.
+local function add_costs(a, costs_key, id, late_key, now)
     local n = tonumber(ARGV[a])
     a = a + 1
     for _ = 1, n do
+        if late_key then redis.call('ZADD', late_key, now, ARGV[a]) end
         add_cost(a, costs_key, id, ARGV[a + 1])
         a = a + 7
     end
@@ -137,8 +165,8 @@ local function write_sums(spend_key)
     for s, sum in pairs(sums) do
         for _, dim in ipairs(sets[tonumber(s)]) do
             for i = 1, 5 do
-                if sum[i] ~= 0 then
-                    redis.call('HINCRBY', spend_key, dim .. '|' .. SUM_NAMES[i], string.format('%.0f', sum[i]))
+                if sum[i] ~= 0 then -- one that does not fit 63 bits is not added
+                    redis.pcall('HINCRBY', spend_key, dim .. '|' .. SUM_NAMES[i], string.format('%.0f', sum[i]))
                 end
             end
         end

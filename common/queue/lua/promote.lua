@@ -22,7 +22,7 @@ for i = 1, #due, 2 do
     end
 end
 if #due > 0 then redis.call('ZREMRANGEBYRANK', KEYS[2], 0, #due / 2 - 1) end
-if #unknown > 0 then redis.call('ZADD', KEYS[2], unpack(unknown)) end
+zadd(KEYS[2], unknown)
 enqueue(back, 3, 11, false)
 enqueue(front, 3, 11, true)
 local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')

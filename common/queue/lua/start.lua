@@ -1,16 +1,19 @@
 -- start.lua - claimed ids become active jobs of this worker.
 --
--- KEYS: 1 workers  2 active ids of this worker  3.. records
+-- KEYS: 1 workers  2 active ids of this worker  3 delayed  4.. records
 -- ARGV: 1 worker id  2 token (8 of the worker's tag, 8 of this call)
 --       3 bytes of a record's key before the id
 -- Returns {'ok', now, record or number, ...} or {'gone'}.
 --       a record is returned as it was before; the caller applies the same
 --       change (state, tnum + 1, token, started = now).  When the answer to an
 --       equal call was lost, it already carries the token.
---       0: dropped (missing, ended, not due, or active elsewhere)
+--       0: dropped (missing, ended, or active elsewhere; or not due: then it is in delayed)
 --       nil: it runs here already (its id lay twice in a list, or an answer was lost)
 --       its queue's number (99: unknown): ready, and written by a newer program;
 --       untouched, and still among the active ids, for giveback.lua
+--
+-- A job that is not due lay in a list all the same: its id was there twice, or Redis's clock
+-- was set back (another host took over).  Then nothing else may name it, so delayed does.
 local call, sub = redis.call, string.sub
 if call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 local now = now_ms()
@@ -19,33 +22,40 @@ local tag, out, dropped, again, changes = sub(token, 1, 8), {'ok', now}, {}, {},
 
 -- What is written over state, flag, tnum, token and started: by the old flag and tnum.
 local function change(old)
-    local tnum = string.format('%06x', tonumber(sub(old, 2), 16) + 1)
-    changes[old] = 'a' .. sub(old, 1, 1) .. tnum .. token .. now_hex
+    changes[old] = 'a' .. sub(old, 1, 1) .. next_tnum(sub(old, 2)) .. token .. now_hex
     return changes[old]
+end
+
+-- It waits for its time, wherever its id came from.
+local function delay(key, rec)
+    local queue, due = string.match(QUEUES, sub(rec, 105, 106) .. '=(%S+)'), tonumber(sub(rec, 71, 81), 16)
+    call('ZADD', KEYS[3], 'NX', string.format('%.0f', due), queue .. '/' .. sub(key, ARGV[3] + 1))
 end
 
 local function start(key, rec)
     local state = sub(rec, 3, 3)
-    if sub(rec, 1, 2) > '01' then
+    if sub(rec, 1, 2) > '01' or not string.find(TYPES, sub(rec, 104, 104), 1, true) then
         local queue = tonumber(sub(rec, 105, 106), 16) or 0
         return state == 'r' and (queue > 0 and queue or 99) or 0
     end
     if state == 'r' and sub(rec, 71, 81) <= now_hex then
         local old = sub(rec, 4, 10)
         call('SETRANGE', key, '2', changes[old] or change(old))
-        -- its last claim was ours as well, and may have ended since this one: it took the id along
-        if old ~= '-000000' and sub(rec, 11, 18) == tag then again[#again + 1] = sub(key, ARGV[3] + 1) end
+        -- claim.lua put the id among ours; what ended or recovered an earlier claim since may
+        -- have taken it out
+        if sub(old, 2) ~= '000000' then again[#again + 1] = sub(key, ARGV[3] + 1) end
         return rec
     end
+    if state == 'r' then delay(key, rec) end
     if state ~= 'a' then return 0 end
     if sub(rec, 11, 26) == token then return rec end
     if sub(rec, 11, 18) == tag then return false end
     return 0
 end
 
-local records = call('MGET', unpack(KEYS, 3))
+local records = call('MGET', unpack(KEYS, 4))
 for i = 1, #records do
-    local key, answer = KEYS[i + 2], 0
+    local key, answer = KEYS[i + 3], 0
     if records[i] then answer = start(key, records[i]) end
     if answer == 0 then dropped[#dropped + 1] = sub(key, ARGV[3] + 1) end
     out[#out + 1] = answer

@@ -25,10 +25,14 @@ local function publish(id, state, doc)
 end
 
 local function answer(reply, doc)
-    if reply then
-        redis.call('LPUSH', reply, doc)
+    if reply then -- a key of the producer's making may be of another type
+        redis.pcall('LPUSH', reply, doc)
         redis.call('PEXPIRE', reply, reply_ttl)
     end
+end
+
+local function next_run(rec)
+    return math.min(tonumber(string.sub(rec, 38, 40), 16) + 1, 4095)
 end
 
 local function admit(id, queue, name, due, expires)
@@ -69,7 +73,7 @@ local function submit_job(id, reply, key)
     local old = redis.call('GETRANGE', key, 0, HEADER - 1)
     local state = string.sub(old, 3, 3)
     if state == 'j' then -- only refused documents came under this id: this one is the next run
-        local run = string.format('%03x', tonumber(string.sub(old, 38, 40), 16) + 1)
+        local run = string.format('%03x', next_run(old))
         redis.call('SET', key, string.sub(head, 1, 37) .. run .. string.sub(head, 41) .. times .. tail)
         admit(id, queue, ARGV[a + 4], due, expires)
         return 's'
@@ -95,7 +99,7 @@ local function refuse(id, flags, reply, key)
                 answer(reply, redis.call('GETRANGE', key, HEADER, -1))
                 return 'd'
             end
-            local run = tonumber(string.sub(old, 38, 40), 16) + 1
+            local run = next_run(old)
             result = string.gsub(result, '"run":1,', '"run":' .. run .. ',', 1)
             redis.call('SET', key, string.sub(ARGV[a + 3], 1, 37) .. string.format('%03x', run) ..
                 string.sub(ARGV[a + 3], 41) .. result, 'PX', ttl)
@@ -129,9 +133,7 @@ end
 enqueue(ready, 8, 16, false)
 local next_due = -1
 if #due_args > 0 then
-    for i = 1, #due_args, 4000 do
-        redis.call('ZADD', KEYS[5], unpack(due_args, i, math.min(i + 3999, #due_args)))
-    end
+    zadd(KEYS[5], due_args)
     local first = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
     next_due = math.max(0, math.floor(first[2]) - now)
 end
