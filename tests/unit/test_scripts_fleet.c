@@ -1,0 +1,247 @@
+/* test_scripts_fleet.c - the scripts around the jobs: intake, lease, heartbeats, burials, stops,
+ * alerts, bounds. */
+#include "tests/unit/scripts_scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define W "w-aaaaaaaa"
+
+static const char noop[] = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{}}";
+
+/* How many entries of results have that status. */
+static int results(const char *status)
+{
+    const char *all = says("XRANGE @results - +");
+    char word[64];
+    int n = 0;
+
+    snprintf(word, sizeof word, "status %s ", status);
+    for (const char *p = all; (p = strstr(p, word)); p++)
+        n++;
+    return n;
+}
+
+/* ---- take, submit ---- */
+
+START_TEST(what_is_in_hand_is_shown_until_it_is_submitted)
+{
+    CK_SAYS("LPUSH @intake 1 2 3", "3");
+    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
+    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
+    CK_SCRIPT(TAKE, "@lease @intake @taken | other 2 1000 100", "[deposed]");
+    CK_SCRIPT(SUBMIT, "@lease @taken @results @alerts @delayed @bell @expiring @QUEUES | L 2 '' 1 1 m",
+              "[ok  -1]");
+    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 2", "[ok 0 [3]]");
+    CK_SAYS("LPUSH @intake 12345", "1");
+    CK_SAYS("DEL @taken", "1");
+    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 2", "[ok 0 [12]]");
+}
+END_TEST
+
+START_TEST(a_deposed_scheduler_submits_nothing)
+{
+    CK_SAYS("SET @lease other", "OK");
+    ck_assert_int_eq(submit_one(noop), '!');
+    ck_assert_int_eq(state_of("a"), '-');
+}
+END_TEST
+
+START_TEST(another_document_under_an_id_in_use_is_a_conflict)
+{
+    const char *other =
+        "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{\"sleep_ms\":1},\"reply\":true}";
+
+    ck_assert_int_eq(submit_one(noop), 's');
+    ck_assert_int_eq(submit_one(other), 'c');
+    ck_assert_int_eq(results("rejected"), 1);
+    CK_SAYS("XLEN @alerts", "1");
+    CK_SAYS("LLEN @reply:a", "1");
+    CK_SAYS("LLEN @ready:noop", "1");
+}
+END_TEST
+
+START_TEST(an_ended_job_answers_the_same_document_with_its_result)
+{
+    const char *doc = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{},\"reply\":true}";
+    struct record rec;
+    struct finish f;
+
+    ck_assert_int_eq(submit_one(doc), 's');
+    ck_assert(claim_one(W, "aaaaaaaa00000001", "a"));
+    rec = record_of_job("a");
+    f = plain_finish("a", &rec);
+    ck_assert_int_eq(finish_one(W, &f), 'k');
+    ck_assert_int_eq(submit_one(doc), 'd');
+    CK_SAYS("LRANGE @reply:a 0 -1", "[{\"the\":\"result\"}]");
+}
+END_TEST
+
+START_TEST(a_rejected_document_may_be_mended_under_its_id)
+{
+    const char *bad = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{},\"delay_ms\":-1}";
+    const char *worse = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{},\"delay_ms\":-2}";
+
+    ck_assert_int_eq(submit_one(bad), 'j');
+    ck_assert_int_eq(submit_one(bad), 'd');
+    ck_assert_int_eq(results("rejected"), 1);
+    ck_assert_int_eq(submit_one(worse), 'j');
+    ck_assert_int_eq(results("rejected"), 2);
+    ck_assert_int_eq(record_of_job("a").run, 2);
+    ck_assert_int_eq(submit_one(noop), 's');
+    ck_assert_int_eq(record_of_job("a").run, 3);
+    CK_SAYS("PTTL @job:a", "-1");
+    CK_SAYS("LLEN @ready:noop", "1");
+}
+END_TEST
+
+START_TEST(a_refusal_never_touches_the_job_that_has_the_id)
+{
+    ck_assert_int_eq(submit_one(noop), 's');
+    ck_assert_int_eq(submit_one("{\"id\":\"a\",\"type\":\"noop\"}"), 'j');
+    ck_assert_int_eq(state_of("a"), 'r');
+    ck_assert_ptr_nonnull(strstr(says("XRANGE @results - +"), "\"submitted_id\":\"a\""));
+}
+END_TEST
+
+START_TEST(runs_stay_within_their_width)
+{
+    ck_assert_int_eq(submit_one("{\"id\":\"a\"}"), 'j');
+    CK_SAYS("SETRANGE @job:a 37 fff", says("STRLEN @job:a"));
+    ck_assert_int_eq(submit_one(noop), 's');
+    ck_assert_int_eq(record_of_job("a").run, 0xfff);
+}
+END_TEST
+
+START_TEST(a_delayed_job_waits_in_delayed)
+{
+    ck_assert_int_eq(submit_one("{\"id\":\"a\",\"type\":\"noop\",\"payload\":{},"
+                                "\"delay_ms\":60000,\"expires_in_ms\":90000}"),
+                     's');
+    CK_SAYS("LLEN @ready:noop", "0");
+    CK_SAYS("ZRANGE @delayed 0 -1", "[noop/a]");
+    CK_SAYS("ZRANGE @expiring 0 -1", "[a]");
+}
+END_TEST
+
+/* ---- lease, heartbeat, bury ---- */
+
+START_TEST(a_lease_is_held_by_one)
+{
+    CK_SCRIPT(LEASE, "@lease | M 1000", "other");
+    CK_SCRIPT(LEASE, "@lease | L 1000", "held");
+    ck_assert_str_ne(says("PTTL @lease"), "-1");
+    CK_SCRIPT(LEASE, "@lease | M 0", "free");
+    CK_SAYS("GET @lease", "L");
+    CK_SCRIPT(LEASE, "@lease | L 0", "free");
+    CK_SCRIPT(LEASE, "@lease | M 1000", "taken");
+}
+END_TEST
+
+START_TEST(a_heartbeat_tells_what_a_worker_must_know)
+{
+    const char *said;
+
+    CK_SCRIPT(HEARTBEAT, "@workers @cancels @scale @stops | x {} 0", "[gone]");
+    CK_SAYS("HSET @cancels a 1", "1");
+    CK_SAYS("HSET @scale default 3", "1");
+    CK_SAYS("HSET @stops f 1", "1");
+    said = script_says(SCRIPT_HEARTBEAT, "@workers @cancels @scale @stops | x {} 1");
+    ck_assert_ptr_nonnull(strstr(said, " [a] [default 3] [f 1]]"));
+    CK_SAYS("HGET @workers x", "{}");
+}
+END_TEST
+
+START_TEST(a_worker_is_buried_when_nothing_is_left_of_it)
+{
+    CK_SAYS("SADD @active:" W " a", "1");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " | M " W " ''", "deposed");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " | L " W " {1}", "alive");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " | L " W " {}", "busy");
+    CK_SAYS("DEL @active:" W, "1");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " | '' " W " ''", "ok");
+    CK_SAYS("HEXISTS @workers " W, "0");
+}
+END_TEST
+
+/* ---- stops, alerts ---- */
+
+START_TEST(a_stop_grants_one_probe_at_a_time)
+{
+    CK_SCRIPT(STOP, "@stops | f probe code 60000", "free");
+    CK_SCRIPT(STOP, "@stops | f set code 60000", "stopped");
+    CK_SCRIPT(STOP, "@stops | f probe code 60000", "stopped");
+    CK_SCRIPT(STOP, "@stops | f set code 0", "stopped");
+    CK_SCRIPT(STOP, "@stops | f probe code 60000", "probe");
+    CK_SCRIPT(STOP, "@stops | f probe code 60000", "stopped");
+    CK_SCRIPT(STOP, "@stops | f clear", "free");
+    CK_SAYS("EXISTS @stops", "0");
+}
+END_TEST
+
+START_TEST(an_alert_is_told_once_per_subject_and_period)
+{
+    CK_SCRIPT(ALERT, "@alerts @alerted | c s {} 60000", "1");
+    CK_SCRIPT(ALERT, "@alerts @alerted | c s {} 60000", "0");
+    CK_SCRIPT(ALERT, "@alerts @alerted | c t {} 60000", "1");
+    CK_SCRIPT(ALERT, "@alerts @alerted | c s {} 0", "1");
+    CK_SAYS("XLEN @alerts", "3");
+}
+END_TEST
+
+/* ---- bounds ---- */
+
+#define HOUSE                                                                             \
+    "@lease @results @costs @alerts @dead @late @alerted @spend:1 @spend:0 | L 100 100 100 " \
+    "3600000 2 60000 86400000"
+
+START_TEST(streams_are_trimmed_to_their_bounds_in_steps)
+{
+    char words[4096] = "EVAL for\ti=1,12000\tdo\tredis.call('XADD','fl:{0}:results','*','a','b')"
+                       "\tend 0";
+
+    CK_SAYS(words, "nil");
+    CK_SCRIPT(HOUSE, HOUSE, "[ok 0 1]");
+    CK_SCRIPT(HOUSE, HOUSE, "[ok 0 0]");
+    ck_assert_int_lt((int)strtol(says("XLEN @results"), NULL, 10), 300);
+    CK_SAYS("SET @lease M", "OK");
+    CK_SCRIPT(HOUSE, HOUSE, "[deposed]");
+}
+END_TEST
+
+START_TEST(dead_jobs_and_sums_are_kept_for_their_time)
+{
+    CK_SAYS("ZADD @dead 1 old 9e14 a 9e14 b 9e14 c", "4");
+    CK_SAYS("HSET @spend:1 total|cost 1", "1");
+    CK_SCRIPT(HOUSE, HOUSE, "[ok 2 0]");
+    CK_SAYS("ZRANGE @dead 0 -1", "[b c]");
+    ck_assert_str_ne(says("PTTL @spend:1"), "-1");
+}
+END_TEST
+
+Suite *test_scripts_fleet(void);
+Suite *test_scripts_fleet(void)
+{
+    Suite *s = suite_create("scripts_fleet");
+    TCase *t = tcase_create("fleet");
+
+    tcase_add_checked_fixture(t, scene_open, scene_close);
+    tcase_add_test(t, what_is_in_hand_is_shown_until_it_is_submitted);
+    tcase_add_test(t, a_deposed_scheduler_submits_nothing);
+    tcase_add_test(t, another_document_under_an_id_in_use_is_a_conflict);
+    tcase_add_test(t, an_ended_job_answers_the_same_document_with_its_result);
+    tcase_add_test(t, a_rejected_document_may_be_mended_under_its_id);
+    tcase_add_test(t, a_refusal_never_touches_the_job_that_has_the_id);
+    tcase_add_test(t, runs_stay_within_their_width);
+    tcase_add_test(t, a_delayed_job_waits_in_delayed);
+    tcase_add_test(t, a_lease_is_held_by_one);
+    tcase_add_test(t, a_heartbeat_tells_what_a_worker_must_know);
+    tcase_add_test(t, a_worker_is_buried_when_nothing_is_left_of_it);
+    tcase_add_test(t, a_stop_grants_one_probe_at_a_time);
+    tcase_add_test(t, an_alert_is_told_once_per_subject_and_period);
+    tcase_add_test(t, streams_are_trimmed_to_their_bounds_in_steps);
+    tcase_add_test(t, dead_jobs_and_sums_are_kept_for_their_time);
+    suite_add_tcase(s, t);
+    return s;
+}
