@@ -25,7 +25,7 @@ enum { MEMORY_MS = 1000, RELIEF_PERCENT = 2 };
 struct housekeeper {
     struct scheduler *s;
     struct loop_timer *memory, *sweep;
-    bool running;
+    bool running, scanning;
     bool looked;      /* Redis has told about its memory since the start */
     const char *code; /* of the alert while intake is stopped; NULL: it is not */
 };
@@ -193,6 +193,7 @@ static void on_scan(void *arg, const struct reply *reply, const struct err *err)
     char text[32];
 
     (void)err;
+    h->scanning = false;
     if (!h->running || !cursor.p)
         return;
     for (size_t i = 0; i < reply_count(names); i++)
@@ -206,6 +207,7 @@ static void scan(struct housekeeper *h, const char *cursor)
 {
     char pattern[128];
 
+    h->scanning = true;
     snprintf(pattern, sizeof pattern, "%s*", h->s->keys.active);
     redis_sendv(h->s->redis, on_scan, h, "SCAN", cursor, "MATCH", pattern, "COUNT", "1000", NULL);
 }
@@ -282,7 +284,8 @@ static void sweep(void *arg)
     trim(h);
     limit_spend(h);
     consumers_check(h->s);
-    scan(h, "0");
+    if (!h->scanning) /* many keys may take longer than sweep_ms */
+        scan(h, "0");
 }
 
 struct housekeeper *housekeeper_new(struct scheduler *s)

@@ -28,6 +28,7 @@
 #include "scheduler/scheduler.h"
 
 enum { WAIT_MS = 5000, RETRY_MS = 200, RETRY_MAX_MS = 5000, QUIET_MS = 2 };
+enum { BATCH_BYTES = 16 << 20 }; /* of one submit */
 
 struct intake {
     struct scheduler *s;
@@ -36,6 +37,7 @@ struct intake {
     const char *blocked; /* why nothing is taken; NULL: it is */
     bool busy;           /* a take is under way */
     bool waiting;        /* BLMOVE is under way */
+    bool crossed;        /* a take was sent meanwhile: it may show what BLMOVE brings */
     bool failed; /* the last submit failed: pause before what it left in `taken` is tried again */
     int64_t moved_ms; /* when BLMOVE last brought an entry */
     size_t submits;   /* under way */
@@ -134,6 +136,7 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
     const struct reply *entries = reply_at(reply, 2);
     size_t n = reply_count(entries);
     struct submit *batch;
+    size_t done = 0, bytes = 0;
 
     i->busy = false;
     if (!reply) {
@@ -159,9 +162,13 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
         return;
     }
     batch = submit_new(&i->s->keys);
-    for (size_t e = n; e-- > 0;) /* the oldest is the last */
-        check_entry(i, batch, reply_span(reply_at(entries, e)));
-    send_submit(i, batch, n, (struct span){"", 0});
+    for (; done < n && bytes < BATCH_BYTES; done++) { /* the oldest is the last */
+        struct span entry = reply_span(reply_at(entries, n - 1 - done));
+
+        check_entry(i, batch, entry);
+        bytes += entry.n;
+    }
+    send_submit(i, batch, done, (struct span){"", 0});
     take(i);
 }
 
@@ -172,6 +179,7 @@ static void take(struct intake *i)
     if (i->busy || !i->running || i->blocked)
         return;
     i->busy = true;
+    i->crossed = i->waiting;
     redis_args_init(&a);
     redis_arg_str(&a, key(&i->s->keys, KEY_LEASE));
     redis_arg_str(&a, key(&i->s->keys, KEY_INTAKE));
@@ -214,7 +222,7 @@ static void on_moved(void *arg, const struct reply *reply, const struct err *err
     }
     if (!i->running)
         return;
-    if (entry.n && entry.n <= (size_t)i->s->cfg->limits_job_bytes && !i->busy &&
+    if (entry.n && entry.n <= (size_t)i->s->cfg->limits_job_bytes && !i->busy && !i->crossed &&
         redis_is_ready(i->s->redis)) { /* an empty one cannot be dropped by value */
         batch = submit_new(&i->s->keys);
         check_entry(i, batch, entry);

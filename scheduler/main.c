@@ -60,6 +60,6 @@ int main(int argc, char **argv)
     loop_run(s.loop);
     scheduler_stop(&s);
     loop_free(s.loop);
-    config_free(s.cfg);
+    program_end(s.cfg);
     return 0;
 }

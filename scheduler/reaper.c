@@ -3,7 +3,9 @@
  * A heartbeat is a document with a counter.  A worker is dead when its document
  * has not changed for workers.lease_ms of this process's monotonic clock, seen
  * again and again while Redis answered: a reconnect or a new lease starts all
- * clocks anew, so neither clock skew nor a Redis that was away kills anybody. */
+ * clocks anew, and the time between two answers counts for no more than it
+ * should have taken, so neither clock skew nor a Redis that was away or hung,
+ * nor a scheduler that was stopped, kills anybody. */
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -14,7 +16,7 @@
 #include "common/queue/recover.h"
 #include "scheduler/scheduler.h"
 
-enum { LOOK_MS = 500 };
+enum { LOOK_MS = 500, GAP_MS = 2 * LOOK_MS };
 
 struct seen {
     char *id, *what;
@@ -28,7 +30,8 @@ struct reaper {
     struct seen *workers;
     struct loop_timer *timer;
     bool running;
-    uint64_t era; /* answers from before a stop are ignored */
+    uint64_t era;      /* answers from before a stop are ignored */
+    int64_t looked_ms; /* when Redis answered last */
 };
 
 struct recovering {
@@ -61,6 +64,8 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
     HASH_FIND_STR(v->r->workers, v->id, w);
     if (w)
         w->recovering = false;
+    if (w && err) /* again after another while */
+        w->since_ms = clock_mono_ms();
     if (err)
         log_err(LOG_WARN, "reap.failed", err);
     else
@@ -113,6 +118,17 @@ struct look {
     uint64_t era;
 };
 
+/* Redis, or this process, stood still: so did the heartbeats. */
+static void forgive_gap(struct reaper *r, int64_t now)
+{
+    int64_t gap = now - r->looked_ms;
+    struct seen *w, *tmp;
+
+    r->looked_ms = now;
+    if (gap > GAP_MS)
+        HASH_ITER(hh, r->workers, w, tmp) { w->since_ms += gap - LOOK_MS; }
+}
+
 static void on_workers(void *arg, const struct reply *reply, const struct err *err)
 {
     struct look *k = arg;
@@ -130,6 +146,7 @@ static void on_workers(void *arg, const struct reply *reply, const struct err *e
             forget_all(r);
         return;
     }
+    forgive_gap(r, now);
     HASH_ITER(hh, r->workers, w, tmp) { w->here = false; }
     for (size_t i = 0; i + 1 < reply_count(reply); i += 2)
         see(r, reply_span(reply_at(reply, i)), reply_span(reply_at(reply, i + 1)), now);
@@ -169,6 +186,7 @@ void reaper_start(struct reaper *r)
 {
     r->running = true;
     r->era++;
+    r->looked_ms = clock_mono_ms();
     look_later(r);
 }
 

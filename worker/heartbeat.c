@@ -172,6 +172,7 @@ void heartbeat_leave(struct heartbeat *h)
 {
     struct redis_args a;
 
+    loop_cancel(&h->timer); /* another would be answered `gone`, and register anew */
     redis_args_init(&a);
     redis_arg_str(&a, key(&h->p->keys, KEY_LEASE));
     redis_arg_str(&a, key(&h->p->keys, KEY_WORKERS));

@@ -20,13 +20,15 @@ enum {
     PAUSE_MIN_MS = 1000,
     PAUSE_MAX_MS = 60000,
     BUSY_MS = 200,
+    BUSY_MAX_MS = 10000,
     HOSTS_MAX = 10000
 };
 
 struct host {
     char *name;
     int64_t under_way;
-    int failures; /* in a row */
+    int64_t turned_away; /* grows with those that wait for their turn, falls with each that gets it */
+    int failures;        /* in a row */
     int64_t pause_ms, open_until_ms;
     UT_hash_handle hh;
 };
@@ -61,14 +63,16 @@ void hooks_free(struct hooks *h)
     free(h);
 }
 
-/* Hosts without trouble need no memory. */
+/* Hosts without trouble, or without a delivery for long, need no memory. */
 static void sweep(struct hooks *h)
 {
     struct host *t, *tmp;
+    int64_t now = clock_mono_ms();
 
     HASH_ITER(hh, h->hosts, t, tmp)
     {
-        if (t->under_way == 0 && t->failures == 0)
+        if (t->under_way == 0 &&
+            (t->failures < BREAK_AFTER || now - t->open_until_ms > 10 * PAUSE_MAX_MS))
             forget(h, t);
     }
 }
@@ -90,10 +94,21 @@ static struct host *find_or_add(struct hooks *h, const char *name)
 
 static int64_t jittered(int64_t ms) { return ms / 2 + random_below(ms / 2 + 1) + 1; }
 
+/* The more wait for a host, the longer each: ten thousand that come back five times a second would
+ * keep Redis busy with nothing else. */
+static int64_t busy_ms(struct host *t, int64_t per_host)
+{
+    int64_t ms = BUSY_MS + BUSY_MS * t->turned_away / (4 * per_host);
+
+    if (ms < BUSY_MAX_MS)
+        t->turned_away++;
+    return jittered(ms);
+}
+
 int64_t hooks_begin(struct hooks *h, const char *host)
 {
     struct host *t = find_or_add(h, host);
-    int64_t now = clock_mono_ms();
+    int64_t now = clock_mono_ms(), most = h->p->cfg->webhooks_per_host;
 
     if (t->failures >= BREAK_AFTER) {
         if (now < t->open_until_ms)
@@ -101,18 +116,26 @@ int64_t hooks_begin(struct hooks *h, const char *host)
         if (t->under_way > 0) /* the probe */
             return jittered(t->pause_ms);
     }
-    if (t->under_way >= h->p->cfg->webhooks_per_host)
-        return jittered(BUSY_MS);
+    if (t->under_way >= most)
+        return busy_ms(t, most);
     t->under_way++;
+    t->turned_away -= t->turned_away < 4 * most ? t->turned_away : 4 * most;
     return 0;
+}
+
+void hooks_drop(struct hooks *h, const char *host)
+{
+    struct host *t = find_or_add(h, host);
+
+    if (t->under_way > 0)
+        t->under_way--;
 }
 
 void hooks_end(struct hooks *h, const char *host, bool ok)
 {
     struct host *t = find_or_add(h, host);
 
-    if (t->under_way > 0)
-        t->under_way--;
+    hooks_drop(h, host);
     if (ok) {
         if (t->failures >= BREAK_AFTER)
             log_event(LOG_INFO, "webhook.host_back", "host=%s", log_quote(host));

@@ -19,5 +19,7 @@ int64_t hooks_begin(struct hooks *h, const char *host);
 /* The delivery ended; ok: the receiver works (any 2xx, or an answer that is its own decision such
  * as 410). */
 void hooks_end(struct hooks *h, const char *host, bool ok);
+/* It was not made, or cut by us: that says nothing about the receiver. */
+void hooks_drop(struct hooks *h, const char *host);
 
 #endif

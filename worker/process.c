@@ -26,8 +26,14 @@ struct takeover {
     struct takeover *next;
 };
 
+struct old_networks {
+    struct http_networks *list;
+    struct old_networks *next;
+};
+
 struct app {
     struct process p;
+    struct old_networks *old_networks; /* before reloads */
     struct takeover *takeovers; /* dead processes whose jobs are still to be recovered */
     bool taking_over;
     bool give_up; /* draining is over: what is still owed is left to the scheduler */
@@ -89,6 +95,18 @@ static void note_takeovers(struct app *a, const char *ids)
         t->next = a->takeovers;
         a->takeovers = t;
         ids += n + (ids[n] == ',');
+    }
+}
+
+static void forget_takeovers(struct app *a)
+{
+    while (a->takeovers) {
+        struct takeover *t = a->takeovers;
+
+        a->takeovers = t->next;
+        free(t->worker);
+        free(t->blame);
+        free(t);
     }
 }
 
@@ -251,16 +269,33 @@ static void on_stop(void *arg, bool now)
     process_kick(p);
 }
 
-/* Calls under way may still look at the old list: it is not freed, a reload is rare. */
+/* Calls under way may still look at the old list: all are kept until the end. */
 static void allow_networks(struct process *p)
 {
+    struct app *a = app_of(p);
+    struct old_networks *old = xcalloc(1, sizeof *old);
     const char *bad = NULL;
 
+    old->list = p->networks;
+    old->next = a->old_networks;
+    a->old_networks = old;
     p->networks = p->cfg->webhooks_allow_networks[0]
                       ? http_networks_parse(p->cfg->webhooks_allow_networks, &bad)
                       : NULL;
     if (bad)
         log_event(LOG_ERROR, "webhooks.allow_networks", "bad=%s", log_quote(bad));
+}
+
+static void free_networks(struct app *a)
+{
+    http_networks_free(a->p.networks);
+    while (a->old_networks) {
+        struct old_networks *old = a->old_networks;
+
+        a->old_networks = old->next;
+        http_networks_free(old->list);
+        free(old);
+    }
 }
 
 static void on_hup(void *arg)
@@ -274,6 +309,7 @@ static void on_hup(void *arg)
             p->group = g;
         job_defaults_from(&p->defaults, p->cfg);
         allow_networks(p);
+        pull_reload(p->pull);
     }
 }
 
@@ -322,6 +358,8 @@ static void stop(struct app *a)
     heartbeat_free(p->heartbeat);
     stops_free(p->stops);
     hooks_free(p->hooks);
+    free_networks(a);
+    forget_takeovers(a);
     child_free(p->child);
     keys_done(&p->keys);
     http_networks_free(p->networks);
@@ -348,6 +386,7 @@ int process_main(const struct child_options *o, struct config *cfg)
     loop_run(a->p.loop);
     stop(a);
     loop_free(a->p.loop);
+    program_end(a->p.cfg);
     free(a);
     return 0;
 }

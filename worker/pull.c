@@ -314,7 +314,7 @@ struct waiting {
     int class;
 };
 
-/* A token came while there is no room any more: ring for somebody else. */
+/* A token came that cannot be used here any more: ring for somebody else. */
 static void ring_on(struct pull *u, struct span wake)
 {
     struct redis_args a;
@@ -339,7 +339,8 @@ static void on_woken(void *arg, const struct reply *reply, const struct err *err
     u->rung[class] = u->claiming;
     if (!reply)
         return; /* pull_reconnected */
-    if (reply_count(reply) == 2 && room(u, class) == 0)
+    if (reply_count(reply) == 2 &&
+        (room(u, class) == 0 || u->p->draining || !process_may_call(u->p)))
         ring_on(u, reply_span(reply_at(reply, 0)));
     pull_kick(u);
 }
@@ -428,6 +429,14 @@ void pull_reset(struct pull *u)
     }
     newer_reset(u->newer);
     u->maybe[REALTIME] = u->maybe[OTHERS] = true;
+}
+
+void pull_reload(struct pull *u)
+{
+    quota_init(&u->quota, u->p->group);
+    u->maybe[REALTIME] = quota_has_realtime(&u->quota);
+    u->maybe[OTHERS] = true;
+    pull_kick(u);
 }
 
 bool pull_is_idle(const struct pull *u)

@@ -405,6 +405,9 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
     r->calls++;
     if (r->cost_count == RUN_COSTS_MAX) {
         e = &r->costs[RUN_COSTS_MAX - 1];
+        e->cost.prompt_tokens += c->prompt_tokens;
+        e->cost.completion_tokens += c->completion_tokens;
+        e->cost.cached_tokens += c->cached_tokens;
         e->cost.cost_nanousd += c->cost_nanousd;
         e->cost.list_cost_nanousd += c->list_cost_nanousd;
         e->cost.estimate_nanousd += c->estimate_nanousd;

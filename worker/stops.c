@@ -102,6 +102,8 @@ static bool read_stop(struct span v, int64_t *probe, enum err_kind *why)
     if (!two || !parse_int64(one + 1, (size_t)(two - one - 1), 0, INT64_MAX, probe))
         return false;
     *why = err_kind_of(two + 1, (size_t)(v.p + v.n - two - 1));
+    if (err_class(*why) != ERR_CLASS_STOP) /* of a newer program */
+        *why = ERR_BAD_KEY;
     return true;
 }
 

@@ -8,8 +8,15 @@
 #include <sys/resource.h>
 
 #include "common/core/log.h"
+#include "common/core/xalloc.h"
 
 static const char *loaded_path, *loaded_name;
+
+/* Configurations that were replaced. */
+static struct old {
+    struct config *cfg;
+    struct old *next;
+} *olds;
 
 static int usage(const struct program *p, FILE *to, int status)
 {
@@ -74,6 +81,15 @@ int program_start(const struct program *p, int argc, char **argv, struct config 
     return -1;
 }
 
+static void keep(struct config *cfg)
+{
+    struct old *o = xcalloc(1, sizeof *o);
+
+    o->cfg = cfg;
+    o->next = olds;
+    olds = o;
+}
+
 bool program_reload(struct config **cfg)
 {
     struct err err = {0};
@@ -91,6 +107,19 @@ bool program_reload(struct config **cfg)
     buf_done(&restart);
     config_keep_boot(fresh, *cfg);
     program_log(loaded_name, fresh);
+    keep(*cfg);
     *cfg = fresh;
     return true;
+}
+
+void program_end(struct config *cfg)
+{
+    config_free(cfg);
+    while (olds) {
+        struct old *o = olds;
+
+        olds = o->next;
+        config_free(o->cfg);
+        free(o);
+    }
 }

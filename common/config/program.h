@@ -12,9 +12,11 @@ struct program {
  * configuration). */
 int program_start(const struct program *p, int argc, char **argv, struct config **ret);
 /* Read the configuration again: rows marked LIVE take effect, others are logged as needing a
- * restart; a faulty file changes nothing.  True when *cfg was replaced; the old one is not freed
- * (others may point into it). */
+ * restart; a faulty file changes nothing.  True when *cfg was replaced; the old one lives until
+ * program_end (others may point into it). */
 bool program_reload(struct config **cfg);
+/* Free the configuration, and those before it. */
+void program_end(struct config *cfg);
 /* The argument of -c, or NULL: for programs that start themselves again. */
 const char *program_config_path(void);
 /* The log level and format of the configuration. */

@@ -227,7 +227,7 @@ static void start(struct run *r)
     else if (process_may_call(r->p))
         send(r);
     else {
-        hooks_end(r->p->hooks, w->host, true);
+        hooks_drop(r->p->hooks, w->host);
         run_give_back(r);
     }
 }
@@ -241,7 +241,7 @@ static void abort_call(struct run *r)
         return;
     w->flight = NULL;
     fl->run = NULL;
-    hooks_end(r->p->hooks, w->host, true);
+    hooks_drop(r->p->hooks, w->host);
     http_cancel(fl->call);
 }
 
