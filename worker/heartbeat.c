@@ -68,6 +68,7 @@ static void hear_cancels(struct process *p, const struct reply *ids)
     }
 }
 
+/* Never 0: with no process nobody would hear the next number. */
 static void hear_scale(struct process *p, const struct reply *pairs)
 {
     for (size_t i = 0; i + 1 < reply_count(pairs); i += 2) {
@@ -75,7 +76,7 @@ static void hear_scale(struct process *p, const struct reply *pairs)
         int64_t v;
 
         if (group.n == strlen(p->group->name) && !memcmp(group.p, p->group->name, group.n) &&
-            parse_int64(n.p, n.n, 0, 256, &v))
+            parse_int64(n.p, n.n, 1, 256, &v))
             child_tell_scale(p->child, p->group->name, v);
     }
 }

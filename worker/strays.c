@@ -13,6 +13,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+#include "common/queue/ending.h"
 #include "worker/outbox.h"
 #include "worker/process.h"
 #include "worker/run.h"
@@ -38,6 +39,28 @@ static void give_back(struct process *p, const char *id, const struct record *re
     outbox_defer(p->outbox, &d, NULL);
 }
 
+/* Somebody asked to cancel it: nothing but an ending is taken for it any more. */
+static void end_cancelled(struct process *p, const char *id, const struct record *rec,
+                          struct span bytes)
+{
+    struct err err = {0};
+    struct ending e;
+    struct result r;
+    struct job job;
+
+    if (!job_read(record_doc(rec, bytes.p, bytes.n), &p->defaults, &job))
+        job = (struct job){.type = rec->type};
+    err_set(&err, ERR_CANCELLED, "cancelled while no worker had it in hand");
+    result_from(&r, id, rec, &job);
+    r.status = JOB_STATE_CANCELLED;
+    r.err = &err;
+    r.finished_ms = clock_wall_ms();
+    ending_make(&e, id, rec, &job, &r, p->cfg->webhooks_output_bytes);
+    log_event(LOG_WARN, "stray.cancelled", "job=%s", id);
+    outbox_finish(p->outbox, &e.finish, NULL);
+    ending_done(&e);
+}
+
 static void on_record(void *arg, const struct reply *reply, const struct err *err)
 {
     struct stray *s = arg;
@@ -47,7 +70,7 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
     (void)err;
     if (bytes.p && record_read(bytes.p, bytes.n, &rec) && rec.state == JOB_STATE_ACTIVE &&
         !strncmp(rec.token, work_tag(s->p->id), WORKER_TAG) && !run_find(s->p, s->id))
-        give_back(s->p, s->id, &rec, bytes);
+        (rec.cancel_asked ? end_cancelled : give_back)(s->p, s->id, &rec, bytes);
     free(s->id);
     free(s);
 }
