@@ -466,7 +466,8 @@ static void forget_all(struct supervisor *s)
         free(g->name);
         free(g);
     }
-    config_free(s->cfg);
+    program_end(s->cfg);
+    close(s->signals);
 }
 
 int supervisor_main(struct config *cfg)
