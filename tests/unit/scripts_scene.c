@@ -193,8 +193,8 @@ bool claim_one(const char *worker, const char *token, const char *id)
              "@workers @active:%s @paused @ready:noop @wake:noop | %s 1 1 noop 1 others 1", worker,
              worker);
     script_says(SCRIPT_CLAIM, words);
-    snprintf(words, sizeof words, "@workers @active:%s @delayed @job:%s | %s %s %s", worker, id,
-             worker, token, id);
+    snprintf(words, sizeof words, "@workers @active:%s @delayed @job:%s | %s %s %zu", worker, id,
+             worker, token, strlen(keys.job));
     return strstr(script_says(SCRIPT_START, words), "{\"") != NULL;
 }
 
