@@ -27,8 +27,9 @@ enum {
 struct host {
     char *name;
     int64_t under_way;
-    int64_t turned_away; /* grows with those that wait for their turn, falls with each that gets it */
-    int failures;        /* in a row */
+    int64_t
+        turned_away; /* grows with those that wait for their turn, falls with each that gets it */
+    int failures;    /* in a row */
     int64_t pause_ms, open_until_ms;
     UT_hash_handle hh;
 };

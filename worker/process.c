@@ -34,7 +34,7 @@ struct old_networks {
 struct app {
     struct process p;
     struct old_networks *old_networks; /* before reloads */
-    struct takeover *takeovers; /* dead processes whose jobs are still to be recovered */
+    struct takeover *takeovers;        /* dead processes whose jobs are still to be recovered */
     bool taking_over;
     bool give_up; /* draining is over: what is still owed is left to the scheduler */
     struct loop_timer *drain_timer;
@@ -362,8 +362,6 @@ static void stop(struct app *a)
     forget_takeovers(a);
     child_free(p->child);
     keys_done(&p->keys);
-    http_networks_free(p->networks);
-    config_free(p->cfg);
 }
 
 int process_main(const struct child_options *o, struct config *cfg)

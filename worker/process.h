@@ -86,6 +86,7 @@ void pull_kick(struct pull *u);
 void pull_reset(struct pull *u); /* a new id: forget what the old one claimed */
 void pull_reconnected(
     struct pull *u); /* resend a start without answer, look for ids whose claim was lost */
+void pull_look(struct pull *u);   /* an outcome was stale: see what is active under our name */
 void pull_reload(struct pull *u); /* the group's queues may have changed */
 bool pull_is_idle(const struct pull *u);
 bool pull_must_look(

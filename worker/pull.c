@@ -431,6 +431,8 @@ void pull_reset(struct pull *u)
     u->maybe[REALTIME] = u->maybe[OTHERS] = true;
 }
 
+void pull_look(struct pull *u) { u->look = true; }
+
 void pull_reload(struct pull *u)
 {
     quota_init(&u->quota, u->p->group);

@@ -389,8 +389,10 @@ void run_settled(struct run *r, char code)
         cancelled(r);
         return;
     }
-    if (code == SETTLE_STALE)
+    if (code == SETTLE_STALE) {
+        pull_look(r->p->pull);
         log_event(LOG_WARN, "job.stale", "job=%s costs=%zu", r->id, r->cost_count);
+    }
     run_free(r);
 }
 

@@ -16,7 +16,7 @@ static const char *loaded_path, *loaded_name;
 static struct old {
     struct config *cfg;
     struct old *next;
-} *olds;
+} * olds;
 
 static int usage(const struct program *p, FILE *to, int status)
 {

@@ -352,11 +352,11 @@ int cli_scale(struct cli *c)
                *n = c->argc > 0 ? c->argv[c->argc - 1] : "";
     int64_t v;
 
-    if (c->argc < 1 || c->argc > 2)
+    if (c->argc < 1 || c->argc > 2 || !parse_int64(n, strlen(n), 0, 256, &v))
         return cli_usage(c);
-    if (!parse_int64(n, strlen(n), 1, 256, &v)) /* with no process, nobody hears the next number */
-        return cli_fail(CLI_USAGE, "scale: expected 1 to 256 processes, got '%s'; to stop work, "
-                                   "pause its queues", n);
+    if (v == 0) /* with no process, nobody would hear the next number */
+        return cli_fail(CLI_USAGE, "scale: expected 1 to 256 processes; to stop work, pause its "
+                                   "queues");
     if (!config_group(c->cfg, group))
         return cli_fail(CLI_NOT_FOUND, "%s: there is no such worker group in this configuration",
                         group);

@@ -37,7 +37,8 @@ char defer_one(const char *worker, const struct defer *d);
 struct finish plain_finish(const char *id, const struct record *held);
 struct cost_event plain_cost(const char *event_id, int64_t nanousd);
 
-#define CK_SAYS(words, answer)                   ck_assert_str_eq(says(words), answer)
-#define CK_SCRIPT(script_name, words, answer)    ck_assert_str_eq(script_says(SCRIPT_##script_name, words), answer)
+#define CK_SAYS(words, answer) ck_assert_str_eq(says(words), answer)
+#define CK_SCRIPT(script_name, words, answer) \
+    ck_assert_str_eq(script_says(SCRIPT_##script_name, words), answer)
 
 #endif

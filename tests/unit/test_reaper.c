@@ -24,8 +24,7 @@ static void setup(void)
     cfg = (struct config){.workers_lease_ms = LEASE_MS, .scheduler_lease_ms = 600000};
     scheduler = (struct scheduler){.cfg = &cfg, .loop = loop_new()};
     keys_init(&scheduler.keys, "fl");
-    line_open(&line, scheduler.loop, server.url,
-              (struct redis_options){.scripts = scripts_all()});
+    line_open(&line, scheduler.loop, server.url, (struct redis_options){.scripts = scripts_all()});
     TURN_UNTIL(scheduler.loop, line.ready);
     scheduler.redis = line.redis;
     scheduler.lease = lease_new(&scheduler);

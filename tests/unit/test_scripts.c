@@ -115,8 +115,8 @@ START_TEST(what_is_gone_or_ended_or_no_record_is_dropped)
     CK_SAYS("LPUSH @active:x y", "1");
     CK_SAYS("HSET @job:h f v", "1");
     CK_SAYS("SADD @active:" W " a b h", "3");
-    script_says(SCRIPT_START, "@workers @active:" W " @delayed @job:a @job:b @job:h | " W
-                              " aaaaaaaa00000002 11");
+    script_says(SCRIPT_START,
+                "@workers @active:" W " @delayed @job:a @job:b @job:h | " W " aaaaaaaa00000002 11");
     CK_SAYS("SCARD @active:" W, "0");
 }
 END_TEST
@@ -227,6 +227,23 @@ START_TEST(a_stale_finish_only_tells_its_costs_and_only_once)
 }
 END_TEST
 
+/* Redis forgot its last second: the job is ready again, and in no list. */
+START_TEST(a_stale_finish_of_a_ready_job_leaves_its_id_for_the_next_look)
+{
+    struct record rec = running("a"), late = rec;
+    struct finish f = plain_finish("a", &late);
+    struct defer d = {.id = "a", .held = &late, .next = late};
+
+    CK_SAYS("SETRANGE @job:a 2 r-000000", says("STRLEN @job:a"));
+    ck_assert_int_eq(finish_one(W, &f), 's');
+    ck_assert_int_eq(defer_one(W, &d), 's');
+    CK_SAYS("SISMEMBER @active:" W " a", "1");
+    CK_SAYS("SETRANGE @job:a 2 c-000005", says("STRLEN @job:a"));
+    ck_assert_int_eq(finish_one(W, &f), 's');
+    CK_SAYS("SISMEMBER @active:" W " a", "0");
+}
+END_TEST
+
 /* Ids may come again when their records are gone; deliveries go on for days. */
 START_TEST(a_webhook_of_an_earlier_job_with_that_id_does_not_swallow_the_next)
 {
@@ -324,7 +341,7 @@ END_TEST
 
 /* ---- promote, replay ---- */
 
-#define PROMOTE_NAMES                                                                      \
+#define PROMOTE_NAMES                                                                    \
     "inference.realtime inference.standard inference.batch batch fine-tune-deploy eval " \
     "webhook noop"
 
@@ -400,6 +417,7 @@ Suite *test_scripts(void)
     tcase_add_test(t, transition_numbers_go_round);
     tcase_add_test(t, a_finish_is_written_once_and_then_answered_again);
     tcase_add_test(t, a_stale_finish_only_tells_its_costs_and_only_once);
+    tcase_add_test(t, a_stale_finish_of_a_ready_job_leaves_its_id_for_the_next_look);
     tcase_add_test(t, a_webhook_of_an_earlier_job_with_that_id_does_not_swallow_the_next);
     tcase_add_test(t, a_reply_key_of_another_type_keeps_nobody_from_finishing);
     tcase_add_test(t, a_sum_that_overflows_keeps_nobody_from_finishing);

@@ -31,7 +31,8 @@ START_TEST(what_is_in_hand_is_shown_until_it_is_submitted)
     CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
     CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
     CK_SCRIPT(TAKE, "@lease @intake @taken | other 2 1000 100", "[deposed]");
-    CK_SCRIPT(SUBMIT, "@lease @taken @results @alerts @delayed @bell @expiring @QUEUES | L 2 '' 1 1 m",
+    CK_SCRIPT(SUBMIT,
+              "@lease @taken @results @alerts @delayed @bell @expiring @QUEUES | L 2 '' 1 1 m",
               "[ok  -1]");
     CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 2", "[ok 0 [3]]");
     CK_SAYS("LPUSH @intake 12345", "1");
@@ -192,7 +193,7 @@ END_TEST
 
 /* ---- bounds ---- */
 
-#define HOUSE                                                                             \
+#define HOUSE                                                              \
     "@lease @results @costs @alerts @dead @late @alerted | L 100 100 100 " \
     "3600000 2 60000"
 

@@ -49,7 +49,7 @@ while ARGV[a] do
             out[#out + 1] = 'a'
             a = skip_costs(a + 8)
         else
-            mine = not runs_here(key, KEYS[2])
+            mine = not stays(key, KEYS[2])
             out[#out + 1] = 's'
             a = add_late_costs(a + 8, KEYS[3], KEYS[5], id, now)
         end

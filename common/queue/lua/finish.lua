@@ -82,7 +82,7 @@ while ARGV[a] do
         out[#out + 1] = 'a'
         a = p.costs and skip_costs(costs) or costs
     else
-        if not runs_here(key, KEYS[2]) then ids[#ids + 1] = id end
+        if not stays(key, KEYS[2]) then ids[#ids + 1] = id end
         out[#out + 1] = 's'
         a = p.costs and add_late_costs(costs, KEYS[4], KEYS[8], id, now) or costs
     end

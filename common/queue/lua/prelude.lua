@@ -71,13 +71,15 @@ local function enqueue(lists, ready1, wake1, front)
     end
 end
 
--- part: runs_here
--- An outcome is stale, yet the job is active under a later claim of the same worker: then its id
--- stays in that worker's active set (whose key ends with the worker's tag).
-local function runs_here(key, active)
+-- part: stays
+-- An outcome is stale.  Does the id stay in the worker's active set (whose key ends with the
+-- worker's tag)?  Yes when the job is active here under a later claim, and when it is ready: Redis
+-- may have forgotten its start, so that nothing else names it; the worker looks.
+local function stays(key, active)
     local held = redis.pcall('GETRANGE', key, '2', '17')
     if type(held) ~= 'string' then return false end
-    return string.sub(held, 1, 1) == 'a' and string.sub(held, 9) == string.sub(active, -8)
+    local state = string.sub(held, 1, 1)
+    return state == 'r' or state == 'a' and string.sub(held, 9) == string.sub(active, -8)
 end
 
 -- part: append
