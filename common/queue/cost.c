@@ -235,8 +235,8 @@ bool cost_of_lost_job(struct cost_event *ret, const char *id, const struct recor
         .requested_model = m && name.n ? (struct span){m->id, strlen(m->id)} : name,
         .at_ms = now_ms,
     };
-    snprintf(ret->event_id, sizeof(ret->event_id), "%s:%d:%d:%" PRIu32 ".0", id, rec->run,
-             ret->attempt, rec->tnum);
+    snprintf(ret->event_id, sizeof(ret->event_id), "%s:%d:%d:%" PRIu32 "-%s.0", id, rec->run,
+             ret->attempt, rec->tnum, rec->token);
     cost_of_lost(&ret->cost, m, task, body);
     return true;
 }

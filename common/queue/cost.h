@@ -2,7 +2,8 @@
  *
  * Money is nano-USD in int64_t, rounded half up, once, in cost_of_tokens().
  *
- *   cost = ((prompt - cached) x in + cached x cached_price + completion x out) / 1,000,000     (prices per million)
+ *   cost = ((prompt - cached) x in + cached x cached_price + completion x out) / 1,000,000 (prices
+ * per million)
  *
  * Always: confirmed <= the provider's bill <= confirmed + estimates.  So an
  * estimate (of a call whose answer was lost) errs on the high side.
@@ -17,40 +18,51 @@
 #include "common/queue/record.h"
 
 enum cost_flag {
-    COST_CACHED = 1, COST_BATCH = 2, COST_ESTIMATED = 4, COST_UNPRICED = 8, COST_UNCONFIRMED = 16,
-    COST_DUPLICATE = 32, COST_FAILED = 64
+    COST_CACHED = 1,
+    COST_BATCH = 2,
+    COST_ESTIMATED = 4,
+    COST_UNPRICED = 8,
+    COST_UNCONFIRMED = 16,
+    COST_DUPLICATE = 32,
+    COST_FAILED = 64
 };
 
 struct cost {
     int64_t prompt_tokens, completion_tokens, cached_tokens;
-    int64_t units;             /* images; thousandths of megapixels; 0 where tokens apply */
-    const char *unit;          /* "images", "megapixels"; NULL none */
+    int64_t units;    /* images; thousandths of megapixels; 0 where tokens apply */
+    const char *unit; /* "images", "megapixels"; NULL none */
     int64_t cost_nanousd, list_cost_nanousd, estimate_nanousd;
-    unsigned flags;            /* cost_flag */
+    unsigned flags; /* cost_flag */
 };
 
-/* The one function that multiplies money.  -1 prices count as 0; *unpriced says whether one was needed. */
-int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, int64_t completion, bool *unpriced);
+/* The one function that multiplies money.  -1 prices count as 0; *unpriced says whether one was
+ * needed. */
+int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, int64_t completion,
+                       bool *unpriced);
 
-/* A complete answer with (or without) usage.  body is the request's body (for images and missing usage: likely
- * tokens of the texts, see tokens.h, flag estimated); m NULL: unpriced.  list_cost_nanousd takes cached tokens
- * at the full price. */
+/* A complete answer with (or without) usage.  body is the request's body (for images and missing
+ * usage: likely tokens of the texts, see tokens.h, flag estimated); m NULL: unpriced.
+ * list_cost_nanousd takes cached tokens at the full price. */
 struct usage {
     bool there;
     int64_t prompt_tokens, completion_tokens, cached_tokens;
     int64_t images; /* how many came */
 };
-void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, struct span body, const struct usage *u,
-                    struct span answer);
-/* A call whose answer was lost: cost 0, no tokens, estimate high (see tokens.h), flags unconfirmed (and unpriced without prices). */
+void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, struct span body,
+                    const struct usage *u, struct span answer);
+/* A call whose answer was lost: cost 0, no tokens, estimate high (see tokens.h), flags unconfirmed
+ * (and unpriced without prices). */
 void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct span body);
 
 struct cost_event {
-    char event_id[160];        /* <id>:<run>:<attempt>:<call>, call = <tnum of the start>.<n>, n = 0 when told by another */
-    const char *job_id, *root_id; /* root_id NULL: job_id up to its first '~', the job that it was made for */
+    /* <id>:<run>:<attempt>:<call>, call = <tnum of the start>-<its token>.<n>, n = 0 when told by
+     * another.  The token, because a Redis that forgot a start counts the same tnum again. */
+    char event_id[160];
+    const char *job_id,
+        *root_id; /* root_id NULL: job_id up to its first '~', the job that it was made for */
     int attempt;
     enum job_type_id type;
-    struct span tenant, tags;  /* raw */
+    struct span tenant, tags; /* raw */
     const char *provider;
     struct span model, requested_model; /* text */
     struct cost cost;
@@ -61,11 +73,14 @@ void cost_write(const struct cost_event *e, struct buf *out);
 /* "cached", ... for one flag bit. */
 const char *cost_flag_name(enum cost_flag f);
 
-/* The unconfirmed event for a job that was lost in flight (taken over or reaped); false when its type calls nobody. */
-bool cost_of_lost_job(struct cost_event *ret, const char *id, const struct record *rec, const struct job *job,
-                      const struct model_table *models, int64_t now_ms);
-/* payload -> task bit, the request body (body, or the payload itself for the shorthand), and the model's
- * name as text, escapes kept (from body.model or model; empty when neither).  No task is chat; an unknown one 0. */
-void cost_job_facts(const struct job *job, unsigned *ret_task, struct span *ret_body, struct span *ret_model);
+/* The unconfirmed event for a job that was lost in flight (taken over or reaped); false when its
+ * type calls nobody. */
+bool cost_of_lost_job(struct cost_event *ret, const char *id, const struct record *rec,
+                      const struct job *job, const struct model_table *models, int64_t now_ms);
+/* payload -> task bit, the request body (body, or the payload itself for the shorthand), and the
+ * model's name as text, escapes kept (from body.model or model; empty when neither).  No task is
+ * chat; an unknown one 0. */
+void cost_job_facts(const struct job *job, unsigned *ret_task, struct span *ret_body,
+                    struct span *ret_model);
 
 #endif

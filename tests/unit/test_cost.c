@@ -245,8 +245,12 @@ START_TEST(knows_task_body_and_model_of_a_payload)
 }
 END_TEST
 
-static const struct record lost_record = {
-    .run = 2, .attempts = 1, .tnum = 10, .type = JOB_INFERENCE, .state = JOB_STATE_ACTIVE};
+static const struct record lost_record = {.run = 2,
+                                          .attempts = 1,
+                                          .tnum = 10,
+                                          .token = "9f3a61c200000007",
+                                          .type = JOB_INFERENCE,
+                                          .state = JOB_STATE_ACTIVE};
 
 static struct cost_event lost_event(const char *payload, struct model_table *models)
 {
@@ -263,7 +267,7 @@ START_TEST(a_job_lost_in_flight_gives_an_unconfirmed_event)
     struct model_table models;
     struct cost_event e = lost_event("{\"task\":\"chat\",\"body\":{\"max_tokens\":8}}", &models);
 
-    ck_assert_str_eq(e.event_id, "order-1:2:2:10.0");
+    ck_assert_str_eq(e.event_id, "order-1:2:2:10-9f3a61c200000007.0");
     ck_assert_str_eq(e.job_id, "order-1");
     ck_assert_int_eq(e.attempt, 2);
     ck_assert_str_eq(e.provider, "together");
@@ -325,7 +329,7 @@ static char *write_event(const struct cost_event *e)
 
 START_TEST(writes_the_document_in_the_agreed_form)
 {
-    struct cost_event e = {.event_id = "order-1:1:1:2.1",
+    struct cost_event e = {.event_id = "order-1:1:1:2-9f3a61c200000007.1",
                            .job_id = "order-1",
                            .attempt = 1,
                            .type = JOB_INFERENCE,
@@ -346,7 +350,8 @@ START_TEST(writes_the_document_in_the_agreed_form)
 
     ck_assert_str_eq(
         doc,
-        "{\"event_id\":\"order-1:1:1:2.1\",\"job_id\":\"order-1\",\"root_id\":\"order-1\","
+        "{\"event_id\":\"order-1:1:1:2-9f3a61c200000007.1\",\"job_id\":\"order-1\",\"root_id\":"
+        "\"order-1\","
         "\"attempt\":1,\"type\":\"inference\",\"tenant\":\"acme\",\"tags\":{\"team\":\"search\"},"
         "\"provider\":\"together\",\"model\":\"Qwen/Qwen3.5-9B\",\"requested_model\":\"x\\\"y\","
         "\"prompt_tokens\":9,\"completion_tokens\":3,\"cached_tokens\":1,\"units\":null,"
