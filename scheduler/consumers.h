@@ -4,8 +4,8 @@
 
 #include "scheduler/scheduler.h"
 
-/* After a trim: a consumer group that has read fewer entries than were ever trimmed has lost cost events: alert
- * `costs_lost`, with the group as its subject. */
+/* After a trim: a consumer group that has read fewer entries than were ever trimmed has lost cost
+ * events: alert `costs_lost`, with the group as its subject. */
 void consumers_check(struct scheduler *s);
 
 #endif

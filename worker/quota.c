@@ -77,8 +77,8 @@ size_t quota_share(struct quota *q, int total, int realtime, int others,
         quota = quota > left ? left : quota;
         list[i]->credit -= quota;
         left -= quota;
-        wants[i] = (struct work_want){
-            list[i]->queue, quota, is_realtime(list[i]) ? "realtime" : "others", most};
+        wants[i] = (struct work_want){list[i]->queue, quota,
+                                      is_realtime(list[i]) ? "realtime" : "others", most};
     }
     return n;
 }

@@ -65,7 +65,7 @@ struct run {
     const char *provider;
     bool cached;
     struct usage usage;
-    int64_t cost_nanousd; /* confirmed costs of this run so far, earlier attempts included */
+    int64_t cost_nanousd;     /* confirmed costs of this run so far, earlier attempts included */
     struct cost_event *costs; /* NULL until there is one */
     size_t cost_count;
     int calls; /* provider calls of this claim */

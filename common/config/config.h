@@ -54,8 +54,8 @@ struct config {
     size_t provider_count;
     struct config_group *groups; /* always at least one: the implicit `default` */
     size_t group_count;
-    struct model_table models;   /* built-in rows overridden by the file's `models:` */
-    char *path;                  /* the file that was read, or NULL */
+    struct model_table models;      /* built-in rows overridden by the file's `models:` */
+    char *path;                     /* the file that was read, or NULL */
     struct config_origins *origins; /* private: where each value came from */
 };
 
@@ -65,13 +65,17 @@ void config_free(struct config *c);
 const struct config_provider *config_provider(const struct config *c, const char *name);
 const struct config_group *config_group(const struct config *c, const char *name);
 
-/* webhooks.schedule_ms as numbers: at most max of them (up to 32 are configured); returns how many. */
+/* webhooks.schedule_ms as numbers: at most max of them (up to 32 are configured); returns how many.
+ */
 size_t config_webhook_schedule(const struct config *c, int64_t *ret, size_t max);
 
-/* One line per setting, `section.key: value   # default|file:12|environment NAME`, secrets as ***; for `config show`. */
+/* One line per setting, `section.key: value   # default|file:12|environment NAME`, secrets as ***;
+ * for `config show`. */
 void config_show(const struct config *c, struct buf *out, bool json);
-/* What differs, as comma-separated keys: those that a reload changes, and those that need a restart. */
-void config_diff(const struct config *old, const struct config *new_, struct buf *changed, struct buf *restart);
+/* What differs, as comma-separated keys: those that a reload changes, and those that need a
+ * restart. */
+void config_diff(const struct config *old, const struct config *new_, struct buf *changed,
+                 struct buf *restart);
 
 /* After config_diff at a reload: rows that need a restart keep the old value in fresh. */
 void config_keep_boot(struct config *fresh, const struct config *old);

@@ -9,20 +9,25 @@
 #include "common/core/base.h"
 
 enum task_bit {
-    TASK_CHAT = 1, TASK_COMPLETION = 2, TASK_CODE = 4, TASK_EMBEDDING = 8, TASK_IMAGE = 16, TASK_RERANK = 32
+    TASK_CHAT = 1,
+    TASK_COMPLETION = 2,
+    TASK_CODE = 4,
+    TASK_EMBEDDING = 8,
+    TASK_IMAGE = 16,
+    TASK_RERANK = 32
 };
 enum image_unit { IMAGE_NONE, IMAGE_MEGAPIXEL, IMAGE_PIECE };
 
 struct model {
-    char *id, *provider;                 /* provider: name of a config_provider; "together" */
-    unsigned tasks;                      /* task_bit */
-    int64_t in_nanousd, out_nanousd;     /* per million tokens; -1: unknown (calls are `unpriced`) */
-    int64_t cached_nanousd;              /* per million cached prompt tokens; -1: same as in */
-    int64_t image_nanousd;               /* per image_unit */
+    char *id, *provider;             /* provider: name of a config_provider; "together" */
+    unsigned tasks;                  /* task_bit */
+    int64_t in_nanousd, out_nanousd; /* per million tokens; -1: unknown (calls are `unpriced`) */
+    int64_t cached_nanousd;          /* per million cached prompt tokens; -1: same as in */
+    int64_t image_nanousd;           /* per image_unit */
     enum image_unit image_unit;
-    int64_t context;                     /* tokens; 0: unknown */
-    int batch_percent;                   /* of the list price, for batches: 50 or 100 */
-    unsigned default_for;                /* task_bit */
+    int64_t context;      /* tokens; 0: unknown */
+    int batch_percent;    /* of the list price, for batches: 50 or 100 */
+    unsigned default_for; /* task_bit */
 };
 struct model_table {
     struct model *rows;

@@ -26,7 +26,8 @@ void loop_turn(struct loop *l, int64_t max_ms);
 void loop_stop(struct loop *l);
 
 /* A one-shot timer; it frees itself after it fired.  The handle is for loop_cancel only and is
- * dead once the callback started: keep it in a field and set that to NULL first thing in the callback. */
+ * dead once the callback started: keep it in a field and set that to NULL first thing in the
+ * callback. */
 struct loop_timer *loop_after(struct loop *l, int64_t ms, loop_cb *cb, void *arg);
 void loop_cancel(struct loop_timer **t); /* NULL is fine; *t becomes NULL */
 /* Call cb(arg) after the current callback returned, before the loop waits again.  In order. */
@@ -36,14 +37,15 @@ void loop_undefer(struct loop *l, loop_cb *cb, void *arg);
 /* Called on the loop's turn after the signal arrived. */
 void loop_on_signal(struct loop *l, int signo, loop_cb *cb, void *arg);
 /* Watch a descriptor, level-triggered, until loop_unwatch. */
-struct loop_io *loop_watch(struct loop *l, int fd, bool read, bool write, loop_io_cb *cb, void *arg);
+struct loop_io *loop_watch(struct loop *l, int fd, bool read, bool write, loop_io_cb *cb,
+                           void *arg);
 void loop_rewatch(struct loop_io *io, bool read, bool write);
 void loop_unwatch(struct loop_io **io); /* NULL is fine; does not close fd */
 
 struct event_base *loop_base(struct loop *l);
 struct evdns_base *loop_dns(struct loop *l); /* made on first use */
-/* Something large (say, over 1 MB) was freed: a second later what the allocator holds back is given to
- * the kernel, so that an idle process is small again.  At most one such timer is pending. */
+/* Something large (say, over 1 MB) was freed: a second later what the allocator holds back is given
+ * to the kernel, so that an idle process is small again.  At most one such timer is pending. */
 void loop_trim_memory(struct loop *l);
 /* Turns since the start: a watchdog sees a stuck loop by it. */
 uint64_t loop_turns(const struct loop *l);

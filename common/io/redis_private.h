@@ -121,7 +121,7 @@ struct redis {
     struct ring refused;            /* to be told so */
     size_t waiting_bytes, accepted; /* accepted: callbacks that are due */
     bool telling_refused;
-    bool flushing; /* a flush is deferred to the end of the turn */
+    bool flushing;    /* a flush is deferred to the end of the turn */
     int64_t heard_ms; /* the last byte, or when something became outstanding */
     int64_t silence_due_ms;
     const struct redis_script *reloading;

@@ -11,28 +11,21 @@
  *    2    1  state         job_states.def
  *    3    1  flags         '-', or 'c': cancel asked while active
  *    4    6  tnum          transition number, +1 at every write of the header, 0 after the last
- *   10   16  token         8 of the worker's tag, 8 of its start call; proves the claim; 16 x '0': none yet
- *   26   11  started       ms, latest start; 0 never
- *   37    3  run           1, +1 at each replay
- *   40    3  attempts      spent
- *   43    2  crashes
- *   45    4  parks
- *   49   10  step          name of the next step, padded with blanks
- *   59   11  parked        ms, since when it is parked without a break; 0 not
- *   70   11  due           ms, not to be started before
- *   81   11  submitted     ms
- *   92   11  expires       ms, until the first start; 0 never
- *  103    1  type          job_types.def code; '-' when refused without one
- *  104    2  queue         queues.def code; 00 likewise
- *  106    7  doc_bytes     length of the document that follows
- *  113   16  digest        first 64 bits of SHA-256 of the canonical document
- *  129       (end)
+ *   10   16  token         8 of the worker's tag, 8 of its start call; proves the claim; 16 x '0':
+ * none yet 26   11  started       ms, latest start; 0 never 37    3  run           1, +1 at each
+ * replay 40    3  attempts      spent 43    2  crashes 45    4  parks 49   10  step          name
+ * of the next step, padded with blanks 59   11  parked        ms, since when it is parked without a
+ * break; 0 not 70   11  due           ms, not to be started before 81   11  submitted     ms 92 11
+ * expires       ms, until the first start; 0 never 103    1  type          job_types.def code; '-'
+ * when refused without one 104    2  queue         queues.def code; 00 likewise 106    7  doc_bytes
+ * length of the document that follows 113   16  digest        first 64 bits of SHA-256 of the
+ * canonical document 129       (end)
  *
  * Whatever a later version changes, version, state and queue stay where they
  * are: a program that is older than a record gives its id back to that queue.
  *
- * The same offsets stand in record_fields.def, which record.c and its test read, and in lua/prelude.lua.
- * Changing the layout: new version number, and every script must know both.
+ * The same offsets stand in record_fields.def, which record.c and its test read, and in
+ * lua/prelude.lua. Changing the layout: new version number, and every script must know both.
  */
 #ifndef FLOTILLA_RECORD_H
 #define FLOTILLA_RECORD_H
@@ -97,12 +90,13 @@ void record_write(const struct record *r, char header[RECORD_HEADER]);
 static inline uint32_t record_next_tnum(uint32_t tnum) { return (tnum + 1) & RECORD_TNUM; }
 /* The parts behind the header. */
 struct span record_doc(const struct record *r, const char *p, size_t n);
-struct span record_tail(const struct record *r, const char *p, size_t n); /* progress, or the result of an ended job */
+struct span record_tail(const struct record *r, const char *p,
+                        size_t n); /* progress, or the result of an ended job */
 
-const char *job_type_name(enum job_type_id t);      /* "inference" */
+const char *job_type_name(enum job_type_id t); /* "inference" */
 enum job_type_id job_type_of(const char *name, size_t n);
 unsigned job_type_flags(enum job_type_id t);
-const char *job_state_name(enum job_state s);       /* "completed" */
+const char *job_state_name(enum job_state s); /* "completed" */
 bool job_state_ended(enum job_state s);
 /* "delayed" for a ready record that is due later than now. */
 const char *record_state_name(const struct record *r, int64_t now_ms);

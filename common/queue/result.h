@@ -9,28 +9,29 @@
 #include "common/queue/record.h"
 
 struct result {
-    const char *id, *submitted_id;   /* submitted_id: only for rejections; else NULL */
+    const char *id, *submitted_id; /* submitted_id: only for rejections; else NULL */
     int run;
-    enum job_type_id type;           /* NONE writes null */
+    enum job_type_id type; /* NONE writes null */
     enum job_state status;
     int attempts;
-    struct span tenant, tags;        /* raw values from the document; absent: null */
-    struct span model;               /* text without quotes; empty: null */
-    const char *provider;            /* NULL: null */
+    struct span tenant, tags; /* raw values from the document; absent: null */
+    struct span model;        /* text without quotes; empty: null */
+    const char *provider;     /* NULL: null */
     bool cached;
-    struct span output;              /* raw, already validated JSON; absent: null */
+    struct span output; /* raw, already validated JSON; absent: null */
     bool has_usage;
     int64_t prompt_tokens, completion_tokens, cached_tokens;
-    int64_t cost_nanousd;            /* all confirmed calls of this run */
-    const struct err *err;           /* NULL: null */
-    int http_status;                 /* 0: null */
-    const char *provider_code;       /* NULL or "": null */
+    int64_t cost_nanousd;                          /* all confirmed calls of this run */
+    const struct err *err;                         /* NULL: null */
+    int http_status;                               /* 0: null */
+    const char *provider_code;                     /* NULL or "": null */
     int64_t submitted_ms, started_ms, finished_ms; /* started 0: null */
 };
 
 /* Append the document.  output is spliced in unchanged. */
 void result_write(const struct result *r, struct buf *out);
 /* What record and document know: id, run, type, attempts, tenant, tags, times. */
-void result_from(struct result *ret, const char *id, const struct record *rec, const struct job *job);
+void result_from(struct result *ret, const char *id, const struct record *rec,
+                 const struct job *job);
 
 #endif

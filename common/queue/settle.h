@@ -44,7 +44,7 @@ struct finish {
     bool reply;
     const char *webhook_id;       /* NULL: none */
     const char *webhook_spare_id; /* when a job of an earlier life of this id has that one */
-    struct span webhook_record; /* header and document of the webhook's job */
+    struct span webhook_record;   /* header and document of the webhook's job */
     const struct cost_event *costs;
     size_t cost_count;
 };

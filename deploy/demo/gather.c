@@ -224,8 +224,7 @@ static bool read_ledger(struct demo *d, struct err *err)
         return false;
     d->money.billed = int_at(ledger, "billed_nanousd");
     d->money.requests = int_at(ledger, "requests");
-    json_array_foreach(json_object_get(ledger, "items"), i, item)
-    {
+    json_array_foreach (json_object_get(ledger, "items"), i, item) {
         d->throttled += int_at(item, "status") == 429;
         d->failed_500 += int_at(item, "status") == 500;
     }
@@ -273,7 +272,8 @@ static bool read_hooks(struct demo *d, struct err *err)
 
     if (!hooks)
         return false;
-    json_array_foreach(json_object_get(hooks, "hooks"), i, hook) take_hook(d, hook);
+    json_array_foreach (json_object_get(hooks, "hooks"), i, hook)
+        take_hook(d, hook);
     json_decref(hooks);
     return true;
 }

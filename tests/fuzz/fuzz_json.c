@@ -34,8 +34,10 @@ static int depth_of(json_t *doc)
     size_t i;
 
     if (json_is_object(doc))
-        json_object_foreach(doc, name, child) deepest = greater(deepest, depth_of(child));
-    json_array_foreach(doc, i, child) deepest = greater(deepest, depth_of(child));
+        json_object_foreach (doc, name, child)
+            deepest = greater(deepest, depth_of(child));
+    json_array_foreach (doc, i, child)
+        deepest = greater(deepest, depth_of(child));
     return deepest + (json_is_object(doc) || json_is_array(doc));
 }
 

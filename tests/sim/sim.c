@@ -20,8 +20,7 @@ static bool apply_models(struct sim *s, json_t *models, struct err *err)
 
     if (models && !json_is_object(models))
         return err_set(err, ERR_CONFIG, "models: expected an object");
-    json_object_foreach(models, id, settings)
-    {
+    json_object_foreach (models, id, settings) {
         if (!sim_models_set(&s->models, strcmp(id, "*") != 0 ? id : NULL, settings, err))
             return err_wrap(err, "models: %s", id);
     }

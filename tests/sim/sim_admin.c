@@ -115,8 +115,7 @@ void sim_on_set_models(struct sim_call *c)
 
     if (!doc)
         return;
-    json_object_foreach(doc, id, settings)
-    {
+    json_object_foreach (doc, id, settings) {
         if (ok &&
             !sim_models_set(&c->sim->models, strcmp(id, "*") != 0 ? id : NULL, settings, &err))
             ok = err_wrap(&err, "%s", id);

@@ -76,8 +76,7 @@ static bool read_headers(struct sim_fault *f, json_t *headers, struct err *err)
 
     if (headers && !json_is_object(headers))
         return err_set(err, ERR_INVALID, "headers: expected an object");
-    json_object_foreach(headers, name, v)
-    {
+    json_object_foreach (headers, name, v) {
         if (!json_is_string(v) || strpbrk(json_string_value(v), "\r\n") || strpbrk(name, "\r\n:")) {
             buf_done(&lines);
             return err_set(err, ERR_INVALID, "headers: %s must be a string without line ends",

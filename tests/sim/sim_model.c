@@ -232,8 +232,7 @@ static bool set_row(struct sim_model *m, json_t *doc, struct err *err)
     const char *key;
     json_t *v;
 
-    json_object_foreach(doc, key, v)
-    {
+    json_object_foreach (doc, key, v) {
         size_t i = 0;
         while (i < ARRAY_LEN(settings) && strcmp(settings[i].name, key) != 0)
             i++;

@@ -40,8 +40,7 @@ static json_t *example_object(json_t *root, json_t *schema, uint64_t hash, int d
     json_t *out = json_object(), *properties = json_object_get(schema, "properties"), *v;
     const char *key;
 
-    json_object_foreach(properties, key, v)
-    {
+    json_object_foreach (properties, key, v) {
         hash = hash * 6364136223846793005u + 1;
         json_object_set_new(out, key, example(root, v, hash, depth + 1));
     }
@@ -133,8 +132,7 @@ static json_t *chosen(json_t *tools, json_t *choice)
 
     if (!name && !(json_is_string(choice) && !strcmp(json_string_value(choice), "required")))
         return NULL;
-    json_array_foreach(tools, i, tool)
-    {
+    json_array_foreach (tools, i, tool) {
         json_t *function = json_object_get(tool, "function");
         const char *own = json_string_value(json_object_get(function, "name"));
         if (own && (!name || !strcmp(own, name)))

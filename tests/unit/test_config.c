@@ -351,8 +351,7 @@ START_TEST(show_as_json_has_every_setting_with_its_type)
     doc = json_loadb(out.p, out.n, 0, &error);
     ck_assert_msg(doc, "%s: %s", error.text, out.p);
     ck_assert_uint_eq(json_array_size(doc), SETTING_COUNT + LIST_COUNT);
-    json_array_foreach(doc, i, entry)
-    {
+    json_array_foreach (doc, i, entry) {
         const json_t *value = json_object_get(entry, "value");
 
         ck_assert(json_is_string(json_object_get(entry, "key")));
