@@ -128,7 +128,7 @@ lint: ## banned functions, includes that point the wrong way, shell scripts
 format: ## rewrite all C files with clang-format
 	clang-format -i $(SRCS)
 format-check: ## fail if any C file is not formatted
-	clang-format --dry-run -Werror $(SRCS)
+	@clang-format --dry-run -Werror $(SRCS)
 bench: $(PROGS) $(BENCH) ## the benchmarks, side by side in one run; W=drain runs those that match, QUICK=1 tries them
 	sh tests/bench/run.sh $(B) $(W)
 demo: $(PROGS) $(B)/demo ## 500 mixed jobs through the real programs, with failures, in 30 s
