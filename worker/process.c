@@ -230,6 +230,22 @@ void process_kick(struct process *p)
     }
 }
 
+static void on_kick(void *arg)
+{
+    struct process *p = arg;
+
+    p->kicking = false;
+    process_kick(p);
+}
+
+void process_kick_later(struct process *p)
+{
+    if (p->kicking)
+        return;
+    p->kicking = true;
+    loop_defer(p->loop, on_kick, p);
+}
+
 static void give_all_back(struct process *p)
 {
     struct run *r, *tmp;

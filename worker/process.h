@@ -56,6 +56,8 @@ struct process {
     struct http_networks *networks; /* webhooks.allow_networks; NULL: none */
     struct run *runs;               /* all in hand, by id (uthash) */
     size_t running;                 /* runs that occupy a slot */
+    size_t waiting;                 /* runs that wait in memory without one */
+    bool kicking;                   /* process_kick comes at the end of this turn */
 };
 
 /* Run one worker process until it has drained; the exit status. */
@@ -70,6 +72,7 @@ void process_gone(struct process *p);
 bool process_may_call(const struct process *p);
 /* Something ended: claim more, or leave when draining is over. */
 void process_kick(struct process *p);
+void process_kick_later(struct process *p); /* at the end of this turn of the loop */
 
 /* ---- heartbeat.c ---- */
 struct heartbeat *heartbeat_new(struct process *p);

@@ -5,10 +5,13 @@
  * next with exactly one of
  *
  *   run_next    the named step, now
- *   run_again   the named step (or the same), in so many ms: a poll, no attempt is spent; progress
- * is kept run_done    the job ended well; its output is spliced into the result run_fail    it
- * failed: err's kind decides by err_kinds.def and retry.h whether that is a retry (an attempt
- * spent, backoff), a park (the provider's state, no attempt) or the end
+ *   run_again   the named step (or the same), in so many ms: a poll, no attempt is spent;
+ *               progress is kept
+ *   run_put_off the same step at an exact time, to the front: its turn comes then
+ *   run_done    the job ended well; its output is spliced into the result
+ *   run_fail    it failed: err's kind decides by err_kinds.def and retry.h whether that is a
+ *               retry (an attempt spent, backoff), a park (the provider's state, no attempt) or
+ *               the end
  *
  * After that call the run must not be touched: it is on its way out.
  * Calls may come from inside the step's start function or later from a callback.
@@ -57,6 +60,7 @@ struct run {
     int64_t started_mono_ms, started_ms;
     bool fenced;    /* taken away from us: outcomes are written only for their costs */
     bool slot;      /* it occupies a slot */
+    bool waits;     /* it waits in memory and has left its slot: run_leave_slot */
     bool ended;     /* an outcome is on its way; the code is not entered again */
     bool damaged;   /* the document cannot be read: it only ends */
     bool cancelled; /* cancel was asked */
@@ -95,13 +99,22 @@ void run_fail(struct run *r, const struct failure *f);
 void run_retry(struct run *r, const struct failure *f, int64_t in_ms, int max_attempts);
 /* Put aside without spending an attempt, e.g. because a stop is known; counts as parked. */
 void run_park(struct run *r, const struct err *why, int64_t in_ms);
-/* The step's JSON progress as persisted by run_again; {NULL,0} at the first step. */
+/* Put aside until an exact time, to the front of its queue, without spending an attempt, e.g.
+ * because the rate allows the call only then: later pauses of run_park do not grow by it.
+ * progress: what run_progress tells next time ({NULL,0}: nothing). */
+void run_put_off(struct run *r, int64_t in_ms, struct span progress);
+/* The step's JSON progress as persisted by run_again or run_put_off; {NULL,0} at the first step. */
 struct span run_progress(const struct run *r);
 
 /* A cost event for a call of this run; its event_id, job, tenant... are filled in.  At most
  * RUN_COSTS_MAX per claim: further ones are added to the last. */
 void run_cost(struct run *r, const struct cost *c, const char *provider, struct span model,
               struct span requested_model);
+
+/* The run waits in memory for something that is no call (its turn, an equal call): another job may
+ * have its slot.  False when as many wait so as there are slots: put it off instead. */
+bool run_leave_slot(struct run *r);
+void run_retake_slot(struct run *r); /* the wait is over */
 
 /* ---- what others do to it ---- */
 void run_cancel(struct run *r); /* asked by a user: aborted and finished as cancelled */

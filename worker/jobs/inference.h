@@ -1,0 +1,59 @@
+/* inference.h - one inference job on its way to a provider: private to worker/jobs/inference*.c.
+ *
+ *   PLAN ──▶ SEND ──▶ judge ──▶ result, or run_fail, whose table decides: retry, park, end
+ *
+ * A stage is asynchronous: its enter function ends in exactly one of
+ * inference_go (another stage), inference_next (the one behind it in
+ * inference_stages.def) or an outcome of run.h, now or from a callback.  What a
+ * stage waits for it notes in struct inference, and its abort function undoes
+ * it: afterwards no callback may come.
+ *
+ * A new stage is a row in inference_stages.def and a file inference_<stage>.c.
+ */
+#ifndef FLOTILLA_INFERENCE_H
+#define FLOTILLA_INFERENCE_H
+
+#include "worker/run.h"
+#include "worker/stops.h"
+#include "worker/together/reply.h"
+#include "worker/together/request.h"
+
+enum inference_stage {
+#define X(STAGE, name) INFERENCE_##STAGE,
+#include "worker/jobs/inference_stages.def"
+    INFERENCE_STAGE_COUNT
+};
+
+struct inference {
+    enum inference_stage stage;
+    struct together_request req;
+    const struct model *model; /* its row; NULL: unknown, unpriced */
+    const struct config_provider *provider;
+    char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
+    struct flight *flight;               /* the call under way */
+    bool again;                          /* the one immediate retry was used */
+};
+
+/* What came back: a whole answer of any status. */
+struct inference_answer {
+    struct together_reply reply;   /* read */
+    struct span body;              /* what becomes the output */
+    const struct http_reply *http; /* status and headers */
+};
+
+void inference_go(struct run *r, enum inference_stage stage);
+void inference_next(struct run *r);
+
+/* ---- the stages ---- */
+#define X(STAGE, name)                    \
+    void inference_##name(struct run *r); \
+    void inference_##name##_abort(struct run *r);
+#include "worker/jobs/inference_stages.def"
+
+/* ---- judging (inference_judge.c): each ends the run, or goes to a stage ---- */
+void inference_answered(struct run *r, const struct inference_answer *a);
+void inference_lost(struct run *r, const struct http_reply *reply); /* no complete answer */
+/* A call was cut by us: it may be paid. */
+void inference_tell_lost(struct run *r);
+
+#endif

@@ -1,0 +1,123 @@
+/* inference_call.c - the call itself: who may make it, what goes out, what comes back. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/core/xalloc.h"
+#include "common/queue/alert.h"
+#include "worker/jobs/inference.h"
+
+/* What the HTTP client holds: outlives a run that was aborted. */
+struct flight {
+    struct run *run; /* NULL: aborted */
+    struct http_call *call;
+};
+
+static void on_done(void *arg, const struct http_reply *reply)
+{
+    struct flight *fl = arg;
+    struct run *r = fl->run;
+    struct inference_answer a = {.http = reply, .body = reply->body};
+    struct inference *i;
+    struct process *p;
+
+    free(fl);
+    if (!r)
+        return;
+    p = r->p;
+    i = r->state;
+    i->flight = NULL;
+    child_enter_job(p->child, r->id);
+    if (reply->outcome != HTTP_ANSWERED) {
+        inference_lost(r, reply);
+    } else {
+        together_reply_read(i->req.task, reply->status, reply->body, &a.reply);
+        inference_answered(r, &a);
+    }
+    child_enter_job(p->child, NULL);
+}
+
+/* ---- the call ---- */
+
+static void send(struct run *r)
+{
+    struct inference *i = r->state;
+    struct flight *fl = xcalloc(1, sizeof *fl);
+    char url[1024], authorization[1024], parent[128];
+    const char *headers[5] = {"Content-Type: application/json", "Accept: application/json"};
+    size_t n = 2;
+    const struct http_request q = {.method = "POST",
+                                   .url = url,
+                                   .headers = headers,
+                                   .body = buf_span(&i->req.body),
+                                   .timeout_ms = r->job.timeout_ms,
+                                   .connect_timeout_ms = r->p->cfg->providers_connect_timeout_ms,
+                                   .max_answer_bytes = (size_t)r->p->cfg->limits_answer_bytes,
+                                   .plain_http_allowed =
+                                       i->provider->loopback || r->p->cfg->providers_allow_http,
+                                   .on_done = on_done,
+                                   .arg = fl};
+
+    snprintf(url, sizeof url, "%s%s", i->provider->base_url, i->req.path);
+    if (i->provider->api_key) {
+        snprintf(authorization, sizeof authorization, "Authorization: Bearer %s",
+                 i->provider->api_key);
+        headers[n++] = authorization;
+    }
+    if (job_trace_header(&r->job, parent, sizeof parent))
+        headers[n++] = parent;
+    fl->run = r;
+    i->flight = fl;
+    fl->call = http_send(r->p->http, &q);
+}
+
+static bool has_key(struct run *r)
+{
+    struct inference *i = r->state;
+    struct err err;
+
+    if (i->provider->api_key || i->provider->loopback)
+        return true;
+    err_set(&err, ERR_NO_KEY, "no API key is configured for provider '%s'", i->provider->name);
+    alert_send(r->p->redis, &r->p->keys, "no_key", i->provider->name, err.msg);
+    run_park(r, &err, r->p->cfg->retry_park_max_ms);
+    return false;
+}
+
+static bool may_use_key(struct run *r)
+{
+    struct inference *i = r->state;
+    struct err why;
+    int64_t wait;
+
+    stops_fingerprint(i->provider->api_key ? i->provider->api_key : "", i->fingerprint);
+    wait = stops_wait_ms(r->p->stops, i->fingerprint, &why);
+    if (wait > r->p->cfg->retry_park_max_ms) /* it may be cleared before the next probe */
+        wait = r->p->cfg->retry_park_max_ms;
+    if (wait > 0)
+        run_park(r, &why, wait);
+    return wait == 0;
+}
+
+void inference_send(struct run *r)
+{
+    if (!has_key(r) || !may_use_key(r))
+        return;
+    if (process_may_call(r->p))
+        send(r);
+    else
+        run_give_back(r); /* others may think that we are dead */
+}
+
+void inference_send_abort(struct run *r)
+{
+    struct inference *i = r->state;
+    struct flight *fl = i->flight;
+
+    if (!fl)
+        return;
+    i->flight = NULL;
+    fl->run = NULL;
+    if (!r->fenced) /* else whoever took it away has told the loss */
+        inference_tell_lost(r);
+    http_cancel(fl->call);
+}

@@ -1,0 +1,214 @@
+/* run_outcome.c - how a run ends, or is put aside: see run.h.
+ *
+ *   run_done, run_cancel, run_fail (the end) ------------> finish --+
+ *   run_again, run_fail (retry, park), run_park,                     +--> outbox
+ *   run_put_off, run_give_back ---------------------------> defer --+
+ */
+#include <stdio.h>
+
+#include "common/core/json.h"
+#include "common/core/log.h"
+#include "common/core/random.h"
+#include "common/queue/ending.h"
+#include "worker/outbox.h"
+#include "worker/retry.h"
+#include "worker/run_private.h"
+
+/* ---- endings ---- */
+
+/* What waited in vain, to be started or for the provider, spent none at last. */
+static bool spends_attempt(enum job_state status, const struct failure *f)
+{
+    return status != JOB_STATE_EXPIRED && !(f && f->err.kind == ERR_WAITED_TOO_LONG);
+}
+
+static void finish(struct run *r, enum job_state status, struct span output,
+                   const struct failure *f)
+{
+    struct result res;
+    struct ending e;
+
+    run_leave(r);
+    result_from(&res, r->id, &r->held, &r->job);
+    res.status = status;
+    res.attempts = r->held.attempts + spends_attempt(status, f);
+    res.model = r->model;
+    res.provider = r->provider;
+    res.cached = r->cached;
+    res.output = output;
+    res.has_usage = r->usage.there;
+    res.prompt_tokens = r->usage.prompt_tokens;
+    res.completion_tokens = r->usage.completion_tokens;
+    res.cached_tokens = r->usage.cached_tokens;
+    res.cost_nanousd = r->cost_nanousd;
+    if (f) {
+        res.err = &f->err;
+        res.http_status = f->http_status;
+        res.provider_code = f->provider_code;
+    }
+    res.finished_ms = run_now_ms(r);
+    ending_make(&e, r->id, &r->held, &r->job, &res, r->p->cfg->webhooks_output_bytes);
+    e.finish.costs = r->costs;
+    e.finish.cost_count = r->cost_count;
+    outbox_finish(r->p->outbox, &e.finish, r);
+    ending_done(&e);
+}
+
+void run_done(struct run *r, struct span output) { finish(r, JOB_STATE_COMPLETED, output, NULL); }
+
+void run_end_cancelled(struct run *r)
+{
+    struct failure f = {0};
+
+    err_set(&f.err, ERR_CANCELLED, "cancelled while it was running");
+    finish(r, JOB_STATE_CANCELLED, (struct span){NULL, 0}, &f);
+}
+
+/* ---- deferring ---- */
+
+static void defer(struct run *r, struct record next, int64_t delay_ms, bool front,
+                  struct span progress)
+{
+    struct buf body = BUF(512u << 20);
+    struct defer d = {.id = r->id,
+                      .held = &r->held,
+                      .next = next,
+                      .delay_ms = delay_ms,
+                      .front = front,
+                      .costs = r->costs,
+                      .cost_count = r->cost_count};
+
+    run_leave(r);
+    if (r->cost_nanousd > 0 || progress.n) {
+        buf_add_span(&body, r->job.doc);
+        buf_putc(&body, '{');
+        json_add_int(&body, "cost", r->cost_nanousd);
+        if (progress.n)
+            json_add_raw(&body, "data", progress);
+        buf_putc(&body, '}');
+        d.body = buf_span(&body);
+    }
+    outbox_defer(r->p->outbox, &d, r);
+    buf_done(&body);
+}
+
+void run_again(struct run *r, const char *step, int64_t in_ms, struct span progress)
+{
+    struct record next = r->held;
+
+    next.parked_ms = 0;
+    snprintf(next.step, sizeof next.step, "%s", step);
+    defer(r, next, in_ms, false, progress);
+}
+
+void run_put_off(struct run *r, int64_t in_ms, struct span progress)
+{
+    struct record next = r->held;
+
+    next.parks++;
+    defer(r, next, in_ms, true, progress);
+}
+
+static void put_aside(struct run *r, int64_t in_ms)
+{
+    struct record next = r->held;
+
+    next.parks++;
+    if (!next.parked_ms)
+        next.parked_ms = run_now_ms(r);
+    defer(r, next, in_ms, true, run_progress(r));
+}
+
+static void retry_later(struct run *r, int64_t in_ms)
+{
+    struct record next = r->held;
+
+    next.attempts++;
+    next.parked_ms = 0;
+    defer(r, next, in_ms, false, run_progress(r));
+}
+
+void run_give_back(struct run *r)
+{
+    if (r->ended)
+        return;
+    if (r->type->abort)
+        r->type->abort(r);
+    defer(r, r->held, 0, true, run_progress(r));
+}
+
+/* ---- failing ---- */
+
+static struct retry_out decide(const struct run *r, enum err_kind kind, int64_t server_wait_ms)
+{
+    const struct config *c = r->p->cfg;
+    const struct retry_rules rules = {c->retry_park_min_ms, c->retry_park_max_ms,
+                                      c->retry_max_wait_ms, c->retry_server_wait_max_ms};
+    const struct retry_in in = {.kind = kind,
+                                .job = &r->job,
+                                .rec = &r->held,
+                                .now_ms = run_now_ms(r),
+                                .server_wait_ms = server_wait_ms,
+                                .below = random_below};
+
+    return retry_decide(&rules, &in);
+}
+
+static void end_failed(struct run *r, const struct failure *f, enum err_kind kind)
+{
+    struct failure last = *f;
+
+    if (kind != f->err.kind) { /* it waited too long, or until its expiry, for this */
+        last.err.kind = kind;
+        err_wrap(&last.err, "%s; last", err_text(kind));
+    }
+    log_event(LOG_WARN, "job.failed", "job=%s code=%s attempts=%d msg=%s", r->id, err_code(kind),
+              r->held.attempts + 1, log_quote(last.err.msg));
+    finish(r, kind == ERR_EXPIRED ? JOB_STATE_EXPIRED : JOB_STATE_FAILED, (struct span){NULL, 0},
+           &last);
+}
+
+void run_fail(struct run *r, const struct failure *f)
+{
+    struct retry_out out = decide(r, f->err.kind, f->server_wait_ms);
+
+    if (out.action == RETRY_END) {
+        end_failed(r, f, out.kind);
+        return;
+    }
+    log_event(LOG_DEBUG, out.action == RETRY_PARK ? "job.parked" : "job.retry",
+              "job=%s code=%s wait_ms=%lld msg=%s", r->id, err_code(f->err.kind),
+              (long long)out.delay_ms, log_quote(f->err.msg));
+    if (out.action == RETRY_PARK)
+        put_aside(r, out.delay_ms);
+    else
+        retry_later(r, out.delay_ms);
+}
+
+void run_retry(struct run *r, const struct failure *f, int64_t in_ms, int max_attempts)
+{
+    if (r->held.attempts + 1 >= max_attempts)
+        end_failed(r, f, f->err.kind);
+    else
+        retry_later(r, in_ms);
+}
+
+void run_park(struct run *r, const struct err *why, int64_t in_ms)
+{
+    struct failure f = {.err = *why, .server_wait_ms = in_ms};
+    struct retry_out out = decide(r, why->kind, in_ms);
+
+    if (out.action == RETRY_PARK)
+        put_aside(r, in_ms);
+    else
+        end_failed(r, &f, out.kind);
+}
+
+void run_end_expired(struct run *r)
+{
+    struct failure f = {0};
+
+    err_set(&f.err, ERR_EXPIRED, "not started within expires_in_ms = %lld",
+            (long long)(r->held.expires_ms - r->held.submitted_ms));
+    finish(r, JOB_STATE_EXPIRED, (struct span){NULL, 0}, &f);
+}
