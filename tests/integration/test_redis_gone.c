@@ -1,4 +1,4 @@
-/* test_redis_gone.c - Redis dies, forgets its last bytes, falls silent, or its answer is lost:
+/* test_redis_gone.c - Redis dies, forgets its last bytes, or its answer is lost:
  * what was acknowledged is neither lost nor done twice, and everything works again by itself. */
 #include <check.h>
 #include <dirent.h>
@@ -101,46 +101,6 @@ START_TEST(what_a_truncated_file_still_holds_goes_on)
     world_check_one_result_each(w, JOBS);
     if (cuts[_i] <= 100) /* one transition is gone; of more than one nobody can know the costs */
         world_check_money(w);
-    world_free(w);
-}
-END_TEST
-
-/* ---- silent -------------------------------------------------------------------- */
-static const struct {
-    const char *timeout, *lease, *heartbeat;
-    int silent_ms;
-} silences[] = {
-    /* ten time-outs and three leases long */
-    {"FLOTILLA_REDIS_COMMAND_TIMEOUT_MS=300", "FLOTILLA_WORKERS_LEASE_MS=1000",
-     "FLOTILLA_WORKERS_HEARTBEAT_MS=100", 3000},
-    /* as long as the default lease and a bit, in real time */
-    {"FLOTILLA_REDIS_COMMAND_TIMEOUT_MS=2000", "FLOTILLA_WORKERS_LEASE_MS=10000",
-     "FLOTILLA_WORKERS_HEARTBEAT_MS=1000", 12000},
-};
-
-START_TEST(what_was_finished_while_redis_was_silent_is_delivered_once)
-{
-    enum { RUNNING = 40, JOBS = 120 };
-    struct world *w = world_new(.simulator = true);
-    int64_t thaw_at;
-
-    world_sim_latency(w, 700);
-    world_start_scheduler(w, silences[_i].timeout, silences[_i].lease, silences[_i].heartbeat);
-    world_start_worker(w, silences[_i].timeout, silences[_i].lease, silences[_i].heartbeat,
-                       "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_WORKERS_CONCURRENCY=20",
-                       "FLOTILLA_WORKERS_REALTIME_PERCENT=0");
-    world_push_questions(w, JOBS, NULL);
-    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "requests") >= RUNNING / 2);
-    world_redis_freeze(w);
-    thaw_at = now_ms() + silences[_i].silent_ms;
-    WAIT_UNTIL(w, silences[_i].silent_ms * 2, now_ms() >= thaw_at); /* the silence is the test */
-    world_redis_thaw(w);
-    world_wait_results(w, JOBS, ALL_MS);
-    check_all_empty(w);
-    world_check_one_result_each(w, JOBS);
-    /* Nobody was taken for dead, so nothing was called twice. */
-    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), JOBS);
-    world_check_money(w);
     world_free(w);
 }
 END_TEST
@@ -290,8 +250,6 @@ Suite *test_redis_gone(void)
     tcase_set_timeout(tc, 240);
     tcase_add_test(tc, ten_deaths_of_redis_lose_nothing_that_was_acknowledged);
     tcase_add_loop_test(tc, what_a_truncated_file_still_holds_goes_on, 0, (int)ARRAY_LEN(cuts));
-    tcase_add_loop_test(tc, what_was_finished_while_redis_was_silent_is_delivered_once, 0,
-                        (int)ARRAY_LEN(silences));
     tcase_add_loop_test(tc, a_lost_answer_of_a_script_changes_nothing, 0,
                         (int)(ARRAY_LEN(scripts) * ARRAY_LEN(losses)));
     tcase_add_test(tc, an_entry_that_somebody_else_took_in_hand_is_found);
