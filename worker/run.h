@@ -60,6 +60,7 @@ struct run {
     int64_t started_mono_ms, started_ms;
     bool fenced;    /* taken away from us: outcomes are written only for their costs */
     bool slot;      /* it occupies a slot */
+    const char *at; /* the step to go on with when it is put aside; NULL: the one it came with */
     bool waits;     /* it waits in memory and has left its slot: run_leave_slot */
     bool ended;     /* an outcome is on its way; the code is not entered again */
     bool damaged;   /* the document cannot be read: it only ends */

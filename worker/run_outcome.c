@@ -101,19 +101,27 @@ void run_again(struct run *r, const char *step, int64_t in_ms, struct span progr
     defer(r, next, in_ms, false, progress);
 }
 
-void run_put_off(struct run *r, int64_t in_ms, struct span progress)
+static struct record parked(const struct run *r)
 {
     struct record next = r->held;
 
     next.parks++;
+    if (r->at)
+        snprintf(next.step, sizeof next.step, "%s", r->at);
+    return next;
+}
+
+void run_put_off(struct run *r, int64_t in_ms, struct span progress)
+{
+    struct record next = parked(r);
+
     defer(r, next, in_ms, true, progress);
 }
 
 static void put_aside(struct run *r, int64_t in_ms)
 {
-    struct record next = r->held;
+    struct record next = parked(r);
 
-    next.parks++;
     if (!next.parked_ms)
         next.parked_ms = run_now_ms(r);
     defer(r, next, in_ms, true, run_progress(r));

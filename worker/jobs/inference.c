@@ -15,10 +15,11 @@
 #include "common/core/xalloc.h"
 
 static const struct {
+    const char *name;
     void (*enter)(struct run *r);
     void (*abort)(struct run *r);
 } stages[INFERENCE_STAGE_COUNT] = {
-#define X(STAGE, name) [INFERENCE_##STAGE] = {inference_##name, inference_##name##_abort},
+#define X(STAGE, name) [INFERENCE_##STAGE] = {#name, inference_##name, inference_##name##_abort},
 #include "worker/jobs/inference_stages.def"
 };
 
@@ -27,6 +28,7 @@ void inference_go(struct run *r, enum inference_stage stage)
     struct inference *i = r->state;
 
     i->stage = stage;
+    r->at = stages[stage].name;
     stages[stage].enter(r);
 }
 
@@ -86,6 +88,11 @@ static void done(struct run *r)
     free(i);
 }
 
-static const struct step steps[] = {{"call", start}};
+/* A job that is put aside says in its record in which stage that was (for `flotilla why`); it
+ * starts with the plan all the same. */
+static const struct step steps[] = {
+#define X(STAGE, name) {#name, start},
+#include "worker/jobs/inference_stages.def"
+};
 const struct job_type job_type_inference = {
-    .steps = steps, .step_count = 1, .abort = leave_stage, .done = done};
+    .steps = steps, .step_count = ARRAY_LEN(steps), .abort = leave_stage, .done = done};
