@@ -1,0 +1,142 @@
+/* health_state.h - how well a route (a model at a provider) works: the record and its judge.
+ *
+ *            enough of the last calls failed, so many in a row, or they are slow
+ *   CLOSED ────────────────────────────────────────────────────────────────▶ OPEN ◀──┐
+ *     ▲                                                                       │      │ bad: a
+ *     │ good (for `slow`: only if quick)                    at next_ms, by    │      │ longer
+ *     │                                                     whoever asks first ▼      │ pause
+ *     └──────────────────────────────────────────────────────────────── HALF_OPEN ───┘
+ *                                                                one probe in the whole fleet
+ *
+ * Everything here is a plain function of its arguments: time and chance are passed in.  The same
+ * record and the same judge serve the fleet (the record in fl:{0}:health, times are Redis's) and
+ * each process for what it saw itself (times are its own monotonic clock).
+ *
+ * Calls are counted in two generations.  The younger one ends when it holds enough calls (at least
+ * GENERATION_MS old), or after the window: busy routes are judged by their last second or two, rare
+ * ones by their last calls within the window.
+ *
+ * As kept in Redis, one hash field per route, "<provider> <model>":
+ *
+ *   <seq> <head: numbers and words>|<this generation>|<the one before>
+ *
+ * lua/health.lua adds what processes saw to this generation, and takes a new head only from who
+ * knew the present seq: everything else is decided here, by whoever comes first.
+ */
+#ifndef FLOTILLA_HEALTH_STATE_H
+#define FLOTILLA_HEALTH_STATE_H
+
+#include "common/core/base.h"
+#include "common/core/buf.h"
+#include "common/core/err.h"
+
+enum health_breaker { HEALTH_CLOSED, HEALTH_OPEN, HEALTH_HALF_OPEN };
+enum health_reason {
+    HEALTH_FINE,
+    HEALTH_ERRORS,
+    HEALTH_TIMEOUTS,
+    HEALTH_OVERLOADED,
+    HEALTH_SLOW, /* it works: better than nothing when there is no other route */
+    HEALTH_GONE  /* the provider does not have the model: next_ms is far */
+};
+const char *health_breaker_name(enum health_breaker b); /* "closed", "open", "half_open" */
+const char *health_reason_name(enum health_reason r);   /* "errors", ..., "" for FINE */
+
+enum {
+    HEALTH_WHOLE = 2, /* the weight of a whole failure in health_kinds.def */
+    HEALTH_BINS = 42, /* latencies from 1 ms to 22 min, two bins per doubling */
+    HEALTH_OWNER = 80,
+    HEALTH_NAME = 256 /* "<provider> <model>" with its NUL; longer ones are not watched */
+};
+enum health_kind {
+#define X(KIND, weight, reason) HEALTH_KIND_##KIND,
+#include "common/route/health_kinds.def"
+    HEALTH_KINDS,
+    HEALTH_KIND_NONE = -1
+};
+/* HEALTH_KIND_NONE: it says nothing about the route. */
+enum health_kind health_kind_of(enum err_kind kind);
+
+/* What happened in some time. */
+struct health_tally {
+    int64_t calls;   /* answered well, or failed by one of health_kinds.def */
+    int64_t limited; /* 429s: no calls */
+    int64_t failed[HEALTH_KINDS];
+    int64_t streak; /* weight of the failures since the last good answer */
+    bool broken;    /* of a part that is to be added: there was a good answer before that streak */
+    int64_t sum_ms; /* of the good answers' latencies */
+    int64_t bins[HEALTH_BINS]; /* latencies, those of calls that are late already included */
+};
+
+struct health_state {
+    int64_t seq; /* 0: nothing is known */
+    enum health_breaker breaker;
+    enum health_reason reason;
+    int64_t since_ms; /* of this breaker state */
+    int64_t
+        next_ms;   /* OPEN: a probe may be asked for; HALF_OPEN: another may, as this one is lost */
+    int64_t level; /* how many pauses without success */
+    char owner[HEALTH_OWNER];        /* HALF_OPEN: the worker whose call is the probe; "" none */
+    int64_t ewma_ms, p50_ms, p90_ms; /* of the last generations; 0: unknown */
+    int64_t norm_ms, norm_calls;     /* long-run p50, and how many calls are behind it */
+    int64_t openings, openings_ms;   /* openings since that time: to tell a flap from a shift */
+    int64_t begun_ms, before_ms;     /* when the two generations began */
+    struct health_tally now, before;
+};
+
+struct health_rules {
+    int64_t window_ms, errors_percent, min_calls, failures; /* failures: in a row */
+    int64_t slow_factor, slow_min_ms; /* p50 over factor x norm, and over min_ms */
+    int64_t probe_min_ms, probe_max_ms, gone_ms;
+    int64_t expected_ms; /* what the configuration expects as p50; 0: nothing */
+};
+
+/* ---- tallies ---- */
+void health_tally_good(struct health_tally *t, int64_t latency_ms);
+void health_tally_late(struct health_tally *t, int64_t latency_ms); /* a latency, not yet a call */
+void health_tally_failed(struct health_tally *t, enum health_kind kind);
+void health_tally_add(struct health_tally *t, const struct health_tally *part);
+bool health_tally_is_empty(const struct health_tally *t);
+int64_t health_tally_failures(const struct health_tally *t);
+/* The latency that `percent` of the good and late calls do not exceed, about; 0: there are none. */
+int64_t health_tally_percentile(const struct health_tally *t, int percent);
+void health_tally_write(const struct health_tally *t, struct buf *b);
+NODISCARD bool health_tally_read(struct span text, struct health_tally *ret);
+
+/* ---- records ---- */
+/* The head alone, as a proposal carries it, begins with seq. */
+void health_head_write(const struct health_state *s, struct buf *b);
+/* "head|now|before"; false for what is no record (of a newer program, or damaged). */
+NODISCARD bool health_read(struct span record, struct health_state *ret);
+
+/* ---- judging ---- */
+enum health_verdict {
+    HEALTH_STAYS,
+    HEALTH_TURNS,  /* the next generation begins: before = now, now is empty */
+    HEALTH_SHIFTS, /* the breaker changed: both generations are empty */
+};
+/* Latency above which an answer is slow; 0: unknown. */
+int64_t health_slow_ms(const struct health_state *s, const struct health_rules *rules);
+/* What follows from the tallies; s is changed accordingly, its seq one up.  below: random_below. */
+enum health_verdict health_judge(struct health_state *s, const struct health_rules *rules,
+                                 int64_t now_ms, int64_t (*below)(int64_t bound));
+/* May a probe be asked for? */
+bool health_probe_is_due(const struct health_state *s, int64_t now_ms);
+/* OPEN -> HALF_OPEN (or a lost probe's place is taken): owner's next call is the probe. */
+void health_probe_begin(struct health_state *s, const char *owner, const struct health_rules *rules,
+                        int64_t now_ms);
+enum health_probe { HEALTH_PROBE_GOOD, HEALTH_PROBE_BAD, HEALTH_PROBE_UNCLEAR };
+void health_probe_end(struct health_state *s, enum health_probe how,
+                      const struct health_rules *rules, int64_t now_ms,
+                      int64_t (*below)(int64_t bound));
+/* The provider does not have it, or an operator wants it back. */
+void health_take_out(struct health_state *s, const struct health_rules *rules, int64_t now_ms);
+void health_put_back(struct health_state *s, int64_t now_ms);
+
+/* ---- for people ---- */
+/* Why it opened, from the tallies it was opened by: "7 of 10 calls failed in 5 s (server_error)".
+ */
+void health_say_why(const struct health_state *before, const struct health_state *after,
+                    const struct health_rules *rules, int64_t now_ms, struct buf *b);
+
+#endif
