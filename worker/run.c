@@ -122,6 +122,7 @@ struct run *run_new(struct process *p, const char *id, struct span record, const
         return NULL;
     }
     r->damaged = !job_read(record_doc(&r->held, r->bytes, r->bytes_n), &p->defaults, &r->job);
+    r->first = r->held.started_ms == 0;
     mine = r->held.state == JOB_STATE_ACTIVE; /* the answer to an equal start was lost */
     r->held.state = JOB_STATE_ACTIVE;
     if (!mine) {
@@ -164,11 +165,6 @@ static const struct step *find_step(const struct job_type *t, const char *name)
 
 /* ---- going ---- */
 
-static bool is_first_start(const struct run *r)
-{
-    return r->held.attempts == 0 && r->held.parks == 0 && r->held.crashes == 0;
-}
-
 void run_go(struct run *r)
 {
     if (r->p->draining) {
@@ -182,7 +178,7 @@ void run_go(struct run *r)
         run_fail(r, &f);
         return;
     }
-    if (r->held.expires_ms && r->started_ms >= r->held.expires_ms && is_first_start(r)) {
+    if (r->held.expires_ms && r->started_ms >= r->held.expires_ms && r->first) {
         run_end_expired(r);
         return;
     }

@@ -58,6 +58,7 @@ struct run {
     const struct step *step;
     void *state; /* the job type's own */
     int64_t started_mono_ms, started_ms;
+    bool first;     /* no earlier claim of it made a call: it may still expire */
     bool fenced;    /* taken away from us: outcomes are written only for their costs */
     bool slot;      /* it occupies a slot */
     const char *at; /* the step to go on with when it is put aside; NULL: the one it came with */

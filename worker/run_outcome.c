@@ -101,9 +101,19 @@ void run_again(struct run *r, const char *step, int64_t in_ms, struct span progr
     defer(r, next, in_ms, false, progress);
 }
 
-static struct record parked(const struct run *r)
+/* A job that came to no call has not been started. */
+static struct record back(const struct run *r)
 {
     struct record next = r->held;
+
+    if (r->first && r->calls == 0 && (job_type_flags(r->held.type) & JOB_CALLS))
+        next.started_ms = 0;
+    return next;
+}
+
+static struct record parked(const struct run *r)
+{
+    struct record next = back(r);
 
     next.parks++;
     if (r->at)
@@ -142,7 +152,7 @@ void run_give_back(struct run *r)
         return;
     if (r->type->abort)
         r->type->abort(r);
-    defer(r, r->held, 0, true, run_progress(r));
+    defer(r, back(r), 0, true, run_progress(r));
 }
 
 /* ---- failing ---- */
