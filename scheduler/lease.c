@@ -41,12 +41,14 @@ static void set_held(struct lease *l, bool held)
         reaper_start(s->reaper);
         expirer_start(s->expirer);
         housekeeper_start(s->housekeeper);
+        herald_start(s->herald);
     } else {
         intake_stop(s->intake);
         promoter_stop(s->promoter);
         reaper_stop(s->reaper);
         expirer_stop(s->expirer);
         housekeeper_stop(s->housekeeper);
+        herald_stop(s->herald);
     }
 }
 

@@ -69,6 +69,7 @@ bool scheduler_start(struct scheduler *s, struct err *err)
     s->reaper = reaper_new(s);
     s->expirer = expirer_new(s);
     s->housekeeper = housekeeper_new(s);
+    s->herald = herald_new(s);
     s->lease = lease_new(s);
     return true;
 }
@@ -85,6 +86,7 @@ void scheduler_stop(struct scheduler *s)
     reaper_free(s->reaper);
     expirer_free(s->expirer);
     housekeeper_free(s->housekeeper);
+    herald_free(s->herald);
     lease_free(s->lease);
     keys_done(&s->keys);
 }

@@ -2,9 +2,9 @@
  *
  *            lease  (one holder; the others stand by)
  *              |
- *   intake ----+---- promoter ---- reaper ---- expirer ---- housekeeper
- *   LPUSHed    |     due jobs      dead        jobs not     bounds on
- *   documents  |     become ready  workers     started      what grows
+ *   intake ----+---- promoter ---- reaper ---- expirer ---- housekeeper ---- herald
+ *   LPUSHed    |     due jobs      dead        jobs not     bounds on        alerts to
+ *   documents  |     become ready  workers     started      what grows       a webhook
  *              |
  *        every write carries the lease's token, so a deposed scheduler writes nothing
  *
@@ -25,6 +25,7 @@ struct promoter;
 struct reaper;
 struct expirer;
 struct housekeeper;
+struct herald;
 
 struct scheduler {
     struct loop *loop;
@@ -39,6 +40,7 @@ struct scheduler {
     struct reaper *reaper;
     struct expirer *expirer;
     struct housekeeper *housekeeper;
+    struct herald *herald;
 };
 
 /* Connect and start; false with err on a bad URL. */
@@ -89,6 +91,12 @@ struct housekeeper *housekeeper_new(struct scheduler *s);
 void housekeeper_free(struct housekeeper *h);
 void housekeeper_start(struct housekeeper *h);
 void housekeeper_stop(struct housekeeper *h);
+
+/* ---- herald.c ---- */
+struct herald *herald_new(struct scheduler *s);
+void herald_free(struct herald *h);
+void herald_start(struct herald *h);
+void herald_stop(struct herald *h);
 
 /* Tell the team (stream alerts), at most once per subject in an hour. */
 void scheduler_alert(struct scheduler *s, const char *code, const char *subject,

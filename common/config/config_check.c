@@ -13,6 +13,7 @@
 #include "common/config/config_parts.h"
 
 #include <inttypes.h>
+#include <strings.h>
 
 static bool base_url_is_safe(const struct config *c, struct err *err);
 static bool park_pauses(const struct config *c, struct err *err);
@@ -22,6 +23,7 @@ static bool first_finetune_delay(const struct config *c, struct err *err);
 static bool lease_outlives_heartbeats(const struct config *c, struct err *err);
 static bool watchdog_outlives_lease(const struct config *c, struct err *err);
 static bool token_off_loopback(const struct config *c, struct err *err);
+static bool alerts_may_be_sent(const struct config *c, struct err *err);
 
 /* clang-format off */
 static const struct {
@@ -38,6 +40,8 @@ static const struct {
     {SETTING_webhooks_old_secret,                   check_webhook_secret},
     {SETTING_webhooks_allow_networks,               check_networks},
     {SETTING_webhooks_schedule_ms,                  check_schedule},
+    {SETTING_alerts_webhook_url,                    check_webhook_url},
+    {SETTING_alerts_webhook_secret,                 check_webhook_secret},
     {SETTING_http_listen,                           check_listen},
     {SETTING_http_token,                            check_key},
     {SETTING_TOP_data_dir,                          check_absolute_path},
@@ -55,6 +59,7 @@ static const struct {
     {SETTING_workers_lease_ms,            SETTING_workers_heartbeat_ms,   lease_outlives_heartbeats},
     {SETTING_workers_watchdog_ms,         SETTING_workers_lease_ms,       watchdog_outlives_lease},
     {SETTING_http_listen,                 SETTING_http_token,             token_off_loopback},
+    {SETTING_alerts_webhook_url,          SETTING_webhooks_allow_http,    alerts_may_be_sent},
 };
 /* clang-format on */
 
@@ -157,4 +162,13 @@ static bool token_off_loopback(const struct config *c, struct err *err)
                    "expected http.listen to be a loopback address, or http.token to be set; got "
                    "'%.64s' without a token",
                    c->http_listen);
+}
+
+static bool alerts_may_be_sent(const struct config *c, struct err *err)
+{
+    return strncasecmp(c->alerts_webhook_url, "http://", 7) != 0 || c->webhooks_allow_http ||
+           *c->webhooks_allow_networks ||
+           err_set(err, ERR_CONFIG,
+                   "expected https://, as http:// goes only to webhooks.allow_networks unless "
+                   "webhooks.allow_http is true");
 }

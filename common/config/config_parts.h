@@ -93,7 +93,8 @@ NODISCARD bool config_read_models(struct config_load *l, struct err *err);
 /* ---- the syntax of texts (config_text.c); err: "expected ...", without place and value ---- */
 typedef bool check_text(const char *text, struct err *err);
 check_text check_prefix, check_scheduler_name, check_key, check_absolute_path, check_listen,
-    check_redis_url, check_base_url, check_webhook_secret, check_networks, check_schedule;
+    check_redis_url, check_base_url, check_webhook_url, check_webhook_secret, check_networks,
+    check_schedule;
 bool check_name(const char *text, size_t max); /* 1..max of [A-Za-z0-9._-] */
 /* https, or http to loopback, or any http when it is allowed. */
 bool check_url_is_safe(const char *url, bool allow_http, struct err *err);

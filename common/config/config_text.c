@@ -186,6 +186,24 @@ bool check_url_is_safe(const char *text, bool allow_http, struct err *err)
 
 /* ---- webhooks ---- */
 
+bool check_webhook_url(const char *text, struct err *err)
+{
+    const char *p = text + (starts(text, "https://") ? 8 : 7);
+    char host[256];
+    int64_t port;
+
+    if (*text == 0)
+        return true;
+    if (!starts(text, "https://") && !starts(text, "http://"))
+        return expected(err, "a URL that starts with https:// or http://, or nothing");
+    for (const char *q = p; *q; q++)
+        if (!isgraph((unsigned char)*q) || strchr("\\\"<>^`{|}", *q))
+            return expected(err, "a URL of visible ASCII characters, the others percent-encoded");
+    if (!split_host(p, strcspn(p, "/?#"), host, &port) || port == 0)
+        return expected(err, "a URL like https://HOST/PATH");
+    return true;
+}
+
 bool check_webhook_secret(const char *text, struct err *err)
 {
     const char *p = text + 6;

@@ -1,6 +1,8 @@
 /* alert.c - see alert.h and schemas/alert.json. */
 #include "common/queue/alert.h"
 
+#include <string.h>
+
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/queue/scripts.h"
@@ -28,4 +30,20 @@ void alert_send(struct redis *r, const struct keys *k, const char *code, const c
     redis_arg_int(&a, ALERT_AGAIN_MS);
     redis_script(r, script(SCRIPT_ALERT), 2, &a, NULL, NULL);
     buf_done(&doc);
+}
+
+enum alert_level alert_level(const char *code)
+{
+    static const struct {
+        const char *code;
+        enum alert_level level;
+    } codes[] = {
+#define X(name, level, text) {name, ALERT_##level},
+#include "common/queue/alert_codes.def"
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+        if (!strcmp(codes[i].code, code))
+            return codes[i].level;
+    return ALERT_WARNING;
 }

@@ -368,6 +368,20 @@ START_TEST(a_webhook_carries_what_result_json_describes)
 }
 END_TEST
 
+START_TEST(a_webhook_carries_what_alert_json_describes)
+{
+    json_t *alert = json_loads(asset_schemas_alert_json, 0, NULL);
+    json_t *webhook = json_loads(asset_schemas_webhook_json, 0, NULL);
+    json_t *data = json_object_get(json_object_get(webhook, "$defs"), "alert");
+
+    ck_assert(
+        json_equal(json_object_get(data, "properties"), json_object_get(alert, "properties")));
+    ck_assert(json_equal(json_object_get(data, "required"), json_object_get(alert, "required")));
+    json_decref(alert);
+    json_decref(webhook);
+}
+END_TEST
+
 Suite *test_schema(void);
 Suite *test_schema(void)
 {
@@ -385,6 +399,7 @@ Suite *test_schema(void)
     tcase_add_loop_test(tc, every_required_member_is_missed_and_every_other_refused, 0,
                         (int)ARRAY_LEN(ours));
     tcase_add_test(tc, a_webhook_carries_what_result_json_describes);
+    tcase_add_test(tc, a_webhook_carries_what_alert_json_describes);
     suite_add_tcase(s, tc);
     return s;
 }

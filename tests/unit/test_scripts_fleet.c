@@ -219,6 +219,32 @@ START_TEST(dead_jobs_are_kept_for_their_time_and_up_to_a_number)
 }
 END_TEST
 
+/* ---- errands ---- */
+
+#define ERRAND "@lease @errands @workers @ready:webhook @wake:webhook "
+
+START_TEST(an_errand_is_made_once_and_goes_on_from_where_it_was)
+{
+    CK_SCRIPT(ERRAND, ERRAND "@job:a~1 @job:a~2 | L alerts '' 2 0 a~1 REC1 a~2 REC2", "[ok 2]");
+    CK_SCRIPT(ERRAND, ERRAND "@job:a~1 | L alerts '' 2 0 a~1 OTHER", "[moved 2]");
+    CK_SCRIPT(ERRAND, ERRAND "@job:a~2 @job:a~3 | L alerts 2 3 0 a~2 OTHER a~3 REC3", "[ok 1]");
+    CK_SAYS("MGET @job:a~1 @job:a~2 @job:a~3", "[REC1 REC2 REC3]");
+    CK_SAYS("LRANGE @ready:webhook 0 -1", "[a~3 a~2 a~1]");
+    CK_SAYS("LLEN @wake:webhook", "2");
+    CK_SCRIPT(ERRAND, ERRAND "| L alerts 3 9 0", "[ok 0]"); /* nothing to do is progress too */
+    CK_SAYS("HGETALL @errands", "[alerts 9]");
+}
+END_TEST
+
+START_TEST(an_errand_is_not_made_by_the_deposed_nor_for_nobody)
+{
+    CK_SCRIPT(ERRAND, ERRAND "@job:a~1 | M alerts '' 2 0 a~1 REC1", "[deposed]");
+    CK_SAYS("DEL @workers", "1");
+    CK_SCRIPT(ERRAND, ERRAND "@job:a~1 | L alerts '' 2 1 a~1 REC1", "[nobody]");
+    CK_SAYS("EXISTS @job:a~1 @errands @ready:webhook", "0");
+}
+END_TEST
+
 Suite *test_scripts_fleet(void);
 Suite *test_scripts_fleet(void)
 {
@@ -241,6 +267,8 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, an_alert_is_told_once_per_subject_and_period);
     tcase_add_test(t, streams_are_trimmed_to_their_bounds_in_steps);
     tcase_add_test(t, dead_jobs_are_kept_for_their_time_and_up_to_a_number);
+    tcase_add_test(t, an_errand_is_made_once_and_goes_on_from_where_it_was);
+    tcase_add_test(t, an_errand_is_not_made_by_the_deposed_nor_for_nobody);
     suite_add_tcase(s, t);
     return s;
 }

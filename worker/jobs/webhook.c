@@ -1,4 +1,4 @@
-/* webhook.c - delivers a job's result to its receiver, signed, for days if need be.
+/* webhook.c - delivers a job's result, or an alert, to its receiver, signed, for days if need be.
  *
  * The document carries the final bytes (payload.body), so what is signed and
  * sent is the same at every try.  2xx is success; 410 ends it; 429 and 503
@@ -25,6 +25,7 @@ struct webhook {
     struct buf url;
     struct span body; /* in the document: the exact bytes */
     char host[256];   /* "example.com:8443": whose turn it is */
+    bool alert;       /* payload.sign: it is signed as alerts are */
     struct flight *flight;
 };
 
@@ -136,17 +137,19 @@ static void on_done(void *arg, const struct http_reply *reply)
 
 /* ---- the call ---- */
 
+/* The secret and the old one: alerts may have one of their own. */
 static void sign(struct run *r, struct span body, int64_t at_s, struct buf *header)
 {
     const struct config *c = r->p->cfg;
+    bool own = ((struct webhook *)r->state)->alert && c->alerts_webhook_secret[0];
+    const char *secrets[] = {own ? c->alerts_webhook_secret : c->webhooks_secret,
+                             own ? "" : c->webhooks_old_secret};
     struct buf value = BUF(1024);
+    bool is_signed = false;
 
-    bool is_signed =
-        c->webhooks_secret[0] && signature_add(&value, c->webhooks_secret, r->id, at_s, body);
-
-    if (c->webhooks_old_secret[0] &&
-        signature_add(&value, c->webhooks_old_secret, r->id, at_s, body))
-        is_signed = true;
+    for (size_t i = 0; i < ARRAY_LEN(secrets); i++)
+        if (secrets[i][0] && signature_add(&value, secrets[i], r->id, at_s, body))
+            is_signed = true;
     if (is_signed)
         buf_printf(header, "webhook-signature: %s", value.p);
     buf_done(&value);
@@ -207,19 +210,20 @@ static void host_of(const char *url, char *host, size_t size)
 static void start(struct run *r)
 {
     struct webhook *w = xcalloc(1, sizeof *w);
-    struct span url = {NULL, 0};
-    const struct json_want wants[] = {{"url", &url}, {"body", &w->body}};
+    struct span url = {NULL, 0}, sign_as = {NULL, 0};
+    const struct json_want wants[] = {{"url", &url}, {"body", &w->body}, {"sign", &sign_as}};
     struct failure f = {.server_wait_ms = -1};
     int64_t wait;
 
     r->state = w;
     buf_init(&w->url, 8192);
-    if (!json_pick(r->job.payload.p, r->job.payload.n, wants, 2) || !w->body.n ||
+    if (!json_pick(r->job.payload.p, r->job.payload.n, wants, ARRAY_LEN(wants)) || !w->body.n ||
         !json_read_string(url, &w->url)) {
         err_set(&f.err, ERR_INVALID, "payload: a webhook needs url and body");
         run_fail(r, &f);
         return;
     }
+    w->alert = json_equals(sign_as, "alerts");
     host_of(w->url.p, w->host, sizeof w->host);
     wait = hooks_begin(r->p->hooks, w->host);
     if (wait > 0)
