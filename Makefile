@@ -64,7 +64,7 @@ all: $(PROGS) ## build the programs into build/release (default)
 
 $(B)/flotilla-scheduler: $(SCHED) $(B)/scheduler/main.o $(COMMON)
 $(B)/flotilla-worker:    $(WORKER) $(B)/worker/main.o $(COMMON)
-$(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(COMMON)
+$(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(B)/scheduler/why.o $(B)/scheduler/why_decide.o $(COMMON)
 $(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
 $(UNIT) $(INTEG) $(BENCH): LDLIBS += $(TESTLIBS)
 $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototypes
@@ -104,7 +104,7 @@ $(B)/gen/suites.inc $(B)/gen/integration.inc:
 # ---- tests and checks -------------------------------------------------------
 tests: $(UNIT) $(INTEG) $(BENCH) ## build the tests, run none
 check: unit integration ## unit and integration tests
-unit: $(UNIT) ## unit tests; SUITE=test_job runs one suite
+unit: $(UNIT) ## unit tests; SUITE=job runs one suite
 	$(if $(SUITE),CK_RUN_SUITE=$(SUITE) )$(UNIT)
 integration: $(PROGS) $(INTEG) ## the real programs against throw-away redis-servers; T=kill runs suites that match
 	sh tests/integration/run.sh $(B) $(T)

@@ -19,6 +19,7 @@ trap 'exit 130' INT TERM
 # drive KEY: one simulator, one run; KEY may be empty.
 drive()
 {
+    : >"$out/sim"
     if [ -n "$1" ]; then
         "$build/together-sim" --listen 127.0.0.1:0 --require-key "$1" >"$out/sim" 2>&1 &
     else

@@ -1,0 +1,256 @@
+/* why.c - gathers what why_decide needs; see why.h.
+ *
+ *   GET record --> one round of reads, each with a reader of its own (the table below) --> told
+ *
+ * A new fact is a row in `questions`: what to ask, and how to read the answer. */
+#include "scheduler/why.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/core/parse.h"
+#include "common/core/xalloc.h"
+#include "common/queue/cost.h"
+
+enum { LOOK = 100000, CALLS = 300 };
+
+struct asking {
+    struct why_options o;
+    char id[96];
+    struct buf record;
+    struct why_facts facts;
+    why_cb *cb;
+    void *arg;
+    int open; /* questions without an answer */
+    struct err err;
+};
+
+/* ---- questions ---- */
+
+static void ask_length(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "LLEN");
+    redis_arg_str(r, a->o.keys->ready[a->facts.rec.queue]);
+}
+static void read_length(struct asking *a, const struct reply *reply)
+{
+    a->facts.length = reply_int(reply);
+}
+
+/* The oldest stands at the right. */
+static void ask_place(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "LPOS");
+    redis_arg_str(r, a->o.keys->ready[a->facts.rec.queue]);
+    redis_arg_str(r, a->id);
+    redis_arg_str(r, "RANK");
+    redis_arg_int(r, -1);
+    redis_arg_str(r, "MAXLEN");
+    redis_arg_int(r, LOOK);
+}
+static void read_place(struct asking *a, const struct reply *reply)
+{
+    a->facts.listed = reply_type(reply) == REPLY_INT;
+    a->facts.ahead = a->facts.length - 1 - reply_int(reply);
+    if (a->facts.ahead < 0) /* the list has changed since its length was read */
+        a->facts.ahead = 0;
+}
+
+static void ask_paused(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "HEXISTS");
+    redis_arg_str(r, key(a->o.keys, KEY_PAUSED));
+    redis_arg_str(r, queue_name(a->facts.rec.queue));
+}
+static void read_paused(struct asking *a, const struct reply *reply)
+{
+    a->facts.paused = reply_int(reply) == 1;
+}
+
+static void ask_workers(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "HVALS");
+    redis_arg_str(r, key(a->o.keys, KEY_WORKERS));
+}
+static void read_workers(struct asking *a, const struct reply *reply)
+{
+    for (size_t i = 0; i < reply_count(reply); i++) {
+        struct span doc = reply_span(reply_at(reply, i)), slots = {0}, running = {0}, leaves = {0};
+        const struct json_want wants[] = {
+            {"slots", &slots}, {"running", &running}, {"draining", &leaves}};
+        int64_t v;
+
+        if (!json_pick(doc.p, doc.n, wants, ARRAY_LEN(wants)) || (leaves.n && *leaves.p == 't'))
+            continue;
+        a->facts.workers++;
+        a->facts.slots += json_read_int(slots, &v) ? v : 0;
+        a->facts.running += json_read_int(running, &v) ? v : 0;
+    }
+}
+
+/* "<since> <next probe> <code>" */
+static void ask_stops(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "HVALS");
+    redis_arg_str(r, key(a->o.keys, KEY_STOPS));
+}
+static void read_stops(struct asking *a, const struct reply *reply)
+{
+    struct span s = reply_span(reply_at(reply, 0));
+    const char *code = s.p ? memrchr(s.p, ' ', s.n) : NULL;
+
+    if (code)
+        snprintf(a->facts.stop, sizeof a->facts.stop, "%.*s", (int)(s.p + s.n - code - 1),
+                 code + 1);
+}
+
+/* How quickly calls end: the times of the last cost events (they are small, results may not be). */
+static void ask_pace(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "XREVRANGE");
+    redis_arg_str(r, key(a->o.keys, KEY_COSTS));
+    redis_arg_str(r, "+");
+    redis_arg_str(r, "-");
+    redis_arg_str(r, "COUNT");
+    redis_arg_int(r, CALLS);
+}
+static void read_pace(struct asking *a, const struct reply *reply)
+{
+    size_t n = reply_count(reply);
+    struct span id = n ? reply_span(reply_at(reply_at(reply, n - 1), 0)) : (struct span){NULL, 0};
+    const char *dash = id.n ? memchr(id.p, '-', id.n) : NULL;
+    int64_t first;
+
+    if (!dash || !parse_int64(id.p, (size_t)(dash - id.p), 0, INT64_MAX, &first) ||
+        a->facts.now_ms <= first)
+        return;
+    a->facts.finished = (int64_t)n;
+    a->facts.finished_ms = a->facts.now_ms - first;
+}
+
+static const struct {
+    void (*ask)(const struct asking *a, struct redis_args *r);
+    void (*read)(struct asking *a, const struct reply *reply);
+} questions[] = {
+    {ask_length, read_length},   {ask_place, read_place}, {ask_paused, read_paused},
+    {ask_workers, read_workers}, {ask_stops, read_stops}, {ask_pace, read_pace},
+};
+
+/* ---- the two rounds ---- */
+
+static void finish(struct asking *a)
+{
+    struct why_answer answer = {.id = a->id, .facts = a->facts};
+
+    if (a->err.kind == ERR_NONE)
+        why_decide(&a->facts, &answer.why);
+    a->cb(a->arg, a->err.kind == ERR_NONE ? &answer : NULL, &a->err);
+    buf_done(&a->record);
+    free(a);
+}
+
+struct question {
+    struct asking *a;
+    size_t at;
+};
+
+static void on_fact(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct question *q = arg;
+    struct asking *a = q->a;
+
+    if (reply)
+        questions[q->at].read(a, reply);
+    else
+        a->err = *err;
+    free(q);
+    if (--a->open == 0)
+        finish(a);
+}
+
+static void ask_all(struct asking *a)
+{
+    for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
+        struct question *q = xcalloc(1, sizeof *q);
+        struct redis_args args;
+
+        q->a = a;
+        q->at = i;
+        a->open++;
+        redis_args_init(&args);
+        questions[i].ask(a, &args);
+        redis_send(a->o.redis, &args, on_fact, q);
+    }
+}
+
+static int64_t cost_at_most(const struct asking *a)
+{
+    struct cost_event e;
+    struct job job;
+    struct span doc = record_doc(&a->facts.rec, a->record.p, a->record.n);
+
+    if (job_state_ended(a->facts.rec.state) || !job_read(doc, a->o.defaults, &job) ||
+        !cost_of_lost_job(&e, a->id, &a->facts.rec, &job, &a->o.cfg->models, a->facts.now_ms) ||
+        (e.cost.flags & COST_UNPRICED))
+        return -1;
+    return e.cost.estimate_nanousd;
+}
+
+/* No record: it may lie in the intake still, which nobody can search. */
+static void on_intake(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct asking *a = arg;
+
+    if (!reply)
+        a->err = *err;
+    else if (reply_int(reply) > 0)
+        err_set(&a->err, ERR_NOT_FOUND,
+                "%s: there is no such job yet; %lld documents wait in the intake", a->id,
+                (long long)reply_int(reply));
+    else
+        err_set(&a->err, ERR_NOT_FOUND, "%s: there is no such job", a->id);
+    finish(a);
+}
+
+static void on_record(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct asking *a = arg;
+    struct span bytes = reply_span(reply);
+
+    if (reply && !bytes.p) {
+        redis_sendv(a->o.redis, on_intake, a, "LLEN", key(a->o.keys, KEY_INTAKE), NULL);
+        return;
+    }
+    if (!reply)
+        a->err = *err;
+    else if (!buf_add_span(&a->record, bytes) ||
+             !record_read(a->record.p, a->record.n, &a->facts.rec))
+        err_set(&a->err, ERR_INVALID, "%s: a newer version of flotilla wrote this job", a->id);
+    if (a->err.kind != ERR_NONE) {
+        finish(a);
+        return;
+    }
+    a->facts.now_ms = clock_wall_ms();
+    a->facts.cost_at_most_nanousd = cost_at_most(a);
+    ask_all(a);
+}
+
+void why_ask(const struct why_options *o, const char *id, why_cb *cb, void *arg)
+{
+    struct asking *a = xcalloc(1, sizeof *a);
+    struct buf record = BUF(600u << 20);
+    struct redis_args args;
+
+    a->o = *o;
+    snprintf(a->id, sizeof a->id, "%s", id);
+    a->record = record;
+    a->cb = cb;
+    a->arg = arg;
+    redis_args_init(&args);
+    redis_arg_str(&args, "GET");
+    keys_arg(&args, o->keys->job, a->id);
+    redis_send(o->redis, &args, on_record, a);
+}

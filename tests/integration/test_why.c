@@ -1,0 +1,92 @@
+/* test_why.c - `flotilla why`: what a job waits for, told by the real programs. */
+#include <check.h>
+#include <string.h>
+
+#include "tests/support/cli_checks.h"
+
+enum { ALL_MS = 30000 };
+
+#define CHAT "'type':'inference','payload':{'task':'chat','prompt':'why','max_tokens':100}"
+
+static const char *reason(struct world *w, const char *id)
+{
+    struct cli cli = world_cli(w, "why", id, "--json");
+
+    if (cli.exit_code == 4)
+        return "none";
+    CHECK_EXIT(cli, 0);
+    return world_string_at(world_json(w, cli.out), "reason");
+}
+
+static json_t *answer(struct world *w, const char *id)
+{
+    struct cli cli = world_cli(w, "why", id, "--json");
+
+    CHECK_EXIT(cli, 0);
+    return world_json(w, cli.out);
+}
+
+START_TEST(a_waiting_job_tells_for_what)
+{
+    struct world *w = world_new(.simulator = true);
+    struct cli cli;
+
+    world_push(w, "{'id':'one'," CHAT "}");
+    CHECK_HAS(world_cli(w, "why", "one").err, "no such job yet; 1 documents wait in the intake");
+    world_start_scheduler(w);
+    world_push(w, "{'id':'late','delay_ms':60000," CHAT "}");
+    world_push(w, "{'id':'two'," CHAT "}");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "LLEN fl:{0}:ready:inference.standard") == 2);
+    ck_assert_str_eq(reason(w, "late"), "delayed");
+    ck_assert_str_eq(reason(w, "one"), "no_workers");
+    world_cli(w, "pause", "inference.standard");
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:workers") == 1);
+    ck_assert_str_eq(reason(w, "two"), "paused");
+    ck_assert_int_eq(world_int_at(answer(w, "two"), "ahead"), 1);
+    /* Qwen3.5-9B: at most (body / 3 + 16) x 0.17 and 100 x 0.25 USD per million tokens */
+    ck_assert_int_gt(world_int_at(answer(w, "two"), "cost_at_most_nanousd"), 100 * 250);
+    ck_assert_int_lt(world_int_at(answer(w, "two"), "cost_at_most_nanousd"), 100 * 500);
+    cli = world_cli(w, "why", "two");
+    CHECK_HAS(cli.out, "its queue is paused");
+    CHECK_HAS(cli.out, "at most $0.0000");
+    world_cli(w, "resume", "inference.standard");
+    world_wait_results(w, 2, ALL_MS);
+    ck_assert_str_eq(reason(w, "two"), "ended");
+    cli = world_cli(w, "why", "nobody");
+    CHECK_EXIT(cli, 4);
+    CHECK_HAS(cli.err, "nobody: there is no such job");
+    CHECK_EXIT(world_cli(w, "why"), 2);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_RETRY_DELAY_MS=60000");
+    world_sim_latency(w, 2000);
+    world_push(w, "{'id':'runs'," CHAT "}");
+    WAIT_UNTIL(w, ALL_MS, strcmp(reason(w, "runs"), "running") == 0);
+    world_wait_results(w, 1, ALL_MS);
+    world_sim_latency(w, 0);
+    world_sim_faults(w, "{'path':'/v1/chat/completions','status':401,'times':1}");
+    world_push(w, "{'id':'stopped'," CHAT "}");
+    WAIT_UNTIL(w, ALL_MS, strcmp(reason(w, "stopped"), "stopped") == 0);
+    world_free(w);
+}
+END_TEST
+
+Suite *test_why(void)
+{
+    Suite *s = suite_create("why");
+    TCase *tc = tcase_create("why");
+
+    tcase_set_timeout(tc, 90);
+    tcase_add_test(tc, a_waiting_job_tells_for_what);
+    tcase_add_test(tc, a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls);
+    suite_add_tcase(s, tc);
+    return s;
+}

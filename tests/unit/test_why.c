@@ -1,0 +1,193 @@
+/* test_why.c - from what is known of a job to the reason why it waits. */
+#include <check.h>
+#include <string.h>
+
+#include "common/core/buf.h"
+#include "scheduler/why.h"
+
+#define NOW 1790000000000
+
+/* A chat job that is ready, in an empty queue, with workers that have room. */
+static struct why_facts ready(void)
+{
+    return (struct why_facts){.rec = {.state = JOB_STATE_READY,
+                                      .queue = QUEUE_INFERENCE_STANDARD,
+                                      .run = 1,
+                                      .submitted_ms = NOW - 5000,
+                                      .due_ms = NOW - 5000},
+                              .now_ms = NOW,
+                              .listed = true,
+                              .length = 1,
+                              .workers = 2,
+                              .slots = 512,
+                              .cost_at_most_nanousd = -1};
+}
+
+static struct why_facts put_off(const char *step)
+{
+    struct why_facts f = ready();
+
+    f.listed = false;
+    f.length = 0;
+    f.rec.due_ms = NOW + 7000;
+    f.rec.parks = 1;
+    strcpy(f.rec.step, step);
+    return f;
+}
+
+static struct why_facts parked(void)
+{
+    struct why_facts f = put_off("send");
+
+    f.rec.parked_ms = NOW - 1000;
+    return f;
+}
+
+static struct why ask(struct why_facts f)
+{
+    struct why w;
+
+    why_decide(&f, &w);
+    return w;
+}
+
+#define CHECK_WHY(w, reason_, words)                                                        \
+    do {                                                                                    \
+        ck_assert_str_eq(why_code((w).reason), why_code(reason_));                          \
+        ck_assert_msg(strstr((w).text, words) != NULL, "'%s' lacks '%s'", (w).text, words); \
+    } while (0)
+
+START_TEST(a_job_that_nothing_keeps_is_the_next)
+{
+    struct why w = ask(ready());
+
+    CHECK_WHY(w, WHY_READY, "next when a slot is free");
+    ck_assert_int_eq(w.starts_ms, NOW);
+    ck_assert_int_eq(w.until_ms, 0);
+}
+END_TEST
+
+START_TEST(a_job_behind_others_starts_by_the_pace_of_what_ends)
+{
+    struct why_facts f = ready();
+    struct why w;
+
+    f.length = 1000;
+    f.ahead = 599;
+    f.running = f.slots;
+    f.finished = 300; /* 10 a second */
+    f.finished_ms = 30000;
+    w = ask(f);
+    CHECK_WHY(w, WHY_QUEUED, "599 of 1000; all 512 slots are taken");
+    ck_assert_int_eq(w.starts_ms, NOW + 60000);
+    f.finished = 0;
+    ck_assert_int_eq(ask(f).starts_ms, 0);
+    f.running = 0; /* as many slots are free */
+    f.slots = 600;
+    ck_assert_int_eq(ask(f).starts_ms, NOW);
+    f.listed = false; /* far behind */
+    CHECK_WHY(ask(f), WHY_QUEUED, "1000 wait there");
+    ck_assert_int_eq(ask(f).starts_ms, 0);
+}
+END_TEST
+
+START_TEST(what_keeps_a_whole_queue_is_told_before_its_length)
+{
+    struct why_facts f = ready();
+
+    f.ahead = 3;
+    f.workers = 0;
+    CHECK_WHY(ask(f), WHY_NO_WORKERS, "no worker");
+    f.paused = true;
+    CHECK_WHY(ask(f), WHY_PAUSED, "flotilla resume inference.standard");
+    ck_assert_int_eq(ask(f).starts_ms, 0);
+}
+END_TEST
+
+static const struct {
+    const char *step;
+    enum why_reason reason;
+} steps[] = {{"pace", WHY_RATE}, {"budget", WHY_BUDGET}, {"cache", WHY_EQUAL}, {"", WHY_DELAYED}};
+
+START_TEST(a_job_that_was_put_off_tells_where)
+{
+    struct why w = ask(put_off(steps[_i].step));
+
+    CHECK_WHY(w, steps[_i].reason, "");
+    ck_assert_int_eq(w.until_ms, NOW + 7000);
+    ck_assert_int_eq(w.starts_ms, NOW + 7000);
+}
+END_TEST
+
+START_TEST(a_parked_job_tells_what_is_wrong_at_the_provider)
+{
+    struct why_facts f = parked();
+
+    CHECK_WHY(ask(f), WHY_PARKED, "spends no attempt");
+    strcpy(f.route, "7 of 10 calls failed");
+    CHECK_WHY(ask(f), WHY_ROUTE, "7 of 10 calls failed");
+    strcpy(f.stop, "bad_key");
+    CHECK_WHY(ask(f), WHY_STOPPED, "bad_key");
+}
+END_TEST
+
+START_TEST(a_retry_and_a_delay_are_told_apart)
+{
+    struct why_facts f = ready();
+
+    f.rec.due_ms = NOW + 1;
+    CHECK_WHY(ask(f), WHY_DELAYED, "time has not come");
+    f.rec.attempts = 2;
+    CHECK_WHY(ask(f), WHY_RETRY, "(2 failed)");
+}
+END_TEST
+
+START_TEST(a_job_that_does_not_wait_says_so)
+{
+    struct why_facts f = ready();
+
+    f.rec.state = JOB_STATE_FAILED;
+    CHECK_WHY(ask(f), WHY_ENDED, "failed");
+    ck_assert_int_eq(ask(f).starts_ms, 0);
+    f.rec.state = JOB_STATE_ACTIVE;
+    f.rec.started_ms = NOW - 10;
+    CHECK_WHY(ask(f), WHY_RUNNING, "running");
+    ck_assert_int_eq(ask(f).starts_ms, NOW - 10);
+    f = ready();
+    f.listed = false;
+    f.length = 0;
+    CHECK_WHY(ask(f), WHY_TAKEN, "about to start");
+}
+END_TEST
+
+START_TEST(the_document_has_null_for_what_is_not_known)
+{
+    struct why_facts f = ready();
+    struct why w = ask(f);
+    struct buf out = BUF(4096);
+
+    why_write("a", &f, &w, &out);
+    ck_assert_str_eq(out.p,
+                     "{\"id\":\"a\",\"state\":\"ready\",\"reason\":\"ready\",\"text\":\"it is "
+                     "the next when a slot is free\",\"until\":null,\"starts_at\":"
+                     "1790000000000,\"ahead\":0,\"cost_at_most_nanousd\":null}");
+    buf_done(&out);
+}
+END_TEST
+
+Suite *test_why(void)
+{
+    Suite *s = suite_create("why");
+    TCase *tc = tcase_create("why");
+
+    tcase_add_test(tc, a_job_that_nothing_keeps_is_the_next);
+    tcase_add_test(tc, a_job_behind_others_starts_by_the_pace_of_what_ends);
+    tcase_add_test(tc, what_keeps_a_whole_queue_is_told_before_its_length);
+    tcase_add_loop_test(tc, a_job_that_was_put_off_tells_where, 0, (int)ARRAY_LEN(steps));
+    tcase_add_test(tc, a_parked_job_tells_what_is_wrong_at_the_provider);
+    tcase_add_test(tc, a_retry_and_a_delay_are_told_apart);
+    tcase_add_test(tc, a_job_that_does_not_wait_says_so);
+    tcase_add_test(tc, the_document_has_null_for_what_is_not_known);
+    suite_add_tcase(s, tc);
+    return s;
+}
