@@ -163,8 +163,7 @@ START_TEST(a_dead_receiver_of_alerts_is_no_alert)
     const char *entry;
 
     world_hook_rules(w, "{'path':'/team','status':500,'times':-1}");
-    world_start_both(w, one_process, to_hook(w, "team"),
-                     "FLOTILLA_WEBHOOKS_SCHEDULE_MS=0,50,50");
+    world_start_both(w, one_process, to_hook(w, "team"), "FLOTILLA_WEBHOOKS_SCHEDULE_MS=0,50,50");
     entry = alert(w, "*", "no_key", "together");
     WAIT_UNTIL(w, 15000, facts_has_state(w, world_text(w, "alert~%s", entry), "failed"));
     ck_assert_uint_eq(json_array_size(world_alerts(w)), 1);

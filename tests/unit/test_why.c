@@ -1,5 +1,6 @@
 /* test_why.c - from what is known of a job to the reason why it waits. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/core/buf.h"
@@ -31,7 +32,7 @@ static struct why_facts put_off(const char *step)
     f.length = 0;
     f.rec.due_ms = NOW + 7000;
     f.rec.parks = 1;
-    strcpy(f.rec.step, step);
+    snprintf(f.rec.step, sizeof f.rec.step, "%s", step);
     return f;
 }
 
@@ -124,9 +125,9 @@ START_TEST(a_parked_job_tells_what_is_wrong_at_the_provider)
     struct why_facts f = parked();
 
     CHECK_WHY(ask(f), WHY_PARKED, "spends no attempt");
-    strcpy(f.route, "7 of 10 calls failed");
+    snprintf(f.route, sizeof f.route, "%s", "7 of 10 calls failed");
     CHECK_WHY(ask(f), WHY_ROUTE, "7 of 10 calls failed");
-    strcpy(f.stop, "bad_key");
+    snprintf(f.stop, sizeof f.stop, "%s", "bad_key");
     CHECK_WHY(ask(f), WHY_STOPPED, "bad_key");
 }
 END_TEST
