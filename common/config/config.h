@@ -54,9 +54,10 @@ struct config {
     size_t provider_count;
     struct config_group *groups; /* always at least one: the implicit `default` */
     size_t group_count;
-    struct model_table models;      /* built-in rows overridden by the file's `models:` */
-    char *path;                     /* the file that was read, or NULL */
-    struct config_origins *origins; /* private: where each value came from */
+    struct model_table models;              /* built-in rows overridden by the file's `models:` */
+    struct model_ids fallbacks[TASK_COUNT]; /* routing.fallbacks, by task_index() */
+    char *path;                             /* the file that was read, or NULL */
+    struct config_origins *origins;         /* private: where each value came from */
 };
 
 /* Load everything.  path: -c's argument or NULL.  NULL with err (kind CONFIG) on any fault. */

@@ -24,6 +24,9 @@ static bool lease_outlives_heartbeats(const struct config *c, struct err *err);
 static bool watchdog_outlives_lease(const struct config *c, struct err *err);
 static bool token_off_loopback(const struct config *c, struct err *err);
 static bool alerts_may_be_sent(const struct config *c, struct err *err);
+static bool weighs_realtime(const struct config *c, struct err *err);
+static bool weighs_standard(const struct config *c, struct err *err);
+static bool weighs_batch(const struct config *c, struct err *err);
 
 /* clang-format off */
 static const struct {
@@ -60,6 +63,9 @@ static const struct {
     {SETTING_workers_watchdog_ms,         SETTING_workers_lease_ms,       watchdog_outlives_lease},
     {SETTING_http_listen,                 SETTING_http_token,             token_off_loopback},
     {SETTING_alerts_webhook_url,          SETTING_webhooks_allow_http,    alerts_may_be_sent},
+    {SETTING_routing_realtime_latency,    SETTING_routing_realtime_quality, weighs_realtime},
+    {SETTING_routing_standard_price,      SETTING_routing_standard_latency, weighs_standard},
+    {SETTING_routing_batch_price,         SETTING_routing_batch_quality,  weighs_batch},
 };
 /* clang-format on */
 
@@ -171,4 +177,28 @@ static bool alerts_may_be_sent(const struct config *c, struct err *err)
            err_set(err, ERR_CONFIG,
                    "expected https://, as http:// goes only to webhooks.allow_networks unless "
                    "webhooks.allow_http is true");
+}
+
+static bool weighs(int64_t price, int64_t latency, int64_t quality, struct err *err)
+{
+    return price + latency + quality > 0 ||
+           err_set(err, ERR_CONFIG,
+                   "expected one weight of price, latency and quality to be over 0");
+}
+
+static bool weighs_realtime(const struct config *c, struct err *err)
+{
+    return weighs(c->routing_realtime_price, c->routing_realtime_latency,
+                  c->routing_realtime_quality, err);
+}
+
+static bool weighs_standard(const struct config *c, struct err *err)
+{
+    return weighs(c->routing_standard_price, c->routing_standard_latency,
+                  c->routing_standard_quality, err);
+}
+
+static bool weighs_batch(const struct config *c, struct err *err)
+{
+    return weighs(c->routing_batch_price, c->routing_batch_latency, c->routing_batch_quality, err);
 }

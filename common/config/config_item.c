@@ -1,6 +1,6 @@
 /* config_item.c - reading the fields of one item of a list.
  *
- * models:, workers.groups: and providers.others: are lists of maps.  A reader
+ * models:, workers.groups:, providers.others: ... are lists of maps.  A reader
  * opens an item, which refuses fields that it does not know, and reads each
  * field by its type.  All messages look alike: file, line, models[2].context,
  * what was expected, what was there.
@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/core/parse.h"
+#include "common/core/xalloc.h"
 
 bool item_open(struct config_item *it, const struct config_load *l, enum config_list list, size_t i,
                const char *const *fields, size_t count, struct err *err)
@@ -90,5 +91,39 @@ bool item_usd(const struct config_item *it, const char *key, int64_t *ret_nanous
         return item_fail(it, key, "expected an amount in USD like 0.15, not negative; got %s",
                          config_quote(text, got));
     *ret_nanousd = nanousd;
+    return true;
+}
+
+bool item_bool(const struct config_item *it, const char *key, bool *ret)
+{
+    const char *text = NULL;
+    char got[CONFIG_QUOTED];
+
+    if (!item_text(it, key, &text))
+        return false;
+    if (text && !parse_bool(text, strlen(text), ret))
+        return item_fail(it, key, "expected true or false; got %s", config_quote(text, got));
+    return true;
+}
+
+bool item_ids(const struct config_item *it, const char *key, struct model_ids *ret)
+{
+    const struct yaml_tree *list = yaml_tree_get(it->node, key);
+
+    if (!list)
+        return true;
+    if (list->kind != YAML_LIST)
+        return item_fail(it, key, "expected a list like [maker/model]; got %s",
+                         yaml_kind_name(list->kind));
+    if (list->count > FALLBACKS_MAX)
+        return item_fail(it, key, "expected at most %d models", FALLBACKS_MAX);
+    for (size_t i = 0; i < ret->count; i++)
+        free(ret->of[i]);
+    ret->count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].kind != YAML_TEXT || !*list->items[i].text)
+            return item_fail(it, key, "expected ids of models like maker/model");
+        ret->of[ret->count++] = xstrdup(list->items[i].text);
+    }
     return true;
 }

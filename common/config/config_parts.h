@@ -56,7 +56,7 @@ void config_unknown(struct err *err, const char *noun, const char *word, const c
                     size_t count);
 
 /* ---- where values come from (config.c) ---- */
-enum config_list { LIST_PROVIDERS, LIST_GROUPS, LIST_MODELS, LIST_COUNT };
+enum config_list { LIST_PROVIDERS, LIST_GROUPS, LIST_MODELS, LIST_FALLBACKS, LIST_COUNT };
 struct config_origin {
     int line;                  /* of the file; 0: not from the file */
     char env[CONFIG_ENV_NAME]; /* the variable's name; "": not from the environment */
@@ -89,6 +89,7 @@ NODISCARD bool config_check(const struct config *c, struct err *err);
 NODISCARD bool config_read_providers(struct config_load *l, struct err *err);
 NODISCARD bool config_read_groups(struct config_load *l, struct err *err);
 NODISCARD bool config_read_models(struct config_load *l, struct err *err);
+NODISCARD bool config_read_fallbacks(struct config_load *l, struct err *err);
 
 /* ---- the syntax of texts (config_text.c); err: "expected ...", without place and value ---- */
 typedef bool check_text(const char *text, struct err *err);
@@ -120,6 +121,12 @@ NODISCARD bool item_text(const struct config_item *it, const char *key, const ch
 NODISCARD bool item_int(const struct config_item *it, const char *key, int64_t min, int64_t max,
                         int64_t *ret);
 NODISCARD bool item_usd(const struct config_item *it, const char *key, int64_t *ret_nanousd);
+NODISCARD bool item_bool(const struct config_item *it, const char *key, bool *ret);
+/* Replaces what *ret holds. */
+NODISCARD bool item_ids(const struct config_item *it, const char *key, struct model_ids *ret);
+/* Are they models that the configuration knows?  (config_models.c) */
+NODISCARD bool config_check_ids(const struct config_item *it, const char *key,
+                                const struct model_ids *ids);
 
 extern const char *const config_list_names[LIST_COUNT]; /* "workers.groups" */
 

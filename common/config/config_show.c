@@ -85,13 +85,62 @@ static void add_price(struct buf *b, const char *name, int64_t nanousd)
         json_add_usd(b, name, nanousd);
 }
 
+static void add_features(struct buf *b, unsigned features)
+{
+    json_add_key(b, "features");
+    buf_putc(b, '[');
+    for (unsigned bit = 1; bit <= FEATURE_VISION; bit <<= 1) {
+        if (!(features & bit))
+            continue;
+        if (b->p[b->n - 1] != '[')
+            buf_putc(b, ',');
+        json_add_text(b, feature_name((enum feature_bit)bit));
+    }
+    buf_putc(b, ']');
+}
+
+static void add_ids(struct buf *b, const char *name, const struct model_ids *ids)
+{
+    json_add_key(b, name);
+    buf_putc(b, '[');
+    for (size_t i = 0; i < ids->count; i++) {
+        if (i)
+            buf_putc(b, ',');
+        json_add_text(b, ids->of[i]);
+    }
+    buf_putc(b, ']');
+}
+
+/* Built-in rows name no other models. */
+static bool same_routing(const struct model *a, const struct model *b)
+{
+    return a->quality_permille == b->quality_permille && a->p50_ms == b->p50_ms &&
+           a->features == b->features && a->allowed == b->allowed && a->routed == b->routed &&
+           a->max_concurrency == b->max_concurrency && !a->replacement && !a->fallbacks.count;
+}
+
 static bool same_model(const struct model *a, const struct model *b)
 {
     return strcmp(a->provider, b->provider) == 0 && a->tasks == b->tasks &&
            a->in_nanousd == b->in_nanousd && a->out_nanousd == b->out_nanousd &&
            a->cached_nanousd == b->cached_nanousd && a->image_nanousd == b->image_nanousd &&
            a->image_unit == b->image_unit && a->context == b->context &&
-           a->batch_percent == b->batch_percent && a->default_for == b->default_for;
+           a->batch_percent == b->batch_percent && a->default_for == b->default_for &&
+           same_routing(a, b);
+}
+
+static void add_routing(struct buf *b, const struct model *m)
+{
+    json_add_key(b, "quality");
+    buf_printf(b, "%d.%03d", m->quality_permille / QUALITY_MAX, m->quality_permille % QUALITY_MAX);
+    json_add_int(b, "p50_ms", m->p50_ms);
+    add_features(b, m->features);
+    json_add_bool(b, "allowed", m->allowed);
+    json_add_bool(b, "routed", m->routed);
+    json_add_int(b, "max_concurrency", m->max_concurrency);
+    if (m->replacement)
+        json_add_str(b, "replacement", m->replacement);
+    add_ids(b, "fallbacks", &m->fallbacks);
 }
 
 static void add_model(struct buf *b, const struct model *m)
@@ -110,6 +159,7 @@ static void add_model(struct buf *b, const struct model *m)
     json_add_int(b, "context", m->context);
     json_add_int(b, "batch_discount_percent", 100 - m->batch_percent);
     add_tasks(b, "default_for", m->default_for);
+    add_routing(b, m);
     buf_putc(b, '}');
 }
 
@@ -122,7 +172,7 @@ static void add_models(const struct config *c, struct buf *b, bool secrets)
     model_table_builtin(&builtin);
     for (size_t i = 0; i < c->models.count; i++) {
         const struct model *m = &c->models.rows[i];
-        const struct model *was = model_find(&builtin, m->id, strlen(m->id));
+        const struct model *was = i < builtin.count ? &builtin.rows[i] : NULL;
 
         if (!was || !same_model(m, was))
             add_model(b, m);
@@ -130,10 +180,26 @@ static void add_models(const struct config *c, struct buf *b, bool secrets)
     model_table_done(&builtin);
 }
 
+static void add_fallbacks(const struct config *c, struct buf *b, bool secrets)
+{
+    (void)secrets;
+    for (unsigned i = 0; i < TASK_COUNT; i++) {
+        if (!c->fallbacks[i].count)
+            continue;
+        open_item(b);
+        json_add_str(b, "task", task_name((enum task_bit)(1u << i)));
+        add_ids(b, "models", &c->fallbacks[i]);
+        buf_putc(b, '}');
+    }
+}
+
 static void add_list(const struct config *c, enum config_list list, struct buf *b, bool secrets)
 {
-    static void (*const writers[])(const struct config *, struct buf *, bool) = {
-        [LIST_PROVIDERS] = add_providers, [LIST_GROUPS] = add_groups, [LIST_MODELS] = add_models};
+    static void (*const writers[])(const struct config *, struct buf *,
+                                   bool) = {[LIST_PROVIDERS] = add_providers,
+                                            [LIST_GROUPS] = add_groups,
+                                            [LIST_MODELS] = add_models,
+                                            [LIST_FALLBACKS] = add_fallbacks};
 
     buf_putc(b, '[');
     writers[list](c, b, secrets);
@@ -305,6 +371,8 @@ void config_diff(const struct config *old, const struct config *new_, struct buf
         add_name(same_shape(old, new_) ? changed : restart, config_list_names[LIST_GROUPS]);
     if (!same_list(old, new_, LIST_MODELS))
         add_name(changed, config_list_names[LIST_MODELS]);
+    if (!same_list(old, new_, LIST_FALLBACKS))
+        add_name(changed, config_list_names[LIST_FALLBACKS]);
 }
 
 void config_keep_boot(struct config *fresh, const struct config *old)

@@ -18,20 +18,29 @@ struct builtin {
     enum image_unit image_unit;
     int batch_percent;
     unsigned tasks, default_for;
+    int quality_permille;
+    int64_t p50_ms;
+    unsigned features;
+    bool routed;
 };
 
 static const struct builtin builtins[] = {
-#define X(id_, tasks_, in, out, cached, image, unit, context_, percent, default_) \
-    {.id = id_,                                                                   \
-     .tasks = tasks_,                                                             \
-     .in_nanousd = in,                                                            \
-     .out_nanousd = out,                                                          \
-     .cached_nanousd = cached,                                                    \
-     .image_nanousd = image,                                                      \
-     .image_unit = unit,                                                          \
-     .context = context_,                                                         \
-     .batch_percent = percent,                                                    \
-     .default_for = default_},
+#define X(id_, tasks_, in, out, cached, image, unit, context_, percent, default_, quality, p50, \
+          features_, routed_)                                                                   \
+    {.id = id_,                                                                                 \
+     .tasks = tasks_,                                                                           \
+     .in_nanousd = in,                                                                          \
+     .out_nanousd = out,                                                                        \
+     .cached_nanousd = cached,                                                                  \
+     .image_nanousd = image,                                                                    \
+     .image_unit = unit,                                                                        \
+     .context = context_,                                                                       \
+     .batch_percent = percent,                                                                  \
+     .default_for = default_,                                                                   \
+     .quality_permille = quality,                                                               \
+     .p50_ms = p50,                                                                             \
+     .features = features_,                                                                     \
+     .routed = routed_},
 #include "common/config/models.def"
 };
 
@@ -41,6 +50,15 @@ static const struct {
 } tasks[] = {
     {TASK_CHAT, "chat"},           {TASK_COMPLETION, "completion"}, {TASK_CODE, "code"},
     {TASK_EMBEDDING, "embedding"}, {TASK_IMAGE, "image"},           {TASK_RERANK, "rerank"},
+};
+
+static const struct {
+    enum feature_bit bit;
+    const char *name;
+} features[] = {
+    {FEATURE_TOOLS, "tools"},
+    {FEATURE_JSON_SCHEMA, "json_schema"},
+    {FEATURE_VISION, "vision"},
 };
 
 void model_table_builtin(struct model_table *ret)
@@ -60,16 +78,39 @@ void model_table_builtin(struct model_table *ret)
                                       .image_unit = b->image_unit,
                                       .context = b->context,
                                       .batch_percent = b->batch_percent,
-                                      .default_for = b->default_for};
+                                      .default_for = b->default_for,
+                                      .quality_permille = b->quality_permille,
+                                      .p50_ms = b->p50_ms,
+                                      .features = b->features,
+                                      .allowed = true,
+                                      .routed = b->routed};
     }
+}
+
+void model_copy(struct model *ret, const struct model *m)
+{
+    *ret = *m;
+    ret->id = xstrdup(m->id);
+    ret->provider = xstrdup(m->provider);
+    ret->replacement = m->replacement ? xstrdup(m->replacement) : NULL;
+    for (size_t i = 0; i < m->fallbacks.count; i++)
+        ret->fallbacks.of[i] = xstrdup(m->fallbacks.of[i]);
+}
+
+void model_done(struct model *m)
+{
+    free(m->id);
+    free(m->provider);
+    free(m->replacement);
+    for (size_t i = 0; i < m->fallbacks.count; i++)
+        free(m->fallbacks.of[i]);
+    *m = (struct model){0};
 }
 
 void model_table_done(struct model_table *t)
 {
-    for (size_t i = 0; i < t->count; i++) {
-        free(t->rows[i].id);
-        free(t->rows[i].provider);
-    }
+    for (size_t i = 0; i < t->count; i++)
+        model_done(&t->rows[i]);
     free(t->rows);
     *t = (struct model_table){0};
 }
@@ -78,6 +119,16 @@ const struct model *model_find(const struct model_table *t, const char *id, size
 {
     for (size_t i = 0; i < t->count; i++)
         if (strlen(t->rows[i].id) == n && memcmp(t->rows[i].id, id, n) == 0)
+            return &t->rows[i];
+    return NULL;
+}
+
+const struct model *model_find_at(const struct model_table *t, const char *provider, const char *id,
+                                  size_t n)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (strlen(t->rows[i].id) == n && memcmp(t->rows[i].id, id, n) == 0 &&
+            strcmp(t->rows[i].provider, provider) == 0)
             return &t->rows[i];
     return NULL;
 }
@@ -103,5 +154,21 @@ const char *task_name(enum task_bit task)
     for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
         if (tasks[i].bit == task)
             return tasks[i].name;
+    return "unknown";
+}
+
+unsigned feature_of(const char *name, size_t n)
+{
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        if (strlen(features[i].name) == n && memcmp(features[i].name, name, n) == 0)
+            return features[i].bit;
+    return 0;
+}
+
+const char *feature_name(enum feature_bit feature)
+{
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        if (features[i].bit == feature)
+            return features[i].name;
     return "unknown";
 }

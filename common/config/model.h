@@ -2,6 +2,10 @@
  *
  * Built-in rows come from models.def (dated); the configuration's `models:`
  * adds rows and overrides fields.  Prices are nano-USD per million tokens.
+ *
+ * A row is named by its id and its provider: the same model may be served by
+ * several providers, each with prices of its own.  The first row of an id is
+ * the one that is preferred, and the one that model_find() gives.
  */
 #ifndef FLOTILLA_MODEL_H
 #define FLOTILLA_MODEL_H
@@ -16,7 +20,17 @@ enum task_bit {
     TASK_IMAGE = 16,
     TASK_RERANK = 32
 };
+enum { TASK_COUNT = 6 };
+enum feature_bit { FEATURE_TOOLS = 1, FEATURE_JSON_SCHEMA = 2, FEATURE_VISION = 4 };
 enum image_unit { IMAGE_NONE, IMAGE_MEGAPIXEL, IMAGE_PIECE };
+
+enum { QUALITY_MAX = 1000, FALLBACKS_MAX = 8 };
+
+/* Ids of models, in order. */
+struct model_ids {
+    char *of[FALLBACKS_MAX];
+    size_t count;
+};
 
 struct model {
     char *id, *provider;             /* provider: name of a config_provider; "together" */
@@ -28,6 +42,15 @@ struct model {
     int64_t context;      /* tokens; 0: unknown */
     int batch_percent;    /* of the list price, for batches: 50 or 100 */
     unsigned default_for; /* task_bit */
+    /* for the router */
+    int quality_permille;       /* 0..QUALITY_MAX: how good its answers are */
+    int64_t p50_ms;             /* expected: half of the answers take no longer; 0: unknown */
+    unsigned features;          /* feature_bit: what a request's body may ask of it */
+    bool allowed;               /* false: never called */
+    bool routed;                /* false: called only when a job names it */
+    int64_t max_concurrency;    /* most calls at once, of the whole fleet; 0: no limit */
+    char *replacement;          /* id of the model to use when this one is gone; NULL: none */
+    struct model_ids fallbacks; /* tried after this one when it fails */
 };
 struct model_table {
     struct model *rows;
@@ -36,12 +59,27 @@ struct model_table {
 
 void model_table_builtin(struct model_table *ret);
 void model_table_done(struct model_table *t);
-/* NULL when unknown.  Id compared exactly. */
+/* The first row of an id; NULL when unknown.  Id compared exactly. */
 const struct model *model_find(const struct model_table *t, const char *id, size_t n);
+/* The row of an id at a provider. */
+const struct model *model_find_at(const struct model_table *t, const char *provider, const char *id,
+                                  size_t n);
 /* The default model of a task; NULL when none is configured. */
 const struct model *model_default(const struct model_table *t, enum task_bit task);
 /* "chat" -> TASK_CHAT; 0 when unknown.  task_name(TASK_CHAT) -> "chat". */
 unsigned task_of(const char *name, size_t n);
 const char *task_name(enum task_bit task);
+/* 0..TASK_COUNT-1, of one bit. */
+static inline unsigned task_index(enum task_bit task)
+{
+    return (unsigned)__builtin_ctz((unsigned)task) % TASK_COUNT;
+}
+/* "tools", "json_schema", "vision"; the same way. */
+unsigned feature_of(const char *name, size_t n);
+const char *feature_name(enum feature_bit feature);
+
+/* *ret = *m with copies of all texts; model_done frees those. */
+void model_copy(struct model *ret, const struct model *m);
+void model_done(struct model *m);
 
 #endif

@@ -26,7 +26,8 @@ static const struct model_row {
     enum image_unit unit;
     int batch_percent;
 } model_rows[] = {
-#define X(id, tasks, in, out, cached, image, unit, context, batch, defaults) \
+#define X(id, tasks, in, out, cached, image, unit, context, batch, defaults, quality, p50, \
+          features, routed)                                                                \
     {id, in, out, cached, image, context, tasks, unit, batch},
 #include "common/config/models.def"
 };

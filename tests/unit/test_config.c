@@ -155,6 +155,43 @@ START_TEST(models_override_fields_and_add_rows)
 }
 END_TEST
 
+START_TEST(rows_of_one_id_are_the_same_model_at_several_providers)
+{
+    struct config *c =
+        good("providers:\n  others:\n    - {name: l, base_url: 'http://[::1]:1/v1/'}\n"
+             "    - {name: k, base_url: 'http://[::1]:2/v1/'}\n"
+             "models:\n"
+             "  - {id: Qwen/Qwen3.5-9B, provider: l, quality: 0.7, features: [tools]}\n"
+             "  - {id: Qwen/Qwen3.5-9B, output_usd: 1, p50_ms: 90, replacement: me/m}\n"
+             "  - {id: me/m, provider: k, tasks: [chat], allowed: no, max_concurrency: 3}\n"
+             "  - {id: me/m, provider: l, allowed: yes, routed: no, fallbacks: [me/m]}\n"
+             "routing:\n  fallbacks:\n    - {task: code, models: [me/m]}\n");
+    const struct model *m = model_find(&c->models, "Qwen/Qwen3.5-9B", 15);
+
+    ck_assert_str_eq(m->provider, "l");
+    ck_assert_int_eq(m->quality_permille, 700);
+    ck_assert_uint_eq(m->features, FEATURE_TOOLS);
+    ck_assert_uint_eq(m->default_for, TASK_CHAT | TASK_COMPLETION);
+    ck_assert_int_eq(m->out_nanousd, 250000000);
+    m = model_find_at(&c->models, "together", "Qwen/Qwen3.5-9B", 15);
+    ck_assert_int_eq(m->in_nanousd, 170000000);
+    ck_assert_int_eq(m->out_nanousd, 1000000000);
+    ck_assert_int_eq(m->p50_ms, 90);
+    ck_assert_int_eq(m->quality_permille, 700);
+    ck_assert_str_eq(m->replacement, "me/m");
+    ck_assert_uint_eq(m->default_for, 0);
+    m = model_find(&c->models, "me/m", 4);
+    ck_assert(!m->allowed && m->routed && m->max_concurrency == 3 && m->quality_permille == 500);
+    m = model_find_at(&c->models, "l", "me/m", 4);
+    ck_assert(m->allowed && !m->routed && m->max_concurrency == 3);
+    ck_assert_str_eq(m->fallbacks.of[0], "me/m");
+    ck_assert_ptr_null(model_find_at(&c->models, "together", "me/m", 4));
+    ck_assert_str_eq(c->fallbacks[task_index(TASK_CODE)].of[0], "me/m");
+    ck_assert_uint_eq(c->fallbacks[task_index(TASK_CHAT)].count, 0);
+    config_free(c);
+}
+END_TEST
+
 static const struct {
     const char *url;
     bool loopback;
@@ -520,6 +557,7 @@ Suite *test_config(void)
     tcase_add_test(tc, a_file_sets_scalars_of_every_type);
     tcase_add_test(tc, groups_are_read_with_weights_or_names);
     tcase_add_test(tc, models_override_fields_and_add_rows);
+    tcase_add_test(tc, rows_of_one_id_are_the_same_model_at_several_providers);
     tcase_add_loop_test(tc, loopback_is_told_from_the_host_alone, 0, (int)ARRAY_LEN(urls));
     tcase_add_test(tc, the_environment_wins_over_the_file);
     tcase_add_test(tc, a_secret_is_read_from_its_file_without_the_newline);
