@@ -123,8 +123,8 @@ static bool read_defaults(const struct config_item *it, struct model_table *t, s
     if (bits & ~m->tasks)
         return item_fail(it, "default_for", "expected tasks of this model; got '%s'",
                          one_task(bits & ~m->tasks));
-    if (bits && !m->allowed)
-        return item_fail(it, "default_for", "expected a model that is allowed");
+    if (bits && (!m->allowed || !m->routed))
+        return item_fail(it, "default_for", "expected a model that is allowed and routed");
     if (bits & *claimed)
         return item_fail(it, "default_for", "'%s' already has a default in this list",
                          one_task(bits & *claimed));
@@ -257,6 +257,21 @@ static bool read_routing(const struct config_item *it, struct model *m)
     return true;
 }
 
+static void note_prices(const struct config_item *it, struct model *m)
+{
+    static const struct {
+        const char *key;
+        enum price_bit bit;
+    } prices[] = {{"input_usd", PRICE_IN},
+                  {"output_usd", PRICE_OUT},
+                  {"cached_usd", PRICE_CACHED},
+                  {"image_usd", PRICE_IMAGE}};
+
+    for (size_t i = 0; i < ARRAY_LEN(prices); i++)
+        if (yaml_tree_get(it->node, prices[i].key))
+            m->given |= (unsigned)prices[i].bit;
+}
+
 static bool read_fields(const struct config_item *it, struct model *m, bool is_new)
 {
     int64_t discount = 100 - m->batch_percent;
@@ -272,6 +287,7 @@ static bool read_fields(const struct config_item *it, struct model *m, bool is_n
         return item_fail(it, NULL, "expected tasks like [chat], as '%.100s' is not built in",
                          m->id);
     m->batch_percent = (int)(100 - discount);
+    note_prices(it, m);
     if (is_new)
         fill_impossible(m);
     return true;

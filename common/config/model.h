@@ -24,6 +24,8 @@ enum { TASK_COUNT = 6 };
 enum feature_bit { FEATURE_TOOLS = 1, FEATURE_JSON_SCHEMA = 2, FEATURE_VISION = 4 };
 enum image_unit { IMAGE_NONE, IMAGE_MEGAPIXEL, IMAGE_PIECE };
 
+/* Prices that the configuration's file gives: no catalogue changes them. */
+enum price_bit { PRICE_IN = 1, PRICE_OUT = 2, PRICE_CACHED = 4, PRICE_IMAGE = 8 };
 enum { QUALITY_MAX = 1000, FALLBACKS_MAX = 8 };
 
 /* Ids of models, in order. */
@@ -39,6 +41,7 @@ struct model {
     int64_t cached_nanousd;          /* per million cached prompt tokens; -1: same as in */
     int64_t image_nanousd;           /* per image_unit */
     enum image_unit image_unit;
+    unsigned given;       /* price_bit */
     int64_t context;      /* tokens; 0: unknown */
     int batch_percent;    /* of the list price, for batches: 50 or 100 */
     unsigned default_for; /* task_bit */

@@ -155,7 +155,7 @@ static const struct {
     {MODELS("{id: a/b, tasks: [chat], features: [tool]}"), "f.yaml:2: models[0].features: 'tool': unknown feature; did you mean 'tools'?"},
     {MODELS("{id: a/b, tasks: [chat], features: tools}"), "f.yaml:2: models[0].features: expected a list like [tools, vision]; got text"},
     {MODELS("{id: a/b, tasks: [chat], allowed: maybe}"), "f.yaml:2: models[0].allowed: expected true or false; got 'maybe'"},
-    {MODELS("{id: a/b, tasks: [chat], allowed: false, default_for: [chat]}"), "f.yaml:2: models[0].default_for: expected a model that is allowed"},
+    {MODELS("{id: a/b, tasks: [chat], allowed: false, default_for: [chat]}"), "f.yaml:2: models[0].default_for: expected a model that is allowed and routed"},
     {MODELS("{id: a/b, tasks: [chat], max_concurrency: 1000001}"), "f.yaml:2: models[0].max_concurrency: expected a whole number from 0 to 1000000; got '1000001'"},
     {MODELS("{id: a/b, tasks: [chat], replacement: openai/gpt-oss-21b}"), "f.yaml:2: models[0].replacement: 'openai/gpt-oss-21b': unknown model; did you mean 'openai/gpt-oss-20b'?"},
     {MODELS("{id: a/b, tasks: [chat], fallbacks: [nothing/like/it]}"), "f.yaml:2: models[0].fallbacks: 'nothing/like/it': unknown model; flotilla.yaml(5) lists what there is"},

@@ -1,0 +1,397 @@
+/* select.c - see select.h.
+ *
+ *   routes ─ rate: may it? ─▶ candidates ─ score ─▶ sorted ─ the first few ─▶ list
+ *                                                              ▲
+ *   names (job, model, task) ─ chains of providers ────────────┘
+ *
+ * A route decision is made per job, so nothing is allocated and each route is
+ * looked at once: candidates are rated into a fixed array, and only as many of
+ * them are kept in order as the list takes.
+ *
+ * A further reason to leave a route out is a value of enum route_out and a line
+ * in rate(); a further criterion is a member of struct candidate, a weight and
+ * a line in score().
+ */
+#include "common/route/select.h"
+
+#include <string.h>
+
+enum { RATED_MAX = 512 }; /* routes of one task that are looked at */
+
+static const char *const out_texts[] = {
+    [ROUTE_IN] = "",
+    [ROUTE_NOT_THERE] = "removed",
+    [ROUTE_OTHER_TASK] = "does not serve this task",
+    [ROUTE_NOT_ALLOWED] = "not allowed",
+    [ROUTE_NOT_ROUTED] = "only when a job names it",
+    [ROUTE_NO_FEATURE] = "lacks a feature that is asked for",
+    [ROUTE_NO_CONTEXT] = "its context is too small",
+    [ROUTE_IS_GONE] = "the provider has it no more",
+};
+
+static const char *const state_names[] = {
+    [ROUTE_FINE] = "fine", [ROUTE_PROBE] = "probe", [ROUTE_SLOW] = "slow",
+    [ROUTE_OPEN] = "open", [ROUTE_GONE] = "gone",
+};
+
+const char *route_out_text(enum route_out why) { return out_texts[why]; }
+const char *route_state_name(enum route_state s) { return state_names[s]; }
+
+void route_rules_from(struct route_rules *ret, const struct config *cfg)
+{
+    *ret = (struct route_rules){
+        .weights = {[JOB_REALTIME] = {cfg->routing_realtime_price, cfg->routing_realtime_latency,
+                                      cfg->routing_realtime_quality},
+                    [JOB_STANDARD] = {cfg->routing_standard_price, cfg->routing_standard_latency,
+                                      cfg->routing_standard_quality},
+                    [JOB_PRIORITY_BATCH] = {cfg->routing_batch_price, cfg->routing_batch_latency,
+                                            cfg->routing_batch_quality}},
+        .default_first = cfg->routing_unnamed == 0,
+        .candidates = (size_t)cfg->routing_candidates};
+}
+
+/* ---- rating ---- */
+
+static struct route_health health_of(const struct route_view *view, const struct route *r)
+{
+    return view->of ? view->of(view->arg, r) : (struct route_health){ROUTE_FINE, 0};
+}
+
+static enum route_out judge(const struct route *r, const struct route_needs *needs)
+{
+    const struct model *m = &r->model;
+
+    if (!r->there)
+        return ROUTE_NOT_THERE;
+    if (!(m->tasks & (unsigned)needs->task))
+        return ROUTE_OTHER_TASK;
+    if (!m->allowed)
+        return ROUTE_NOT_ALLOWED;
+    if (!m->routed)
+        return ROUTE_NOT_ROUTED;
+    if (needs->features & ~m->features)
+        return ROUTE_NO_FEATURE;
+    if (m->context > 0 && needs->tokens > m->context)
+        return ROUTE_NO_CONTEXT;
+    return ROUTE_IN;
+}
+
+static double price_of(const struct model *m, enum task_bit task)
+{
+    if (task == TASK_IMAGE)
+        return (double)m->image_nanousd;
+    if (m->in_nanousd < 0 || m->out_nanousd < 0)
+        return -1;
+    return (3 * (double)m->in_nanousd + (double)m->out_nanousd) / 4;
+}
+
+static int64_t p50_of(const struct candidate *c)
+{
+    return c->health.state != ROUTE_PROBE && c->health.p50_ms > 0 ? c->health.p50_ms
+                                                                  : c->route->model.p50_ms;
+}
+
+static void rate(struct candidate *c, const struct route *r, const struct route_needs *needs,
+                 const struct route_view *view)
+{
+    *c = (struct candidate){
+        .route = r, .name = {r->model.id, strlen(r->model.id)}, .why = judge(r, needs)};
+    if (c->why != ROUTE_IN)
+        return;
+    c->health = health_of(view, r);
+    if (c->health.state == ROUTE_GONE) {
+        c->why = ROUTE_IS_GONE;
+        return;
+    }
+    c->price = price_of(&r->model, needs->task); /* both become ratings once all are known */
+    c->latency = (double)p50_of(c);
+    c->quality = (double)r->model.quality_permille / QUALITY_MAX;
+}
+
+/* best / x, of numbers above 0; the best rates 1. */
+static double rating(double best, double x) { return x > best ? best / x : 1; }
+
+static void score(struct candidate *all, size_t n, const struct route_weights *w)
+{
+    const double sum = (double)(w->price + w->latency + w->quality);
+    double cheapest = -1, quickest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].price >= 0 && (cheapest < 0 || all[i].price < cheapest))
+            cheapest = all[i].price;
+        if (all[i].latency > 0 && (quickest <= 0 || all[i].latency < quickest))
+            quickest = all[i].latency;
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct candidate *c = &all[i];
+
+        c->price = c->price < 0 ? 0 : rating(cheapest + 1, c->price + 1); /* nothing may be free */
+        c->latency = c->latency > 0 ? rating(quickest, c->latency) : 1;
+        c->score = ((double)w->price * c->price + (double)w->latency * c->latency +
+                    (double)w->quality * c->quality) /
+                   sum;
+    }
+}
+
+/* ---- order ---- */
+
+static int tier(const struct candidate *c)
+{
+    return c->health.state == ROUTE_OPEN ? 2 : c->health.state == ROUTE_SLOW;
+}
+
+/* Is it of the model that is preferred, whatever its score? */
+static bool is_of(const struct candidate *c, const struct route *preferred)
+{
+    return preferred && !strcmp(c->route->model.id, preferred->model.id);
+}
+
+static bool before(const struct candidate *a, const struct candidate *b,
+                   const struct route *preferred)
+{
+    int by_id;
+
+    if (tier(a) != tier(b))
+        return tier(a) < tier(b);
+    if (is_of(a, preferred) != is_of(b, preferred))
+        return is_of(a, preferred);
+    if (a->score < b->score || a->score > b->score)
+        return a->score > b->score;
+    by_id = strcmp(a->route->model.id, b->route->model.id);
+    return by_id ? by_id < 0 : strcmp(a->route->model.provider, b->route->model.provider) < 0;
+}
+
+/* Insert c into the sorted first `count` of ret, which has room for max. */
+static size_t keep(struct candidate *ret, size_t count, size_t max, const struct candidate *c,
+                   const struct route *preferred)
+{
+    size_t at = count;
+
+    while (at > 0 && before(c, &ret[at - 1], preferred))
+        at--;
+    if (at == max)
+        return count;
+    if (count == max)
+        count--;
+    memmove(&ret[at + 1], &ret[at], (count - at) * sizeof *ret);
+    ret[at] = *c;
+    return count + 1;
+}
+
+/* ---- names ---- */
+
+static bool has(const struct route_list *l, const struct route *r, struct span name)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (r ? l->of[i].route == r
+              : l->of[i].name.n == name.n && !memcmp(l->of[i].name.p, name.p, name.n))
+            return true;
+    return false;
+}
+
+/* Put a candidate at a place of the list, unless it is there already; what is over falls off. */
+static bool put(struct route_list *l, size_t at, const struct candidate *c, size_t max)
+{
+    size_t tail;
+
+    if (at >= max || has(l, c->route, c->name))
+        return false;
+    if (l->count == max)
+        l->count--;
+    tail = l->count - at;
+    memmove(&l->of[at + 1], &l->of[at], tail * sizeof l->of[0]);
+    l->of[at] = *c;
+    l->count++;
+    return true;
+}
+
+/* Put a model's routes from place `at` on: those that work first, in their own order.  Returns the
+ * place behind them. */
+static size_t put_model(const struct routes *t, struct route_list *l, size_t at, struct span name,
+                        const struct route_view *view, size_t max)
+{
+    const struct route *head = routes_find(t, name.p, name.n);
+    struct candidate c = {.name = name};
+
+    if (!head)
+        return at + (size_t)put(l, at, &c, max);
+    for (int step = 0; step <= 2; step++)
+        for (const struct route *r = head; r; r = r->other) {
+            c = (struct candidate){.route = r,
+                                   .name = {r->model.id, strlen(r->model.id)},
+                                   .health = health_of(view, r)};
+            if (!r->model.allowed) {
+                l->why = ROUTE_NOT_ALLOWED;
+                continue;
+            }
+            if (c.health.state == ROUTE_GONE) {
+                l->why = ROUTE_IS_GONE;
+                continue;
+            }
+            if (tier(&c) == step)
+                at += (size_t)put(l, at, &c, max);
+        }
+    return at;
+}
+
+/* What replaces a model that is gone: what replaces that, while it is gone as well. */
+static size_t put_replacement(const struct routes *t, struct route_list *l, size_t at,
+                              const struct route *gone, const struct route_view *view, size_t max)
+{
+    const char *id = gone->model.replacement;
+
+    for (size_t steps = 0; id && steps < t->count; steps++) {
+        const struct route *next = routes_find(t, id, strlen(id));
+        size_t end = put_model(t, l, at, (struct span){id, strlen(id)}, view, max);
+
+        if (end > at || !next)
+            return end;
+        id = next->model.replacement;
+    }
+    return at;
+}
+
+/* A model's routes, or what replaces it where all of them are gone. */
+static size_t put_or_replace(const struct routes *t, struct route_list *l, size_t at,
+                             struct span name, const struct route_view *view, size_t max)
+{
+    const struct route *head = routes_find(t, name.p, name.n);
+    size_t end = put_model(t, l, at, name, view, max);
+
+    return end > at || !head ? end : put_replacement(t, l, at, head, view, max);
+}
+
+static void put_ids(const struct routes *t, struct route_list *l, const struct model_ids *ids,
+                    const struct route_view *view, size_t max)
+{
+    for (size_t i = 0; i < ids->count; i++)
+        put_or_replace(t, l, l->count, (struct span){ids->of[i], strlen(ids->of[i])}, view, max);
+}
+
+static void put_fallbacks(const struct routes *t, const struct route_needs *needs,
+                          const struct route *head, const struct route_view *view, size_t max,
+                          struct route_list *l)
+{
+    if (needs->has_fallbacks)
+        for (size_t i = 0; i < needs->fallback_count; i++)
+            put_or_replace(t, l, l->count, needs->fallbacks[i], view, max);
+    else if (head && head->model.fallbacks.count)
+        put_ids(t, l, &head->model.fallbacks, view, max);
+    else
+        put_ids(t, l, &t->cfg->fallbacks[task_index(needs->task)], view, max);
+}
+
+static void select_named(const struct routes *t, const struct route_needs *needs,
+                         const struct route_view *view, size_t max, struct route_list *ret)
+{
+    const struct route *head = routes_find(t, needs->model.p, needs->model.n);
+
+    put_or_replace(t, ret, 0, needs->model, view, max);
+    put_fallbacks(t, needs, head, view, max, ret);
+    /* Gone, and nothing instead: the provider has the last word. */
+    for (const struct route *r = head; r && !ret->count; r = r->other)
+        if (r->model.allowed)
+            put(ret, 0, &(struct candidate){.route = r, .name = needs->model, .why = ROUTE_IS_GONE},
+                max);
+}
+
+/* ---- free choice ---- */
+
+/* Nothing fits: the default of the task, or else the route with the most context. */
+static void select_nearest(const struct routes *t, const struct route_needs *needs,
+                           const struct route_rules *rules, const struct route_view *view,
+                           size_t max, struct route_list *ret)
+{
+    const struct route *best = NULL;
+    const struct route *def = t->defaults[task_index(needs->task)];
+
+    for (size_t i = 0; i < t->count; i++)
+        if (judge(t->of[i], needs) == ROUTE_NO_CONTEXT &&
+            (!best || t->of[i]->model.context > best->model.context))
+            best = t->of[i];
+    if (!needs->automatic && rules->default_first && def)
+        best = def;
+    if (best)
+        put_or_replace(t, ret, 0, (struct span){best->model.id, strlen(best->model.id)}, view, max);
+}
+
+static size_t rate_all(const struct routes *t, const struct route_needs *needs,
+                       const struct route_view *view, struct candidate *all,
+                       enum route_out *ret_why)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < t->count && n < RATED_MAX; i++) {
+        rate(&all[n], t->of[i], needs, view);
+        if (all[n].why == ROUTE_IN)
+            n++;
+        else if (all[n].why > *ret_why)
+            *ret_why = all[n].why;
+    }
+    return n;
+}
+
+static void select_free(const struct routes *t, const struct route_rules *rules,
+                        const struct route_needs *needs, const struct route_view *view, size_t max,
+                        struct route_list *ret)
+{
+    const struct route *preferred =
+        !needs->automatic && rules->default_first ? t->defaults[task_index(needs->task)] : NULL;
+    const size_t kept =
+        needs->has_fallbacks && needs->fallback_count < max ? max - needs->fallback_count : max;
+    struct candidate all[RATED_MAX];
+    size_t n = rate_all(t, needs, view, all, &ret->why);
+
+    score(all, n, &rules->weights[needs->priority]);
+    for (size_t i = 0; i < n; i++)
+        ret->count = keep(ret->of, ret->count, kept, &all[i], preferred);
+    if (!ret->count)
+        select_nearest(t, needs, rules, view, max, ret);
+    if (needs->has_fallbacks)
+        put_fallbacks(t, needs, NULL, view, max, ret);
+}
+
+void route_select(const struct routes *t, const struct route_rules *rules,
+                  const struct route_needs *needs, const struct route_view *view,
+                  struct route_list *ret)
+{
+    size_t max = rules->candidates < ROUTE_LIST_MAX ? rules->candidates : ROUTE_LIST_MAX;
+
+    ret->count = 0;
+    ret->why = ROUTE_IN;
+    if (needs->model.n)
+        select_named(t, needs, view, max, ret);
+    else
+        select_free(t, rules, needs, view, max, ret);
+}
+
+bool route_list_replace(const struct routes *t, struct route_list *l, size_t at,
+                        const struct route_view *view)
+{
+    const struct route *gone = l->of[at].route;
+
+    return gone && put_replacement(t, l, at + 1, gone, view, ROUTE_LIST_MAX) > at + 1;
+}
+
+/* ---- for people ---- */
+
+size_t route_explain(const struct routes *t, const struct route_rules *rules,
+                     const struct route_needs *needs, const struct route_view *view,
+                     struct candidate *ret, size_t max)
+{
+    const struct route *preferred =
+        !needs->automatic && rules->default_first ? t->defaults[task_index(needs->task)] : NULL;
+    struct candidate all[RATED_MAX];
+    enum route_out why = ROUTE_IN;
+    size_t n = rate_all(t, needs, view, all, &why), count = 0;
+
+    score(all, n, &rules->weights[needs->priority]);
+    for (size_t i = 0; i < n; i++)
+        count = keep(ret, count, max, &all[i], preferred);
+    for (size_t i = 0; i < t->count && count < max; i++) {
+        rate(&ret[count], t->of[i], needs, view);
+        if (ret[count].why != ROUTE_IN && ret[count].why != ROUTE_NOT_THERE)
+            count++;
+    }
+    return count;
+}
