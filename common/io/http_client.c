@@ -169,6 +169,7 @@ static void start(struct http_call *call)
 
     grow_cache(c);
     call->state = HTTP_CALL_RUNNING;
+    http_wire_start(call);
     call->in_multi = curl_multi_add_handle(c->multi, call->easy) == CURLM_OK;
     if (!call->in_multi)
         http_call_end(call, HTTP_NOT_SENT, "libcurl did not take the request");
@@ -255,7 +256,7 @@ static void recycle(struct http_call *call)
 }
 
 /* curl's figures are those of the handle's last call until this one began. */
-static void fill_reply(const struct http_call *call, struct http_reply *reply)
+void http_call_describe(const struct http_call *call, struct http_reply *reply)
 {
     curl_off_t tcp_us = 0, tls_us = 0;
     long status = 0;
@@ -282,7 +283,7 @@ void http_call_report(struct http_call *call, enum http_outcome outcome)
     struct http_reply reply = {.outcome = outcome};
 
     loop_cancel(&call->idle);
-    fill_reply(call, &reply);
+    http_call_describe(call, &reply);
     if (call->in_multi)
         curl_multi_remove_handle(c->multi, call->easy);
     call->in_multi = false;

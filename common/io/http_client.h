@@ -47,6 +47,9 @@ struct http_reply {
 typedef void http_cb(void *arg, const struct http_reply *reply);
 /* A piece of a streamed body; return false to cut the call (outcome CANCELLED). */
 typedef bool http_data_cb(void *arg, const char *p, size_t n);
+/* The body begins (status and headers of the reply are there, the rest is not): does it go to
+ * on_data?  False: it is collected, as without on_data. */
+typedef bool http_head_cb(void *arg, const struct http_reply *head);
 
 /* Which resolved addresses a request may connect to. */
 struct http_networks; /* a list of CIDRs; see http_networks_parse */
@@ -59,11 +62,15 @@ struct http_request {
     int64_t timeout_ms;         /* total; required */
     int64_t connect_timeout_ms; /* 0: 10000; DNS and TLS are in it */
     int64_t idle_timeout_ms;    /* no byte for so long after the answer began; 0: none */
-    size_t max_answer_bytes;    /* required; of a stream: all pieces together */
+    int64_t first_byte_ms;      /* until the first byte of the body; the idle time-out counts from
+                                   there.  0: none, and it counts from the first byte of all */
+    size_t max_answer_bytes;    /* required; all pieces together */
+    size_t max_stream_bytes;    /* of a body that goes to on_data; 0: max_answer_bytes */
     bool plain_http_allowed;    /* else only https:// (and http:// to an address in allow) */
     bool refuse_private;        /* webhooks: refuse private, loopback... by resolved address */
     const struct http_networks *allow; /* exceptions to that, borrowed until on_done; or NULL */
     http_data_cb *on_data;             /* NULL: the body is collected */
+    http_head_cb *on_head;             /* NULL: on_data gets every body */
     http_cb *on_done;
     void *arg;
 };

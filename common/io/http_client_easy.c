@@ -172,7 +172,10 @@ bool http_easy_prepare(struct http_call *call, const struct http_request *req)
     call->allow = req->allow;
     call->idle_timeout_ms = req->idle_timeout_ms;
     call->max_answer_bytes = req->max_answer_bytes;
+    call->first_byte_ms = req->first_byte_ms;
+    call->max_stream_bytes = req->max_stream_bytes ? req->max_stream_bytes : req->max_answer_bytes;
     call->on_data = req->on_data;
+    call->on_head = req->on_head;
     call->on_done = req->on_done;
     call->arg = req->arg;
     call->answer.max_bytes = req->max_answer_bytes;

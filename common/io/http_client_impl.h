@@ -32,8 +32,9 @@ struct http_call {
     struct curl_slist *head; /* one block: nodes and texts */
     bool https, plain_http_allowed, refuse_private;
     const struct http_networks *allow;
-    int64_t idle_timeout_ms;
+    int64_t idle_timeout_ms, first_byte_ms;
     http_data_cb *on_data;
+    http_head_cb *on_head;
     http_cb *on_done;
     void *arg;
 
@@ -45,7 +46,7 @@ struct http_call {
     bool answer_began, head_ended;
     bool too_large, data_refused; /* over a cap; on_data said no */
     bool address_refused, address_tried;
-    size_t answer_n, max_answer_bytes;
+    size_t answer_n, max_answer_bytes, max_stream_bytes;
     int64_t started_ms, last_byte_ms;
     struct loop_timer *idle;
     struct buf answer, head_in;
@@ -77,6 +78,7 @@ struct http_client {
 /* Fix the outcome of a call; its on_done comes on the next turn.  why NULL: keep what is there. */
 void http_call_end(struct http_call *call, enum http_outcome outcome, const char *why);
 void http_call_report(struct http_call *call, enum http_outcome outcome);
+void http_call_describe(const struct http_call *call, struct http_reply *reply);
 
 /* http_client_easy.c */
 CURL *http_easy_new(struct http_call *call);
@@ -90,6 +92,7 @@ static inline void http_must(CURLcode code) { assert(code == CURLE_OK); }
 
 /* http_client_wire.c */
 void http_wire_attach(struct http_call *call, CURL *easy);
+void http_wire_start(struct http_call *call); /* it is handed to curl */
 /* True when bytes of the request were written to a connection. */
 bool http_wire_sent(const struct http_call *call);
 

@@ -133,26 +133,46 @@ static size_t on_read(char *to, size_t size, size_t count, void *arg)
 
 /* ---- the answer comes in ---- */
 
+/* How long the silence may still last, and what is said when it was too long. */
+static int64_t patience_left(struct http_call *call)
+{
+    int64_t now = clock_mono_ms();
+    bool first = call->first_byte_ms && call->answer_n == 0;
+    int64_t limit = first ? call->first_byte_ms : call->idle_timeout_ms;
+
+    snprintf(call->why, sizeof call->why, "no byte %sfor %" PRId64 " ms",
+             first ? "of the answer " : "", limit);
+    return limit + (first ? call->started_ms : call->last_byte_ms) - now;
+}
+
 static void on_idle(void *arg)
 {
     struct http_call *call = arg;
-    int64_t left = call->last_byte_ms + call->idle_timeout_ms - clock_mono_ms();
+    int64_t left = patience_left(call);
 
     call->idle = NULL;
-    if (left > 0) {
-        call->idle = loop_after(call->client->loop, left, on_idle, call);
+    if (left <= 0) {
+        http_call_end(call, http_wire_sent(call) ? HTTP_TIMED_OUT : HTTP_NOT_SENT, NULL);
         return;
     }
-    snprintf(call->why, sizeof call->why, "no byte for %" PRId64 " ms", call->idle_timeout_ms);
-    http_call_end(call, HTTP_TIMED_OUT, NULL);
+    call->why[0] = '\0';
+    call->idle = loop_after(call->client->loop, left, on_idle, call);
 }
 
-static void note_byte(struct http_call *call)
+void http_wire_start(struct http_call *call)
+{
+    if (call->first_byte_ms && !call->idle)
+        call->idle = loop_after(call->client->loop, call->first_byte_ms, on_idle, call);
+}
+
+static void note_byte(struct http_call *call, bool of_body)
 {
     call->answer_began = true;
     if (!call->idle_timeout_ms)
         return;
     call->last_byte_ms = clock_mono_ms();
+    if (call->first_byte_ms && of_body && call->answer_n == 0) /* the other limit holds from now */
+        loop_cancel(&call->idle);
     if (!call->idle)
         call->idle = loop_after(call->client->loop, call->idle_timeout_ms, on_idle, call);
 }
@@ -172,7 +192,7 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
 
     if (call->state != HTTP_CALL_RUNNING)
         return 0;
-    note_byte(call);
+    note_byte(call, false);
     if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) {
         buf_clear(&call->head_in);
         call->head_ended = false;
@@ -185,6 +205,18 @@ static size_t on_header(char *p, size_t size, size_t count, void *arg)
     return n;
 }
 
+/* The first bytes of a body: where do they go? */
+static void choose_way(struct http_call *call)
+{
+    struct http_reply head = {.outcome = HTTP_ANSWERED};
+
+    http_call_describe(call, &head);
+    if (call->on_head && !call->on_head(call->arg, &head))
+        call->on_data = NULL;
+    else
+        call->max_answer_bytes = call->max_stream_bytes;
+}
+
 static size_t on_body(char *p, size_t size, size_t count, void *arg)
 {
     struct http_call *call = arg;
@@ -193,7 +225,11 @@ static size_t on_body(char *p, size_t size, size_t count, void *arg)
 
     if (call->state != HTTP_CALL_RUNNING)
         return 0;
-    note_byte(call);
+    note_byte(call, true);
+    if (call->on_data && call->answer_n == 0)
+        choose_way(call);
+    if (call->state != HTTP_CALL_RUNNING) /* on_head cancelled it */
+        return 0;
     if (n > call->max_answer_bytes - call->answer_n)
         return refuse_size(call, "answer", call->max_answer_bytes);
     if (call->on_data) {

@@ -179,6 +179,26 @@ START_TEST(the_idle_time_out_counts_from_the_last_byte)
 }
 END_TEST
 
+/* "/stalls" sends its head and half of the body at once, "/silent" not a byte. */
+START_TEST(the_first_byte_has_a_time_out_of_its_own)
+{
+    struct shot s;
+    struct http_request r = shot_request(&s, url(_i ? "/silent" : "/drip"));
+
+    r.idle_timeout_ms = _i ? 20 : 600;
+    r.first_byte_ms = 200;
+    shot_fire(loop, client, &s, &r);
+    if (_i) {
+        ck_assert_int_eq(s.reply.outcome, HTTP_TIMED_OUT);
+        ck_assert_str_eq(s.detail, "no byte of the answer for 200 ms");
+        ck_assert(s.reply.total_ms >= 190 && s.reply.total_ms < 20000);
+    } else { /* a second in all: from its first byte on only the silence counts */
+        ck_assert_int_eq(s.reply.outcome, HTTP_ANSWERED);
+        ck_assert_str_eq(s.body, "dddddddddd");
+    }
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(an_answer_may_be_as_large_as_its_limit_and_no_larger)
@@ -387,6 +407,59 @@ START_TEST(a_stream_comes_in_pieces_and_can_be_stopped)
 }
 END_TEST
 
+struct choice {
+    struct shot shot;
+    bool streams;
+    int heads, status;
+    size_t pieces_n;
+};
+
+static bool choose(void *arg, const struct http_reply *head)
+{
+    struct choice *c = arg;
+
+    c->heads++;
+    c->status = head->status;
+    ck_assert(head->headers.n > 0);
+    return c->streams;
+}
+
+static bool count_piece(void *arg, const char *p, size_t n)
+{
+    ck_assert(p[0] == 'd');
+    ((struct choice *)arg)->pieces_n += n;
+    return true;
+}
+
+static void choice_done(void *arg, const struct http_reply *reply)
+{
+    shot_done(&((struct choice *)arg)->shot, reply);
+}
+
+/* The ten bytes of "/drip" are over the limit of one of the two ways. */
+START_TEST(the_head_decides_whether_a_body_is_streamed_or_collected)
+{
+    struct choice c = {.streams = _i & 1};
+    struct http_request r = shot_request(&c.shot, url("/drip"));
+    bool fits = _i < 2;
+
+    r.max_answer_bytes = c.streams == fits ? 5 : 10;
+    r.max_stream_bytes = c.streams == fits ? 10 : 5;
+    r.on_head = choose;
+    r.on_data = count_piece;
+    r.on_done = choice_done;
+    r.arg = &c;
+    http_send(client, &r);
+    shot_wait(loop, &c.shot);
+    ck_assert_int_eq(c.shot.reply.outcome, fits ? HTTP_ANSWERED : HTTP_TOO_LARGE);
+    ck_assert_int_eq(c.heads, 1);
+    ck_assert_int_eq(c.status, 200);
+    if (fits)
+        ck_assert_uint_eq(c.shot.body_n, c.streams ? 0 : 10);
+    ck_assert_uint_le(c.pieces_n, c.streams ? 10 : 0);
+}
+END_TEST
+
 Suite *test_http_client(void);
 Suite *test_http_client(void)
 {
@@ -400,6 +473,7 @@ Suite *test_http_client(void)
     tcase_add_test(tc, a_connect_time_out_means_not_sent);
     tcase_add_loop_test(tc, the_total_time_out_ends_a_call_that_was_sent, 0, 2);
     tcase_add_test(tc, the_idle_time_out_counts_from_the_last_byte);
+    tcase_add_loop_test(tc, the_first_byte_has_a_time_out_of_its_own, 0, 2);
     tcase_add_test(tc, an_answer_may_be_as_large_as_its_limit_and_no_larger);
     tcase_add_test(tc, a_large_body_is_sent_once_and_whole);
     tcase_add_test(tc, the_request_has_what_was_asked_and_nothing_more);
@@ -408,6 +482,7 @@ Suite *test_http_client(void)
     tcase_add_test(tc, the_headers_of_the_last_response_can_be_read);
     tcase_add_loop_test(tc, cancelling_reports_once_and_later, 0, 2);
     tcase_add_test(tc, freeing_the_client_cancels_what_is_in_flight);
+    tcase_add_loop_test(tc, the_head_decides_whether_a_body_is_streamed_or_collected, 0, 4);
     tcase_add_loop_test(tc, a_stream_comes_in_pieces_and_can_be_stopped, 0, 4);
     suite_add_tcase(s, tc);
     return s;
