@@ -13,6 +13,7 @@
 #include "common/core/xalloc.h"
 #include "common/queue/recover.h"
 #include "common/queue/scripts.h"
+#include "worker/chunks.h"
 #include "worker/hooks.h"
 #include "worker/outbox.h"
 #include "worker/run.h"
@@ -343,6 +344,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->http = http_client_new(p->loop, &h);
     p->stops = stops_new(p);
     p->hooks = hooks_new(p);
+    p->chunks = chunks_new(p);
     allow_networks(p);
     p->heartbeat = heartbeat_new(p);
     p->outbox = outbox_new(p);
@@ -361,6 +363,7 @@ static void stop(struct app *a)
 {
     struct process *p = &a->p;
 
+    chunks_flush(p->chunks);
     for (int i = 0; i < 50 && redis_is_ready(p->redis) && redis_outstanding(p->redis) > 0; i++)
         loop_turn(p->loop, 10);
     loop_cancel(&a->drain_timer);
@@ -374,6 +377,7 @@ static void stop(struct app *a)
     heartbeat_free(p->heartbeat);
     stops_free(p->stops);
     hooks_free(p->hooks);
+    chunks_free(p->chunks);
     free_networks(a);
     forget_takeovers(a);
     child_free(p->child);

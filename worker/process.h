@@ -33,6 +33,7 @@ struct heartbeat;
 struct run;
 struct stops;
 struct hooks;
+struct chunks;
 
 struct process {
     struct loop *loop;
@@ -54,6 +55,7 @@ struct process {
     struct stops *stops;
     struct hooks *hooks;            /* webhook deliveries per host */
     struct http_networks *networks; /* webhooks.allow_networks; NULL: none */
+    struct chunks *chunks;          /* streamed answers, for who reads along */
     struct run *runs;               /* all in hand, by id (uthash) */
     size_t running;                 /* runs that occupy a slot */
     size_t waiting;                 /* runs that wait in memory without one */

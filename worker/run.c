@@ -220,6 +220,7 @@ void run_settled(struct run *r, char code)
         return;
     }
     if (code == SETTLE_STALE) {
+        r->stale = true;
         pull_look(r->p->pull);
         log_event(LOG_WARN, "job.stale", "job=%s costs=%zu", r->id, r->cost_count);
     }

@@ -66,6 +66,8 @@ struct run {
     bool ended;     /* an outcome is on its way; the code is not entered again */
     bool damaged;   /* the document cannot be read: it only ends */
     bool cancelled; /* cancel was asked */
+    bool stale;     /* the outcome was refused: the job is somebody else's */
+    enum job_state outcome; /* how it ended; 0: not yet, or it was put aside */
     /* what the result will say */
     struct span model; /* text; must live as long as the run */
     const char *provider;

@@ -29,6 +29,7 @@ static void finish(struct run *r, enum job_state status, struct span output,
     struct ending e;
 
     run_leave(r);
+    r->outcome = status;
     result_from(&res, r->id, &r->held, &r->job);
     res.status = status;
     res.attempts = r->held.attempts + spends_attempt(status, f);

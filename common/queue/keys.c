@@ -35,6 +35,7 @@ void keys_init(struct keys *k, const char *prefix)
     k->active = make(prefix, "active:", "");
     k->spend = make(prefix, "spend:", "");
     k->gather = make(prefix, "gather:", "");
+    k->chunks = make(prefix, "chunks:", "");
 }
 
 void keys_done(struct keys *k)
@@ -50,6 +51,7 @@ void keys_done(struct keys *k)
     free(k->active);
     free(k->spend);
     free(k->gather);
+    free(k->chunks);
     *k = (struct keys){0};
 }
 

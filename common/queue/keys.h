@@ -18,7 +18,7 @@ enum key_id {
 struct keys {
     char *fixed[KEY_COUNT];
     char *ready[QUEUE_COUNT + 1], *wake[QUEUE_COUNT + 1]; /* by queue number, from 1 */
-    char *job, *reply, *active, *spend, *gather;          /* prefixes: "fl:{0}:job:" */
+    char *job, *reply, *active, *spend, *gather, *chunks; /* prefixes: "fl:{0}:job:" */
 };
 
 void keys_init(struct keys *k, const char *prefix);

@@ -84,6 +84,7 @@ static void done(struct run *r)
     if (!i)
         return;
     leave_stage(r);
+    inference_stream_over(r);
     together_request_done(&i->req);
     free(i);
 }

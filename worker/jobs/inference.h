@@ -32,6 +32,7 @@ struct inference {
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
+    struct chunk_stream *chunks;         /* of a streamed answer; NULL until it begins */
 };
 
 /* What came back: a whole answer of any status. */
@@ -39,6 +40,7 @@ struct inference_answer {
     struct together_reply reply;   /* read */
     struct span body;              /* what becomes the output */
     const struct http_reply *http; /* status and headers */
+    bool began; /* of a stream: text had come before it ended, well or with an error */
 };
 
 void inference_go(struct run *r, enum inference_stage stage);
@@ -55,5 +57,18 @@ void inference_answered(struct run *r, const struct inference_answer *a);
 void inference_lost(struct run *r, const struct http_reply *reply); /* no complete answer */
 /* A call was cut by us: it may be paid. */
 void inference_tell_lost(struct run *r);
+
+/* ---- streamed answers (inference_stream.c), for inference_call.c ---- */
+struct inference_stream;
+/* Fills in the time-outs and caps of the request. */
+struct inference_stream *inference_stream_new(struct run *r, struct http_request *q);
+void inference_stream_free(struct inference_stream *s); /* NULL is fine */
+/* http_head_cb and http_data_cb: */
+bool inference_stream_head(struct inference_stream *s, const struct http_reply *head);
+bool inference_stream_data(struct inference_stream *s, struct http_call *call, const char *p,
+                           size_t n);
+/* The call is over.  False: no stream came, it is an answer like any other. */
+NODISCARD bool inference_stream_done(struct inference_stream *s, const struct http_reply *reply);
+void inference_stream_over(struct run *r); /* the run has ended, or was put aside */
 
 #endif

@@ -10,30 +10,52 @@
 struct flight {
     struct run *run; /* NULL: aborted */
     struct http_call *call;
+    struct inference_stream *stream; /* NULL: the answer comes at once */
 };
+
+static bool on_head(void *arg, const struct http_reply *head)
+{
+    struct flight *fl = arg;
+
+    return inference_stream_head(fl->stream, head);
+}
+
+static bool on_data(void *arg, const char *p, size_t n)
+{
+    struct flight *fl = arg;
+
+    return inference_stream_data(fl->stream, fl->call, p, n);
+}
+
+static void end_flight(struct flight *fl, const struct http_reply *reply)
+{
+    struct run *r = fl->run;
+    struct inference_answer a = {.http = reply, .body = reply->body};
+    struct inference *i = r->state;
+
+    i->flight = NULL;
+    if (fl->stream && inference_stream_done(fl->stream, reply))
+        return;
+    if (reply->outcome != HTTP_ANSWERED) {
+        inference_lost(r, reply);
+        return;
+    }
+    together_reply_read(i->req.task, reply->status, reply->body, &a.reply);
+    inference_answered(r, &a);
+}
 
 static void on_done(void *arg, const struct http_reply *reply)
 {
     struct flight *fl = arg;
-    struct run *r = fl->run;
-    struct inference_answer a = {.http = reply, .body = reply->body};
-    struct inference *i;
-    struct process *p;
+    struct child *child = fl->run ? fl->run->p->child : NULL;
 
-    free(fl);
-    if (!r)
-        return;
-    p = r->p;
-    i = r->state;
-    i->flight = NULL;
-    child_enter_job(p->child, r->id);
-    if (reply->outcome != HTTP_ANSWERED) {
-        inference_lost(r, reply);
-    } else {
-        together_reply_read(i->req.task, reply->status, reply->body, &a.reply);
-        inference_answered(r, &a);
+    if (child) {
+        child_enter_job(child, fl->run->id);
+        end_flight(fl, reply);
+        child_enter_job(child, NULL);
     }
-    child_enter_job(p->child, NULL);
+    inference_stream_free(fl->stream);
+    free(fl);
 }
 
 /* ---- the call ---- */
@@ -43,19 +65,21 @@ static void send(struct run *r)
     struct inference *i = r->state;
     struct flight *fl = xcalloc(1, sizeof *fl);
     char url[1024], authorization[1024], parent[128];
-    const char *headers[5] = {"Content-Type: application/json", "Accept: application/json"};
+    const char *headers[5] = {"Content-Type: application/json",
+                              i->req.stream ? "Accept: text/event-stream, application/json"
+                                            : "Accept: application/json"};
     size_t n = 2;
-    const struct http_request q = {.method = "POST",
-                                   .url = url,
-                                   .headers = headers,
-                                   .body = buf_span(&i->req.body),
-                                   .timeout_ms = r->job.timeout_ms,
-                                   .connect_timeout_ms = r->p->cfg->providers_connect_timeout_ms,
-                                   .max_answer_bytes = (size_t)r->p->cfg->limits_answer_bytes,
-                                   .plain_http_allowed =
-                                       i->provider->loopback || r->p->cfg->providers_allow_http,
-                                   .on_done = on_done,
-                                   .arg = fl};
+    struct http_request q = {.method = "POST",
+                             .url = url,
+                             .headers = headers,
+                             .body = buf_span(&i->req.body),
+                             .timeout_ms = r->job.timeout_ms,
+                             .connect_timeout_ms = r->p->cfg->providers_connect_timeout_ms,
+                             .max_answer_bytes = (size_t)r->p->cfg->limits_answer_bytes,
+                             .plain_http_allowed =
+                                 i->provider->loopback || r->p->cfg->providers_allow_http,
+                             .on_done = on_done,
+                             .arg = fl};
 
     snprintf(url, sizeof url, "%s%s", i->provider->base_url, i->req.path);
     if (i->provider->api_key) {
@@ -65,6 +89,11 @@ static void send(struct run *r)
     }
     if (job_trace_header(&r->job, parent, sizeof parent))
         headers[n++] = parent;
+    if (i->req.stream) {
+        fl->stream = inference_stream_new(r, &q);
+        q.on_head = on_head;
+        q.on_data = on_data;
+    }
     fl->run = r;
     i->flight = fl;
     fl->call = http_send(r->p->http, &q);
@@ -117,7 +146,8 @@ void inference_send_abort(struct run *r)
         return;
     i->flight = NULL;
     fl->run = NULL;
-    if (!r->fenced) /* else whoever took it away has told the loss */
+    inference_stream_free(TAKE(fl->stream)); /* it knows the run, and may hold a timer */
+    if (!r->fenced)                          /* else whoever took it away has told the loss */
         inference_tell_lost(r);
     http_cancel(fl->call);
 }

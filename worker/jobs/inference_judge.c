@@ -65,7 +65,7 @@ static void refused(struct run *r, const struct inference_answer *a)
         http_retry_after_ms(reply, clock_wall_ms(), r->p->cfg->retry_server_wait_max_ms);
     err_set(&f.err, t->kind, "%s answered %d: %s", i->provider->name, reply->status,
             t->message[0] ? t->message : err_text(t->kind));
-    if (may_have_run(reply->status, t->kind))
+    if (a->began || may_have_run(reply->status, t->kind))
         inference_tell_lost(r);
     else
         tell_failed(r);

@@ -45,7 +45,9 @@ struct together_stream {
     struct buf id, created, model, usage, warnings; /* raw values */
     struct choice *choices;
     size_t choice_count;
-    int64_t events;
+    int64_t events, chunks;
+    together_chunk_cb *tell;
+    void *tell_arg;
     bool done;
     struct together_reply failure; /* kind ERR_NONE: none yet */
     struct buf body;
@@ -276,8 +278,22 @@ static bool on_event(void *arg, struct span data)
         st->done = true;
         return false;
     }
-    return read_chunk(st, data);
+    if (!read_chunk(st, data))
+        return false;
+    st->chunks++;
+    if (st->tell)
+        st->tell(st->tell_arg, data);
+    return true;
 }
+
+void together_stream_tell(struct together_stream *st, together_chunk_cb *cb, void *arg)
+{
+    st->tell = cb;
+    st->tell_arg = arg;
+}
+
+bool together_stream_is_done(const struct together_stream *st) { return st->done; }
+int64_t together_stream_chunks(const struct together_stream *st) { return st->chunks; }
 
 bool together_stream_feed(struct together_stream *st, const char *p, size_t n)
 {

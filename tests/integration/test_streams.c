@@ -1,0 +1,324 @@
+/* test_streams.c - streamed answers: whole in the result, as they come in the chunks, true in the
+ * books, however they end. */
+#include <check.h>
+#include <signal.h>
+#include <string.h>
+
+#include "tests/support/facts.h"
+#include "tests/support/look.h"
+
+#define FORM_A "MiniMaxAI/MiniMax-M3"
+#define FORM_B "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+#define THINKS "openai/gpt-oss-120b"
+
+static const char *const quick[] = {"FLOTILLA_RETRY_DELAY_MS=1", "FLOTILLA_RETRY_PARK_MIN_MS=20"};
+
+static void push_more(struct world *w, const char *id, const char *model, const char *members)
+{
+    world_push(w,
+               "{'id':'%s','type':'inference'%s,'payload':{'task':'chat','body':{'model':'%s',"
+               "'stream':true,'messages':[{'role':'user','content':'%s: how many legs have seven "
+               "spiders? \xe4\xb8\x83\xe5\x8f\xaa\xf0\x9f\x95\xb7'}]}}}",
+               id, members, model, id);
+}
+
+static void push(struct world *w, const char *id, const char *model)
+{
+    push_more(w, id, model, "");
+}
+
+/* ---- what a reader sees ---- */
+
+struct reading {
+    json_t *text; /* one string per call: its chunks' texts in order */
+    const char *end;
+    int64_t ends, entries, lost, attempt;
+};
+
+static const char *field(redisReply *entry, const char *name)
+{
+    redisReply *fields = entry->element[1];
+
+    for (size_t i = 0; i + 1 < fields->elements; i += 2)
+        if (!strcmp(fields->element[i]->str, name))
+            return fields->element[i + 1]->str;
+    return NULL;
+}
+
+/* The chunks of an entry behind what there is of its call; their number. */
+static int64_t read_data(struct world *w, const char *data, json_t *calls)
+{
+    size_t last = json_array_size(calls) - 1;
+    int64_t n = 0;
+
+    while (data && *data) {
+        size_t len = strcspn(data, "\n");
+        json_t *chunk = world_json(w, world_text(w, "%.*s", (int)len, data));
+        const char *before = json_string_value(json_array_get(calls, last));
+
+        json_array_set_new(
+            calls, last,
+            json_string(
+                world_text(w, "%s%s", before, world_string_at(chunk, "choices.0.delta.content"))));
+        data += len + (data[len] == '\n');
+        n++;
+    }
+    return n;
+}
+
+static struct reading read_chunks(struct world *w, const char *id)
+{
+    redisReply *all = world_redis(w, "XRANGE fl:{0}:chunks:%s - +", id);
+    struct reading r = {.text = json_array(), .end = "", .entries = (int64_t)all->elements};
+    const char *call = "";
+    int64_t seq = 0;
+
+    world_own(w, r.text, (void (*)(void *))json_decref);
+    for (size_t i = 0; i < all->elements; i++) {
+        const char *data = field(all->element[i], "data"), *end = field(all->element[i], "end");
+        const char *this = field(all->element[i], "call");
+
+        ck_assert_ptr_nonnull(field(all->element[i], "run"));
+        ck_assert_ptr_null(field(all->element[i], "lost"));
+        if (this && strcmp(this, call) != 0) {
+            call = world_text(w, "%s", this);
+            json_array_append_new(r.text, json_string(""));
+            seq = 0;
+        }
+        if (data) {
+            ck_assert_int_eq(strtoll(field(all->element[i], "seq"), NULL, 10), seq);
+            r.attempt = strtoll(field(all->element[i], "attempt"), NULL, 10);
+            seq += read_data(w, data, r.text);
+        }
+        if (end) {
+            r.ends++;
+            r.end = world_text(w, "%s", end);
+        }
+    }
+    return r;
+}
+
+static const char *text_of(const struct reading *r, size_t call)
+{
+    const char *text = json_string_value(json_array_get(r->text, call));
+
+    return text ? text : "(none)";
+}
+
+/* The last call's chunks are the result's text. */
+static struct reading check_whole(struct world *w, const char *id, size_t calls)
+{
+    json_t *doc = world_result(w, id)->doc;
+    struct reading r;
+
+    ck_assert_str_eq(world_string_at(doc, "status"), "completed");
+    WAIT_UNTIL(w, 5000, !strcmp(read_chunks(w, id).end, "completed"));
+    r = read_chunks(w, id);
+    ck_assert_uint_eq(json_array_size(r.text), calls);
+    ck_assert_str_eq(text_of(&r, calls - 1),
+                     world_string_at(doc, "output.choices.0.message.content"));
+    ck_assert_str_ne(text_of(&r, calls - 1), "");
+    ck_assert_int_gt(world_int(w, "PTTL fl:{0}:chunks:%s", id), 1000);
+    return r;
+}
+
+/* ---- good streams ---- */
+
+static const char *const models[] = {FORM_A, FORM_B, THINKS};
+
+START_TEST(streams_of_all_forms_are_whole_in_the_result_and_told_in_chunks)
+{
+    struct world *w = world_new(.simulator = true);
+    struct money m;
+
+    world_start_both(w, quick[0]);
+    world_sim_faults(w, "{'match':'pieces','piece_bytes':7,'times':1}"); /* cuts characters */
+    for (size_t i = 0; i < ARRAY_LEN(models); i++)
+        push(w, world_text(w, "j%zu", i), models[i]);
+    push(w, "pieces", FORM_A);
+    world_wait_results(w, ARRAY_LEN(models) + 1, 10000);
+    for (size_t i = 0; i < ARRAY_LEN(models); i++) {
+        const char *id = world_text(w, "j%zu", i);
+        json_t *doc = world_result(w, id)->doc;
+
+        check_whole(w, id, 1);
+        ck_assert_str_eq(world_string_at(doc, "output.object"), "chat.completion");
+        ck_assert_str_eq(world_string_at(doc, "output.model"), models[i]);
+        ck_assert_int_gt(world_int_at(doc, "usage.completion_tokens"), 0);
+        ck_assert_int_gt(world_int_at(doc, "cost_nanousd"), 0);
+    }
+    check_whole(w, "pieces", 1);
+    world_check_one_result_each(w, ARRAY_LEN(models) + 1);
+    m = world_check_money(w);
+    ck_assert_int_eq(m.confirmed_nanousd, m.billed_nanousd);
+    ck_assert_int_eq(m.estimated_nanousd, 0);
+    world_free(w);
+}
+END_TEST
+
+/* 40 chunks, 20 ms apart, are longer than the total time-out of another call would be. */
+START_TEST(chunks_come_while_the_answer_is_made_and_only_silence_ends_it)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':20,'answer_bytes':200}}");
+    world_start_both(w, quick[0], "FLOTILLA_LIMITS_STREAM_IDLE_MS=500");
+    push_more(w, "a", FORM_A, ",'timeout_ms':300");
+    WAIT_UNTIL(w, 5000, world_int(w, "XLEN fl:{0}:chunks:a") > 2);
+    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 0);
+    world_wait_results(w, 1, 10000);
+    ck_assert_int_gt(check_whole(w, "a", 1).entries, 10);
+    ck_assert_int_gt(facts_ms_of(world_result(w, "a")->doc, "started_at", "finished_at"), 400);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(an_answer_that_is_no_stream_is_read_as_usual)
+{
+    struct world *w = world_new(.simulator = true);
+
+    canned_answer(w, NULL, canned_chat);
+    world_start_both(w, canned_provider(w));
+    push(w, "a", FORM_A);
+    world_wait_results(w, 1, 10000);
+    ck_assert_str_eq(world_result(w, "a")->status, "completed");
+    ck_assert_uint_eq(json_array_size(facts_costs(w, "a")), 1);
+    WAIT_UNTIL(w, 5000, !strcmp(read_chunks(w, "a").end, "completed"));
+    world_free(w);
+}
+END_TEST
+
+/* 8 bytes of answer are 2 tokens, flagged; the chunks have CR LF and no [DONE]... but an end. */
+START_TEST(a_stream_without_usage_is_estimated)
+{
+    struct world *w = world_new(.simulator = true);
+    json_t *cost;
+
+    world_hook_rules(w, "{'status':200,'times':-1,'headers':{'content-type':'text/event-stream'},"
+                        "'body':'data: {\\'choices\\':[{\\'index\\':0,\\'delta\\':{\\'content\\':"
+                        "\\'12345678\\'},\\'finish_reason\\':\\'stop\\'}]}\\r\\n\\r\\n"
+                        "data: [DONE]\\r\\n\\r\\n'}");
+    world_start_both(w, canned_provider(w));
+    push(w, "a", FORM_A);
+    world_wait_results(w, 1, 10000);
+    check_whole(w, "a", 1);
+    cost = json_array_get(facts_costs(w, "a"), 0);
+    ck_assert(facts_flagged(cost, "estimated"));
+    ck_assert_int_eq(world_int_at(cost, "completion_tokens"), 2);
+    ck_assert_int_gt(world_int_at(cost, "cost_nanousd"), 0);
+    world_free(w);
+}
+END_TEST
+
+/* ---- broken ones ---- */
+
+/* What happens to the first call; the second is good. */
+static const struct {
+    const char *fault;
+    bool text_came, may_be_paid;
+} breaks[] = {
+    {"'fixture':'cut_stream'", true, true},
+    {"'fixture':'no_done'", true, true},
+    {"'fixture':'mid_stream_error'", true, true},
+    {"'close':'before'", false, true},
+    {"'fixture':'throttled'", false, false},
+    {"'fixture':'server_error'", false, false},
+    {"'delay_ms':3000", false, true}, /* the first byte is late */
+    {"'piece_ms':2500", true, true},  /* silence after the first chunk */
+};
+
+START_TEST(a_stream_that_breaks_starts_anew_and_readers_see_it)
+{
+    struct world *w = world_new(.simulator = true);
+    size_t n = ARRAY_LEN(breaks);
+
+    world_start_both(w, quick[0], quick[1], "FLOTILLA_RETRY_SERVER_WAIT_MAX_MS=10",
+                     "FLOTILLA_LIMITS_STREAM_IDLE_MS=300");
+    for (size_t i = 0; i < n; i++) {
+        world_sim_faults(w, "{%s,'match':'j%zu:','times':1}", breaks[i].fault, i);
+        push_more(w, world_text(w, "j%zu", i), _i ? FORM_B : FORM_A,
+                  ",'timeout_ms':1000,'max_attempts':2");
+    }
+    world_wait_results(w, (int64_t)n, 15000);
+    for (size_t i = 0; i < n; i++) {
+        const char *id = world_text(w, "j%zu", i);
+        json_t *costs = facts_costs(w, id);
+        struct reading r = check_whole(w, id, breaks[i].text_came ? 2 : 1);
+
+        ck_assert_uint_eq(json_array_size(costs), 2);
+        ck_assert_msg(facts_flagged(json_array_get(costs, 0), "unconfirmed") ==
+                          breaks[i].may_be_paid,
+                      "%s", breaks[i].fault);
+        ck_assert_int_eq(r.ends, breaks[i].text_came ? 2 : 1); /* again, completed */
+    }
+    world_check_one_result_each(w, (int64_t)n);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+static const char *const bill_aborted[] = {"--bill-aborted", NULL};
+
+START_TEST(a_cancelled_stream_is_closed_and_its_loss_is_told)
+{
+    struct world *w = world_new(.simulator = true, .simulator_args = bill_aborted);
+    json_t *costs;
+
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':50,'answer_bytes':4000}}");
+    world_start_both(w, "FLOTILLA_WORKERS_HEARTBEAT_MS=100");
+    push(w, "a", FORM_A);
+    WAIT_UNTIL(w, 5000, world_int(w, "XLEN fl:{0}:chunks:a") > 0);
+    ck_assert_int_eq(world_cli(w, "cancel", "a").exit_code, 0);
+    world_wait_results(w, 1, 5000);
+    ck_assert_str_eq(world_result(w, "a")->status, "cancelled");
+    WAIT_UNTIL(w, 5000, json_array_size(world_sim_items(w)) == 1);
+    ck_assert(json_is_true(json_object_get(json_array_get(world_sim_items(w), 0), "aborted")));
+    costs = facts_costs(w, "a");
+    ck_assert_uint_eq(json_array_size(costs), 1);
+    ck_assert(facts_flagged(json_array_get(costs, 0), "unconfirmed"));
+    ck_assert_int_gt(world_check_money(w).billed_nanousd, 0);
+    WAIT_UNTIL(w, 5000, !strcmp(read_chunks(w, "a").end, "cancelled"));
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_stream_whose_worker_is_killed_starts_anew)
+{
+    struct world *w = world_new(.simulator = true, .simulator_args = bill_aborted);
+    struct program *worker;
+    const pid_t *pids;
+
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':50,'answer_bytes':4000}}");
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    pids = look_wait_workers(w, worker, 1);
+    push(w, "a", FORM_A);
+    WAIT_UNTIL(w, 5000, world_int(w, "XLEN fl:{0}:chunks:a") > 0);
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':0,'answer_bytes':100}}");
+    ck_assert_int_eq(kill(pids[0], SIGKILL), 0);
+    world_wait_results(w, 1, 10000);
+    ck_assert_int_eq(check_whole(w, "a", 2).ends, 1);
+    ck_assert_uint_eq(facts_count_flagged(facts_costs(w, "a"), "unconfirmed"), 1);
+    world_check_one_result_each(w, 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+Suite *test_streams(void)
+{
+    Suite *s = suite_create("streams");
+    TCase *tc = tcase_create("streams");
+
+    tcase_set_timeout(tc, 30);
+    tcase_add_test(tc, streams_of_all_forms_are_whole_in_the_result_and_told_in_chunks);
+    tcase_add_test(tc, chunks_come_while_the_answer_is_made_and_only_silence_ends_it);
+    tcase_add_test(tc, an_answer_that_is_no_stream_is_read_as_usual);
+    tcase_add_test(tc, a_stream_without_usage_is_estimated);
+    tcase_add_loop_test(tc, a_stream_that_breaks_starts_anew_and_readers_see_it, 0, 2);
+    tcase_add_test(tc, a_cancelled_stream_is_closed_and_its_loss_is_told);
+    tcase_add_test(tc, a_stream_whose_worker_is_killed_starts_anew);
+    suite_add_tcase(s, tc);
+    return s;
+}

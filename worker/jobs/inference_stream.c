@@ -1,0 +1,178 @@
+/* inference_stream.c - calls whose body says "stream": true.
+ *
+ *   head ─▶ 200 and not JSON? ─ no ─▶ an answer like any other (inference_call.c)
+ *              │ yes
+ *   bytes ─────┴─▶ together_stream ─▶ chunks, for who reads along (worker/chunks.h)
+ *                       │
+ *   end ────────────────┴─▶ whole: inference_answered, as if it had come at once
+ *                           an error amid it: the same, with what the error says
+ *                           broken off, silent: inference_lost
+ *
+ * There is no total time-out but a generous cap: until the first byte of the
+ * body the job's timeout_ms counts, from then on the silence.  After [DONE]
+ * the connection gets a moment to end by itself, so that it can be used again.
+ *
+ * Blame: bytes are read inside of the job's name (child_enter_job). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/core/xalloc.h"
+#include "common/queue/job.h"
+#include "worker/chunks.h"
+#include "worker/jobs/inference.h"
+#include "worker/together/stream.h"
+
+enum {
+    EVENT_BYTES = 4 * 1024 * 1024, /* one event; answers may be larger */
+    WIRE_FACTOR = 64,              /* a token of 4 bytes comes in a chunk of 250 */
+    GRACE_MS = 1000                /* from [DONE] to the end of the connection */
+};
+
+struct inference_stream {
+    struct run *run;
+    struct http_call *call;
+    struct together_stream *st; /* NULL: not begun, or no stream came */
+    struct loop_timer *grace;
+};
+
+/* ---- life ---- */
+
+struct inference_stream *inference_stream_new(struct run *r, struct http_request *q)
+{
+    struct inference_stream *s = xcalloc(1, sizeof *s);
+    const struct config *cfg = r->p->cfg;
+
+    s->run = r;
+    q->timeout_ms = cfg->limits_stream_max_ms;
+    q->first_byte_ms = r->job.timeout_ms;
+    q->idle_timeout_ms = cfg->limits_stream_idle_ms;
+    q->max_stream_bytes = (size_t)cfg->limits_answer_bytes * WIRE_FACTOR;
+    return s;
+}
+
+void inference_stream_free(struct inference_stream *s)
+{
+    if (!s)
+        return;
+    loop_cancel(&s->grace);
+    together_stream_free(s->st);
+    free(s);
+}
+
+/* ---- for who reads along ---- */
+
+static void tell_chunk(void *arg, struct span chunk)
+{
+    const struct run *r = arg;
+    const struct inference *i = r->state;
+
+    chunks_add(i->chunks, chunk);
+}
+
+/* As the cost event of this call will be named, without the job's id. */
+static void begin_chunks(struct run *r)
+{
+    struct inference *i = r->state;
+    char call[64];
+
+    snprintf(call, sizeof call, "%d:%d:%u-%s.%d", r->held.run, r->held.attempts + 1, r->held.tnum,
+             r->held.token, r->calls + 1);
+    if (!i->chunks)
+        i->chunks = chunks_open(r->p->chunks, r->id, r->held.run);
+    chunks_call(i->chunks, r->held.attempts + 1, call);
+}
+
+/* The run is over: readers are told how. */
+void inference_stream_over(struct run *r)
+{
+    struct inference *i = r->state;
+    const char *end = r->outcome ? job_state_name(r->outcome) : i->chunks ? "again" : NULL;
+
+    if (r->stale)
+        end = NULL; /* somebody else has this job */
+    else if (i->req.stream && !i->chunks && end)
+        i->chunks = chunks_open(r->p->chunks, r->id, r->held.run);
+    chunks_close(&i->chunks, end);
+}
+
+/* ---- the answer comes ---- */
+
+static bool is_json(const struct http_reply *head)
+{
+    static const char json[] = "application/json";
+    struct span type = http_header(head, "content-type");
+
+    return type.n >= sizeof json - 1 && !strncasecmp(type.p, json, sizeof json - 1);
+}
+
+bool inference_stream_head(struct inference_stream *s, const struct http_reply *head)
+{
+    struct run *r = s->run;
+    const struct inference *i = r->state;
+    size_t most = (size_t)r->p->cfg->limits_answer_bytes;
+
+    if (head->status != 200 || is_json(head))
+        return false;
+    s->st = together_stream_new(i->req.task, most < EVENT_BYTES ? most : EVENT_BYTES, most);
+    begin_chunks(r);
+    together_stream_tell(s->st, tell_chunk, r);
+    return true;
+}
+
+static void on_grace(void *arg)
+{
+    struct inference_stream *s = arg;
+
+    s->grace = NULL;
+    http_cancel(s->call);
+}
+
+bool inference_stream_data(struct inference_stream *s, struct http_call *call, const char *p,
+                           size_t n)
+{
+    struct process *proc = s->run->p;
+    bool more;
+
+    child_enter_job(proc->child, s->run->id);
+    more = together_stream_feed(s->st, p, n);
+    child_enter_job(proc->child, NULL);
+    if (!more && together_stream_is_done(s->st)) {
+        s->call = call;
+        if (!s->grace)
+            s->grace = loop_after(proc->loop, GRACE_MS, on_grace, s);
+        return true;
+    }
+    return more;
+}
+
+/* ---- the end ---- */
+
+/* What HTTP says of a stream that is not whole: an end in good order is none. */
+static void broken(struct run *r, const struct inference_answer *a)
+{
+    struct http_reply reply = *a->http;
+
+    if (reply.outcome == HTTP_ANSWERED || reply.outcome == HTTP_CANCELLED) {
+        reply.outcome = a->reply.kind == ERR_ANSWER_TOO_LARGE ? HTTP_TOO_LARGE : HTTP_CUT;
+        reply.detail = a->reply.message;
+    }
+    inference_lost(r, &reply);
+}
+
+bool inference_stream_done(struct inference_stream *s, const struct http_reply *reply)
+{
+    struct run *r = s->run;
+    struct inference_answer a = {.http = reply, .began = true};
+
+    if (!s->st)
+        return false;
+    together_stream_end(s->st, reply->outcome == HTTP_ANSWERED, &a.reply, &a.body);
+    a.began = together_stream_chunks(s->st) > 0;
+    if (a.reply.kind == ERR_ANSWER_LOST || a.reply.kind == ERR_ANSWER_TOO_LARGE)
+        broken(r, &a);
+    else
+        inference_answered(r, &a);
+    return true;
+}
