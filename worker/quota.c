@@ -19,13 +19,17 @@ static bool is_realtime(const struct quota_queue *q)
     return q->queue == QUEUE_INFERENCE_REALTIME;
 }
 
-bool quota_has_realtime(const struct quota *q)
+queue_set quota_queues(const struct quota *q, bool realtime)
 {
+    queue_set set = 0;
+
     for (size_t i = 0; i < q->count; i++)
-        if (is_realtime(&q->queues[i]))
-            return true;
-    return false;
+        if (is_realtime(&q->queues[i]) == realtime)
+            set |= QUEUE_BIT(q->queues[i].queue);
+    return set;
 }
+
+bool quota_has_realtime(const struct quota *q) { return quota_queues(q, true) != 0; }
 
 /* Realtime first, then by credit. */
 static bool before(const struct quota_queue *a, const struct quota_queue *b)
@@ -54,7 +58,7 @@ static void earn(struct quota_queue *q, double share, int total)
         q->credit = total + 1;
 }
 
-size_t quota_share(struct quota *q, int total, int realtime, int others,
+size_t quota_share(struct quota *q, queue_set of, int total, int realtime, int others,
                    struct work_want wants[QUEUE_COUNT])
 {
     struct quota_queue *list[QUEUE_COUNT];
@@ -62,7 +66,8 @@ size_t quota_share(struct quota *q, int total, int realtime, int others,
     int weights = 0, left = total;
 
     for (size_t i = 0; i < q->count; i++)
-        if ((is_realtime(&q->queues[i]) ? realtime : others) > 0) {
+        if ((of & QUEUE_BIT(q->queues[i].queue)) &&
+            (is_realtime(&q->queues[i]) ? realtime : others) > 0) {
             list[n++] = &q->queues[i];
             weights += q->queues[i].weight;
         }

@@ -19,12 +19,18 @@ struct quota {
     } queues[QUEUE_COUNT];
 };
 
+/* A set of queues: a bit for each. */
+typedef unsigned queue_set;
+#define QUEUE_BIT(queue) (1u << (queue))
+
 void quota_init(struct quota *q, const struct config_group *group);
 bool quota_has_realtime(const struct quota *q);
-/* Fill wants in the order of preference; total ids are asked for, at most `realtime` of realtime's
- * queue and at most `others` of each other one (0: such queues are left out).  Returns how many
- * wants there are. */
-size_t quota_share(struct quota *q, int total, int realtime, int others,
+/* The group's queues: realtime's alone, or the others. */
+queue_set quota_queues(const struct quota *q, bool realtime);
+/* Fill wants in the order of preference, of the queues in `of`; total ids are asked for, at most
+ * `realtime` of realtime's queue and at most `others` of each other one (0: such queues are left
+ * out).  Returns how many wants there are. */
+size_t quota_share(struct quota *q, queue_set of, int total, int realtime, int others,
                    struct work_want wants[QUEUE_COUNT]);
 
 #endif

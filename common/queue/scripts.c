@@ -74,29 +74,30 @@ static size_t split(const char *prelude, struct span *base, struct part parts[PA
     return n;
 }
 
-/* Does text call one of the names (separated by blanks)? */
-static bool calls(struct span text, struct span names)
+/* Does text call or index one of the names (separated by blanks)? */
+static bool uses(struct span text, struct span names)
 {
     for (size_t at = 0; at < names.n;) {
         const char *name = names.p + at;
         size_t n = strcspn(name, " \n");
-        char call[64];
+        char call[64], index[64];
 
         snprintf(call, sizeof call, "%.*s(", (int)n, name);
-        if (memmem(text.p, text.n, call, strlen(call)))
+        snprintf(index, sizeof index, "%.*s[", (int)n, name);
+        if (memmem(text.p, text.n, call, n + 1) || memmem(text.p, text.n, index, n + 1))
             return true;
         at += n + 1;
     }
     return false;
 }
 
-/* Later parts may call earlier ones, so they are decided first. */
+/* Later parts may use earlier ones, so they are decided first. */
 static void choose(struct part *parts, size_t n, const char *text)
 {
     for (size_t i = n; i-- > 0;) {
-        parts[i].needed = calls((struct span){text, strlen(text)}, parts[i].names);
+        parts[i].needed = uses((struct span){text, strlen(text)}, parts[i].names);
         for (size_t k = i + 1; k < n && !parts[i].needed; k++)
-            parts[i].needed = parts[k].needed && calls(parts[k].text, parts[i].names);
+            parts[i].needed = parts[k].needed && uses(parts[k].text, parts[i].names);
     }
 }
 

@@ -22,6 +22,8 @@ struct submit {
     const struct keys *keys;
     struct redis_args key_part, job_part;
     size_t count;
+    enum queue_id queues[QUEUE_COUNT]; /* those that jobs go to, as the script numbers them */
+    size_t queue_count;
     struct buf scratch;
     submit_cb *cb;
     void *arg;
@@ -57,6 +59,16 @@ static void add_keys(struct submit *s, const struct job_checked *c)
         keys_arg(&s->key_part, s->keys->reply, c->id);
 }
 
+/* The script gets the keys of those queues only that are needed: 1, 2, ... */
+static size_t number_of(struct submit *s, enum queue_id queue)
+{
+    for (size_t i = 0; i < s->queue_count; i++)
+        if (s->queues[i] == queue)
+            return i + 1;
+    s->queues[s->queue_count++] = queue;
+    return s->queue_count;
+}
+
 static void record_of(const struct job_checked *c, struct record *ret)
 {
     *ret = (struct record){.version = RECORD_VERSION, .state = JOB_STATE_READY, .run = 1};
@@ -79,7 +91,7 @@ void submit_job(struct submit *s, const struct job_checked *c)
     redis_arg_str(a, "J");
     redis_arg_str(a, c->id);
     redis_arg_str(a, c->wants_reply ? "r" : "-");
-    redis_arg_int(a, (int64_t)c->queue);
+    redis_arg_int(a, (int64_t)number_of(s, c->queue));
     redis_arg_str(a, queue_name(c->queue));
     redis_arg(a, header, TIMES_AT);
     redis_arg_int(a, c->job.delay_ms);
@@ -164,8 +176,8 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *re
 void submit_send(struct submit *s, struct redis *r, const struct submit_how *how, submit_cb *cb,
                  void *arg)
 {
-    static const enum key_id fixed[] = {KEY_LEASE,   KEY_TAKEN, KEY_RESULTS, KEY_ALERTS,
-                                        KEY_DELAYED, KEY_BELL,  KEY_EXPIRING};
+    static const enum key_id fixed[] = {KEY_LEASE,  KEY_TAKEN,   KEY_RESULTS,
+                                        KEY_ALERTS, KEY_DELAYED, KEY_EXPIRING};
     struct redis_args a;
     size_t nkeys;
     char made[37];
@@ -173,7 +185,10 @@ void submit_send(struct submit *s, struct redis *r, const struct submit_how *how
     redis_args_init(&a);
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         redis_arg_str(&a, key(s->keys, fixed[i]));
-    keys_arg_queues(&a, s->keys);
+    for (size_t i = 0; i < s->queue_count; i++)
+        redis_arg_str(&a, s->keys->ready[s->queues[i]]);
+    for (size_t i = 0; i < s->queue_count; i++)
+        redis_arg_str(&a, s->keys->wake[s->queues[i]]);
     redis_args_append(&a, &s->key_part);
     nkeys = a.count;
     redis_arg_str(&a, how->lease);
@@ -182,6 +197,7 @@ void submit_send(struct submit *s, struct redis *r, const struct submit_how *how
     redis_arg_int(&a, how->ids_ms);
     redis_arg_int(&a, how->reply_ms);
     redis_arg_str(&a, random_uuid7(made));
+    redis_arg_int(&a, (int64_t)s->queue_count);
     redis_args_append(&a, &s->job_part);
     s->cb = cb;
     s->arg = arg;

@@ -56,21 +56,23 @@ void work_claim(struct redis *r, const struct keys *k, const char *worker,
     redis_script(r, script(SCRIPT_CLAIM), nkeys, &a, cb, arg);
 }
 
-void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token,
-                const char *const *ids, size_t n, redis_cb *cb, void *arg)
+void work_start(struct redis *r, const struct keys *k, const struct work_start *w, redis_cb *cb,
+                void *arg)
 {
     struct redis_args a;
 
     redis_args_init(&a);
     redis_arg_str(&a, key(k, KEY_WORKERS));
-    keys_arg(&a, k->active, worker);
+    keys_arg(&a, k->active, w->worker);
     redis_arg_str(&a, key(k, KEY_DELAYED));
-    for (size_t i = 0; i < n; i++)
-        keys_arg(&a, k->job, ids[i]);
-    redis_arg_str(&a, worker);
-    redis_arg_str(&a, token);
+    for (size_t i = 0; i < w->n; i++)
+        keys_arg(&a, k->job, w->ids[i]);
+    redis_arg_str(&a, w->worker);
+    redis_arg_str(&a, w->token);
     redis_arg_int(&a, (int64_t)strlen(k->job));
-    redis_script(r, script(SCRIPT_START), n + 3, &a, cb, arg);
+    if (w->guess)
+        redis_arg_str(&a, "guess");
+    redis_script(r, script(SCRIPT_START), w->n + 3, &a, cb, arg);
 }
 
 void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,

@@ -27,9 +27,14 @@ struct work_want {
 };
 void work_claim(struct redis *r, const struct keys *k, const char *worker,
                 const struct work_want *wants, size_t n, int total, redis_cb *cb, void *arg);
-/* ids: NUL-separated, n of them. */
-void work_start(struct redis *r, const struct keys *k, const char *worker, const char *token,
-                const char *const *ids, size_t n, redis_cb *cb, void *arg);
+struct work_start {
+    const char *worker, *token;
+    const char *const *ids;
+    size_t n;
+    bool guess; /* one id that may not have been claimed: then nothing happens */
+};
+void work_start(struct redis *r, const struct keys *k, const struct work_start *w, redis_cb *cb,
+                void *arg);
 void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
                     bool first, redis_cb *cb, void *arg);
 /* Claimed ids that this program must not start go back to the back of their queues. */

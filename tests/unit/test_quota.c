@@ -3,6 +3,8 @@
 
 #include "worker/quota.h"
 
+static const queue_set ALL = ~0u;
+
 static struct config_group group_of(const char *names[], const int weights[], size_t n)
 {
     struct config_group g = {.queue_count = n};
@@ -39,7 +41,7 @@ START_TEST(realtime_stands_first)
     struct work_want wants[QUEUE_COUNT];
 
     ck_assert(quota_has_realtime(&q));
-    ck_assert_uint_eq(quota_share(&q, 21, 21, 21, wants), 3);
+    ck_assert_uint_eq(quota_share(&q, ALL, 21, 21, 21, wants), 3);
     ck_assert_int_eq(wants[0].queue, QUEUE_INFERENCE_REALTIME);
     ck_assert_int_eq(wants[0].quota, 16);
     ck_assert_int_eq(quota_of(wants, 3, QUEUE_INFERENCE_STANDARD), 4);
@@ -52,11 +54,11 @@ START_TEST(a_class_without_room_is_left_out)
     struct quota q = three();
     struct work_want wants[QUEUE_COUNT];
 
-    ck_assert_uint_eq(quota_share(&q, 5, 5, 0, wants), 1);
+    ck_assert_uint_eq(quota_share(&q, ALL, 5, 5, 0, wants), 1);
     ck_assert_int_eq(wants[0].queue, QUEUE_INFERENCE_REALTIME);
     ck_assert_int_eq(wants[0].quota, 5);
     ck_assert_int_eq(wants[0].most, 5);
-    ck_assert_uint_eq(quota_share(&q, 5, 0, 5, wants), 2);
+    ck_assert_uint_eq(quota_share(&q, ALL, 5, 0, 5, wants), 2);
     for (size_t i = 0; i < 2; i++)
         ck_assert_int_ne(wants[i].queue, QUEUE_INFERENCE_REALTIME);
 }
@@ -71,7 +73,7 @@ START_TEST(shares_follow_the_weights_over_time_and_nobody_starves)
     int total = totals[_i], claims = 2100, standard = 0, batch = 0;
 
     for (int i = 0; i < claims; i++) {
-        size_t n = quota_share(&q, total, 0, total, wants);
+        size_t n = quota_share(&q, ALL, total, 0, total, wants);
         int sum = 0;
 
         for (size_t k = 0; k < n; k++) {
@@ -86,6 +88,45 @@ START_TEST(shares_follow_the_weights_over_time_and_nobody_starves)
     ck_assert_int_ge(standard + batch, claims * total * 99 / 100);
     ck_assert_int_ge(batch * 5L, (int64_t)claims * total * 9 / 10); /* a fifth */
     ck_assert_int_le(batch * 5L, (int64_t)claims * total * 11 / 10);
+}
+END_TEST
+
+START_TEST(only_queues_of_the_set_are_asked)
+{
+    struct quota q = three();
+    struct work_want wants[QUEUE_COUNT];
+
+    ck_assert_uint_eq(quota_share(&q, QUEUE_BIT(QUEUE_INFERENCE_BATCH), 7, 7, 5, wants), 1);
+    ck_assert_int_eq(wants[0].queue, QUEUE_INFERENCE_BATCH);
+    ck_assert_int_eq(wants[0].most, 5);
+    ck_assert_int_eq(wants[0].quota, 5);
+    ck_assert_uint_eq(quota_share(&q, QUEUE_BIT(QUEUE_NOOP), 7, 7, 7, wants), 0);
+    ck_assert_uint_eq(quota_share(&q, 0, 7, 7, 7, wants), 0);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_not_asked_earns_nothing)
+{
+    struct quota q = three();
+    struct work_want wants[QUEUE_COUNT];
+    size_t n;
+
+    for (int i = 0; i < 100; i++)
+        ck_assert_uint_eq(quota_share(&q, QUEUE_BIT(QUEUE_INFERENCE_STANDARD), 5, 5, 5, wants), 1);
+    n = quota_share(&q, ALL, 5, 0, 5, wants);
+    ck_assert_uint_eq(n, 2);
+    ck_assert_int_eq(quota_of(wants, n, QUEUE_INFERENCE_STANDARD), 4);
+    ck_assert_int_eq(quota_of(wants, n, QUEUE_INFERENCE_BATCH), 1);
+}
+END_TEST
+
+START_TEST(the_sets_of_the_two_classes_are_the_queues_of_the_group)
+{
+    struct quota q = three();
+
+    ck_assert_uint_eq(quota_queues(&q, true), QUEUE_BIT(QUEUE_INFERENCE_REALTIME));
+    ck_assert_uint_eq(quota_queues(&q, false),
+                      QUEUE_BIT(QUEUE_INFERENCE_STANDARD) | QUEUE_BIT(QUEUE_INFERENCE_BATCH));
 }
 END_TEST
 
@@ -111,6 +152,9 @@ Suite *test_quota(void)
     tcase_add_test(tc, a_class_without_room_is_left_out);
     tcase_add_loop_test(tc, shares_follow_the_weights_over_time_and_nobody_starves, 0,
                         (int)ARRAY_LEN(totals));
+    tcase_add_test(tc, only_queues_of_the_set_are_asked);
+    tcase_add_test(tc, a_queue_that_is_not_asked_earns_nothing);
+    tcase_add_test(tc, the_sets_of_the_two_classes_are_the_queues_of_the_group);
     tcase_add_test(tc, unknown_queues_are_left_out);
     suite_add_tcase(s, tc);
     return s;

@@ -92,6 +92,44 @@ START_TEST(a_start_that_is_sent_again_answers_the_same_job)
 }
 END_TEST
 
+/* The token of a wake list may tell an id that another worker has claimed by now. */
+START_TEST(a_guess_starts_only_what_this_worker_has_claimed)
+{
+    static const char guess[] = "@workers @active:" W " @delayed @job:a | " W " " TOKEN " 11 guess";
+
+    submit_ids("a");
+    CK_SAYS("LPOP @wake:noop", "a");
+    CK_SCRIPT(START, guess, "[ok 0 0]");
+    ck_assert_int_eq(state_of("a"), 'r');
+    CK_SAYS("LLEN @ready:noop", "1");
+    CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 9 noop 9 o 9",
+              "[ok [a]]");
+    ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_START, guess), noop));
+    ck_assert_int_eq(state_of("a"), 'a');
+    ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_START, guess), noop)); /* sent again */
+    ck_assert_int_eq(record_of_job("a").tnum, 1);
+}
+END_TEST
+
+START_TEST(a_claim_rings_on_once)
+{
+    submit_ids("abcd");
+    CK_SAYS("DEL @wake:noop", "1");
+    for (int i = 0; i < 2; i++) {
+        CK_SCRIPT(CLAIM,
+                  "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 1 noop 1 o 1",
+                  i ? "[ok [b]]" : "[ok [a]]");
+        CK_SAYS("LRANGE @wake:noop 0 -1", "[1]");
+    }
+    CK_SCRIPT(CLAIM,
+              "@workers @active:" W " @paused @ready:noop @ready:eval @wake:noop @wake:eval | " W
+              " 2 1 noop 1 o 1 eval 1 o 1",
+              "[ok [c] []]");
+    CK_SAYS("LRANGE @wake:noop 0 -1", "[1]");
+    CK_SAYS("EXISTS @wake:eval", "0");
+}
+END_TEST
+
 START_TEST(an_id_that_lay_twice_in_the_list_is_started_once)
 {
     running("a");
@@ -409,6 +447,8 @@ Suite *test_scripts(void)
     tcase_add_test(t, claims_nothing_from_a_paused_queue_and_does_not_ring_for_it);
     tcase_add_test(t, queues_of_a_class_together_get_no_more_than_its_most);
     tcase_add_test(t, a_start_that_is_sent_again_answers_the_same_job);
+    tcase_add_test(t, a_guess_starts_only_what_this_worker_has_claimed);
+    tcase_add_test(t, a_claim_rings_on_once);
     tcase_add_test(t, an_id_that_lay_twice_in_the_list_is_started_once);
     tcase_add_test(t, what_is_gone_or_ended_or_no_record_is_dropped);
     tcase_add_test(t, a_job_that_is_not_due_is_named_by_delayed_afterwards);

@@ -31,8 +31,7 @@ START_TEST(what_is_in_hand_is_shown_until_it_is_submitted)
     CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
     CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
     CK_SCRIPT(TAKE, "@lease @intake @taken | other 2 1000 100", "[deposed]");
-    CK_SCRIPT(SUBMIT,
-              "@lease @taken @results @alerts @delayed @bell @expiring @QUEUES | L 2 '' 1 1 m",
+    CK_SCRIPT(SUBMIT, "@lease @taken @results @alerts @delayed @expiring | L 2 '' 1 1 m 0",
               "[ok  -1]");
     CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 2", "[ok 0 [3]]");
     CK_SAYS("LPUSH @intake 12345", "1");

@@ -74,7 +74,9 @@ static struct record start(void)
     struct record rec;
 
     snprintf(token, sizeof token, "aaaaaaaa%08x", ++t.starts);
-    work_start(t.line.redis, &t.keys, WORKER, token, ids, 1, shot_cb, &s);
+    work_start(t.line.redis, &t.keys,
+               &(struct work_start){.worker = WORKER, .token = token, .ids = ids, .n = 1}, shot_cb,
+               &s);
     TURN_UNTIL(t.loop, s.told);
     got = ask(&t.line, "GET fl:{0}:job:j");
     ck_assert(record_read(got.text, got.n, &rec));

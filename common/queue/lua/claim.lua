@@ -8,38 +8,56 @@
 -- Returns {'ok', {ids of the first queue}, {ids of the second}, ...} or {'gone'}.
 --
 -- First every queue gives up to its quota; what is then left of the claim is
--- taken in the order of preference.  While work is left, one more worker is rung.
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
+-- taken in the order of preference.  While work is left, one more worker is rung,
+-- unless one is rung already.  Most claims are of one queue.
+local call = redis.call
+if call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 local n, left = tonumber(ARGV[2]), tonumber(ARGV[3])
-local paused = redis.call('EXISTS', KEYS[3]) == 1
-local got, all, class, most, dry = {}, {}, {}, {}, {}
+
+local function ring_on(i)
+    if call('EXISTS', KEYS[3 + i]) == 1 and call('EXISTS', KEYS[3 + n + i]) == 0 then
+        call('LPUSH', KEYS[3 + n + i], '1')
+    end
+end
+
+if n == 1 then
+    local want = math.min(left, tonumber(ARGV[7]))
+    if call('HEXISTS', KEYS[3], ARGV[4]) == 1 then return {'ok', {}} end
+    local ids = want > 0 and call('RPOP', KEYS[4], want) or {}
+    if #ids > 0 then call('SADD', KEYS[2], unpack(ids)) end
+    if #ids == want then ring_on(1) end
+    return {'ok', ids}
+end
+
+local paused = call('EXISTS', KEYS[3]) == 1
+local out, all, class, most, dry = {'ok'}, {}, {}, {}, {}
 
 local function pop(i, want)
     want = math.min(want, left, most[class[i]])
     if want <= 0 or dry[i] then return end
-    local ids = redis.call('RPOP', KEYS[3 + i], want)
-    if not ids or #ids < want then dry[i] = true end
-    for _, id in ipairs(ids or {}) do
-        got[i][#got[i] + 1] = id
+    local ids = call('RPOP', KEYS[3 + i], want) or {}
+    dry[i] = #ids < want
+    for _, id in ipairs(ids) do
+        out[1 + i][#out[1 + i] + 1] = id
         all[#all + 1] = id
     end
-    left = left - #(ids or {})
-    most[class[i]] = most[class[i]] - #(ids or {})
+    left = left - #ids
+    most[class[i]] = most[class[i]] - #ids
 end
 
 for i = 1, n do
-    got[i] = {}
+    out[1 + i] = {}
     class[i] = ARGV[2 + 4 * i]
     most[class[i]] = most[class[i]] or tonumber(ARGV[3 + 4 * i])
-    if paused and redis.call('HEXISTS', KEYS[3], ARGV[4 * i]) == 1 then dry[i] = true end
+    dry[i] = paused and call('HEXISTS', KEYS[3], ARGV[4 * i]) == 1
     pop(i, tonumber(ARGV[1 + 4 * i]))
 end
 for i = 1, n do
     if left == 0 then break end
     pop(i, left)
 end
-if #all > 0 then redis.call('SADD', KEYS[2], unpack(all)) end
+if #all > 0 then call('SADD', KEYS[2], unpack(all)) end
 for i = 1, n do
-    if not dry[i] and redis.call('EXISTS', KEYS[3 + i]) == 1 then ring(KEYS[3 + n + i]) end
+    if not dry[i] then ring_on(i) end
 end
-return {'ok', unpack(got)}
+return out

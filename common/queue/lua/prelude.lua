@@ -1,7 +1,7 @@
 -- prelude.lua - put before every script: the record's layout and shared parts.
 --
 -- A line `-- part: NAMES` begins a part, which a script gets only when it (or a
--- later part that it gets) calls one of NAMES: each function here is made anew
+-- later part that it gets) calls or indexes one of NAMES: what is here is made anew
 -- at every call of a script, and a script that runs once in a while pays for
 -- every line with cold memory.
 --
@@ -14,6 +14,8 @@
 --   QUEUES  '01=name 02=name ', as a record numbers them     TYPES  the codes of the types
 local HEADER = 129
 local ZERO = '00000000000'
+
+-- part: STATUS
 local STATUS = {c = 'completed', p = 'partial', f = 'failed', x = 'cancelled', e = 'expired', j = 'rejected'}
 
 -- part: now_ms
@@ -50,9 +52,10 @@ local function zadd(key, pairs_of)
 end
 
 -- part: ring
--- Wake one sleeping worker of a queue; at most 64 tokens lie there.
-local function ring(wake)
-    if redis.call('LPUSH', wake, '1') > 64 then redis.call('LTRIM', wake, '0', '63') end
+-- Wake one sleeping worker of a queue; at most 64 tokens lie there.  id: the one job that is
+-- new there, as a hint; '1' tells none.
+local function ring(wake, id)
+    if redis.call('LPUSH', wake, id or '1') > 64 then redis.call('LTRIM', wake, '0', '63') end
 end
 
 -- part: enqueue

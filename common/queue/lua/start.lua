@@ -3,6 +3,7 @@
 -- KEYS: 1 workers  2 active ids of this worker  3 delayed  4.. records
 -- ARGV: 1 worker id  2 token (8 of the worker's tag, 8 of this call)
 --       3 bytes of a record's key before the id
+--       4 'guess': there is one id, and this worker may not have claimed it; then 0
 -- Returns {'ok', now, record or number, ...} or {'gone'}.
 --       a record is returned as it was before; the caller applies the same
 --       change (state, tnum + 1, token, started = now).  When the answer to an
@@ -16,9 +17,10 @@
 -- was set back (another host took over).  Then nothing else may name it, so delayed does.
 local call, sub = redis.call, string.sub
 if call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
+if ARGV[4] and call('SISMEMBER', KEYS[2], sub(KEYS[4], ARGV[3] + 1)) == 0 then return {'ok', 0, 0} end
 local now = now_ms()
 local now_hex, token = hex11(now), ARGV[2]
-local tag, out, dropped, again, changes = sub(token, 1, 8), {'ok', now}, {}, {}, {}
+local out, dropped, again, changes = {'ok', now}, nil, nil, {}
 
 -- What is written over state, flag, tnum, token and started: by the old flag and tnum.
 local function change(old)
@@ -26,40 +28,47 @@ local function change(old)
     return changes[old]
 end
 
--- It waits for its time, wherever its id came from.
-local function delay(key, rec)
-    local queue, due = string.match(QUEUES, sub(rec, 105, 106) .. '=(%S+)'), tonumber(sub(rec, 71, 81), 16)
-    call('ZADD', KEYS[3], 'NX', string.format('%.0f', due), queue .. '/' .. sub(key, ARGV[3] + 1))
-end
-
-local function start(key, rec)
-    local state = sub(rec, 3, 3)
+-- Nothing is started: why not?
+local function refuse(key, rec)
+    local state = rec and sub(rec, 3, 3)
+    if not rec then return 0 end
     if sub(rec, 1, 2) > '01' or not string.find(TYPES, sub(rec, 104, 104), 1, true) then
         local queue = tonumber(sub(rec, 105, 106), 16) or 0
         return state == 'r' and (queue > 0 and queue or 99) or 0
     end
-    if state == 'r' and sub(rec, 71, 81) <= now_hex then
-        local old = sub(rec, 4, 10)
-        call('SETRANGE', key, '2', changes[old] or change(old))
-        -- claim.lua put the id among ours; what ended or recovered an earlier claim since may
-        -- have taken it out
-        if sub(old, 2) ~= '000000' then again[#again + 1] = sub(key, ARGV[3] + 1) end
-        return rec
+    if state == 'r' then -- it waits for its time, wherever its id came from
+        local queue, due = string.match(QUEUES, sub(rec, 105, 106) .. '=(%S+)'), tonumber(sub(rec, 71, 81), 16)
+        call('ZADD', KEYS[3], 'NX', string.format('%.0f', due), queue .. '/' .. sub(key, ARGV[3] + 1))
     end
-    if state == 'r' then delay(key, rec) end
     if state ~= 'a' then return 0 end
     if sub(rec, 11, 26) == token then return rec end
-    if sub(rec, 11, 18) == tag then return false end
+    if sub(rec, 11, 18) == sub(token, 1, 8) then return false end
     return 0
 end
 
 local records = call('MGET', unpack(KEYS, 4))
 for i = 1, #records do
-    local key, answer = KEYS[i + 3], 0
-    if records[i] then answer = start(key, records[i]) end
-    if answer == 0 then dropped[#dropped + 1] = sub(key, ARGV[3] + 1) end
-    out[#out + 1] = answer
+    local key, rec = KEYS[i + 3], records[i]
+    local answer = rec
+    if rec and sub(rec, 3, 3) == 'r' and sub(rec, 1, 2) <= '01' and sub(rec, 71, 81) <= now_hex and
+        string.find(TYPES, sub(rec, 104, 104), 1, true) then
+        local old = sub(rec, 4, 10)
+        call('SETRANGE', key, '2', changes[old] or change(old))
+        -- claim.lua put the id among ours; what ended or recovered an earlier claim since may
+        -- have taken it out
+        if sub(old, 2) ~= '000000' then
+            again = again or {}
+            again[#again + 1] = sub(key, ARGV[3] + 1)
+        end
+    else
+        answer = refuse(key, rec)
+    end
+    if answer == 0 then
+        dropped = dropped or {}
+        dropped[#dropped + 1] = sub(key, ARGV[3] + 1)
+    end
+    out[i + 2] = answer
 end
-if #dropped > 0 then call('SREM', KEYS[2], unpack(dropped)) end
-if #again > 0 then call('SADD', KEYS[2], unpack(again)) end
+if dropped then call('SREM', KEYS[2], unpack(dropped)) end
+if again then call('SADD', KEYS[2], unpack(again)) end
 return out

@@ -1,145 +1,158 @@
 -- submit.lua - store checked documents, enqueue them, drop what was taken.
 --
--- KEYS: 1 lease  2 taken  3 results  4 alerts  5 delayed  6 bell  7 expiring
---       8..15 ready by queue number  16..23 wake by queue number
+-- KEYS: 1 lease  2 taken  3 results  4 alerts  5 delayed  6 expiring
+--       7..6+n ready lists of the n queues that are needed, 7+n..6+2n their wake lists
 --       then per entry: job record, and its reply list when flags has 'r'
 -- ARGV: 1 lease token  2 entries to drop from the right end of taken
 --       3 or the one entry to drop by value ('' none)  4 ms that an ended record is kept
---       5 ms that a reply is kept  6 prefix for the ids that are made here
+--       5 ms that a reply is kept  6 prefix for the ids that are made here  7 n
 --       then per entry, by its first argument:
---       'J' id flags queue head delay_ms run_at_ms expires_in_ms tail
+--       'J' id flags queue (1..n) name head delay_ms run_at_ms expires_in_ms tail
 --           the record is head .. due .. submitted .. expires .. tail
 --       'R' id flags record result made_result
 --           a refused document; flags 'o': under its own id (unless a job has it:
 --           then made_result is told), else under the made id that result has
 -- Returns {'ok', one letter per entry, ms to the earliest due job or -1} or {'deposed'}.
 --       s stored  d same document again  c id conflict  j refused
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
-local ttl, reply_ttl, made = ARGV[4], ARGV[5], ARGV[6]
-local now = now_ms()
+--
+-- Somebody may wait for a single job, and meanwhile the caches have gone cold: so what is out
+-- of the ordinary is one function, which makes its own only when it is called.
+local call, sub = redis.call, string.sub
+if call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
+local queues, now = tonumber(ARGV[7]), now_ms()
 local now_hex = hex11(now)
-local k, a, out, ready, due_args, conflicts = 24, 7, {}, {}, {}, 0
+local k, a, out, ready, due_args, conflicts = 7 + 2 * queues, 8, {}, {}, nil, 0
 
-local function publish(id, state, doc)
-    redis.call('XADD', KEYS[3], '*', 'id', id, 'status', STATUS[state], 'doc', doc)
-end
-
-local function answer(reply, doc)
-    if reply then -- a key of the producer's making may be of another type
-        redis.pcall('LPUSH', reply, doc)
-        redis.call('PEXPIRE', reply, reply_ttl)
-    end
-end
-
-local function next_run(rec)
-    return math.min(tonumber(string.sub(rec, 38, 40), 16) + 1, 4095)
-end
-
-local function admit(id, queue, name, due, expires)
+local function admit(id, due, expires)
     if due > now then
+        due_args = due_args or {}
         due_args[#due_args + 1] = due
-        due_args[#due_args + 1] = name .. '/' .. id
+        due_args[#due_args + 1] = ARGV[a + 4] .. '/' .. id
     else
-        append(ready, queue, id)
+        append(ready, tonumber(ARGV[a + 3]), id)
     end
-    if expires > 0 then redis.call('ZADD', KEYS[7], now + expires, id) end
+    if expires > 0 then call('ZADD', KEYS[6], now + expires, id) end
 end
 
-local function conflict(id, reply)
-    conflicts = conflicts + 1
-    local made_id = made .. '~' .. conflicts
-    local doc = '{"id":"' .. made_id .. '","submitted_id":"' .. id .. '","run":1,"type":null,"status":"rejected",' ..
-        '"attempts":0,"tenant":null,"tags":null,"model":null,"provider":null,"cached":false,"output":null,' ..
-        '"usage":null,"cost_nanousd":0,"cost_usd":0,"error":{"code":"id_conflict","message":' ..
-        '"id: another document was already submitted as \'' .. id .. '\'","retryable":false,' ..
-        '"http_status":null,"provider_code":null},"submitted_at":' .. string.format('%.0f', now) ..
-        ',"started_at":null,"finished_at":' .. string.format('%.0f', now) .. '}'
-    publish(made_id, 'j', doc)
-    answer(reply, doc)
-    redis.call('XADD', KEYS[4], '*', 'code', 'id_conflict', 'doc',
-        '{"code":"id_conflict","subject":"' .. id .. '","message":"another document was submitted under an id in use",' ..
-        '"at":' .. string.format('%.0f', now) .. '}')
-end
+local function unusual(id, flags, key, reply, times, due, expires)
+    local function publish(by_id, doc)
+        call('XADD', KEYS[3], '*', 'id', by_id, 'status', 'rejected', 'doc', doc)
+    end
 
-local function submit_job(id, reply, key)
-    local queue, delay, at, expires = tonumber(ARGV[a + 3]), tonumber(ARGV[a + 6]), tonumber(ARGV[a + 7]), tonumber(ARGV[a + 8])
-    local due = math.max(now + delay, at)
-    local head, tail = ARGV[a + 5], ARGV[a + 9]
-    local times = hex11(due) .. now_hex .. (expires > 0 and hex11(now + expires) or ZERO)
-    if redis.call('SET', key, head .. times .. tail, 'NX') then
-        admit(id, queue, ARGV[a + 4], due, expires)
-        return 's'
-    end
-    local old = redis.call('GETRANGE', key, 0, HEADER - 1)
-    local state = string.sub(old, 3, 3)
-    if state == 'j' then -- only refused documents came under this id: this one is the next run
-        local run = string.format('%03x', next_run(old))
-        redis.call('SET', key, string.sub(head, 1, 37) .. run .. string.sub(head, 41) .. times .. tail)
-        admit(id, queue, ARGV[a + 4], due, expires)
-        return 's'
-    end
-    if string.sub(old, 114, 129) ~= string.sub(tail, 11, 26) then
-        conflict(id, reply)
-        return 'c'
-    end
-    if reply and STATUS[state] then
-        answer(reply, redis.call('GETRANGE', key, HEADER + tonumber(string.sub(old, 107, 113), 16), -1))
-    end
-    return 'd'
-end
-
-local function refuse(id, flags, reply, key)
-    local result = ARGV[a + 4]
-    local own = string.find(flags, 'o', 1, true)
-    if own then
-        local old = redis.call('GETRANGE', key, 0, HEADER - 1)
-        local state = string.sub(old, 3, 3)
-        if state == 'j' then
-            if string.sub(old, 114, 129) == string.sub(ARGV[a + 3], 114, 129) then
-                answer(reply, redis.call('GETRANGE', key, HEADER, -1))
-                return 'd'
-            end
-            local run = next_run(old)
-            result = string.gsub(result, '"run":1,', '"run":' .. run .. ',', 1)
-            redis.call('SET', key, string.sub(ARGV[a + 3], 1, 37) .. string.format('%03x', run) ..
-                string.sub(ARGV[a + 3], 41) .. result, 'PX', ttl)
-        elseif state ~= '' then
-            own = nil
-            result = ARGV[a + 5]
-        else
-            redis.call('SET', key, ARGV[a + 3] .. result, 'PX', ttl)
+    local function answer(doc)
+        if reply then -- a key of the producer's making may be of another type
+            redis.pcall('LPUSH', reply, doc)
+            call('PEXPIRE', reply, ARGV[5])
         end
     end
-    publish(own and id or string.match(result, '^{"id":"([^"]*)"'), 'j', result)
-    answer(reply, result)
-    return 'j'
+
+    local function next_run(rec)
+        return math.min(tonumber(sub(rec, 38, 40), 16) + 1, 4095)
+    end
+
+    local function conflict()
+        conflicts = conflicts + 1
+        local made_id = ARGV[6] .. '~' .. conflicts
+        local doc = '{"id":"' .. made_id .. '","submitted_id":"' .. id .. '","run":1,"type":null,"status":"rejected",' ..
+            '"attempts":0,"tenant":null,"tags":null,"model":null,"provider":null,"cached":false,"output":null,' ..
+            '"usage":null,"cost_nanousd":0,"cost_usd":0,"error":{"code":"id_conflict","message":' ..
+            '"id: another document was already submitted as \'' .. id .. '\'","retryable":false,' ..
+            '"http_status":null,"provider_code":null},"submitted_at":' .. string.format('%.0f', now) ..
+            ',"started_at":null,"finished_at":' .. string.format('%.0f', now) .. '}'
+        publish(made_id, doc)
+        answer(doc)
+        call('XADD', KEYS[4], '*', 'code', 'id_conflict', 'doc',
+            '{"code":"id_conflict","subject":"' .. id .. '","message":"another document was submitted under an id in use",' ..
+            '"at":' .. string.format('%.0f', now) .. '}')
+    end
+
+    -- The id is known already.
+    local function submit_again(head, tail)
+        local old = call('GETRANGE', key, 0, HEADER - 1)
+        local state = sub(old, 3, 3)
+        if state == 'j' then -- only refused documents came under this id: this one is the next run
+            local run = string.format('%03x', next_run(old))
+            call('SET', key, sub(head, 1, 37) .. run .. sub(head, 41) .. times .. tail)
+            admit(id, due, expires)
+            return 's'
+        end
+        if sub(old, 114, 129) ~= sub(tail, 11, 26) then
+            conflict()
+            return 'c'
+        end
+        if reply and state ~= '' and string.find('cpfxe', state, 1, true) then
+            answer(call('GETRANGE', key, HEADER + tonumber(sub(old, 107, 113), 16), -1))
+        end
+        return 'd'
+    end
+
+    local function refuse(record, result)
+        local own = string.find(flags, 'o', 1, true)
+        if own then
+            local old = call('GETRANGE', key, 0, HEADER - 1)
+            local state = sub(old, 3, 3)
+            if state == 'j' then
+                if sub(old, 114, 129) == sub(record, 114, 129) then
+                    answer(call('GETRANGE', key, HEADER, -1))
+                    return 'd'
+                end
+                local run = next_run(old)
+                result = string.gsub(result, '"run":1,', '"run":' .. run .. ',', 1)
+                call('SET', key, sub(record, 1, 37) .. string.format('%03x', run) .. sub(record, 41) .. result,
+                    'PX', ARGV[4])
+            elseif state ~= '' then
+                own = nil
+                result = ARGV[a + 5]
+            else
+                call('SET', key, record .. result, 'PX', ARGV[4])
+            end
+        end
+        publish(own and id or string.match(result, '^{"id":"([^"]*)"'), result)
+        answer(result)
+        return 'j'
+    end
+
+    if ARGV[a] == 'J' then return submit_again(ARGV[a + 5], ARGV[a + 9]) end
+    return refuse(ARGV[a + 3], ARGV[a + 4])
 end
 
 while ARGV[a] do
     local id, flags, key, reply = ARGV[a + 1], ARGV[a + 2], KEYS[k], nil
     k = k + 1
-    if string.find(flags, 'r', 1, true) then
+    if flags ~= '-' and string.find(flags, 'r', 1, true) then
         reply = KEYS[k]
         k = k + 1
     end
     if ARGV[a] == 'J' then
-        out[#out + 1] = submit_job(id, reply, key)
+        local expires, due = tonumber(ARGV[a + 8]), math.max(now + ARGV[a + 6], tonumber(ARGV[a + 7]))
+        local times = hex11(due) .. now_hex .. (expires > 0 and hex11(now + expires) or ZERO)
+        if call('SET', key, ARGV[a + 5] .. times .. ARGV[a + 9], 'NX') then
+            admit(id, due, expires)
+            out[#out + 1] = 's'
+        else
+            out[#out + 1] = unusual(id, flags, key, reply, times, due, expires)
+        end
         a = a + 10
     else
-        out[#out + 1] = refuse(id, flags, reply, key)
+        out[#out + 1] = unusual(id, flags, key, reply)
         a = a + 6
     end
 end
-enqueue(ready, 8, 16, false)
+for q = 1, queues do
+    if ready[q] then
+        call('LPUSH', KEYS[6 + q], unpack(ready[q]))
+        ring(KEYS[6 + queues + q], #ready[q] == 1 and ready[q][1])
+    end
+end
 local next_due = -1
-if #due_args > 0 then
+if due_args then
     zadd(KEYS[5], due_args)
-    local first = redis.call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
+    local first = call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
     next_due = math.max(0, math.floor(first[2]) - now)
 end
 if ARGV[3] ~= '' then
-    redis.call('LREM', KEYS[2], -1, ARGV[3])
+    call('LREM', KEYS[2], -1, ARGV[3])
 elseif tonumber(ARGV[2]) > 0 then
-    redis.call('LTRIM', KEYS[2], 0, -tonumber(ARGV[2]) - 1)
+    call('LTRIM', KEYS[2], 0, -tonumber(ARGV[2]) - 1)
 end
 return {'ok', table.concat(out), next_due}
