@@ -7,7 +7,7 @@
 VARIANT ?= release
 PREFIX  ?= /usr/local
 B       := build/$(VARIANT)
-PKGS    := hiredis libevent libevent_openssl libcurl jansson yaml-0.1 libcrypto libssl
+PKGS    := hiredis libevent libevent_openssl libcurl jansson yaml-0.1 libcrypto libssl zlib
 PKG_CONFIG ?= pkg-config
 V       ?=
 Q       := $(if $(V),,@)

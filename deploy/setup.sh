@@ -18,6 +18,7 @@ libevent-dev          the event loop
 libssl-dev            signatures, digests and TLS to Redis
 libjansson-dev        JSON of configuration and tools
 libyaml-dev           the configuration file
+zlib1g-dev            large answers in the cache
 libmicrohttpd-dev     the HTTP API and dashboard
 uthash-dev            hash tables
 check                 the unit tests

@@ -34,6 +34,8 @@ struct run;
 struct stops;
 struct hooks;
 struct chunks;
+struct cache;
+struct shares;
 
 struct process {
     struct loop *loop;
@@ -54,6 +56,8 @@ struct process {
     struct outbox *outbox;
     struct stops *stops;
     struct hooks *hooks;            /* webhook deliveries per host */
+    struct cache *cache;            /* answers kept in Redis */
+    struct shares *shares;          /* equal calls under way */
     struct http_networks *networks; /* webhooks.allow_networks; NULL: none */
     struct chunks *chunks;          /* streamed answers, for who reads along */
     struct run *runs;               /* all in hand, by id (uthash) */

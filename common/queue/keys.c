@@ -36,6 +36,7 @@ void keys_init(struct keys *k, const char *prefix)
     k->spend = make(prefix, "spend:", "");
     k->gather = make(prefix, "gather:", "");
     k->chunks = make(prefix, "chunks:", "");
+    k->flight = make(prefix, "flight:", "");
 }
 
 void keys_done(struct keys *k)
@@ -52,6 +53,7 @@ void keys_done(struct keys *k)
     free(k->spend);
     free(k->gather);
     free(k->chunks);
+    free(k->flight);
     *k = (struct keys){0};
 }
 

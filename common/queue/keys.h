@@ -18,7 +18,8 @@ enum key_id {
 struct keys {
     char *fixed[KEY_COUNT];
     char *ready[QUEUE_COUNT + 1], *wake[QUEUE_COUNT + 1]; /* by queue number, from 1 */
-    char *job, *reply, *active, *spend, *gather, *chunks; /* prefixes: "fl:{0}:job:" */
+    /* prefixes: "fl:{0}:job:" */
+    char *job, *reply, *active, *spend, *gather, *chunks, *flight;
 };
 
 void keys_init(struct keys *k, const char *prefix);

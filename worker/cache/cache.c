@@ -1,0 +1,328 @@
+/* cache.c - see cache.h.
+ *
+ *   cache_look ──GET, GET, ...──▶ replies count down ──last, or wait_ms──▶ cb
+ *   cache_keep ──SET──▶ ... end of turn ──▶ cached.lua (bytes, ms, key; ...) ──▶ UNLINK what it says
+ *
+ * A look outlives its callback until Redis has answered everything it was
+ * asked: replies come in order, so there is nothing to look up for them.  All
+ * looks wait equally long, so one timer serves the list of them.
+ */
+#include "worker/cache/cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/config/config.h"
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/xalloc.h"
+#include "common/io/loop.h"
+#include "common/io/redis.h"
+#include "common/queue/keys.h"
+#include "common/queue/scripts.h"
+#include "worker/process.h"
+
+enum { KEY_BYTES = 2048, ROOM_BYTES = 4096 };
+
+static const struct {
+    const char *name;
+    size_t ttl; /* where in struct config */
+} kinds[CACHE_KIND_COUNT] = {
+#define X(KIND, name, ttl) [CACHE_##KIND] = {name, offsetof(struct config, ttl)},
+#include "worker/cache/kinds.def"
+};
+
+struct cache {
+    struct process *p;
+    struct cache_look *looks; /* not told yet, the oldest first */
+    struct loop_timer *limit;
+    struct redis_args kept; /* of this turn: bytes, ms, key; ... */
+    bool telling;           /* tell_kept is deferred */
+};
+
+struct cache_look {
+    struct cache *c;
+    struct found *found;
+    size_t asked, answered, lost;
+    cache_look_cb *cb; /* NULL: told, or nobody wants to know */
+    void *arg;
+    int64_t until_ms;
+    struct cache_look *prev, *next;
+};
+
+/* One reply of a look. */
+struct part {
+    struct cache_look *look;
+    size_t at;
+};
+
+const char *cache_kind_name(enum cache_kind kind) { return kinds[kind].name; }
+
+int64_t cache_ttl_ms(const struct config *cfg, enum cache_kind kind)
+{
+    return *(const int64_t *)(const void *)((const char *)cfg + kinds[kind].ttl);
+}
+
+/* ---- names ---- */
+
+static bool is_plain(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c && strchr("-_./@", c));
+}
+
+static void add_part(struct buf *out, struct span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (is_plain(s.p[i]))
+            buf_putc(out, s.p[i]);
+        else
+            buf_printf(out, "%%%02X", (unsigned char)s.p[i]);
+}
+
+/* Nobody's answers are under "-"; a tenant of that name, or of none, under another one. */
+static void add_tenant(struct buf *out, struct span tenant)
+{
+    struct span name = tenant.n >= 2 ? (struct span){tenant.p + 1, tenant.n - 2} : tenant;
+
+    if (!tenant.p || *tenant.p != '"')
+        buf_putc(out, '-');
+    else if (name.n == 0)
+        buf_putc(out, '%');
+    else if (name.n == 1 && *name.p == '-')
+        buf_puts(out, "%2D");
+    else
+        add_part(out, name);
+}
+
+void cache_key(struct buf *out, const char *prefix, enum cache_kind kind, struct span tenant,
+               struct span model, const char *hash)
+{
+    buf_printf(out, "%s:%s:", prefix, kinds[kind].name);
+    add_tenant(out, tenant);
+    buf_putc(out, ':');
+    add_part(out, model);
+    buf_putc(out, ':');
+    buf_puts(out, hash);
+}
+
+/* ---- what was found ---- */
+
+struct found *found_new(size_t n)
+{
+    struct found *f = xcalloc(1, sizeof *f + n * sizeof(struct entry *));
+
+    f->users = 1;
+    f->n = n;
+    return f;
+}
+
+struct found *found_use(struct found *f)
+{
+    f->users++;
+    return f;
+}
+
+void found_drop(struct found **fp)
+{
+    struct found *f = TAKE(*fp);
+
+    if (!f || --f->users > 0)
+        return;
+    for (size_t i = 0; i < f->n; i++)
+        entry_drop(&f->each[i]);
+    entry_drop(&f->whole);
+    free(f);
+}
+
+/* ---- looking ---- */
+
+static void free_look(struct cache_look *l)
+{
+    found_drop(&l->found);
+    free(l);
+}
+
+static void leave_list(struct cache_look *l)
+{
+    DL_DELETE(l->c->looks, l);
+    if (!l->c->looks)
+        loop_cancel(&l->c->limit);
+}
+
+/* The answer is known, or not waited for.  May free the look. */
+static void tell(struct cache_look *l, bool answered)
+{
+    cache_look_cb *cb = TAKE(l->cb);
+    struct found *found = found_use(l->found);
+    void *arg = l->arg;
+
+    leave_list(l);
+    if (l->answered == l->asked)
+        free_look(l);
+    cb(arg, found, answered);
+    found_drop(&found);
+}
+
+static void watch_limit(struct cache *c);
+
+static void on_limit(void *arg)
+{
+    struct cache *c = arg;
+    int64_t now = clock_mono_ms();
+
+    c->limit = NULL;
+    while (c->looks && c->looks->until_ms <= now)
+        tell(c->looks, false);
+    watch_limit(c);
+}
+
+static void watch_limit(struct cache *c)
+{
+    if (c->looks && !c->limit)
+        c->limit = loop_after(c->p->loop, c->looks->until_ms - clock_mono_ms() + 1, on_limit, c);
+}
+
+static void on_got(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct part *part = arg;
+    struct cache_look *l = part->look;
+    struct span stored = reply_span(reply);
+    size_t at = part->at;
+
+    (void)err;
+    free(part);
+    l->answered++;
+    if (!reply)
+        l->lost++;
+    if (l->cb && stored.p && (l->found->each[at] = entry_read(stored)))
+        l->found->known++;
+    else if (l->cb && stored.p)
+        log_event(LOG_WARN, "cache.damaged", "bytes=%zu", stored.n);
+    if (l->answered < l->asked)
+        return;
+    if (l->cb)
+        tell(l, l->lost == 0);
+    else
+        free_look(l);
+}
+
+struct cache_look *cache_look(struct cache *c, const char *const *keys, size_t n, cache_look_cb *cb,
+                              void *arg)
+{
+    struct cache_look *l = xcalloc(1, sizeof *l);
+
+    *l = (struct cache_look){.c = c,
+                             .found = found_new(n),
+                             .asked = n,
+                             .cb = cb,
+                             .arg = arg,
+                             .until_ms = clock_mono_ms() + c->p->cfg->cache_wait_ms};
+    DL_APPEND(c->looks, l);
+    watch_limit(c);
+    for (size_t i = 0; i < n; i++) {
+        struct part *part = xmalloc(sizeof *part);
+
+        *part = (struct part){l, i};
+        redis_sendv(c->p->redis, on_got, part, "GET", keys[i], NULL);
+    }
+    return l;
+}
+
+void cache_look_cancel(struct cache_look **lp)
+{
+    struct cache_look *l = TAKE(*lp);
+
+    if (!l)
+        return;
+    l->cb = NULL; /* freed with the last reply */
+    leave_list(l);
+}
+
+/* ---- keeping ---- */
+
+/* The keys that make room. */
+static void on_room(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct cache *c = arg;
+
+    if (err)
+        log_event(LOG_DEBUG, "cache.bound", "msg=%s", log_quote(err->msg));
+    for (size_t i = 0; i < reply_count(reply); i++) {
+        struct span key = reply_span(reply_at(reply, i));
+        struct redis_args a;
+
+        redis_args_init(&a);
+        redis_arg_str(&a, "UNLINK");
+        redis_arg_span(&a, key);
+        redis_send(c->p->redis, &a, NULL, NULL);
+    }
+}
+
+static void tell_kept(void *arg)
+{
+    struct cache *c = arg;
+    struct redis_args a;
+
+    c->telling = false;
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&c->p->keys, KEY_CACHED));
+    redis_arg_str(&a, key(&c->p->keys, KEY_CACHED_BYTES));
+    redis_arg_int(&a, c->p->cfg->cache_max_bytes);
+    redis_args_append(&a, &c->kept);
+    redis_script(c->p->redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
+    redis_args_done(&c->kept);
+    redis_args_init(&c->kept);
+}
+
+bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const struct entry *e)
+{
+    const struct config *cfg = c->p->cfg;
+    size_t max = (size_t)cfg->cache_max_entry_bytes;
+    int64_t ttl = cache_ttl_ms(cfg, kind);
+    struct buf b = BUF(e->body.n + e->model.n * 6 + ROOM_BYTES);
+    struct redis_args a;
+    bool fits;
+
+    entry_write(e, (size_t)cfg->cache_compress_bytes, &b);
+    fits = !buf_failed(&b) && b.n <= max;
+    if (fits) {
+        redis_args_init(&a);
+        redis_arg_str(&a, "SET");
+        redis_arg_str(&a, name);
+        redis_arg_span(&a, buf_span(&b));
+        redis_arg_str(&a, "PX");
+        redis_arg_int(&a, ttl);
+        redis_send(c->p->redis, &a, NULL, NULL);
+        redis_arg_int(&c->kept, (int64_t)(b.n + strlen(name)));
+        redis_arg_int(&c->kept, ttl);
+        redis_arg_str(&c->kept, name);
+        if (!c->telling)
+            loop_defer(c->p->loop, tell_kept, c);
+        c->telling = true;
+    }
+    buf_done(&b);
+    return fits;
+}
+
+/* ---- life ---- */
+
+struct cache *cache_new(struct process *p)
+{
+    struct cache *c = xcalloc(1, sizeof *c);
+
+    c->p = p;
+    redis_args_init(&c->kept);
+    return c;
+}
+
+void cache_free(struct cache *c)
+{
+    if (!c)
+        return;
+    loop_cancel(&c->limit);
+    loop_undefer(c->p->loop, tell_kept, c);
+    redis_args_done(&c->kept);
+    free(c);
+}

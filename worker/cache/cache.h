@@ -1,0 +1,64 @@
+/* cache.h - answers kept in Redis: fl:<kind>:<tenant>:<model>:<hash>.
+ *
+ *   cache_look   GETs of one turn go out together; slow or away (cache.wait_ms) is a miss
+ *   cache_keep   SET with the kind's time; and, once per turn, one script that keeps all entries
+ *                of the fleet together under cache.max_bytes (those that end first go first)
+ *
+ * The keys have no hash tag and are used by single-key commands only, so that a
+ * cluster may hold them anywhere.  Nothing here is needed for a job to be right:
+ * every failure is a miss.
+ */
+#ifndef FLOTILLA_CACHE_H
+#define FLOTILLA_CACHE_H
+
+#include "common/core/base.h"
+#include "common/core/buf.h"
+#include "worker/cache/entry.h"
+
+struct cache;
+struct cache_look;
+struct config;
+struct process;
+
+enum cache_kind {
+#define X(KIND, name, ttl) CACHE_##KIND,
+#include "worker/cache/kinds.def"
+    CACHE_KIND_COUNT
+};
+const char *cache_kind_name(enum cache_kind kind);
+int64_t cache_ttl_ms(const struct config *cfg, enum cache_kind kind);
+
+/* Append a key's name.  tenant is raw (a JSON string without escapes, as job_check admits it, or
+ * absent: "-"), model and hash are text; what could be mistaken for a part of the name is
+ * percent-encoded. */
+void cache_key(struct buf *out, const char *prefix, enum cache_kind kind, struct span tenant,
+               struct span model, const char *hash);
+
+struct cache *cache_new(struct process *p);
+/* Looks that are under way are not answered any more.  After redis_free(p->redis). */
+void cache_free(struct cache *c);
+
+/* What was found under some keys, shared by counting its users. */
+struct found {
+    unsigned users;
+    size_t n, known;     /* keys, and how many of them have an entry */
+    struct entry *whole; /* made of them, by who needs it first; NULL yet */
+    struct entry *each[];
+};
+struct found *found_new(size_t n);
+struct found *found_use(struct found *f);
+void found_drop(struct found **f); /* NULL is fine; *f becomes NULL */
+
+/* answered: Redis did, for every key; false: it is slow or away, and the rest counts as missing.
+ * found is borrowed. */
+typedef void cache_look_cb(void *arg, struct found *found, bool answered);
+/* cb comes once, on a later turn; not after cache_look_cancel.  The handle is dead when cb starts.
+ * n >= 1. */
+struct cache_look *cache_look(struct cache *c, const char *const *keys, size_t n, cache_look_cb *cb,
+                              void *arg);
+void cache_look_cancel(struct cache_look **l); /* NULL is fine; *l becomes NULL */
+
+/* Keep it.  False: too large (cache.max_entry_bytes). */
+bool cache_keep(struct cache *c, enum cache_kind kind, const char *key, const struct entry *e);
+
+#endif
