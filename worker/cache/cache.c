@@ -1,7 +1,8 @@
 /* cache.c - see cache.h.
  *
  *   cache_look ──GET, GET, ...──▶ replies count down ──last, or wait_ms──▶ cb
- *   cache_keep ──SET──▶ ... end of turn ──▶ cached.lua (bytes, ms, key; ...) ──▶ UNLINK what it says
+ *   cache_keep ──SET──▶ ... end of turn ──▶ cached.lua (bytes, ms, key; ...) ──▶ UNLINK what it
+ * says
  *
  * A look outlives its callback until Redis has answered everything it was
  * asked: replies come in order, so there is nothing to look up for them.  All

@@ -151,10 +151,9 @@ static bool read_usage(struct span v, struct usage *u)
 static bool read_header(struct span text, struct header *h)
 {
     struct span bytes, packed, usage, images, list, at;
-    const struct json_want wants[] = {{"bytes", &bytes},         {"packed", &packed},
-                                      {"model", &h->model},      {"provider", &h->provider},
-                                      {"usage", &usage},         {"images", &images},
-                                      {"list_nanousd", &list},   {"at", &at}};
+    const struct json_want wants[] = {
+        {"bytes", &bytes}, {"packed", &packed}, {"model", &h->model},    {"provider", &h->provider},
+        {"usage", &usage}, {"images", &images}, {"list_nanousd", &list}, {"at", &at}};
 
     return json_pick(text.p, text.n, wants, ARRAY_LEN(wants)) && json_read_int(bytes, &h->bytes) &&
            h->bytes >= 0 && h->bytes <= ENTRY_MAX_BYTES && json_read_bool(packed, &h->packed) &&

@@ -1,0 +1,393 @@
+/* test_share.c - equal calls become one: in a process, among two, and when somebody dies. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/queue/scripts.h"
+#include "tests/unit/redis_server.h"
+#include "tests/unit/redis_shot.h"
+#include "worker/cache/share.h"
+#include "worker/process.h"
+
+enum { HERE, THERE, PLACES, ASKERS = 8 };
+#define KEY "fl:infer:-:m:k"
+
+static struct redis_server server;
+static struct loop *loop;
+static struct config cfg;
+static struct place {
+    struct line line;
+    struct process process;
+    bool full; /* nobody may wait */
+} places[PLACES];
+
+/* One who asks, and what he was told. */
+static struct asker {
+    struct sharer sharer;
+    int words;
+    enum share_word word;
+    char body[64], model[64];
+    size_t known;
+    int64_t in_ms;
+} askers[PLACES][ASKERS];
+
+static struct place *place_of(const struct sharer *s)
+{
+    const struct asker *a = s->arg;
+
+    return &places[a >= askers[THERE]];
+}
+
+static bool waits(struct sharer *s) { return !place_of(s)->full; }
+
+static void word(struct sharer *s, enum share_word w, const struct share_news *news)
+{
+    struct asker *a = s->arg;
+    const struct entry *e = news->found ? news->found->whole : NULL;
+
+    ck_assert_msg(share_leads(s) || !s->share, "still in a share");
+    a->words++;
+    a->word = w;
+    a->in_ms = news->in_ms;
+    a->known = news->found ? news->found->known : 0;
+    if (!e && news->found && news->found->n)
+        e = news->found->each[0];
+    snprintf(a->body, sizeof a->body, "%.*s", e ? (int)e->body.n : 0, e ? e->body.p : "");
+    snprintf(a->model, sizeof a->model, "%s", news->model ? news->model : "");
+}
+
+static const struct share_ops ops = {waits, word};
+
+static void open_place(struct place *p)
+{
+    p->process = (struct process){.cfg = &cfg, .loop = loop};
+    keys_init(&p->process.keys, "fl");
+    line_open(&p->line, loop, server.url, (struct redis_options){.scripts = scripts_all()});
+    TURN_UNTIL(loop, p->line.ready);
+    p->process.redis = p->line.redis;
+    p->process.cache = cache_new(&p->process);
+    p->process.shares = shares_new(&p->process, &ops);
+}
+
+/* As a process dies: its connection is gone, nothing is said. */
+static void close_place(struct place *p)
+{
+    if (!p->line.redis)
+        return;
+    line_close(&p->line);
+    shares_free(p->process.shares);
+    cache_free(p->process.cache);
+    keys_done(&p->process.keys);
+}
+
+static void setup(void)
+{
+    redis_server_init(&server);
+    redis_server_start(&server, NULL);
+    cfg = (struct config){.cache_wait_ms = 5000,
+                          .cache_lease_ms = 600,
+                          .cache_infer_ttl_ms = 60000,
+                          .cache_max_entry_bytes = 100000,
+                          .cache_max_bytes = 1000000,
+                          .cache_compress_bytes = 100000};
+    loop = loop_new();
+    memset(askers, 0, sizeof askers);
+    for (int i = 0; i < PLACES; i++)
+        open_place(&places[i]);
+}
+
+static void teardown(void)
+{
+    for (int i = 0; i < PLACES; i++)
+        close_place(&places[i]);
+    loop_free(loop);
+    redis_server_done(&server);
+}
+
+/* ---- acting ---- */
+
+static int64_t join_for(int place, int n, int64_t wait_ms)
+{
+    struct asker *a = &askers[place][n];
+
+    a->sharer = (struct sharer){.arg = a};
+    a->words = 0;
+    return share_join(places[place].process.shares, &a->sharer, KEY + 3, (const char *const[]){KEY},
+                      1, wait_ms);
+}
+
+static void join(int place, int n) { ck_assert_int_eq(join_for(place, n, 60000), 0); }
+
+static struct asker *told(int place, int n)
+{
+    struct asker *a = &askers[place][n];
+
+    TURN_UNTIL(loop, a->words > 0);
+    ck_assert_int_eq(a->words, 1);
+    return a;
+}
+
+static void check_told(int place, int n, enum share_word w)
+{
+    ck_assert_int_eq(told(place, n)->word, w);
+}
+
+static void turn_for(int64_t ms)
+{
+    int64_t end = clock_mono_ms() + ms;
+
+    while (clock_mono_ms() < end)
+        loop_turn(loop, 5);
+}
+
+/* The leader's call is answered, and kept. */
+static void answer(int place, int n, const char *body)
+{
+    const struct entry facts = {.body = {body, strlen(body)}, .provider = "together"};
+    struct entry *e = entry_new(&facts);
+
+    ck_assert(cache_keep(places[place].process.cache, CACHE_INFER, KEY, e));
+    share_answer(&askers[place][n].sharer, e);
+    entry_drop(&e);
+}
+
+static struct shot at_here(const char *words) { return ask(&places[HERE].line, words); }
+
+/* ---- one process ---- */
+
+START_TEST(the_first_leads_and_the_others_get_the_answer)
+{
+    for (int i = 0; i < ASKERS; i++)
+        join(HERE, i);
+    check_told(HERE, 0, SHARE_LEAD);
+    ck_assert(share_leads(&askers[HERE][0].sharer));
+    turn_for(50);
+    for (int i = 1; i < ASKERS; i++)
+        ck_assert_int_eq(askers[HERE][i].words, 0);
+    answer(HERE, 0, "{\"a\":1}");
+    for (int i = 1; i < ASKERS; i++) {
+        check_told(HERE, i, SHARE_HIT);
+        ck_assert_str_eq(askers[HERE][i].body, "{\"a\":1}");
+    }
+    join(HERE, 0); /* later: out of Redis */
+    check_told(HERE, 0, SHARE_HIT);
+    ck_assert_str_eq(askers[HERE][0].body, "{\"a\":1}");
+    ck_assert_int_eq(at_here("EXISTS fl:{0}:flight:infer:-:m:k").number, 0);
+}
+END_TEST
+
+START_TEST(a_leader_who_leaves_hands_over_at_once)
+{
+    for (int i = 0; i < 3; i++)
+        join(HERE, i);
+    check_told(HERE, 0, SHARE_LEAD);
+    share_leave(&askers[HERE][1].sharer);
+    share_leave(&askers[HERE][0].sharer);
+    check_told(HERE, 2, SHARE_LEAD);
+    ck_assert_int_eq(askers[HERE][1].words, 0);
+    ck_assert_int_eq(at_here("EXISTS fl:{0}:flight:infer:-:m:k").number, 1);
+    share_leave(&askers[HERE][2].sharer);
+    TURN_UNTIL(loop, at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 0);
+}
+END_TEST
+
+/* As when all runs are given back: nobody is told to call amid that. */
+START_TEST(when_all_leave_nobody_leads)
+{
+    for (int i = 0; i < ASKERS; i++)
+        join(HERE, i);
+    check_told(HERE, 0, SHARE_LEAD);
+    for (int i = 0; i < ASKERS; i++)
+        share_leave(&askers[HERE][i].sharer);
+    turn_for(50);
+    for (int i = 1; i < ASKERS; i++)
+        ck_assert_int_eq(askers[HERE][i].words, 0);
+    ck_assert_int_eq(at_here("EXISTS fl:{0}:flight:infer:-:m:k").number, 0);
+}
+END_TEST
+
+START_TEST(who_may_not_wait_in_memory_comes_back)
+{
+    places[HERE].full = true;
+    join(HERE, 0);
+    join(HERE, 1);
+    check_told(HERE, 0, SHARE_LEAD);
+    check_told(HERE, 1, SHARE_FULL);
+    ck_assert_int_ge(askers[HERE][1].in_ms, 1000);
+    ck_assert_int_ge(join_for(HERE, 2, 60000), 1000);
+    places[HERE].full = false;
+    answer(HERE, 0, "{}");
+    join(HERE, 1);
+    check_told(HERE, 1, SHARE_HIT);
+}
+END_TEST
+
+START_TEST(who_waited_long_enough_calls_for_himself)
+{
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    ck_assert_int_eq(join_for(HERE, 1, 50), 0);
+    join(HERE, 2);
+    check_told(HERE, 1, SHARE_ALONE);
+    ck_assert_int_eq(askers[HERE][2].words, 0);
+    answer(HERE, 0, "{}");
+    check_told(HERE, 2, SHARE_HIT);
+}
+END_TEST
+
+/* ---- two processes ---- */
+
+START_TEST(another_process_waits_for_the_answer)
+{
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    for (int i = 0; i < 3; i++)
+        join(THERE, i);
+    turn_for(2 * cfg.cache_lease_ms); /* renewed meanwhile */
+    ck_assert_int_eq(askers[THERE][0].words, 0);
+    answer(HERE, 0, "{\"a\":1}");
+    for (int i = 0; i < 3; i++) {
+        check_told(THERE, i, SHARE_HIT);
+        ck_assert_str_eq(askers[THERE][i].body, "{\"a\":1}");
+    }
+}
+END_TEST
+
+START_TEST(after_a_failure_all_call_for_themselves)
+{
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    for (int i = 1; i < 4; i++)
+        join(HERE, i);
+    for (int i = 0; i < 4; i++)
+        join(THERE, i);
+    share_failed(&askers[HERE][0].sharer);
+    for (int i = 0; i < 4; i++) {
+        check_told(THERE, i, SHARE_ALONE);
+        if (i > 0)
+            check_told(HERE, i, SHARE_ALONE);
+    }
+    join(THERE, 0); /* the mark holds for a while */
+    check_told(THERE, 0, SHARE_ALONE);
+}
+END_TEST
+
+START_TEST(when_a_process_dies_one_of_the_others_leads)
+{
+    int leads = 0;
+
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    for (int i = 0; i < 4; i++)
+        join(THERE, i);
+    turn_for(100);
+    close_place(&places[HERE]);
+    check_told(THERE, 0, SHARE_LEAD);
+    turn_for(cfg.cache_lease_ms * 2);
+    for (int i = 0; i < 4; i++)
+        leads += askers[THERE][i].words > 0;
+    ck_assert_int_eq(leads, 1);
+    answer(THERE, 0, "{}");
+    check_told(THERE, 3, SHARE_HIT);
+}
+END_TEST
+
+START_TEST(an_answer_of_another_model_is_told_with_its_name)
+{
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    join(HERE, 1);
+    join(THERE, 0);
+    share_moved(&askers[HERE][0].sharer, "acme/other");
+    check_told(HERE, 1, SHARE_ELSEWHERE);
+    check_told(THERE, 0, SHARE_ELSEWHERE);
+    ck_assert_str_eq(askers[HERE][1].model, "acme/other");
+    ck_assert_str_eq(askers[THERE][0].model, "acme/other");
+}
+END_TEST
+
+START_TEST(a_call_that_is_put_off_puts_all_off)
+{
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    join(HERE, 1);
+    join(THERE, 0);
+    share_later(&askers[HERE][0].sharer, 900);
+    check_told(HERE, 1, SHARE_LATER);
+    ck_assert_int_eq(askers[HERE][1].in_ms, 900);
+    check_told(THERE, 0, SHARE_LATER);
+    ck_assert_int_gt(askers[THERE][0].in_ms, 99);
+    ck_assert_int_le(askers[THERE][0].in_ms, 900);
+    TURN_UNTIL(loop, at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 0);
+    join(THERE, 0);
+    check_told(THERE, 0, SHARE_LEAD);
+}
+END_TEST
+
+/* ---- Redis ---- */
+
+START_TEST(without_redis_one_of_each_process_leads)
+{
+    cfg.cache_wait_ms = 50;
+    redis_server_signal(&server, SIGSTOP);
+    for (int p = 0; p < PLACES; p++)
+        for (int i = 0; i < 3; i++)
+            join(p, i);
+    for (int p = 0; p < PLACES; p++)
+        check_told(p, 0, SHARE_LEAD);
+    turn_for(100);
+    for (int p = 0; p < PLACES; p++) {
+        ck_assert_int_eq(askers[p][1].words, 0);
+        answer(p, 0, "{}");
+        check_told(p, 2, SHARE_HIT);
+    }
+    redis_server_signal(&server, SIGCONT);
+}
+END_TEST
+
+/* The question for the lease is answered when nobody waits for it any more. */
+START_TEST(a_lease_that_comes_too_late_is_given_back)
+{
+    join(HERE, 0);
+    TURN_UNTIL(loop,
+               at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 1 || askers[HERE][0].words);
+    share_leave(&askers[HERE][0].sharer);
+    TURN_UNTIL(loop, at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 0);
+}
+END_TEST
+
+START_TEST(a_full_redis_does_not_keep_calls_from_being_made)
+{
+    ck_assert(at_here("CONFIG SET maxmemory 1").ok);
+    join(HERE, 0);
+    join(HERE, 1);
+    check_told(HERE, 0, SHARE_LEAD);
+    answer(HERE, 0, "{}");
+    check_told(HERE, 1, SHARE_HIT);
+}
+END_TEST
+
+Suite *test_share(void)
+{
+    Suite *s = suite_create("share");
+    TCase *tc = tcase_create("share");
+
+    tcase_set_timeout(tc, 20);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, the_first_leads_and_the_others_get_the_answer);
+    tcase_add_test(tc, a_leader_who_leaves_hands_over_at_once);
+    tcase_add_test(tc, when_all_leave_nobody_leads);
+    tcase_add_test(tc, who_may_not_wait_in_memory_comes_back);
+    tcase_add_test(tc, who_waited_long_enough_calls_for_himself);
+    tcase_add_test(tc, another_process_waits_for_the_answer);
+    tcase_add_test(tc, after_a_failure_all_call_for_themselves);
+    tcase_add_test(tc, when_a_process_dies_one_of_the_others_leads);
+    tcase_add_test(tc, an_answer_of_another_model_is_told_with_its_name);
+    tcase_add_test(tc, a_call_that_is_put_off_puts_all_off);
+    tcase_add_test(tc, without_redis_one_of_each_process_leads);
+    tcase_add_test(tc, a_lease_that_comes_too_late_is_given_back);
+    tcase_add_test(tc, a_full_redis_does_not_keep_calls_from_being_made);
+    suite_add_tcase(s, tc);
+    return s;
+}

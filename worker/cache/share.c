@@ -1,0 +1,454 @@
+/* share.c - see share.h; what is said to Redis about leases is in share_lease.c.
+ *
+ * A share lives while somebody is in it.  It leaves the table when its outcome
+ * is known (ENDING), so that who comes then looks for himself, and tells its
+ * waiters some at a time: each of them writes a result of perhaps a megabyte.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/config/config.h"
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/random.h"
+#include "common/core/xalloc.h"
+#include "worker/cache/share_private.h"
+
+enum {
+    PAUSE_MIN_MS = 50,
+    PAUSE_MAX_MS = 1000,
+    FULL_MIN_MS = 1000,
+    FULL_MAX_MS = 30000,
+    FAILED_MS = 3000,
+    TOLD_AT_ONCE = 64,
+    TOLD_BYTES = 4 << 20
+};
+
+static void ask(struct share *s);
+static void look(struct share *s, cache_look_cb *cb);
+
+/* ---- one share ---- */
+
+static void stop_waiting(struct share *s)
+{
+    cache_look_cancel(&s->look);
+    lease_forget(s);
+    loop_cancel(&s->timer);
+}
+
+static void leave_table(struct share *s)
+{
+    if (s->listed)
+        HASH_DEL(s->in->by_name, s);
+    s->listed = false;
+    if (!s->in->by_name)
+        loop_cancel(&s->in->tick);
+}
+
+static void promote(void *arg);
+static void deliver(void *arg);
+
+static void free_share(struct share *s)
+{
+    struct loop *loop = s->in->p->loop;
+
+    stop_waiting(s);
+    leave_table(s);
+    loop_undefer(loop, promote, s);
+    loop_undefer(loop, deliver, s);
+    DL_DELETE(s->in->all, s);
+    found_drop(&s->found);
+    for (size_t i = 0; i < s->n; i++)
+        free(s->keys[i]);
+    free(s->keys);
+    free(s->mark);
+    free(s->model);
+    free(s->name);
+    free(s);
+}
+
+static void unlink_waiter(struct share *s, struct sharer *w)
+{
+    DL_DELETE(s->waiters, w);
+    w->share = NULL;
+}
+
+static void say(struct share *s, struct sharer *w, enum share_word word)
+{
+    const struct share_news news = {.found = s->found, .model = s->model, .in_ms = s->in_ms};
+
+    s->in->ops->word(w, word, &news);
+}
+
+static void set_found(struct share *s, struct found *found)
+{
+    found_use(found);
+    found_drop(&s->found);
+    s->found = found;
+}
+
+/* Longer, the longer it goes on already. */
+static int64_t full_ms(const struct share *s)
+{
+    int64_t ms = clock_mono_ms() - s->since_ms;
+
+    ms = ms < FULL_MIN_MS ? FULL_MIN_MS : ms > FULL_MAX_MS ? FULL_MAX_MS : ms;
+    return ms + random_below(ms / 4);
+}
+
+/* It is going to take long: who waits leaves his slot, or comes back another time. */
+static void let_wait(struct share *s)
+{
+    struct sharer *w, *tmp;
+
+    DL_FOREACH_SAFE(s->waiters, w, tmp)
+    {
+        if (s->in->ops->waits(w))
+            continue;
+        unlink_waiter(s, w);
+        s->in_ms = full_ms(s);
+        say(s, w, SHARE_FULL);
+    }
+}
+
+/* ---- the end ---- */
+
+static void deliver_more(void *arg)
+{
+    struct share *s = arg;
+
+    s->timer = NULL;
+    deliver(s);
+}
+
+static void deliver(void *arg)
+{
+    struct share *s = arg;
+    size_t bytes = s->found && s->found->whole ? s->found->whole->body.n : 0, told = 0;
+
+    while (s->waiters && told < TOLD_AT_ONCE && told * bytes < TOLD_BYTES) {
+        struct sharer *w = s->waiters;
+
+        unlink_waiter(s, w);
+        say(s, w, s->word);
+        told++;
+    }
+    if (s->waiters)
+        s->timer = loop_after(s->in->p->loop, 0, deliver_more, s);
+    else
+        free_share(s);
+}
+
+static void end(struct share *s, enum share_word word)
+{
+    stop_waiting(s);
+    leave_table(s);
+    s->state = ENDING;
+    s->word = word;
+    loop_defer(s->in->p->loop, deliver, s);
+}
+
+/* ---- leading ---- */
+
+static void lead(struct share *s)
+{
+    struct sharer *head = s->waiters;
+
+    stop_waiting(s);
+    s->state = LEADING;
+    unlink_waiter(s, head);
+    head->share = s;
+    s->leader = head;
+    let_wait(s);
+    say(s, head, SHARE_LEAD); /* it may be over when this returns */
+}
+
+static void promote(void *arg)
+{
+    struct share *s = arg;
+
+    if (s->waiters) {
+        lead(s);
+        return;
+    }
+    lease_end(s, "", 0);
+    free_share(s);
+}
+
+static struct share *led_by(struct sharer *l)
+{
+    struct share *s = l->share;
+
+    if (!s || s->leader != l)
+        return NULL;
+    s->leader = NULL;
+    l->share = NULL;
+    return s;
+}
+
+bool share_leads(const struct sharer *s) { return s->share && s->share->leader == s; }
+
+void share_answer(struct sharer *l, struct entry *e)
+{
+    struct share *s = led_by(l);
+    struct found *found;
+
+    if (!s)
+        return;
+    found = found_new(s->n);
+    found->whole = entry_use(e);
+    set_found(s, found);
+    found_drop(&found);
+    lease_end(s, "", 0);
+    end(s, SHARE_HIT);
+}
+
+void share_failed(struct sharer *l)
+{
+    struct share *s = led_by(l);
+
+    if (!s)
+        return;
+    lease_end(s, "failed", FAILED_MS);
+    end(s, SHARE_ALONE);
+}
+
+void share_moved(struct sharer *l, const char *model)
+{
+    struct share *s = led_by(l);
+    struct buf mark = BUF(1024);
+
+    if (!s)
+        return;
+    buf_printf(&mark, "at:%s", model);
+    lease_end(s, mark.p, FAILED_MS);
+    buf_done(&mark);
+    s->model = xstrdup(model);
+    end(s, SHARE_ELSEWHERE);
+}
+
+void share_later(struct sharer *l, int64_t in_ms)
+{
+    struct share *s = led_by(l);
+    struct buf mark = BUF(64);
+
+    if (!s)
+        return;
+    in_ms = in_ms < 1 ? 1 : in_ms;
+    buf_printf(&mark, "later:%lld", (long long)(clock_wall_ms() + in_ms));
+    lease_end(s, mark.p, in_ms);
+    buf_done(&mark);
+    s->in_ms = in_ms;
+    end(s, SHARE_LATER);
+}
+
+void share_leave(struct sharer *w)
+{
+    struct share *s = w->share;
+
+    if (!s)
+        return;
+    if (led_by(w)) {
+        loop_defer(s->in->p->loop, promote, s); /* not now: all may be on their way out */
+        return;
+    }
+    unlink_waiter(s, w);
+    if (!s->waiters && !s->leader && s->state != ENDING && s->state != LEADING)
+        free_share(s);
+}
+
+/* ---- watching ---- */
+
+static void on_polled(void *arg, struct found *found, bool answered);
+
+static void on_pause(void *arg)
+{
+    struct share *s = arg;
+
+    s->timer = NULL;
+    lease_look(s);
+    look(s, on_polled);
+}
+
+static void pause_then_poll(struct share *s)
+{
+    int64_t ms = s->pause_ms / 2 + random_below(s->pause_ms / 2);
+
+    s->pause_ms = s->pause_ms * 2 < PAUSE_MAX_MS ? s->pause_ms * 2 : PAUSE_MAX_MS;
+    s->timer = loop_after(s->in->p->loop, ms, on_pause, s);
+}
+
+static void watch(struct share *s)
+{
+    if (s->state != WATCHING) {
+        s->state = WATCHING;
+        s->heard_ms = clock_mono_ms();
+        s->pause_ms = PAUSE_MIN_MS;
+        let_wait(s);
+    }
+    if (s->waiters)
+        pause_then_poll(s);
+    else
+        free_share(s);
+}
+
+/* What the flight's value says: who leads, or how it ended. */
+static void heed_mark(struct share *s)
+{
+    if (!s->mark) {
+        ask(s);
+    } else if (*s->mark == '=') {
+        watch(s);
+    } else if (!strncmp(s->mark, "at:", 3)) {
+        s->model = xstrdup(s->mark + 3);
+        end(s, SHARE_ELSEWHERE);
+    } else if (!strncmp(s->mark, "later:", 6)) {
+        s->in_ms = lease_later_ms(s->mark + 6);
+        end(s, SHARE_LATER);
+    } else {
+        end(s, SHARE_ALONE);
+    }
+}
+
+static void on_polled(void *arg, struct found *found, bool answered)
+{
+    struct share *s = arg;
+
+    s->look = NULL;
+    set_found(s, found);
+    if (found->known == found->n) {
+        end(s, SHARE_HIT);
+    } else if (answered && !s->asking) {
+        s->heard_ms = clock_mono_ms();
+        heed_mark(s);
+    } else if (clock_mono_ms() - s->heard_ms > s->in->p->cfg->cache_lease_ms) {
+        lead(s); /* Redis is away for so long that nobody has a lease */
+    } else {
+        lease_forget(s);
+        watch(s);
+    }
+}
+
+/* ---- looking and asking ---- */
+
+static void look(struct share *s, cache_look_cb *cb)
+{
+    s->look = cache_look(s->in->p->cache, (const char *const *)s->keys, s->n, cb, s);
+}
+
+static void on_asked(void *arg, struct found *found, bool answered)
+{
+    struct share *s = arg;
+
+    s->look = NULL;
+    set_found(s, found);
+    if (found->known == found->n) {
+        lease_end(s, "", 0);
+        end(s, SHARE_HIT);
+    } else if (s->leased || s->refused || s->asking || !answered) {
+        lead(s);
+    } else {
+        watch(s);
+    }
+}
+
+static void ask(struct share *s)
+{
+    s->state = ASKING;
+    lease_take(s);
+    look(s, on_asked);
+}
+
+static void on_looked(void *arg, struct found *found, bool answered)
+{
+    struct share *s = arg;
+
+    s->look = NULL;
+    set_found(s, found);
+    if (found->known == found->n)
+        end(s, SHARE_HIT);
+    else if (answered)
+        ask(s);
+    else
+        lead(s);
+}
+
+static struct share *share_new(struct shares *in, const char *name, const char *const *keys,
+                               size_t n)
+{
+    struct share *s = xcalloc(1, sizeof *s);
+
+    s->in = in;
+    s->name = xstrdup(name);
+    s->keys = xcalloc(n, sizeof *s->keys);
+    s->n = n;
+    for (size_t i = 0; i < n; i++)
+        s->keys[i] = xstrdup(keys[i]);
+    s->since_ms = clock_mono_ms();
+    s->listed = true;
+    HASH_ADD_KEYPTR(hh, in->by_name, s->name, strlen(s->name), s);
+    DL_APPEND(in->all, s);
+    lease_tick_later(in);
+    return s;
+}
+
+int64_t share_join(struct shares *in, struct sharer *w, const char *name, const char *const *keys,
+                   size_t n, int64_t wait_ms)
+{
+    struct share *s;
+
+    HASH_FIND_STR(in->by_name, name, s);
+    if (s && (s->state == LEADING || s->state == WATCHING) && !in->ops->waits(w))
+        return full_ms(s);
+    w->until_ms = clock_mono_ms() + wait_ms;
+    if (s) {
+        w->share = s;
+        DL_APPEND(s->waiters, w);
+        return 0;
+    }
+    s = share_new(in, name, keys, n);
+    w->share = s;
+    DL_APPEND(s->waiters, w);
+    look(s, on_looked);
+    return 0;
+}
+
+/* Who waited for so long as he would for a call of his own makes one. */
+void share_check_waiters(struct share *s, int64_t now_ms)
+{
+    struct sharer *w, *tmp;
+
+    DL_FOREACH_SAFE(s->waiters, w, tmp)
+    {
+        if (w->until_ms > now_ms)
+            continue;
+        unlink_waiter(s, w);
+        say(s, w, SHARE_ALONE);
+    }
+    if (!s->waiters && !s->leader && s->state != ENDING && s->state != LEADING)
+        free_share(s);
+}
+
+/* ---- all of them ---- */
+
+struct shares *shares_new(struct process *p, const struct share_ops *ops)
+{
+    struct shares *in = xcalloc(1, sizeof *in);
+
+    in->p = p;
+    in->ops = ops;
+    lease_init(in);
+    return in;
+}
+
+void shares_free(struct shares *in)
+{
+    struct share *s, *tmp;
+
+    if (!in)
+        return;
+    DL_FOREACH_SAFE(in->all, s, tmp) { free_share(s); }
+    lease_done(in);
+    free(in);
+}
