@@ -81,7 +81,7 @@ static void expire(struct expirer *e, struct settle *batch, const char *id, stru
         return;
     err_set(&err, ERR_EXPIRED, "not started within expires_in_ms = %lld",
             (long long)(rec.expires_ms - rec.submitted_ms));
-    result_from(&r, id, &rec, &job);
+    result_from(&r, id, &rec, &job, bytes);
     r.status = JOB_STATE_EXPIRED;
     r.err = &err;
     r.finished_ms = clock_wall_ms();

@@ -92,16 +92,14 @@ void run_retake_slot(struct run *r)
 
 /* ---- life ---- */
 
-/* {"cost": nano-USD of earlier attempts, "data": the step's own} */
-static struct span progress_member(const struct run *r, const char *name)
+/* Behind the document: {"cost": nano-USD of earlier attempts, "data": the step's own} */
+struct span run_progress(const struct run *r)
 {
-    struct span tail = record_tail(&r->held, r->bytes, r->bytes_n), v = {NULL, 0};
-    const struct json_want want = {name, &v};
+    struct span tail = record_tail(&r->held, r->bytes, r->bytes_n), data = {NULL, 0};
+    const struct json_want want = {"data", &data};
 
-    return tail.n && json_pick(tail.p, tail.n, &want, 1) ? v : (struct span){NULL, 0};
+    return tail.n && json_pick(tail.p, tail.n, &want, 1) ? data : (struct span){NULL, 0};
 }
-
-struct span run_progress(const struct run *r) { return progress_member(r, "data"); }
 
 struct run *run_new(struct process *p, const char *id, struct span record, const char *token,
                     int64_t now_ms)
@@ -133,8 +131,7 @@ struct run *run_new(struct process *p, const char *id, struct span record, const
     r->type = run_type(r->held.type);
     r->started_ms = now_ms;
     r->started_mono_ms = clock_mono_ms();
-    if (!json_read_int(progress_member(r, "cost"), &r->cost_nanousd))
-        r->cost_nanousd = 0;
+    r->cost_nanousd = result_cost_before(&r->held, (struct span){r->bytes, r->bytes_n});
     r->slot = true;
     p->running++;
     HASH_ADD_STR(p->runs, id, r);

@@ -30,7 +30,7 @@ static void finish(struct run *r, enum job_state status, struct span output,
 
     run_leave(r);
     r->outcome = status;
-    result_from(&res, r->id, &r->held, &r->job);
+    result_from(&res, r->id, &r->held, &r->job, (struct span){NULL, 0});
     res.status = status;
     res.attempts = r->held.attempts + spends_attempt(status, f);
     res.model = r->model;

@@ -51,7 +51,7 @@ static void end_cancelled(struct process *p, const char *id, const struct record
     if (!job_read(record_doc(rec, bytes.p, bytes.n), &p->defaults, &job))
         job = (struct job){.type = rec->type};
     err_set(&err, ERR_CANCELLED, "cancelled while no worker had it in hand");
-    result_from(&r, id, rec, &job);
+    result_from(&r, id, rec, &job, bytes);
     r.status = JOB_STATE_CANCELLED;
     r.err = &err;
     r.finished_ms = clock_wall_ms();

@@ -118,7 +118,7 @@ void ending_by_death(struct settle *s, const struct ending_death *d)
             d->kind == ERR_POISON ? "it crashed its worker %d times"
                                   : "cancelled while its worker died",
             d->crashes);
-    result_from(&r, d->id, d->held, d->job);
+    result_from(&r, d->id, d->held, d->job, d->bytes);
     r.status = d->kind == ERR_POISON ? JOB_STATE_FAILED : JOB_STATE_CANCELLED;
     r.attempts = d->held->attempts + 1;
     r.err = &err;

@@ -28,6 +28,7 @@ struct ending_death {
     const char *id;
     const struct record *held;
     const struct job *job;
+    struct span bytes;             /* of the record */
     const struct cost_event *cost; /* of the call that was lost, or NULL */
     enum err_kind kind;            /* ERR_POISON or ERR_CANCELLED */
     int crashes;                   /* this one included */

@@ -121,9 +121,20 @@ static void recover_claimed(struct recover *v, struct settle *back, const char *
     v->report.given_back++;
 }
 
+/* A job as its dead worker left it. */
+struct left {
+    const char *id;
+    const struct record *rec;
+    const struct job *job;
+    struct span bytes; /* all of the record */
+};
+
 static void recover_active(struct recover *v, struct settle *back, struct settle *ends,
-                           const char *id, const struct record *rec, const struct job *job)
+                           const struct left *l)
 {
+    const char *id = l->id;
+    const struct record *rec = l->rec;
+    const struct job *job = l->job;
     bool blamed = v->o.blame && !strcmp(v->o.blame, id);
     int crashes = rec->crashes + blamed;
     bool poison = blame_is_enough(v->o.cfg, crashes);
@@ -137,6 +148,7 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
         const struct ending_death d = {.id = id,
                                        .held = rec,
                                        .job = job,
+                                       .bytes = l->bytes,
                                        .cost = cost,
                                        .kind = poison ? ERR_POISON : ERR_CANCELLED,
                                        .crashes = crashes,
@@ -196,7 +208,8 @@ static void recover_job(struct recover *v, struct settle *back, struct settle *e
              !strncmp(rec.token, work_tag(v->o.worker), WORKER_TAG)) {
         if (!job_read(record_doc(&rec, bytes.p, bytes.n), &v->defaults, &job))
             job = (struct job){0}; /* it calls nobody, and whoever starts it ends it */
-        recover_active(v, back, ends, id, &rec, &job);
+        recover_active(v, back, ends,
+                       &(struct left){.id = id, .rec = &rec, .job = &job, .bytes = bytes});
     }
 }
 

@@ -93,8 +93,20 @@ void result_write(const struct result *r, struct buf *out)
     buf_putc(out, '}');
 }
 
+int64_t result_cost_before(const struct record *rec, struct span bytes)
+{
+    struct span tail = bytes.p && !job_state_ended(rec->state) ? record_tail(rec, bytes.p, bytes.n)
+                                                               : (struct span){NULL, 0};
+    struct span cost = {NULL, 0};
+    const struct json_want want = {"cost", &cost};
+    int64_t nanousd;
+
+    return tail.n && json_pick(tail.p, tail.n, &want, 1) && json_read_int(cost, &nanousd) ? nanousd
+                                                                                          : 0;
+}
+
 void result_from(struct result *ret, const char *id, const struct record *rec,
-                 const struct job *job)
+                 const struct job *job, struct span bytes)
 {
     *ret = (struct result){
         .id = id,
@@ -106,5 +118,6 @@ void result_from(struct result *ret, const char *id, const struct record *rec,
         .tags = job->tags,
         .submitted_ms = rec->submitted_ms,
         .started_ms = rec->started_ms,
+        .cost_nanousd = result_cost_before(rec, bytes),
     };
 }

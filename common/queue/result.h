@@ -30,8 +30,12 @@ struct result {
 
 /* Append the document.  output is spliced in unchanged. */
 void result_write(const struct result *r, struct buf *out);
-/* What record and document know: id, run, type, attempts, tenant, tags, times. */
+/* What the record knows: id, run, type, attempts, tenant, tags, times, and what its calls so far
+ * cost.  bytes: all of the record; {NULL, 0}: they are not at hand. */
 void result_from(struct result *ret, const char *id, const struct record *rec,
-                 const struct job *job);
+                 const struct job *job, struct span bytes);
+/* {"cost": nano-USD of the calls before, ...} behind the document of a job that has not ended;
+ * 0 without. */
+int64_t result_cost_before(const struct record *rec, struct span bytes);
 
 #endif

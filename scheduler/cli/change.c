@@ -39,8 +39,8 @@ static struct settle *cancelled_ending(struct cli *c, const char *id, const stru
         settle_free(s);
         return NULL;
     }
-    err_set(&err, ERR_CANCELLED, "cancelled before it was started");
-    result_from(&r, id, rec, &job);
+    err_set(&err, ERR_CANCELLED, "cancelled while it waited");
+    result_from(&r, id, rec, &job, bytes);
     r.status = JOB_STATE_CANCELLED;
     r.err = &err;
     r.finished_ms = clock_wall_ms();

@@ -1,5 +1,6 @@
 /* test_result.c - the result document, byte for byte. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/core/json.h"
@@ -151,7 +152,7 @@ START_TEST(takes_from_record_and_document_what_they_know)
     struct result r;
 
     ck_assert(job_read(SPAN(doc), &d, &job));
-    result_from(&r, "x", &rec, &job);
+    result_from(&r, "x", &rec, &job, (struct span){NULL, 0});
     ck_assert_str_eq(r.id, "x");
     ck_assert_int_eq(r.run, 2);
     ck_assert_int_eq(r.attempts, 3);
@@ -161,6 +162,37 @@ START_TEST(takes_from_record_and_document_what_they_know)
     ck_assert_int_eq(r.submitted_ms, 10);
     ck_assert_int_eq(r.started_ms, 20);
     ck_assert_int_eq(r.finished_ms, 0);
+}
+END_TEST
+
+static const struct {
+    enum job_state state;
+    const char *tail;
+    int64_t cost;
+} tails[] = {
+    {JOB_STATE_READY, "", 0},
+    {JOB_STATE_READY, "{\"cost\":1234}", 1234},
+    {JOB_STATE_ACTIVE, "{\"cost\":7,\"data\":{\"cost\":9}}", 7},
+    {JOB_STATE_ACTIVE, "{\"data\":{\"cost\":9}}", 0},
+    {JOB_STATE_COMPLETED, "{\"cost\":1234}", 0}, /* that is a result */
+};
+
+START_TEST(what_earlier_calls_cost_stands_behind_the_document)
+{
+    static const char doc[] = "{\"type\":\"noop\",\"payload\":{}}";
+    const struct job_defaults d = {.max_attempts = 3};
+    struct record rec = {.run = 1, .state = tails[_i].state, .doc_bytes = strlen(doc)};
+    char bytes[512];
+    struct job job;
+    struct result r;
+    int n;
+
+    memset(bytes, '0', RECORD_HEADER);
+    n = RECORD_HEADER +
+        snprintf(bytes + RECORD_HEADER, sizeof bytes - RECORD_HEADER, "%s%s", doc, tails[_i].tail);
+    ck_assert(job_read(SPAN(doc), &d, &job));
+    result_from(&r, "x", &rec, &job, (struct span){bytes, (size_t)n});
+    ck_assert_int_eq(r.cost_nanousd, tails[_i].cost);
 }
 END_TEST
 
@@ -187,6 +219,8 @@ Suite *test_result(void)
     tcase_add_test(tc, a_failure_tells_what_the_provider_said);
     tcase_add_test(tc, what_others_wrote_is_escaped_so_that_the_document_stays_valid);
     tcase_add_loop_test(tc, money_is_exact_in_both_units, 0, (int)ARRAY_LEN(money));
+    tcase_add_loop_test(tc, what_earlier_calls_cost_stands_behind_the_document, 0,
+                        (int)ARRAY_LEN(tails));
     tcase_add_test(tc, takes_from_record_and_document_what_they_know);
     tcase_add_test(tc, a_buffer_that_is_too_small_fails_once_and_for_all);
     suite_add_tcase(s, tc);
