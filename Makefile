@@ -105,7 +105,7 @@ $(B)/gen/suites.inc $(B)/gen/integration.inc:
 tests: $(UNIT) $(INTEG) $(BENCH) ## build the tests, run none
 check: unit integration ## unit and integration tests
 unit: $(UNIT) ## unit tests; SUITE=job runs one suite
-	$(if $(SUITE),CK_RUN_SUITE=$(SUITE) )$(UNIT)
+	$(if $(SUITE),SUITE=$(SUITE) )$(UNIT)
 integration: $(PROGS) $(INTEG) ## the real programs against throw-away redis-servers; T=kill runs suites that match
 	sh tests/integration/run.sh $(B) $(T)
 asan tsan: ## unit tests under AddressSanitizer+UBSan, or ThreadSanitizer
