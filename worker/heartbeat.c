@@ -14,6 +14,7 @@
 #include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
 #include "worker/process.h"
+#include "worker/route/health.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 
@@ -140,6 +141,7 @@ static void beat(void *arg)
     child_running(h->p->child, h->p->running);
     if (!h->waiting && !h->p->fenced && redis_is_ready(h->p->redis))
         send(h);
+    health_sync(h->p->health); /* in the same write */
 }
 
 struct heartbeat *heartbeat_new(struct process *p)

@@ -16,6 +16,7 @@
 #include "worker/chunks.h"
 #include "worker/hooks.h"
 #include "worker/outbox.h"
+#include "worker/route/health.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 
@@ -343,6 +344,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     take_id(p);
     p->http = http_client_new(p->loop, &h);
     p->stops = stops_new(p);
+    p->health = health_new(p);
     p->hooks = hooks_new(p);
     p->chunks = chunks_new(p);
     allow_networks(p);
@@ -376,6 +378,7 @@ static void stop(struct app *a)
     pull_free(p->pull);
     heartbeat_free(p->heartbeat);
     stops_free(p->stops);
+    health_free(p->health);
     hooks_free(p->hooks);
     chunks_free(p->chunks);
     free_networks(a);

@@ -36,6 +36,7 @@ struct hooks;
 struct chunks;
 struct cache;
 struct shares;
+struct health;
 
 struct process {
     struct loop *loop;
@@ -55,6 +56,7 @@ struct process {
     struct pull *pull;
     struct outbox *outbox;
     struct stops *stops;
+    struct health *health;          /* of the routes */
     struct hooks *hooks;            /* webhook deliveries per host */
     struct cache *cache;            /* answers kept in Redis */
     struct shares *shares;          /* equal calls under way */

@@ -9,8 +9,8 @@
 
 #define ALERT_AGAIN_MS 3600000
 
-void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
-                const char *message)
+void alert_send_again(struct redis *r, const struct keys *k, const char *code, const char *subject,
+                      const char *message, int64_t again_ms)
 {
     struct buf doc = BUF(16384);
     struct redis_args a;
@@ -27,9 +27,15 @@ void alert_send(struct redis *r, const struct keys *k, const char *code, const c
     redis_arg_str(&a, code);
     redis_arg_str(&a, subject);
     redis_arg_span(&a, buf_span(&doc));
-    redis_arg_int(&a, ALERT_AGAIN_MS);
+    redis_arg_int(&a, again_ms);
     redis_script(r, script(SCRIPT_ALERT), 2, &a, NULL, NULL);
     buf_done(&doc);
+}
+
+void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
+                const char *message)
+{
+    alert_send_again(r, k, code, subject, message, ALERT_AGAIN_MS);
 }
 
 enum alert_level alert_level(const char *code)

@@ -62,9 +62,10 @@ struct health_tally {
     int64_t calls;   /* answered well, or failed by one of health_kinds.def */
     int64_t limited; /* 429s: no calls */
     int64_t failed[HEALTH_KINDS];
-    int64_t streak; /* weight of the failures since the last good answer */
-    bool broken;    /* of a part that is to be added: there was a good answer before that streak */
-    int64_t sum_ms; /* of the good answers' latencies */
+    int64_t streak;            /* weight of the failures since the last good answer */
+    int64_t streak_ms;         /* when that began */
+    int64_t good_ms;           /* when the last good answer came */
+    int64_t sum_ms;            /* of the good answers' latencies */
     int64_t bins[HEALTH_BINS]; /* latencies, those of calls that are late already included */
 };
 
@@ -86,15 +87,19 @@ struct health_state {
 
 struct health_rules {
     int64_t window_ms, errors_percent, min_calls, failures; /* failures: in a row */
+    int64_t settle_ms; /* a row must have lasted so long: others may tell of a good answer */
     int64_t slow_factor, slow_min_ms; /* p50 over factor x norm, and over min_ms */
     int64_t probe_min_ms, probe_max_ms, gone_ms;
     int64_t expected_ms; /* what the configuration expects as p50; 0: nothing */
 };
 
 /* ---- tallies ---- */
-void health_tally_good(struct health_tally *t, int64_t latency_ms);
-void health_tally_late(struct health_tally *t, int64_t latency_ms); /* a latency, not yet a call */
-void health_tally_failed(struct health_tally *t, enum health_kind kind);
+/* A good answer; its latency is told apart, as that of a call that is late is told before. */
+void health_tally_good(struct health_tally *t, int64_t latency_ms, int64_t now_ms);
+void health_tally_latency(struct health_tally *t, int64_t latency_ms);
+void health_tally_failed(struct health_tally *t, enum health_kind kind, int64_t now_ms);
+/* Times of one clock into another's. */
+void health_tally_shift(struct health_tally *t, int64_t by_ms);
 void health_tally_add(struct health_tally *t, const struct health_tally *part);
 bool health_tally_is_empty(const struct health_tally *t);
 int64_t health_tally_failures(const struct health_tally *t);
@@ -115,8 +120,13 @@ enum health_verdict {
     HEALTH_TURNS,  /* the next generation begins: before = now, now is empty */
     HEALTH_SHIFTS, /* the breaker changed: both generations are empty */
 };
+/* p50_ms or p90_ms (percent 50, 90), or of what was seen so far; 0: unknown. */
+int64_t health_percentile(const struct health_state *s, int percent);
 /* Latency above which an answer is slow; 0: unknown. */
 int64_t health_slow_ms(const struct health_state *s, const struct health_rules *rules);
+/* Has this generation lasted long enough? */
+bool health_turn_is_due(const struct health_state *s, const struct health_rules *rules,
+                        int64_t now_ms);
 /* What follows from the tallies; s is changed accordingly, its seq one up.  below: random_below. */
 enum health_verdict health_judge(struct health_state *s, const struct health_rules *rules,
                                  int64_t now_ms, int64_t (*below)(int64_t bound));
@@ -125,6 +135,8 @@ bool health_probe_is_due(const struct health_state *s, int64_t now_ms);
 /* OPEN -> HALF_OPEN (or a lost probe's place is taken): owner's next call is the probe. */
 void health_probe_begin(struct health_state *s, const char *owner, const struct health_rules *rules,
                         int64_t now_ms);
+/* HALF_OPEN -> OPEN: nobody wanted to make the call; whoever asks first may. */
+void health_probe_release(struct health_state *s, int64_t now_ms);
 enum health_probe { HEALTH_PROBE_GOOD, HEALTH_PROBE_BAD, HEALTH_PROBE_UNCLEAR };
 void health_probe_end(struct health_state *s, enum health_probe how,
                       const struct health_rules *rules, int64_t now_ms,
@@ -134,9 +146,9 @@ void health_take_out(struct health_state *s, const struct health_rules *rules, i
 void health_put_back(struct health_state *s, int64_t now_ms);
 
 /* ---- for people ---- */
-/* Why it opened, from the tallies it was opened by: "7 of 10 calls failed in 5 s (server_error)".
- */
-void health_say_why(const struct health_state *before, const struct health_state *after,
-                    const struct health_rules *rules, int64_t now_ms, struct buf *b);
+/* Why it opens, from the tallies that it is opened by (s is as before health_judge):
+ * "7 of 10 calls failed in 5 s (server_error)". */
+void health_say_why(const struct health_state *s, const struct health_rules *rules, int64_t now_ms,
+                    struct buf *b);
 
 #endif

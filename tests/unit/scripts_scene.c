@@ -146,6 +146,7 @@ void scene_close(void)
 }
 
 struct redis *scene_redis(void) { return line.redis; }
+struct loop *scene_loop(void) { return loop; }
 const struct keys *scene_keys(void) { return &keys; }
 
 /* ---- jobs ---- */

@@ -15,6 +15,7 @@
 void scene_open(void);
 void scene_close(void);
 struct redis *scene_redis(void);
+struct loop *scene_loop(void);
 const struct keys *scene_keys(void);
 void scene_turn_until(const bool *done);
 

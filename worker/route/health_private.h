@@ -1,0 +1,59 @@
+/* health_private.h - what health.c (calls) and health_sync.c (the fleet) share. */
+#ifndef FLOTILLA_HEALTH_PRIVATE_H
+#define FLOTILLA_HEALTH_PRIVATE_H
+
+#include <uthash.h>
+
+#include "worker/route/health.h"
+
+enum { HEALTH_ROUTES_MAX = 512 };
+
+struct health_route {
+    char name[HEALTH_NAME];    /* "<provider> <model>", as in Redis */
+    const char *model;         /* points into it */
+    struct health_state own;   /* what this process saw; its monotonic clock */
+    struct health_state fleet; /* as last heard; Redis's clock */
+    struct health_tally tell;  /* seen, and not told yet; the monotonic clock */
+    int64_t expected_ms;
+    int64_t judged_ms; /* when `own` was judged last */
+    struct health_call *first, *last;
+
+    /* to be told, see propose() */
+    bool wants_probe; /* a job asked for it when a probe was due */
+    bool granted;     /* the fleet's probe is this process's, and no call has it yet */
+    int64_t granted_ms;
+    bool has_outcome; /* the fleet's probe ended */
+    enum health_probe outcome;
+    int64_t outcome_ms; /* the latency of a good one */
+    char *gone;         /* the alert's text: the provider does not have the model */
+    bool heard;         /* by the answer that is being read */
+    UT_hash_handle hh;
+};
+
+struct health {
+    struct process *p;
+    struct health_route *routes;
+    size_t count;
+    bool waiting;     /* for an answer */
+    bool urgent;      /* once more, as soon as that may be */
+    bool asked;       /* a job asked since the last call */
+    int64_t sent_ms;  /* monotonic; of the last script call; 0: never */
+    int64_t heard_ms; /* monotonic; 0: never */
+    int64_t ahead_ms; /* Redis's clock minus the monotonic one */
+    struct loop_timer *timer;
+};
+
+struct health_rules health_rules_of(const struct health *h, const struct health_route *t);
+/* The same as the fleet is judged by. */
+struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t);
+/* Look at what this process sees: calls that are late, shares of failures. */
+void health_look_all(struct health *h);
+/* Redis's time now, about. */
+int64_t health_fleet_now(const struct health *h);
+/* Is what was heard of the fleet still good? */
+bool health_is_fresh(const struct health *h);
+/* Tell and hear soon: there is a shift, or somebody waits for it. */
+void health_sync_soon(struct health *h);
+void health_sync_done(struct health *h);
+
+#endif

@@ -1,0 +1,419 @@
+/* health_sync.c - the fleet's view of the routes: telling, hearing, proposing.
+ *
+ *   tell (what was seen) + proposal --lua/health.lua--> all records, and whose proposals were taken
+ *
+ * lua/health.lua only adds up and arbitrates: a proposal is a new head of a
+ * record, taken when nobody was quicker (seq).  What to propose is found anew
+ * from what was heard last, each time (propose), so one that lost its race, or
+ * whose call was lost with the connection, needs no care: what is still true is
+ * proposed again.
+ *
+ * Calls are one second apart, with the heartbeat; what is urgent (a shift, the
+ * end of a probe, a job that waits for one) goes at once, SOON_MS apart at
+ * least. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/random.h"
+#include "common/core/xalloc.h"
+#include "common/io/loop.h"
+#include "common/queue/alert.h"
+#include "common/queue/scripts.h"
+#include "worker/process.h"
+#include "worker/route/health_private.h"
+
+enum {
+    SOON_MS = 100,
+    UNUSED_MS = 2000,     /* a probe that no call wanted is given back */
+    FORGET_MS = 86400000, /* a closed route that nobody calls makes room for others */
+    FLAP_OPENINGS = 3,    /* in an hour: from then on a shift is told once in FLAP_MS */
+    FLAP_MS = 600000
+};
+
+struct shift {
+    struct health_route *route;
+    const char *code; /* of the alert; NULL: none */
+    char *text;
+    int64_t openings;
+    bool probe; /* it asks for the probe */
+};
+
+/* One call of the script. */
+struct sync {
+    struct health *h;
+    int64_t at_ms; /* monotonic */
+    char id[WORKER_ID_MAX];
+    size_t count;
+    struct shift shifts[]; /* one per route that is told of */
+};
+
+int64_t health_fleet_now(const struct health *h) { return clock_mono_ms() + h->ahead_ms; }
+
+bool health_is_fresh(const struct health *h)
+{
+    return h->heard_ms && clock_mono_ms() - h->heard_ms < h->p->cfg->routing_stale_ms;
+}
+
+/* All that live have told what they saw after a heartbeat and a half. */
+struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t)
+{
+    struct health_rules rules = health_rules_of(h, t);
+
+    rules.settle_ms = h->p->cfg->workers_heartbeat_ms * 3 / 2;
+    if (rules.settle_ms > rules.window_ms)
+        rules.settle_ms = rules.window_ms;
+    return rules;
+}
+
+/* ---- proposing ---- */
+
+struct proposal {
+    struct health_state next;
+    const char *fate; /* of the tallies */
+    const char *code; /* of the alert */
+    struct buf text;
+    bool probe;
+};
+
+static bool is_mine(const struct health *h, const struct health_state *s)
+{
+    return s->breaker == HEALTH_HALF_OPEN && !strcmp(s->owner, h->p->id);
+}
+
+static bool clears(struct proposal *w, const char *code)
+{
+    w->fate = "clear";
+    w->code = code;
+    return true;
+}
+
+static bool propose_gone(const struct health *h, struct health_route *t, struct proposal *w,
+                         int64_t now_ms)
+{
+    const struct health_rules rules = health_fleet_rules_of(h, t);
+    bool known = t->fleet.reason == HEALTH_GONE;
+
+    if (known && !is_mine(h, &t->fleet)) { /* somebody else told it */
+        free(TAKE(t->gone));
+        return false;
+    }
+    health_take_out(&w->next, &rules, now_ms);
+    buf_puts(&w->text, t->gone);
+    return clears(w, known ? NULL : "route_gone");
+}
+
+static bool propose_outcome(const struct health *h, struct health_route *t, struct proposal *w,
+                            int64_t now_ms)
+{
+    const struct health_rules rules = health_fleet_rules_of(h, t);
+    bool gone = t->fleet.reason == HEALTH_GONE, good = t->outcome == HEALTH_PROBE_GOOD;
+
+    if (t->fleet.breaker == HEALTH_CLOSED || (!good && !is_mine(h, &t->fleet))) {
+        t->has_outcome = false;
+        return false;
+    }
+    health_probe_end(&w->next, t->outcome, &rules, now_ms, random_below);
+    if (!good)
+        return true;
+    buf_printf(&w->text, "%s after %lld s: a probe was answered in %lld ms",
+               gone ? "back" : "closed again",
+               (long long)((now_ms - t->fleet.since_ms + 500) / 1000), (long long)t->outcome_ms);
+    return clears(w, gone ? "route_back" : "route_closed");
+}
+
+static bool propose_verdict(const struct health *h, struct health_route *t, struct proposal *w,
+                            int64_t now_ms)
+{
+    const struct health_rules rules = health_fleet_rules_of(h, t);
+    struct health_tally tell = t->tell;
+    bool open = t->fleet.breaker != HEALTH_CLOSED;
+
+    health_tally_shift(&tell, h->ahead_ms);
+    health_tally_add(&w->next.now, &tell);
+    if (open)
+        buf_printf(&w->text, "closed again: it is quick again");
+    else
+        health_say_why(&w->next, &rules, now_ms, &w->text);
+    switch (health_judge(&w->next, &rules, now_ms, random_below)) {
+    case HEALTH_STAYS: return false;
+    case HEALTH_TURNS: w->fate = "turn"; return true;
+    case HEALTH_SHIFTS: break;
+    }
+    return clears(w, open ? "route_closed" : "route_opened");
+}
+
+static bool is_unused(const struct health_route *t)
+{
+    return t->granted && clock_mono_ms() - t->granted_ms > UNUSED_MS;
+}
+
+/* What this process would make of the fleet's record; false: nothing. */
+static bool propose(const struct health *h, struct health_route *t, struct proposal *w)
+{
+    int64_t now_ms = health_fleet_now(h);
+
+    *w = (struct proposal){.next = t->fleet, .fate = "keep", .text = BUF(4096)};
+    if (t->gone && propose_gone(h, t, w, now_ms))
+        return true;
+    if (t->has_outcome && propose_outcome(h, t, w, now_ms))
+        return true;
+    if (t->wants_probe && health_probe_is_due(&t->fleet, now_ms)) {
+        const struct health_rules rules = health_fleet_rules_of(h, t);
+
+        w->probe = true;
+        health_probe_begin(&w->next, h->p->id, &rules, now_ms);
+        return true;
+    }
+    t->wants_probe = false;
+    if (is_unused(t)) {
+        health_probe_release(&w->next, now_ms);
+        return true;
+    }
+    return propose_verdict(h, t, w, now_ms);
+}
+
+/* ---- telling ---- */
+
+static void add_route(struct sync *s, struct health_route *t, struct redis_args *a)
+{
+    struct shift *shift = &s->shifts[s->count];
+    struct proposal w;
+    bool proposed = propose(s->h, t, &w);
+    struct buf b = BUF(65536);
+
+    if (proposed || !health_tally_is_empty(&t->tell)) {
+        *shift = (struct shift){.route = t, .openings = w.next.openings, .probe = w.probe};
+        redis_arg_str(a, t->name);
+        health_tally_shift(&t->tell, s->h->ahead_ms);
+        health_tally_write(&t->tell, &b);
+        redis_arg_span(a, buf_span(&b));
+        t->tell = (struct health_tally){0};
+        buf_clear(&b);
+        if (proposed)
+            buf_int(&b, t->fleet.seq);
+        redis_arg_span(a, buf_span(&b));
+        buf_clear(&b);
+        if (proposed)
+            health_head_write(&w.next, &b);
+        redis_arg_span(a, buf_span(&b));
+        redis_arg_str(a, w.fate);
+        shift->code = proposed ? w.code : NULL;
+        shift->text = shift->code ? buf_take(&w.text) : NULL;
+        s->count++;
+    }
+    buf_done(&b);
+    buf_done(&w.text);
+}
+
+static void free_sync(struct sync *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        free(s->shifts[i].text);
+    free(s);
+}
+
+/* ---- hearing ---- */
+
+/* "google/x at together: opened, ..." */
+static void tell_shift(const struct health *h, const struct shift *shift)
+{
+    const struct health_route *t = shift->route;
+    struct buf b = BUF(8192);
+    bool flaps = shift->openings > FLAP_OPENINGS;
+
+    buf_printf(&b, "%s at %.*s: %s%s", t->model, (int)(t->model - t->name - 1), t->name,
+               !strcmp(shift->code, "route_opened") ? "opened, " : "", shift->text);
+    if (shift->openings > 1)
+        buf_printf(&b, " (opened %lld times within an hour)", (long long)shift->openings);
+    log_event(LOG_WARN, "route.shift", "code=%s route=%s msg=%s", shift->code, log_quote(t->name),
+              log_quote(b.p));
+    alert_send_again(h->p->redis, &h->p->keys, shift->code, t->name, b.p, flaps ? FLAP_MS : 0);
+    buf_done(&b);
+}
+
+static void hear_route(struct health *h, struct health_route *t, const struct health_state *heard)
+{
+    enum health_breaker was = t->fleet.breaker;
+
+    t->fleet = *heard;
+    if (!is_mine(h, heard))
+        t->granted = false;
+    if (heard->norm_calls >= t->own.norm_calls) {
+        t->own.norm_ms = heard->norm_ms;
+        t->own.norm_calls = heard->norm_calls;
+    }
+    if ((was == HEALTH_CLOSED) != (heard->breaker == HEALTH_CLOSED))
+        health_put_back(&t->own, clock_mono_ms()); /* the fleet knows better */
+}
+
+static void hear_all(struct health *h, const struct reply *pairs)
+{
+    struct health_route *t, *tmp;
+    struct health_state heard;
+
+    for (size_t i = 0; i + 1 < reply_count(pairs); i += 2) {
+        struct span name = reply_span(reply_at(pairs, i));
+        const char *blank = name.n ? memchr(name.p, ' ', name.n) : NULL;
+        char provider[HEALTH_NAME];
+
+        if (!blank || name.n >= sizeof provider ||
+            !health_read(reply_span(reply_at(pairs, i + 1)), &heard))
+            continue;
+        memcpy(provider, name.p, (size_t)(blank - name.p));
+        provider[blank - name.p] = '\0';
+        t = health_route(h, provider,
+                         (struct span){blank + 1, (size_t)(name.p + name.n - blank - 1)});
+        if (!t)
+            continue;
+        hear_route(h, t, &heard);
+        t->heard = true;
+    }
+    memset(&heard, 0, sizeof heard);
+    HASH_ITER(hh, h->routes, t, tmp)
+    {
+        if (!t->heard && t->fleet.seq) /* somebody removed it */
+            hear_route(h, t, &heard);
+        t->heard = false;
+    }
+}
+
+/* Did what was heard make a shift due, or leave an end of a probe to be told? */
+static bool has_more_to_tell(struct health *h)
+{
+    struct health_route *t, *tmp;
+    bool more = false;
+
+    HASH_ITER(hh, h->routes, t, tmp)
+    {
+        struct proposal w;
+
+        more |= propose(h, t, &w) && (w.code || t->gone || t->has_outcome || t->wants_probe);
+        buf_done(&w.text);
+    }
+    return more;
+}
+
+static void hear_letters(const struct sync *s, struct span letters)
+{
+    struct health *h = s->h;
+
+    for (size_t i = 0; i < s->count && i < letters.n; i++) {
+        const struct shift *shift = &s->shifts[i];
+        struct health_route *t = shift->route;
+
+        if (letters.p[i] != 'y')
+            continue;
+        if (shift->probe) {
+            t->wants_probe = false;
+            t->granted = is_mine(h, &t->fleet);
+            t->granted_ms = clock_mono_ms();
+        }
+        if (shift->code)
+            tell_shift(h, shift);
+    }
+}
+
+static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct sync *s = arg;
+    struct health *h = s->h;
+
+    h->waiting = false;
+    if (reply) {
+        h->heard_ms = s->at_ms;
+        h->ahead_ms = reply_int(reply_at(reply, 0)) - clock_mono_ms();
+        hear_all(h, reply_at(reply, 2));
+        hear_letters(s, reply_span(reply_at(reply, 1)));
+        if (h->urgent || has_more_to_tell(h))
+            health_sync_soon(h);
+    } else if (err->kind == ERR_REDIS) {
+        log_err(LOG_WARN, "health", err);
+    }
+    free_sync(s);
+}
+
+/* ---- when ---- */
+
+static void send(struct health *h)
+{
+    struct sync *s = xcalloc(1, sizeof *s + h->count * sizeof s->shifts[0]);
+    struct health_route *t, *tmp;
+    struct redis_args a;
+
+    s->h = h;
+    s->at_ms = clock_mono_ms();
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&h->p->keys, KEY_HEALTH));
+    redis_arg_int(&a, HEALTH_ROUTES_MAX);
+    redis_arg_int(&a, FORGET_MS);
+    HASH_ITER(hh, h->routes, t, tmp)
+    {
+        if (h->heard_ms) /* else its clock is not known: this time we only hear */
+            add_route(s, t, &a);
+    }
+    h->waiting = true;
+    h->urgent = h->asked = false;
+    h->sent_ms = s->at_ms;
+    redis_script(h->p->redis, script(SCRIPT_HEALTH), 1, &a, on_answer, s);
+}
+
+static bool has_news(struct health *h)
+{
+    int64_t age = clock_mono_ms() - h->heard_ms, fleet_ms = health_fleet_now(h);
+    struct health_route *t, *tmp;
+
+    if (!h->heard_ms || h->asked)
+        return true;
+    HASH_ITER(hh, h->routes, t, tmp)
+    {
+        const struct health_rules rules = health_fleet_rules_of(h, t);
+
+        if (!health_tally_is_empty(&t->tell) || t->gone || t->has_outcome || is_unused(t))
+            return true;
+        if (t->own.breaker != HEALTH_CLOSED || health_turn_is_due(&t->fleet, &rules, fleet_ms) ||
+            (t->fleet.breaker != HEALTH_CLOSED && age > h->p->cfg->routing_stale_ms / 3))
+            return true;
+    }
+    return false;
+}
+
+/* What could not be told within the window is too old to be judged by. */
+static void forget_old_news(struct health *h)
+{
+    struct health_route *t, *tmp;
+
+    if (clock_mono_ms() - h->sent_ms < h->p->cfg->routing_breaker_window_ms)
+        return;
+    HASH_ITER(hh, h->routes, t, tmp) { t->tell = (struct health_tally){0}; }
+}
+
+void health_sync(struct health *h)
+{
+    health_look_all(h);
+    if (!redis_is_ready(h->p->redis))
+        forget_old_news(h);
+    else if (!h->waiting && (h->urgent || has_news(h)))
+        send(h);
+}
+
+static void on_soon(void *arg)
+{
+    struct health *h = arg;
+
+    h->timer = NULL;
+    if (h->urgent && !h->waiting && redis_is_ready(h->p->redis))
+        send(h);
+}
+
+void health_sync_soon(struct health *h)
+{
+    int64_t wait = h->sent_ms + SOON_MS - clock_mono_ms();
+
+    h->urgent = true;
+    if (!h->timer && !h->waiting && redis_is_ready(h->p->redis))
+        h->timer = loop_after(h->p->loop, wait > 0 ? wait : 0, on_soon, h);
+}
+
+void health_sync_done(struct health *h) { loop_cancel(&h->timer); }
