@@ -5,12 +5,12 @@
  * parked shortly, and whoever got the probe lets one call through. */
 #include "worker/stops.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/core/clock.h"
+#include "common/core/digest.h"
 #include "common/core/log.h"
 #include "common/core/parse.h"
 #include "common/core/random.h"
@@ -41,12 +41,7 @@ struct ask {
 
 void stops_fingerprint(const char *api_key, char text[STOPS_FINGERPRINT])
 {
-    unsigned char md[EVP_MAX_MD_SIZE];
-    unsigned int n = 0;
-
-    EVP_Digest(api_key, strlen(api_key), md, &n, EVP_sha256(), NULL);
-    for (int i = 0; i < 8; i++)
-        snprintf(text + 2 * i, 3, "%02x", md[i]);
+    digest_text((struct span){api_key, strlen(api_key)}, text);
 }
 
 static struct stop *find(struct stops *s, const char *fingerprint)

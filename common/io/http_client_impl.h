@@ -65,7 +65,7 @@ struct http_client {
     struct http_calls queue; /* those with something to do on the next turn */
     struct http_calls pool;
     size_t in_flight, pooled, max_connections, cache_size;
-    bool queue_deferred;
+    bool queue_deferred, due_deferred;
     bool in_curl;   /* inside a call into curl that may run callbacks */
     bool reporting; /* inside an on_done */
     bool closing;

@@ -158,13 +158,26 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *client, void 
     return 0;
 }
 
+/* "At once" is the end of this turn: a timer would need a turn of its own. */
+static void on_due(void *arg)
+{
+    struct http_client *c = arg;
+
+    c->due_deferred = false;
+    act(c, CURL_SOCKET_TIMEOUT, 0);
+}
+
 static int on_timer(CURLM *multi, long ms, void *client)
 {
     struct http_client *c = client;
     struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
     (void)multi;
-    if (ms < 0)
+    if (ms == 0 && !c->due_deferred) {
+        c->due_deferred = true;
+        loop_defer(c->loop, on_due, c);
+    }
+    if (ms <= 0)
         evtimer_del(c->timer);
     else
         evtimer_add(c->timer, &tv);
@@ -213,6 +226,7 @@ bool http_multi_start(struct http_client *c)
 
 void http_multi_stop(struct http_client *c)
 {
+    loop_undefer(c->loop, on_due, c);
     if (c->multi)
         curl_multi_cleanup(c->multi);
     if (c->timer)

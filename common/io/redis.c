@@ -62,6 +62,7 @@ static const bool may_move[][REDIS_READY + 1] = {
 static void begin(void *arg);
 static void on_dialed(void *arg, int fd, const struct err *err);
 static void on_read(struct bufferevent *bev, void *arg);
+static void on_readable(void *arg, int fd, bool readable, bool writable);
 static void on_event(struct bufferevent *bev, short what, void *arg);
 static void on_connect_limit(void *arg);
 static void greet(struct redis *r);
@@ -232,21 +233,11 @@ static void on_dialed(void *arg, int fd, const struct err *err)
     bufferevent_set_max_single_read(r->bev, READ_BYTES);
     bufferevent_set_max_single_write(r->bev, WRITE_BYTES);
     bufferevent_enable(r->bev, EV_READ | EV_WRITE);
-    cork_open(r);
+    cork_open(r, on_readable);
     if (r->tls)
         set_state(r, REDIS_SECURING);
     else
         greet(r);
-}
-
-static void on_read(struct bufferevent *bev, void *arg)
-{
-    struct redis *r = arg;
-
-    (void)bev;
-    redis_enter(r);
-    pipe_read(r);
-    redis_leave(r);
 }
 
 /* The end of a connection that is not our doing; `error` is its errno, or 0. */
@@ -254,10 +245,12 @@ static void on_end(struct redis *r, short what, int error)
 {
     const char *tls = r->tls ? tls_why(r->bev) : NULL;
     unsigned life = r->life;
+    int read_error = 0;
     struct err why;
 
-    if (r->reader)
-        pipe_read(r); /* a failed write may come before the server's last words were read */
+    /* a failed write may come before the server's last words were read */
+    if (r->reader && !pipe_read(r, &read_error) && !error)
+        error = read_error;
     if (r->life != life)
         return;
     if (tls)
@@ -268,6 +261,30 @@ static void on_end(struct redis *r, short what, int error)
     else
         err_set(&why, ERR_REDIS_LOST, "%s", strerror(error));
     redis_lose(r, &why);
+}
+
+/* TLS: libevent has decrypted something. */
+static void on_read(struct bufferevent *bev, void *arg)
+{
+    struct redis *r = arg;
+    int error;
+
+    (void)bev;
+    redis_enter(r);
+    (void)!pipe_read(r, &error);
+    redis_leave(r);
+}
+
+static void on_readable(void *arg, int fd, bool readable, bool writable)
+{
+    struct redis *r = arg;
+    int error;
+
+    (void)fd, (void)readable, (void)writable;
+    redis_enter(r);
+    if (!pipe_read(r, &error))
+        on_end(r, error ? 0 : BEV_EVENT_EOF, error);
+    redis_leave(r);
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)

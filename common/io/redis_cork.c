@@ -7,7 +7,9 @@
  *
  * Left to itself libevent arms the socket for writing, waits once more, writes
  * and disarms it: three more system calls for each request, and one more turn
- * before it leaves.  TLS keeps libevent's way, its bytes are not the socket's. */
+ * before it leaves.  It also asks how much there is before each read, and cannot
+ * read more than 4 KB at once: so the socket is read by redis_pipe.c.
+ * TLS keeps libevent's way, its bytes are not the socket's. */
 #include "common/io/redis_private.h"
 
 #include <event2/buffer.h>
@@ -16,10 +18,12 @@
 
 enum { WRITES_MAX = 16 }; /* for one flush; a writev takes only so many pieces */
 
-void cork_open(struct redis *r)
+void cork_open(struct redis *r, loop_io_cb *on_readable)
 {
-    if (!r->tls)
-        bufferevent_disable(r->bev, EV_WRITE);
+    if (r->tls)
+        return;
+    bufferevent_disable(r->bev, EV_READ | EV_WRITE);
+    r->readable = loop_watch(r->loop, bufferevent_getfd(r->bev), true, false, on_readable, r);
 }
 
 static void flush(void *arg)
@@ -56,6 +60,7 @@ void cork_drained(struct redis *r)
 
 void cork_close(struct redis *r)
 {
+    loop_unwatch(&r->readable);
     if (r->flushing)
         loop_undefer(r->loop, flush, r);
     r->flushing = false;

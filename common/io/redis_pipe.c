@@ -9,10 +9,10 @@
  * the pipe.  One command is one entry in an array; bytes go to libevent's
  * output buffer, large ones by reference, and are written once per turn.
  *
- * Reading: libevent takes at most 4 KB from a socket at a time, so what is left
- * is read here in pieces of 16 KB.  The pieces are also what hiredis likes: it
- * moves the rest of its buffer down after each reply, which is quadratic for a
- * buffer of many small ones.
+ * Reading: plain sockets are read here, in pieces of 16 KB; of TLS it is what
+ * libevent has decrypted.  The pieces are what hiredis likes: it moves the rest
+ * of its buffer down after each reply, which is quadratic for a buffer of many
+ * small ones.
  *
  * Silence: one timer for all commands.  It is due command_timeout_ms after the
  * last byte from the server (plus what the oldest command may block), and is
@@ -20,6 +20,7 @@
 #include "common/io/redis_private.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,28 +368,34 @@ static bool feed(struct redis *r, const char *p, size_t n)
     return true;
 }
 
-/* The next piece: what libevent has read, then (plain sockets) what it has left. */
 static ssize_t next_piece(struct redis *r, char *piece, size_t size)
 {
-    int n = evbuffer_remove(bufferevent_get_input(r->bev), piece, size);
-
-    if (n > 0 || r->tls)
-        return n;
+    if (r->tls)
+        return evbuffer_remove(bufferevent_get_input(r->bev), piece, size);
     return recv(bufferevent_getfd(r->bev), piece, size, MSG_DONTWAIT);
 }
 
-void pipe_read(struct redis *r)
+static bool is_end(const struct redis *r, ssize_t n, int error)
+{
+    return !r->tls && (n == 0 || (n < 0 && error != EAGAIN && error != EINTR));
+}
+
+bool pipe_read(struct redis *r, int *error)
 {
     char piece[PIECE_BYTES];
-    ssize_t n = 1;
+    ssize_t n = sizeof(piece);
 
     r->heard_ms = clock_mono_ms();
-    for (int i = 0; i < PIECES_PER_TURN && n > 0; i++) {
+    for (int i = 0; i < PIECES_PER_TURN && n == sizeof(piece); i++) { /* a short one is the last */
         n = next_piece(r, piece, sizeof(piece));
+        *error = n < 0 ? errno : 0;
         if (n > 0 && !feed(r, piece, (size_t)n))
-            return;
+            return true; /* that connection is over; told */
     }
     if (r->doomed)
         redis_lose(r, &r->doom);
-    watch_silence(r); /* the end of the stream is libevent's to report */
+    else if (is_end(r, n, *error))
+        return false;
+    watch_silence(r);
+    return true;
 }

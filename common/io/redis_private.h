@@ -121,8 +121,9 @@ struct redis {
     struct ring refused;            /* to be told so */
     size_t waiting_bytes, accepted; /* accepted: callbacks that are due */
     bool telling_refused;
-    bool flushing;    /* a flush is deferred to the end of the turn */
-    int64_t heard_ms; /* the last byte, or when something became outstanding */
+    struct loop_io *readable; /* plain sockets */
+    bool flushing;            /* a flush is deferred to the end of the turn */
+    int64_t heard_ms;         /* the last byte, or when something became outstanding */
     int64_t silence_due_ms;
     const struct redis_script *reloading;
     bool doomed; /* an answer said that this server will not do: doom */
@@ -132,10 +133,11 @@ struct redis {
     void *kept;      /* the reply that redis_call() returned */
 };
 
-/* redis_cork.c: bytes were added to the output; it drained; a connection begins; it ends */
+/* redis_cork.c: bytes were added to the output; it drained; a connection begins (on_readable: of a
+ * plain socket); it ends */
 void cork_written(struct redis *r);
 void cork_drained(struct redis *r);
-void cork_open(struct redis *r);
+void cork_open(struct redis *r, loop_io_cb *on_readable);
 void cork_close(struct redis *r);
 
 /* redis.c */
@@ -153,7 +155,9 @@ void pipe_put(struct redis *r, const struct command *c, struct packet *take_pack
 void pipe_flush_waiting(struct redis *r); /* READY: what waited is sent */
 void pipe_fail(struct redis *r, struct ring *ring, const struct err *why);
 void pipe_stop(struct redis *r, const struct err *why); /* closing: fail everything */
-void pipe_read(struct redis *r);                        /* bytes came */
+/* Bytes may have come.  False when the stream has ended: *error is its errno, 0 at its proper end.
+ * (TLS: libevent tells that.) */
+NODISCARD bool pipe_read(struct redis *r, int *error);
 void pipe_new_reader(struct redis *r);
 void pipe_free_reader(struct redis *r);
 

@@ -18,9 +18,9 @@
 #include <string.h>
 
 #include <jansson.h>
-#include <openssl/evp.h>
 
 #include "common/config/schema.h"
+#include "common/core/digest.h"
 #include "common/core/json.h"
 #include "common/core/parse.h"
 #include "common/core/random.h"
@@ -93,16 +93,15 @@ static bool check_type(const json_t *root, struct err *err)
 /* ---- what a record needs ---- */
 
 /* Equal documents have equal digests, however their members are ordered and spaced. */
-static bool make_digest(const json_t *root, char text[17])
+static bool make_digest(const json_t *root, char text[DIGEST_TEXT])
 {
-    unsigned char sum[EVP_MAX_MD_SIZE];
     char *canonical = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);
-    bool ok = canonical && EVP_Digest(canonical, strlen(canonical), sum, NULL, EVP_sha256(), NULL);
 
+    if (!canonical)
+        return false;
+    digest_text((struct span){canonical, strlen(canonical)}, text);
     free(canonical);
-    for (size_t i = 0; ok && i < 8; i++)
-        snprintf(text + 2 * i, 3, "%02x", sum[i]);
-    return ok;
+    return true;
 }
 
 /* Only a producer's id can come again, so only then the digest is ever compared. */

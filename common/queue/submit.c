@@ -4,13 +4,13 @@
  * head (70 bytes) .. due .. submitted .. expires .. tail (the rest and the document). */
 #include "common/queue/submit.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/core/buf.h"
 #include "common/core/clock.h"
+#include "common/core/digest.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
 #include "common/queue/result.h"
@@ -120,16 +120,6 @@ static void write_refusal(const struct job_checked *c, const struct err *why, co
     result_write(&r, out);
 }
 
-/* Of its bytes as they came: what was mended since, even in vain, is another document. */
-static void digest_bytes(struct span doc, char text[17])
-{
-    unsigned char sum[EVP_MAX_MD_SIZE] = {0};
-
-    EVP_Digest(doc.p ? doc.p : "", doc.n, sum, NULL, EVP_sha256(), NULL);
-    for (size_t i = 0; i < 8; i++)
-        snprintf(text + 2 * i, 3, "%02x", sum[i]);
-}
-
 void submit_refusal(struct submit *s, const struct job_checked *c, const struct err *why)
 {
     struct redis_args *a = &s->job_part;
@@ -142,7 +132,8 @@ void submit_refusal(struct submit *s, const struct job_checked *c, const struct 
     record_of(c, &rec);
     rec.state = JOB_STATE_REJECTED;
     rec.doc_bytes = 0;
-    digest_bytes(c->job.doc, rec.digest);
+    /* of its bytes as they came: what was mended since, even in vain, is another document */
+    digest_text(c->job.doc, rec.digest);
     rec.submitted_ms = rec.due_ms = now;
     record_write(&rec, header);
     add_keys(s, c);
