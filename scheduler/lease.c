@@ -42,6 +42,7 @@ static void set_held(struct lease *l, bool held)
         expirer_start(s->expirer);
         housekeeper_start(s->housekeeper);
         herald_start(s->herald);
+        clerk_start(s->clerk);
     } else {
         intake_stop(s->intake);
         promoter_stop(s->promoter);
@@ -49,6 +50,7 @@ static void set_held(struct lease *l, bool held)
         expirer_stop(s->expirer);
         housekeeper_stop(s->housekeeper);
         herald_stop(s->herald);
+        clerk_stop(s->clerk);
     }
 }
 

@@ -70,6 +70,7 @@ bool scheduler_start(struct scheduler *s, struct err *err)
     s->expirer = expirer_new(s);
     s->housekeeper = housekeeper_new(s);
     s->herald = herald_new(s);
+    s->clerk = clerk_new(s);
     s->lease = lease_new(s);
     return true;
 }
@@ -87,6 +88,7 @@ void scheduler_stop(struct scheduler *s)
     expirer_free(s->expirer);
     housekeeper_free(s->housekeeper);
     herald_free(s->herald);
+    clerk_free(s->clerk);
     lease_free(s->lease);
     keys_done(&s->keys);
 }

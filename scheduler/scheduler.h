@@ -2,9 +2,9 @@
  *
  *            lease  (one holder; the others stand by)
  *              |
- *   intake ----+---- promoter ---- reaper ---- expirer ---- housekeeper ---- herald
- *   LPUSHed    |     due jobs      dead        jobs not     bounds on        alerts to
- *   documents  |     become ready  workers     started      what grows       a webhook
+ *   intake ----+---- promoter ---- reaper ---- expirer ---- housekeeper ---- herald ---- clerk
+ *   LPUSHed    |     due jobs      dead        jobs not     bounds on        alerts to   catalogues
+ *   documents  |     become ready  workers     started      what grows       a webhook   to fetch
  *              |
  *        every write carries the lease's token, so a deposed scheduler writes nothing
  *
@@ -26,6 +26,7 @@ struct reaper;
 struct expirer;
 struct housekeeper;
 struct herald;
+struct clerk;
 
 struct scheduler {
     struct loop *loop;
@@ -41,6 +42,7 @@ struct scheduler {
     struct expirer *expirer;
     struct housekeeper *housekeeper;
     struct herald *herald;
+    struct clerk *clerk;
 };
 
 /* Connect and start; false with err on a bad URL. */
@@ -97,6 +99,12 @@ struct herald *herald_new(struct scheduler *s);
 void herald_free(struct herald *h);
 void herald_start(struct herald *h);
 void herald_stop(struct herald *h);
+
+/* ---- clerk.c ---- */
+struct clerk *clerk_new(struct scheduler *s);
+void clerk_free(struct clerk *c);
+void clerk_start(struct clerk *c);
+void clerk_stop(struct clerk *c);
 
 /* Tell the team (stream alerts), at most once per subject in an hour. */
 void scheduler_alert(struct scheduler *s, const char *code, const char *subject,

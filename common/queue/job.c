@@ -162,6 +162,7 @@ enum queue_id job_queue(enum job_type_id type, enum job_priority priority)
     case JOB_INFERENCE: return of_inference[priority];
     case JOB_NOOP: return QUEUE_NOOP;
     case JOB_WEBHOOK: return QUEUE_WEBHOOK;
+    case JOB_CATALOGUE: return QUEUE_INFERENCE_REALTIME; /* once an hour, and short */
     case JOB_BATCH: return QUEUE_BATCH;
     case JOB_FINE_TUNE_DEPLOY: return QUEUE_FINE_TUNE_DEPLOY;
     case JOB_EVAL: return QUEUE_EVAL;

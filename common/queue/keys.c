@@ -21,6 +21,15 @@ static char *make(const char *prefix, const char *middle, const char *name)
     return buf_take(&b);
 }
 
+/* Caches are spread over a cluster: no hash tag. */
+static char *make_cache(const char *prefix, const char *kind)
+{
+    struct buf b = BUF(256);
+
+    buf_printf(&b, "%s:%s", prefix, kind);
+    return buf_take(&b);
+}
+
 void keys_init(struct keys *k, const char *prefix)
 {
     *k = (struct keys){0};
@@ -35,6 +44,7 @@ void keys_init(struct keys *k, const char *prefix)
     k->active = make(prefix, "active:", "");
     k->spend = make(prefix, "spend:", "");
     k->gather = make(prefix, "gather:", "");
+    k->models = make_cache(prefix, "models:");
     k->chunks = make(prefix, "chunks:", "");
     k->flight = make(prefix, "flight:", "");
 }
@@ -52,6 +62,7 @@ void keys_done(struct keys *k)
     free(k->active);
     free(k->spend);
     free(k->gather);
+    free(k->models);
     free(k->chunks);
     free(k->flight);
     *k = (struct keys){0};

@@ -20,6 +20,7 @@ struct keys {
     char *ready[QUEUE_COUNT + 1], *wake[QUEUE_COUNT + 1]; /* by queue number, from 1 */
     /* prefixes: "fl:{0}:job:" */
     char *job, *reply, *active, *spend, *gather, *chunks, *flight;
+    char *models; /* prefix of a cache, without hash tag: "fl:models:" and a provider */
 };
 
 void keys_init(struct keys *k, const char *prefix);

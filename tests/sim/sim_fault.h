@@ -3,7 +3,7 @@
  * A fault is a JSON object; every member is optional:
  *
  *   fixture   start from a row of fixtures.def; the other members override it
- *   path      only requests whose path ends so
+ *   path      only requests whose path ends so; without it GET /models and /whoami are spared
  *   model     only requests for this model
  *   match     only requests whose body contains this text
  *   times     how many requests it meets (1; -1 = until reset)

@@ -2,7 +2,8 @@
  *
  * An item is opened when a request has been read and closed when its answer is
  * wholly written (billed) or the client has gone (aborted).  Until then its
- * status is 0.  At most SIM_LEDGER_ITEMS_MAX items are kept; sums go on.
+ * status is 0.  GET /models and /whoami have items, but are no `requests`.  At
+ * most SIM_LEDGER_ITEMS_MAX items are kept; sums go on.
  */
 #ifndef FLOTILLA_SIM_LEDGER_H
 #define FLOTILLA_SIM_LEDGER_H

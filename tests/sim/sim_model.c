@@ -41,9 +41,31 @@ static const struct quirk {
 #include "tests/sim/quirks.def"
 };
 
+/* What models.def says of the i-th row, or, behind its end, what is known of no model. */
+static void reset_terms(struct sim_model *row, size_t i)
+{
+    static const struct model_row unknown = {.tasks = TASK_CHAT | TASK_COMPLETION,
+                                             .in = -1,
+                                             .out = -1,
+                                             .cached = -1,
+                                             .batch_percent = 100};
+    const struct model_row *r = i < ARRAY_LEN(model_rows) ? &model_rows[i] : &unknown;
+
+    row->tasks = r->tasks;
+    row->in_nanousd = r->in;
+    row->out_nanousd = r->out;
+    row->cached_nanousd = r->cached;
+    row->image_nanousd = r->image;
+    row->image_unit = r->unit;
+    row->context = r->context;
+    row->batch_percent = r->batch_percent;
+    row->listed = i < ARRAY_LEN(model_rows);
+}
+
 /* The behaviour that a model has after start. */
 static void reset_row(const struct sim_models *m, struct sim_model *row)
 {
+    reset_terms(row, (size_t)(row - m->rows));
     free(row->answer);
     free(row->redirect);
     row->answer = row->redirect = NULL;
@@ -65,17 +87,7 @@ void sim_models_init(struct sim_models *m, int64_t default_latency_ms)
 {
     *m = (struct sim_models){.default_latency_ms = default_latency_ms};
     for (size_t i = 0; i < ARRAY_LEN(model_rows); i++) {
-        const struct model_row *r = &model_rows[i];
-        m->rows[i] = (struct sim_model){.id = xstrdup(r->id),
-                                        .tasks = r->tasks,
-                                        .in_nanousd = r->in,
-                                        .out_nanousd = r->out,
-                                        .cached_nanousd = r->cached,
-                                        .image_nanousd = r->image,
-                                        .image_unit = r->unit,
-                                        .context = r->context,
-                                        .batch_percent = r->batch_percent,
-                                        .listed = true};
+        m->rows[i] = (struct sim_model){.id = xstrdup(model_rows[i].id)};
         reset_row(m, &m->rows[i]);
     }
     m->count = ARRAY_LEN(model_rows);
@@ -112,12 +124,7 @@ struct sim_model *sim_model_add(struct sim_models *m, struct span id)
     if (row || m->count == SIM_MODELS_MAX)
         return row;
     row = &m->rows[m->count++];
-    *row = (struct sim_model){.id = xstrndup(id.p, id.n),
-                              .tasks = TASK_CHAT | TASK_COMPLETION,
-                              .in_nanousd = -1,
-                              .out_nanousd = -1,
-                              .cached_nanousd = -1,
-                              .batch_percent = 100};
+    *row = (struct sim_model){.id = xstrndup(id.p, id.n)};
     reset_row(m, row);
     return row;
 }

@@ -202,6 +202,7 @@ static void env_base(struct world *w, const char *env[ENV_MAX])
             env_put(env, world_text(w, "%s=%s", kept[i], getenv(kept[i])));
     env_put(env, world_text(w, "REDIS_URL=%s", w->redis_url));
     env_put(env, world_text(w, "FLOTILLA_DATA_DIR=%s", w->dir));
+    env_put(env, "FLOTILLA_ROUTING_CATALOGUE_MS=0"); /* a test of it says otherwise */
     if (w->sim_url) {
         env_put(env, world_text(w, "TOGETHER_BASE_URL=%s/v1", w->sim_url));
         env_put(env, "TOGETHER_API_KEY=a-key-of-the-tests");

@@ -87,7 +87,8 @@ char *world_text(struct world *w, const char *fmt, ...) PRINTF(2, 3);
 /* world_start_worker(w), world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", ...): what follows
  * the world are settings "NAME=value", which win over the world's own; "NAME" removes one.
  * The world tells REDIS_URL, TOGETHER_BASE_URL and TOGETHER_API_KEY (with the simulator),
- * FLOTILLA_DATA_DIR, and FLOTILLA_HTTP_LISTEN (a free port for each scheduler). */
+ * FLOTILLA_DATA_DIR, FLOTILLA_HTTP_LISTEN (a free port for each scheduler), and
+ * FLOTILLA_ROUTING_CATALOGUE_MS=0. */
 #define world_start_scheduler(...) world_start_scheduler_with(__VA_ARGS__, NULL)
 #define world_start_worker(...)    world_start_worker_with(__VA_ARGS__, NULL)
 struct program *world_start_scheduler_with(struct world *w, ...) SENTINEL;

@@ -64,6 +64,15 @@ START_TEST(meets_only_what_fits)
 }
 END_TEST
 
+START_TEST(who_only_looks_meets_faults_that_name_its_path)
+{
+    add("[{\"status\": 500}, {\"status\": 404, \"path\": \"/models\"}]");
+    ck_assert_int_eq(sim_faults_take(&faults, s("/v1/models"), s(""), s(""))->status, 404);
+    ck_assert_ptr_null(sim_faults_take(&faults, s("/v1/models"), s(""), s("")));
+    ck_assert_int_eq(meet("m", ""), 500);
+}
+END_TEST
+
 START_TEST(lasts_until_reset_when_asked)
 {
     add("{\"status\": 500, \"times\": -1}");
@@ -152,6 +161,7 @@ Suite *test_sim_fault(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_list_is_a_sequence);
     tcase_add_loop_test(tc, meets_only_what_fits, 0, (int)ARRAY_LEN(filters));
+    tcase_add_test(tc, who_only_looks_meets_faults_that_name_its_path);
     tcase_add_test(tc, lasts_until_reset_when_asked);
     tcase_add_test(tc, a_fixture_gives_what_is_not_said);
     tcase_add_loop_test(tc, every_fixture_can_be_used, 0, (int)ARRAY_LEN(fixtures));

@@ -119,16 +119,22 @@ END_TEST
 
 START_TEST(settings_hold_until_a_reset)
 {
-    json_t *doc = json_loads("{\"latency_ms\": 50, \"answer\": \"42\"}", 0, NULL);
+    json_t *doc = json_loads("{\"latency_ms\": 50, \"answer\": \"42\", \"in_nanousd\": 9,"
+                             " \"listed\": false}",
+                             0, NULL);
     struct err err = {0};
 
     ck_assert_int_eq(row("zai-org/GLM-5.3")->latency_ms, 7);
     ck_assert(sim_models_set(&models, NULL, doc, &err));
     ck_assert_int_eq(row("zai-org/GLM-5.3")->latency_ms, 50);
     ck_assert_str_eq(row("Qwen/Qwen3.5-9B")->answer, "42");
+    ck_assert_int_eq(row("Qwen/Qwen3.5-9B")->in_nanousd, 9);
+    ck_assert(!row("Qwen/Qwen3.5-9B")->listed);
     sim_models_reset(&models);
     ck_assert_int_eq(row("zai-org/GLM-5.3")->latency_ms, 7);
     ck_assert_ptr_null(row("Qwen/Qwen3.5-9B")->answer);
+    ck_assert_int_eq(row("Qwen/Qwen3.5-9B")->in_nanousd, 170000000);
+    ck_assert(row("Qwen/Qwen3.5-9B")->listed);
     json_decref(doc);
 }
 END_TEST

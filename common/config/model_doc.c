@@ -1,0 +1,326 @@
+/* model_doc.c - see model_doc.h.
+ *
+ * What the configuration may say of a model in YAML, these documents say in
+ * JSON: `fields` is the list of config_models.c once more, with readers for
+ * JSON.  default_for, replacement and fallbacks are the configuration's alone:
+ * they speak of other models, and are checked with them.
+ *
+ * To add a field: a reader and a row in `fields`, a line in model_doc_write(). */
+#include "common/config/model_doc.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/json.h"
+#include "common/core/parse.h"
+#include "common/core/xalloc.h"
+
+#define CONTEXT_MAX     INT64_C(1000000000)
+#define P50_MAX_MS      INT64_C(3600000)
+#define CONCURRENCY_MAX INT64_C(1000000)
+#define PROVIDER_MAX    32
+
+/* ---- readers: false leaves "expected ..." in err ---- */
+
+static bool expected(struct err *err, const char *what)
+{
+    return err_set(err, ERR_INVALID, "expected %s", what);
+}
+
+static bool read_text(struct span v, char *text, size_t size, const char *what, struct err *err)
+{
+    if (!json_read_text(v, text, size) || !*text)
+        return expected(err, what);
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p <= 0x20 || *p == 0x7f)
+            return expected(err, what);
+    return true;
+}
+
+static bool read_id(struct span v, struct model *m, struct err *err)
+{
+    char text[MODEL_ID_MAX + 1];
+
+    if (!read_text(v, text, sizeof text, "an id of up to 200 characters without blanks", err))
+        return false;
+    free(m->id);
+    m->id = xstrdup(text);
+    return true;
+}
+
+static bool read_provider(struct span v, struct model *m, struct err *err)
+{
+    char text[PROVIDER_MAX + 1];
+
+    if (!read_text(v, text, sizeof text, "the name of a provider", err))
+        return false;
+    free(m->provider);
+    m->provider = xstrdup(text);
+    return true;
+}
+
+/* A list of names, as bits. */
+static bool read_set(struct span v, unsigned (*of)(const char *, size_t), unsigned *ret,
+                     const char *what, struct err *err)
+{
+    struct json_iter it;
+    unsigned bits = 0;
+    char name[32];
+
+    if (!json_iter_init(&it, v.p, v.n) || it.close != ']')
+        return expected(err, what);
+    while (json_next(&it)) {
+        unsigned bit = json_read_text(it.value, name, sizeof name) ? of(name, strlen(name)) : 0;
+
+        if (!bit)
+            return expected(err, what);
+        bits |= bit;
+    }
+    *ret = bits;
+    return !it.bad || expected(err, what);
+}
+
+static bool read_tasks(struct span v, struct model *m, struct err *err)
+{
+    return read_set(v, task_of, &m->tasks,
+                    "a list of chat, completion, code, embedding, image and rerank", err);
+}
+
+static bool read_features(struct span v, struct model *m, struct err *err)
+{
+    return read_set(v, feature_of, &m->features, "a list of tools, json_schema and vision", err);
+}
+
+static bool read_usd(struct span v, int64_t *ret, struct err *err)
+{
+    if (!v.n || *v.p == '"' || !parse_usd(v.p, v.n, ret))
+        return expected(err, "an amount of USD like 0.15");
+    return true;
+}
+
+static bool read_input(struct span v, struct model *m, struct err *err)
+{
+    return read_usd(v, &m->in_nanousd, err);
+}
+
+static bool read_output(struct span v, struct model *m, struct err *err)
+{
+    return read_usd(v, &m->out_nanousd, err);
+}
+
+static bool read_cached(struct span v, struct model *m, struct err *err)
+{
+    return read_usd(v, &m->cached_nanousd, err);
+}
+
+static bool read_image(struct span v, struct model *m, struct err *err)
+{
+    return read_usd(v, &m->image_nanousd, err);
+}
+
+static bool read_image_unit(struct span v, struct model *m, struct err *err)
+{
+    m->image_unit = json_equals(v, "megapixel") ? IMAGE_MEGAPIXEL : IMAGE_PIECE;
+    return json_equals(v, "megapixel") || json_equals(v, "piece") ||
+           expected(err, "megapixel or piece");
+}
+
+static bool read_int(struct span v, int64_t most, int64_t *ret, struct err *err)
+{
+    int64_t n;
+
+    if (!json_read_int(v, &n) || n < 0 || n > most)
+        return err_set(err, ERR_INVALID, "expected a whole number from 0 to %lld", (long long)most);
+    *ret = n;
+    return true;
+}
+
+static bool read_context(struct span v, struct model *m, struct err *err)
+{
+    return read_int(v, CONTEXT_MAX, &m->context, err);
+}
+
+static bool read_p50(struct span v, struct model *m, struct err *err)
+{
+    return read_int(v, P50_MAX_MS, &m->p50_ms, err);
+}
+
+static bool read_concurrency(struct span v, struct model *m, struct err *err)
+{
+    return read_int(v, CONCURRENCY_MAX, &m->max_concurrency, err);
+}
+
+static bool read_discount(struct span v, struct model *m, struct err *err)
+{
+    int64_t n = 0;
+
+    if (!read_int(v, 100, &n, err))
+        return false;
+    m->batch_percent = (int)(100 - n);
+    return true;
+}
+
+static bool read_quality(struct span v, struct model *m, struct err *err)
+{
+    double d;
+
+    if (!json_read_double(v, &d) || d < 0 || d > 1)
+        return expected(err, "a number from 0 to 1");
+    m->quality_permille = (int)(d * QUALITY_MAX + 0.5);
+    return true;
+}
+
+static bool read_allowed(struct span v, struct model *m, struct err *err)
+{
+    return json_read_bool(v, &m->allowed) || expected(err, "true or false");
+}
+
+static bool read_routed(struct span v, struct model *m, struct err *err)
+{
+    return json_read_bool(v, &m->routed) || expected(err, "true or false");
+}
+
+static const struct field {
+    const char *name;
+    bool (*read)(struct span v, struct model *m, struct err *err);
+} fields[] = {
+    {"id", read_id},
+    {"provider", read_provider},
+    {"tasks", read_tasks},
+    {"input_usd", read_input},
+    {"output_usd", read_output},
+    {"cached_usd", read_cached},
+    {"image_usd", read_image},
+    {"image_unit", read_image_unit},
+    {"context", read_context},
+    {"batch_discount_percent", read_discount},
+    {"quality", read_quality},
+    {"p50_ms", read_p50},
+    {"features", read_features},
+    {"allowed", read_allowed},
+    {"routed", read_routed},
+    {"max_concurrency", read_concurrency},
+};
+
+/* ---- one model ---- */
+
+static bool fail_unknown(struct span name, struct err *err)
+{
+    const char *names[ARRAY_LEN(fields)], *near;
+    char word[41];
+
+    snprintf(word, sizeof word, "%.*s", (int)(name.n < 40 ? name.n : 40), name.p);
+    for (char *p = word; *p; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+            *p = '?';
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        names[i] = fields[i].name;
+    near = parse_nearest(word, names, ARRAY_LEN(names));
+    return err_set(err, ERR_INVALID, "%s: unknown member%s%s%s", word,
+                   near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static bool read_member(struct span name, struct span v, struct model *m, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        if (strlen(fields[i].name) != name.n || memcmp(fields[i].name, name.p, name.n) != 0)
+            continue;
+        return json_absent(v) || fields[i].read(v, m, err) || err_wrap(err, "%s", fields[i].name);
+    }
+    return fail_unknown(name, err);
+}
+
+bool model_doc_read(struct span doc, struct model *m, struct err *err)
+{
+    struct json_iter it;
+
+    if (!doc.p || !json_iter_init(&it, doc.p, doc.n) || it.close != '}')
+        return expected(err, "an object like {\"tasks\": [\"chat\"]}");
+    while (json_next(&it))
+        if (!read_member(it.key, it.value, m, err))
+            return false;
+    return !it.bad || expected(err, "valid JSON");
+}
+
+static void add_tasks(struct buf *b, unsigned tasks)
+{
+    json_add_key(b, "tasks");
+    buf_putc(b, '[');
+    for (unsigned bit = 1; bit <= TASK_RERANK; bit <<= 1) {
+        if (!(tasks & bit))
+            continue;
+        if (b->p[b->n - 1] != '[')
+            buf_putc(b, ',');
+        json_add_text(b, task_name((enum task_bit)bit));
+    }
+    buf_putc(b, ']');
+}
+
+void model_doc_write(const struct model *m, struct buf *b)
+{
+    buf_putc(b, '{');
+    json_add_str(b, "id", m->id);
+    json_add_str(b, "provider", m->provider);
+    add_tasks(b, m->tasks);
+    if (m->in_nanousd >= 0)
+        json_add_usd(b, "input_usd", m->in_nanousd);
+    if (m->out_nanousd >= 0)
+        json_add_usd(b, "output_usd", m->out_nanousd);
+    if (m->cached_nanousd >= 0)
+        json_add_usd(b, "cached_usd", m->cached_nanousd);
+    if (m->image_unit != IMAGE_NONE && m->image_nanousd >= 0) {
+        json_add_usd(b, "image_usd", m->image_nanousd);
+        json_add_str(b, "image_unit", m->image_unit == IMAGE_PIECE ? "piece" : "megapixel");
+    }
+    if (m->context > 0)
+        json_add_int(b, "context", m->context);
+    buf_putc(b, '}');
+}
+
+/* ---- a catalogue ---- */
+
+void catalogue_doc_write(const struct model_table *t, const char *provider, int64_t fetched_ms,
+                         struct buf *b)
+{
+    buf_putc(b, '{');
+    json_add_str(b, "provider", provider);
+    json_add_int(b, "fetched_at", fetched_ms);
+    json_add_key(b, "models");
+    buf_putc(b, '[');
+    for (size_t i = 0; i < t->count; i++) {
+        if (i)
+            buf_putc(b, ',');
+        model_doc_write(&t->rows[i], b);
+    }
+    buf_puts(b, "]}");
+}
+
+static void add_row(struct model_table *t, struct span doc)
+{
+    struct model m = MODEL_UNKNOWN;
+    struct err err;
+
+    if (!model_doc_read(doc, &m, &err) || !m.id || !m.provider) {
+        model_done(&m);
+        return;
+    }
+    t->rows = xrealloc(t->rows, (t->count + 1) * sizeof *t->rows);
+    t->rows[t->count++] = m;
+}
+
+bool catalogue_doc_read(struct span doc, struct model_table *ret, int64_t *ret_fetched_ms)
+{
+    struct span fetched = {NULL, 0}, list = {NULL, 0};
+    const struct json_want wants[] = {{"fetched_at", &fetched}, {"models", &list}};
+    struct json_iter it;
+
+    if (!doc.p || !json_pick(doc.p, doc.n, wants, ARRAY_LEN(wants)) ||
+        !json_read_int(fetched, ret_fetched_ms) || !json_iter_init(&it, list.p, list.n) ||
+        it.close != ']')
+        return false;
+    *ret = (struct model_table){0};
+    while (json_next(&it))
+        add_row(ret, it.value);
+    return true;
+}

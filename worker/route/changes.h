@@ -1,0 +1,41 @@
+/* changes.h - what a new catalogue means for the models that are in use: pure.
+ *
+ *     struct change list[8];
+ *     size_t n = changes_find(&in, list, 8);
+ *     for ... change_text(&list[i], text)   "openai/gpt-oss-20b is dearer at together: ..."
+ */
+#ifndef FLOTILLA_CHANGES_H
+#define FLOTILLA_CHANGES_H
+
+#include "common/config/model.h"
+#include "common/core/base.h"
+
+enum change_kind { CHANGE_DEARER, CHANGE_UNLISTED };
+#define CHANGE_TEXT 512
+
+struct change {
+    enum change_kind kind;
+    const struct model *known; /* the row in use; borrowed */
+    /* DEARER: of the price that rose most, per million tokens (or per image unit) */
+    const char *what; /* "input", "output", "cached input", "image" */
+    int64_t was_nanousd, is_nanousd;
+};
+
+struct changes_in {
+    const struct model_table *known;  /* the models in use */
+    const struct model_table *before; /* what the provider said last; NULL: not kept */
+    const struct model_table *now;
+    const char *provider;
+    int64_t percent; /* a price that rose by more than this is told */
+};
+
+/* Of the rows of that provider that serve a task: those whose price rose since the last catalogue
+ * (since what was known, when there is none), and those that are not listed any more (without an
+ * earlier catalogue: only the defaults of tasks).  Returns how many there are; the first max are in
+ * ret. */
+size_t changes_find(const struct changes_in *in, struct change *ret, size_t max);
+
+const char *change_code(enum change_kind kind); /* of the alert */
+void change_text(const struct change *c, char text[CHANGE_TEXT]);
+
+#endif

@@ -1,0 +1,201 @@
+/* catalogue.c - see catalogue.h.
+ *
+ *     [{"id": "openai/gpt-oss-20b", "type": "chat", "context_length": 131072,
+ *       "pricing": {"input": 0.05, "output": 0.2, "cached_input": 0.01,
+ *                   "image_pixel": 0, "image": 0, ...}, ...}, ...]
+ *
+ * The answer is some 450 kB, with the chat templates inside: it is walked once,
+ * nothing but what is wanted is copied.
+ *
+ * A token price of 0 is not taken for a gift: the catalogue prints it for whatever it
+ * has no price for, and a call must never seem to be free by that.
+ *
+ * Another type of model: a row in `types`. */
+#include "worker/together/catalogue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/json.h"
+#include "common/core/parse.h"
+#include "common/core/xalloc.h"
+
+#define CONTEXT_MAX INT64_C(1000000000)
+
+/* ---- prices ---- */
+
+#define PRICE_MAX INT64_C(1000000000000000) /* a million USD: more is a mistake */
+#define NOISE     10000000                  /* a part in so many is noise */
+
+/* To six digits, if that is hardly a change. */
+static int64_t without_noise(int64_t nanousd)
+{
+    int64_t unit = 1, round, off;
+
+    for (int64_t v = nanousd; v >= 1000000; v /= 10)
+        unit *= 10;
+    round = (nanousd + unit / 2) / unit * unit;
+    off = round > nanousd ? round - nanousd : nanousd - round;
+    return off <= nanousd / NOISE ? round : nanousd;
+}
+
+int64_t catalogue_price(struct span number)
+{
+    int64_t nanousd;
+
+    if (!number.n || *number.p == '"' || !parse_usd(number.p, number.n, &nanousd) ||
+        nanousd > PRICE_MAX)
+        return -1;
+    return without_noise(nanousd);
+}
+
+/* 0 and less are told for what has no price. */
+static int64_t price_or_unknown(struct span number)
+{
+    int64_t v = catalogue_price(number);
+
+    return v > 0 ? v : -1;
+}
+
+/* {"price_per_megapixel": 0.0027, ...} or {"example_price": 0.03, ...}; 0 when there is none. */
+static int64_t price_of_image(struct span object, const char *name)
+{
+    struct span v = {NULL, 0};
+    const struct json_want want = {name, &v};
+
+    return object.n && *object.p == '{' && json_pick(object.p, object.n, &want, 1)
+               ? price_or_unknown(v)
+               : -1;
+}
+
+static void read_image_price(struct span pixel, struct span piece, struct model *m)
+{
+    int64_t by_pixel = price_of_image(pixel, "price_per_megapixel");
+    int64_t by_piece = price_of_image(piece, "example_price");
+
+    m->image_nanousd = by_pixel >= 0 ? by_pixel : by_piece;
+    m->image_unit = by_pixel >= 0 ? IMAGE_MEGAPIXEL : by_piece >= 0 ? IMAGE_PIECE : IMAGE_NONE;
+    if (m->image_nanousd >= 0) /* paid by size, not by tokens */
+        m->in_nanousd = m->out_nanousd = 0;
+}
+
+static void read_pricing(struct span pricing, struct model *m)
+{
+    struct span in = {0}, out = {0}, cached = {0}, pixel = {0}, piece = {0};
+    const struct json_want wants[] = {{"input", &in},
+                                      {"output", &out},
+                                      {"cached_input", &cached},
+                                      {"image_pixel", &pixel},
+                                      {"image", &piece}};
+
+    if (!pricing.n || *pricing.p != '{' ||
+        !json_pick(pricing.p, pricing.n, wants, ARRAY_LEN(wants)))
+        return;
+    if (m->tasks == TASK_IMAGE) {
+        read_image_price(pixel, piece, m);
+        return;
+    }
+    m->in_nanousd = price_or_unknown(in);
+    m->out_nanousd = price_or_unknown(out);
+    m->cached_nanousd = price_or_unknown(cached);
+    if (m->tasks && !(m->tasks & ~(unsigned)(TASK_EMBEDDING | TASK_RERANK)) && m->in_nanousd >= 0)
+        m->out_nanousd = 0; /* they have no answer tokens */
+}
+
+/* ---- models ---- */
+
+static const struct {
+    const char *name;
+    unsigned tasks;
+} types[] = {
+    {"chat", TASK_CHAT},   {"language", TASK_COMPLETION}, {"code", TASK_CODE | TASK_COMPLETION},
+    {"image", TASK_IMAGE}, {"embedding", TASK_EMBEDDING}, {"rerank", TASK_RERANK},
+};
+
+/* False: a type that no task here calls.  None told: it may be anything. */
+static bool read_type(struct span type, struct model *m)
+{
+    if (json_absent(type))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (json_equals(type, types[i].name)) {
+            m->tasks = types[i].tasks;
+            return true;
+        }
+    return false;
+}
+
+static bool is_plain(const char *id)
+{
+    for (; *id; id++)
+        if ((unsigned char)*id <= 0x20 || *id == 0x7f)
+            return false;
+    return true;
+}
+
+/* False: not one of ours. */
+static bool read_row(struct span item, char id[CATALOGUE_ID_MAX + 1], struct model *m)
+{
+    struct span name = {0}, type = {0}, context = {0}, pricing = {0};
+    const struct json_want wants[] = {
+        {"id", &name}, {"type", &type}, {"context_length", &context}, {"pricing", &pricing}};
+
+    *m = (struct model){.in_nanousd = -1,
+                        .out_nanousd = -1,
+                        .cached_nanousd = -1,
+                        .image_nanousd = -1,
+                        .batch_percent = 100};
+    if (!item.n || *item.p != '{' || !json_pick(item.p, item.n, wants, ARRAY_LEN(wants)) ||
+        !json_read_text(name, id, CATALOGUE_ID_MAX + 1) || !*id || !is_plain(id) ||
+        !read_type(type, m))
+        return false;
+    if (!json_read_int(context, &m->context) || m->context < 0 || m->context > CONTEXT_MAX)
+        m->context = 0;
+    read_pricing(pricing, m);
+    return true;
+}
+
+/* The list in the answer: the answer itself, or its member `data`. */
+static struct span list_of(struct span body)
+{
+    struct span data = {NULL, 0};
+    const struct json_want want = {"data", &data};
+    struct json_iter it;
+
+    if (!json_iter_init(&it, body.p, body.n))
+        return (struct span){NULL, 0};
+    if (it.close == ']')
+        return body;
+    return json_pick(body.p, body.n, &want, 1) && data.n && *data.p == '[' ? data
+                                                                           : (struct span){NULL, 0};
+}
+
+bool catalogue_read(struct span body, const char *provider, struct model_table *ret,
+                    struct err *err)
+{
+    struct span list = body.p ? list_of(body) : (struct span){NULL, 0};
+    struct model_table t = {0};
+    char id[CATALOGUE_ID_MAX + 1];
+    struct json_iter it;
+    struct model m;
+
+    if (!list.p || !json_iter_init(&it, list.p, list.n))
+        return err_set(err, ERR_BAD_ANSWER, "expected a list of models, or it in `data`");
+    while (json_next(&it)) {
+        if (t.count == CATALOGUE_ROWS_MAX || !read_row(it.value, id, &m) ||
+            model_find(&t, id, strlen(id)))
+            continue;
+        m.id = xstrdup(id);
+        m.provider = xstrdup(provider);
+        t.rows = xrealloc(t.rows, (t.count + 1) * sizeof *t.rows);
+        t.rows[t.count++] = m;
+    }
+    if (it.bad || t.count == 0) {
+        model_table_done(&t);
+        return err_set(err, ERR_BAD_ANSWER,
+                       it.bad ? "the list of models is malformed"
+                              : "the list names no model that can be used");
+    }
+    *ret = t;
+    return true;
+}
