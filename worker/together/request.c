@@ -1,6 +1,6 @@
 /* request.c - what to send for an inference job.
  *
- *   payload.body ──▶ has a model? ── yes ──────────────────────▶ the same bytes
+ *   payload.body ──▶ names this model? ── yes ─────────────────▶ the same bytes
  *        │                └── no ──▶ "model":"..." put in ─────▶ the other bytes unchanged
  *   no body ──▶ payload without `ours` ─▶ (same question)
  *
@@ -17,7 +17,7 @@
 
 #include "common/core/json.h"
 
-enum { MODEL_MAX_BYTES = 512, SPLICE_BYTES = 128 };
+enum { MODEL_MAX_BYTES = 512, SPLICE_BYTES = 128, NAMES_MAX_BYTES = 16384 };
 
 static const struct {
     unsigned task;
@@ -30,25 +30,30 @@ static const struct {
 };
 
 /* Members of a payload that are no part of a body. */
-static const char *const ours[] = {"task", "body", "allow_cached"};
+static const char *const ours[] = {"task", "body", "allow_cached", "fallbacks"};
 
-struct parts {
-    struct span task, body, payload_model; /* of the payload */
-    struct span model, messages, stream;   /* of the body, or of a payload that has none */
-};
+/* Content of messages that only some models can look at. */
+static const char *const pictures[] = {"\"image_url\"", "\"video_url\""};
 
-static bool pick_body(struct span body, struct parts *p)
+static bool pick_body(struct span body, struct together_parts *p)
 {
-    const struct json_want wants[] = {
-        {"model", &p->model}, {"messages", &p->messages}, {"stream", &p->stream}};
+    const struct json_want wants[] = {{"model", &p->model},
+                                      {"messages", &p->messages},
+                                      {"stream", &p->stream},
+                                      {"tools", &p->tools},
+                                      {"response_format", &p->response_format},
+                                      {"max_tokens", &p->max_tokens},
+                                      {"max_completion_tokens", &p->max_completion_tokens}};
 
     return json_pick(body.p, body.n, wants, ARRAY_LEN(wants));
 }
 
-static bool pick_parts(struct span payload, struct parts *p, struct err *err)
+static bool pick_parts(struct span payload, struct together_parts *p, struct err *err)
 {
-    const struct json_want wants[] = {
-        {"task", &p->task}, {"body", &p->body}, {"model", &p->payload_model}};
+    const struct json_want wants[] = {{"task", &p->task},
+                                      {"body", &p->body},
+                                      {"model", &p->payload_model},
+                                      {"fallbacks", &p->fallbacks}};
 
     if (!payload.p || !json_pick(payload.p, payload.n, wants, ARRAY_LEN(wants)))
         return err_set(err, ERR_INVALID, "payload: expected an object");
@@ -57,7 +62,7 @@ static bool pick_parts(struct span payload, struct parts *p, struct err *err)
     return pick_body(p->body, p) || err_set(err, ERR_INVALID, "payload.body: expected an object");
 }
 
-static bool read_task(const struct parts *p, unsigned *ret, struct err *err)
+static bool read_task(const struct together_parts *p, unsigned *ret, struct err *err)
 {
     char text[64];
 
@@ -70,7 +75,7 @@ static bool read_task(const struct parts *p, unsigned *ret, struct err *err)
     return true;
 }
 
-static const char *path_of(unsigned task, const struct parts *p)
+static const char *path_of(unsigned task, const struct together_parts *p)
 {
     if (task == TASK_CODE && !p->messages.p)
         task = TASK_COMPLETION;
@@ -80,43 +85,116 @@ static const char *path_of(unsigned task, const struct parts *p)
     return NULL;
 }
 
-/* ---- the model ---- */
+/* ---- names of models ---- */
 
-/* False when the value is no text.  Empty text and null are no name. */
+/* Append the text; false when the value is no text.  Empty text and null are no name. */
 static bool read_name(struct span v, const char *where, struct buf *b, struct err *err)
 {
+    size_t before = b->n;
+
     if (json_absent(v))
         return true;
-    if (!json_read_string(v, b) || (b->n && memchr(b->p, 0, b->n)))
+    if (!json_read_string(v, b) || b->n - before > MODEL_MAX_BYTES ||
+        (b->n > before && memchr(b->p + before, 0, b->n - before)))
         return err_set(err, ERR_INVALID,
                        "%s: expected the name of a model (a string of at most %d bytes)", where,
                        MODEL_MAX_BYTES);
     return true;
 }
 
-static bool choose_model(const struct parts *p, const struct model_table *models,
-                         struct together_request *req, bool *ret_in_body, struct err *err)
+static bool read_fallbacks(const struct together_parts *p, struct together_request *req,
+                           struct err *err)
 {
-    const struct model *m;
+    struct json_iter it;
 
-    *ret_in_body = false;
-    if (!read_name(p->model, p->body.p ? "payload.body.model" : "payload.model", &req->model_text,
-                   err))
-        return false;
-    *ret_in_body = req->model_text.n > 0;
-    if (!*ret_in_body && p->body.p &&
-        !read_name(p->payload_model, "payload.model", &req->model_text, err))
-        return false;
-    req->requested = req->model_text.n > 0;
-    req->model = buf_span(&req->model_text);
-    if (req->requested)
+    if (json_absent(p->fallbacks))
         return true;
-    m = model_default(models, (enum task_bit)req->task);
-    if (!m)
-        return err_set(err, ERR_MODEL_UNAVAILABLE,
-                       "no model is named, and none is configured as default for task '%s'",
-                       task_name((enum task_bit)req->task));
-    req->model = (struct span){m->id, strlen(m->id)};
+    if (*p->fallbacks.p != '[' || !json_iter_init(&it, p->fallbacks.p, p->fallbacks.n))
+        return err_set(err, ERR_INVALID, "payload.fallbacks: expected a list of models");
+    req->has_fallbacks = true;
+    while (json_next(&it)) {
+        size_t at = req->names.n;
+
+        if (req->fallback_count == REQUEST_FALLBACKS_MAX)
+            return err_set(err, ERR_INVALID, "payload.fallbacks: expected at most %d models",
+                           REQUEST_FALLBACKS_MAX);
+        if (!read_name(it.value, "payload.fallbacks", &req->names, err))
+            return false;
+        if (req->names.n > at) /* for now only how long it is: the memory may move */
+            req->fallbacks[req->fallback_count++].n = req->names.n - at;
+    }
+    return true;
+}
+
+static bool read_names(const struct together_parts *p, struct together_request *req,
+                       struct err *err)
+{
+    size_t at;
+
+    if (!read_name(p->model, p->body.p ? "payload.body.model" : "payload.model", &req->names, err))
+        return false;
+    if (!req->names.n && p->body.p &&
+        !read_name(p->payload_model, "payload.model", &req->names, err))
+        return false;
+    req->named.n = at = req->names.n;
+    if (!read_fallbacks(p, req, err))
+        return false;
+    req->requested = at > 0;
+    req->named.p = at ? req->names.p : NULL;
+    req->automatic = at == 4 && !memcmp(req->names.p, "auto", 4);
+    for (size_t i = 0; i < req->fallback_count; i++) {
+        req->fallbacks[i].p = req->names.p + at;
+        at += req->fallbacks[i].n;
+    }
+    return true;
+}
+
+/* ---- what the body asks for ---- */
+
+static unsigned features_of(const struct together_parts *p)
+{
+    unsigned bits = 0;
+    struct json_iter it;
+
+    if (p->tools.n > 2 && json_iter_init(&it, p->tools.p, p->tools.n) && json_next(&it))
+        bits |= FEATURE_TOOLS;
+    if (p->response_format.n && *p->response_format.p == '{' &&
+        json_equals(json_at(p->response_format, "type"), "json_schema"))
+        bits |= FEATURE_JSON_SCHEMA;
+    for (size_t i = 0; i < ARRAY_LEN(pictures) && p->messages.n; i++)
+        if (memmem(p->messages.p, p->messages.n, pictures[i], strlen(pictures[i])))
+            bits |= FEATURE_VISION;
+    return bits;
+}
+
+static int64_t max_tokens_of(const struct together_parts *p)
+{
+    int64_t most = 0, v;
+
+    if (json_read_int(p->max_tokens, &v))
+        most = v;
+    if (json_read_int(p->max_completion_tokens, &v) && v > most)
+        most = v;
+    return most > 0 ? most : 0;
+}
+
+bool together_request_read(const struct job *job, struct together_request *ret, struct err *err)
+{
+    struct together_request req = {.names = BUF(NAMES_MAX_BYTES)};
+    struct together_parts *p = &req.parts;
+
+    if (!pick_parts(job->payload, p, err) || !read_task(p, &req.task, err))
+        return false;
+    if (!read_names(p, &req, err)) {
+        together_request_done(&req);
+        return false;
+    }
+    req.path = path_of(req.task, p);
+    if (!json_read_bool(p->stream, &req.stream))
+        req.stream = false;
+    req.features = features_of(p);
+    req.max_tokens = max_tokens_of(p);
+    *ret = req;
     return true;
 }
 
@@ -183,42 +261,61 @@ static bool write_shorthand(struct span payload, bool chat_prompt, struct span m
     return !it.bad;
 }
 
+/* Does the body itself name this model? */
+static bool names(const struct together_request *req, struct span model)
+{
+    struct span own = req->parts.model;
+
+    return req->named.n == model.n && own.n > 2 && *own.p == '"' &&
+           !memcmp(req->named.p, model.p, model.n);
+}
+
+bool together_request_write(const struct job *job, struct span model, struct together_request *req,
+                            struct err *err)
+{
+    const struct together_parts *p = &req->parts;
+    bool ok = true;
+
+    buf_done(&req->body);
+    /* a model's bytes may be escaped to six times their number */
+    buf_init(&req->body, job->payload.n + model.n * 6 + SPLICE_BYTES);
+    if (!p->body.p)
+        ok = write_shorthand(job->payload, req->task == TASK_CHAT && !p->messages.p, model,
+                             &req->body);
+    else if (names(req, model))
+        buf_add_span(&req->body, p->body);
+    else
+        splice_model(p->body, p->model, model, &req->body);
+    if (!ok || buf_failed(&req->body))
+        return err_set(err, ERR_INTERNAL, "the request of a job does not fit its buffer");
+    req->model = model;
+    return true;
+}
+
 bool together_request_build(const struct job *job, const struct model_table *models,
                             struct together_request *ret, struct err *err)
 {
-    struct together_request req = {.model_text = BUF(MODEL_MAX_BYTES)};
-    struct parts p = {0};
-    bool in_body, ok = true;
+    const struct model *m;
+    struct span model;
+    bool ok;
 
-    if (!pick_parts(job->payload, &p, err) || !read_task(&p, &req.task, err))
+    if (!together_request_read(job, ret, err))
         return false;
-    if (!choose_model(&p, models, &req, &in_body, err)) {
-        together_request_done(&req);
-        return false;
-    }
-    req.path = path_of(req.task, &p);
-    if (!json_read_bool(p.stream, &req.stream))
-        req.stream = false;
-    /* a model's bytes may be escaped to six times their number */
-    buf_init(&req.body, job->payload.n + req.model.n * 6 + SPLICE_BYTES);
-    if (!p.body.p)
-        ok = write_shorthand(job->payload, req.task == TASK_CHAT && !p.messages.p, req.model,
-                             &req.body);
-    else if (in_body)
-        buf_add_span(&req.body, p.body);
-    else
-        splice_model(p.body, p.model, req.model, &req.body);
-    if (!ok || buf_failed(&req.body)) {
-        together_request_done(&req);
-        return err_set(err, ERR_INTERNAL, "the request of a job does not fit its buffer");
-    }
-    *ret = req;
-    return true;
+    m = ret->requested ? NULL : model_default(models, (enum task_bit)ret->task);
+    model = m ? (struct span){m->id, strlen(m->id)} : ret->named;
+    ok = model.n ? together_request_write(job, model, ret, err)
+                 : err_set(err, ERR_MODEL_UNAVAILABLE,
+                           "no model is named, and none is configured as default for task '%s'",
+                           task_name((enum task_bit)ret->task));
+    if (!ok)
+        together_request_done(ret);
+    return ok;
 }
 
 void together_request_done(struct together_request *req)
 {
     buf_done(&req->body);
-    buf_done(&req->model_text);
-    req->model = (struct span){0};
+    buf_done(&req->names);
+    req->model = req->named = (struct span){0};
+    req->fallback_count = 0;
 }

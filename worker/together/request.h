@@ -1,8 +1,10 @@
 /* request.h - what to send to an OpenAI-compatible provider for an inference job.
  *
  *     struct together_request req;
- *     if (!together_request_build(job, models, &req, err)) ...
+ *     if (!together_request_read(job, &req, err)) ...          what the job says
+ *     if (!together_request_write(job, model, &req, err)) ...  its body, for a model
  *     POST <base URL><req.path> with req.body
+ *     together_request_write(job, other_model, &req, err)      the same for the next one
  *     together_request_done(&req);
  */
 #ifndef FLOTILLA_TOGETHER_REQUEST_H
@@ -14,21 +16,47 @@
 #include "common/core/err.h"
 #include "common/queue/job.h"
 
+enum { REQUEST_FALLBACKS_MAX = 8 };
+
+/* Spans point into the job's document. */
+struct together_parts {
+    struct span task, body, payload_model, fallbacks; /* of the payload */
+    struct span model, messages, stream, tools, response_format, max_tokens,
+        max_completion_tokens; /* of the body, or of a payload that has none */
+};
+
 struct together_request {
     const char *path;      /* "/chat/completions": goes behind the provider's base URL */
     struct buf body;       /* the bytes to send */
     unsigned task;         /* task_bit */
-    struct span model;     /* text, unescaped: the name to look up and to account under */
-    struct buf model_text; /* its memory, when it is ours; else model points into models */
+    struct span model;     /* text: the name of the model that body is for; the caller's memory */
+    struct span named;     /* text, unescaped: the model that the job names, {NULL, 0}: none.  Also
+                              when that is "auto" */
     bool stream;           /* the body asks for server-sent events */
-    bool requested;        /* the job names the model; false: it is the task's default */
+    bool requested;        /* the job names a model (named is there) */
+    bool automatic;        /* it names "auto": the router is to choose */
+    unsigned features;     /* feature_bit: what the body asks for */
+    int64_t max_tokens;    /* of the answer; 0: it does not say */
+    bool has_fallbacks;    /* the payload has `fallbacks`, maybe an empty list */
+    size_t fallback_count; /* text, unescaped */
+    struct span fallbacks[REQUEST_FALLBACKS_MAX];
+    /* private */
+    struct together_parts parts;
+    struct buf names; /* the memory of named and fallbacks */
 };
 
-/* Build the request of a job.  Its payload's body goes out byte for byte; only a missing model
- * (absent, null or "") is put in: body.model, else payload.model, else the task's default.  A
- * payload without body (the shorthand) is the body itself, without what is meant for us; for a chat
- * a `prompt` becomes the user's message.  False: *ret holds nothing; kind INVALID or
- * MODEL_UNAVAILABLE (no default). */
+/* Read what a job asks for; one look at the members of its payload and body.  The job must outlive
+ * *ret.  False: *ret holds nothing; kind INVALID. */
+NODISCARD bool together_request_read(const struct job *job, struct together_request *ret,
+                                     struct err *err);
+/* Make the body for a model (text; its memory must outlive the request's use).  The job's own body
+ * goes out byte for byte; only a model that it does not name (absent, null, "", "auto", or another
+ * one) is put in.  A payload without body (the shorthand) is the body itself, without what is meant
+ * for us; for a chat a `prompt` becomes the user's message. */
+NODISCARD bool together_request_write(const struct job *job, struct span model,
+                                      struct together_request *req, struct err *err);
+/* Both, for the model that the job names (body.model, else payload.model), else the default of its
+ * task.  Kind INVALID or MODEL_UNAVAILABLE (no default). */
 NODISCARD bool together_request_build(const struct job *job, const struct model_table *models,
                                       struct together_request *ret, struct err *err);
 void together_request_done(struct together_request *req);
