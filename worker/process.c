@@ -13,10 +13,12 @@
 #include "common/core/xalloc.h"
 #include "common/queue/recover.h"
 #include "common/queue/scripts.h"
+#include "common/route/routes.h"
 #include "worker/chunks.h"
 #include "worker/hooks.h"
 #include "worker/outbox.h"
 #include "worker/route/health.h"
+#include "worker/route/watch.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 
@@ -326,6 +328,7 @@ static void on_hup(void *arg)
         if (g)
             p->group = g;
         job_defaults_from(&p->defaults, p->cfg);
+        routes_configure(p->routes, p->cfg);
         allow_networks(p);
         pull_reload(p->pull);
     }
@@ -345,6 +348,8 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->http = http_client_new(p->loop, &h);
     p->stops = stops_new(p);
     p->health = health_new(p);
+    p->routes = routes_new(p->cfg);
+    p->watch = watch_new(p);
     p->hooks = hooks_new(p);
     p->chunks = chunks_new(p);
     allow_networks(p);
@@ -379,6 +384,8 @@ static void stop(struct app *a)
     heartbeat_free(p->heartbeat);
     stops_free(p->stops);
     health_free(p->health);
+    watch_free(p->watch);
+    routes_free(p->routes);
     hooks_free(p->hooks);
     chunks_free(p->chunks);
     free_networks(a);

@@ -32,6 +32,8 @@ struct outbox;
 struct heartbeat;
 struct run;
 struct stops;
+struct routes;
+struct watch;
 struct hooks;
 struct chunks;
 struct cache;
@@ -57,6 +59,8 @@ struct process {
     struct outbox *outbox;
     struct stops *stops;
     struct health *health;          /* of the routes */
+    struct routes *routes;          /* the live table */
+    struct watch *watch;            /* what is seen of them */
     struct hooks *hooks;            /* webhook deliveries per host */
     struct cache *cache;            /* answers kept in Redis */
     struct shares *shares;          /* equal calls under way */

@@ -70,6 +70,7 @@ static void link_route(struct routes *t, struct route *r)
 static void link_all(struct routes *t)
 {
     const struct model_table *rows = &t->cfg->models;
+    const unsigned texts = TASK_CHAT | TASK_CODE | TASK_COMPLETION;
 
     HASH_CLEAR(hh, t->by_id);
     for (size_t i = 0; i < rows->count; i++)
@@ -86,6 +87,11 @@ static void link_all(struct routes *t)
 
         t->defaults[i] = m ? routes_find(t, m->id, strlen(m->id)) : NULL;
     }
+    t->least_context = INT64_MAX;
+    for (size_t k = 0; k < t->count; k++)
+        if (t->of[k]->there && (t->of[k]->model.tasks & texts) && t->of[k]->model.context > 0 &&
+            t->of[k]->model.context < t->least_context)
+            t->least_context = t->of[k]->model.context;
     t->version++;
 }
 

@@ -43,7 +43,6 @@ struct route {
     unsigned index;      /* dense from 0, never used again: for arrays beside the table */
     bool there;          /* false: removed, or its provider is not configured any more */
     struct route *other; /* the same model at the next provider; NULL: none */
-    void *mark;          /* the user's own (the worker keeps its health there) */
     /* private */
     struct model told; /* by its source, without the catalogue */
     struct route_price listed;
@@ -55,6 +54,7 @@ struct routes {
     size_t count;
     uint64_t version;                   /* one more with each change */
     struct route *defaults[TASK_COUNT]; /* by task_index(); NULL: none */
+    int64_t least_context;              /* of the routes for texts; INT64_MAX: none is known */
     const struct config *cfg;
     struct route *by_id; /* private: heads of chains */
 };

@@ -190,13 +190,13 @@ static bool has(const struct route_list *l, const struct route *r, struct span n
 }
 
 /* Put a candidate at a place of the list, unless it is there already; what is over falls off. */
-static bool put(struct route_list *l, size_t at, const struct candidate *c, size_t max)
+static bool put(struct route_list *l, size_t at, const struct candidate *c)
 {
     size_t tail;
 
-    if (at >= max || has(l, c->route, c->name))
+    if (at >= ROUTE_LIST_MAX || has(l, c->route, c->name))
         return false;
-    if (l->count == max)
+    if (l->count == ROUTE_LIST_MAX)
         l->count--;
     tail = l->count - at;
     memmove(&l->of[at + 1], &l->of[at], tail * sizeof l->of[0]);
@@ -208,13 +208,13 @@ static bool put(struct route_list *l, size_t at, const struct candidate *c, size
 /* Put a model's routes from place `at` on: those that work first, in their own order.  Returns the
  * place behind them. */
 static size_t put_model(const struct routes *t, struct route_list *l, size_t at, struct span name,
-                        const struct route_view *view, size_t max)
+                        const struct route_view *view)
 {
     const struct route *head = routes_find(t, name.p, name.n);
     struct candidate c = {.name = name};
 
     if (!head)
-        return at + (size_t)put(l, at, &c, max);
+        return at + (size_t)put(l, at, &c);
     for (int step = 0; step <= 2; step++)
         for (const struct route *r = head; r; r = r->other) {
             c = (struct candidate){.route = r,
@@ -229,70 +229,80 @@ static size_t put_model(const struct routes *t, struct route_list *l, size_t at,
                 continue;
             }
             if (tier(&c) == step)
-                at += (size_t)put(l, at, &c, max);
+                at += (size_t)put(l, at, &c);
         }
     return at;
 }
 
+/* Does any provider serve it, and may it be called?  An unknown one is for its provider to say. */
+static bool is_served(const struct route *head, const struct route_view *view)
+{
+    const struct route *r = head;
+
+    while (r && (!r->model.allowed || health_of(view, r).state == ROUTE_GONE))
+        r = r->other;
+    return !head || r;
+}
+
 /* What replaces a model that is gone: what replaces that, while it is gone as well. */
 static size_t put_replacement(const struct routes *t, struct route_list *l, size_t at,
-                              const struct route *gone, const struct route_view *view, size_t max)
+                              const struct route *gone, const struct route_view *view)
 {
     const char *id = gone->model.replacement;
 
     for (size_t steps = 0; id && steps < t->count; steps++) {
         const struct route *next = routes_find(t, id, strlen(id));
-        size_t end = put_model(t, l, at, (struct span){id, strlen(id)}, view, max);
 
-        if (end > at || !next)
-            return end;
+        if (is_served(next, view))
+            return put_model(t, l, at, (struct span){id, strlen(id)}, view);
         id = next->model.replacement;
     }
     return at;
 }
 
 /* A model's routes, or what replaces it where all of them are gone. */
-static size_t put_or_replace(const struct routes *t, struct route_list *l, size_t at,
-                             struct span name, const struct route_view *view, size_t max)
+static void put_or_replace(const struct routes *t, struct route_list *l, struct span name,
+                           const struct route_view *view)
 {
     const struct route *head = routes_find(t, name.p, name.n);
-    size_t end = put_model(t, l, at, name, view, max);
 
-    return end > at || !head ? end : put_replacement(t, l, at, head, view, max);
+    put_model(t, l, l->count, name, view); /* if only to say why not */
+    if (!is_served(head, view))
+        put_replacement(t, l, l->count, head, view);
 }
 
 static void put_ids(const struct routes *t, struct route_list *l, const struct model_ids *ids,
-                    const struct route_view *view, size_t max)
+                    const struct route_view *view)
 {
     for (size_t i = 0; i < ids->count; i++)
-        put_or_replace(t, l, l->count, (struct span){ids->of[i], strlen(ids->of[i])}, view, max);
+        put_or_replace(t, l, (struct span){ids->of[i], strlen(ids->of[i])}, view);
 }
 
 static void put_fallbacks(const struct routes *t, const struct route_needs *needs,
-                          const struct route *head, const struct route_view *view, size_t max,
+                          const struct route *head, const struct route_view *view,
                           struct route_list *l)
 {
     if (needs->has_fallbacks)
         for (size_t i = 0; i < needs->fallback_count; i++)
-            put_or_replace(t, l, l->count, needs->fallbacks[i], view, max);
+            put_or_replace(t, l, needs->fallbacks[i], view);
     else if (head && head->model.fallbacks.count)
-        put_ids(t, l, &head->model.fallbacks, view, max);
+        put_ids(t, l, &head->model.fallbacks, view);
     else
-        put_ids(t, l, &t->cfg->fallbacks[task_index(needs->task)], view, max);
+        put_ids(t, l, &t->cfg->fallbacks[task_index(needs->task)], view);
 }
 
 static void select_named(const struct routes *t, const struct route_needs *needs,
-                         const struct route_view *view, size_t max, struct route_list *ret)
+                         const struct route_view *view, struct route_list *ret)
 {
     const struct route *head = routes_find(t, needs->model.p, needs->model.n);
 
-    put_or_replace(t, ret, 0, needs->model, view, max);
-    put_fallbacks(t, needs, head, view, max, ret);
+    put_or_replace(t, ret, needs->model, view);
+    put_fallbacks(t, needs, head, view, ret);
     /* Gone, and nothing instead: the provider has the last word. */
     for (const struct route *r = head; r && !ret->count; r = r->other)
         if (r->model.allowed)
-            put(ret, 0, &(struct candidate){.route = r, .name = needs->model, .why = ROUTE_IS_GONE},
-                max);
+            put(ret, 0,
+                &(struct candidate){.route = r, .name = needs->model, .why = ROUTE_IS_GONE});
 }
 
 /* ---- free choice ---- */
@@ -300,7 +310,7 @@ static void select_named(const struct routes *t, const struct route_needs *needs
 /* Nothing fits: the default of the task, or else the route with the most context. */
 static void select_nearest(const struct routes *t, const struct route_needs *needs,
                            const struct route_rules *rules, const struct route_view *view,
-                           size_t max, struct route_list *ret)
+                           struct route_list *ret)
 {
     const struct route *best = NULL;
     const struct route *def = t->defaults[task_index(needs->task)];
@@ -312,7 +322,7 @@ static void select_nearest(const struct routes *t, const struct route_needs *nee
     if (!needs->automatic && rules->default_first && def)
         best = def;
     if (best)
-        put_or_replace(t, ret, 0, (struct span){best->model.id, strlen(best->model.id)}, view, max);
+        put_or_replace(t, ret, (struct span){best->model.id, strlen(best->model.id)}, view);
 }
 
 static size_t rate_all(const struct routes *t, const struct route_needs *needs,
@@ -332,37 +342,36 @@ static size_t rate_all(const struct routes *t, const struct route_needs *needs,
 }
 
 static void select_free(const struct routes *t, const struct route_rules *rules,
-                        const struct route_needs *needs, const struct route_view *view, size_t max,
+                        const struct route_needs *needs, const struct route_view *view,
                         struct route_list *ret)
 {
     const struct route *preferred =
         !needs->automatic && rules->default_first ? t->defaults[task_index(needs->task)] : NULL;
-    const size_t kept =
-        needs->has_fallbacks && needs->fallback_count < max ? max - needs->fallback_count : max;
+    const size_t room =
+        needs->fallback_count < ROUTE_LIST_MAX ? ROUTE_LIST_MAX - needs->fallback_count : 1;
+    const size_t max = rules->candidates < room ? rules->candidates : room;
     struct candidate all[RATED_MAX];
     size_t n = rate_all(t, needs, view, all, &ret->why);
 
     score(all, n, &rules->weights[needs->priority]);
     for (size_t i = 0; i < n; i++)
-        ret->count = keep(ret->of, ret->count, kept, &all[i], preferred);
+        ret->count = keep(ret->of, ret->count, max, &all[i], preferred);
     if (!ret->count)
-        select_nearest(t, needs, rules, view, max, ret);
+        select_nearest(t, needs, rules, view, ret);
     if (needs->has_fallbacks)
-        put_fallbacks(t, needs, NULL, view, max, ret);
+        put_fallbacks(t, needs, NULL, view, ret);
 }
 
 void route_select(const struct routes *t, const struct route_rules *rules,
                   const struct route_needs *needs, const struct route_view *view,
                   struct route_list *ret)
 {
-    size_t max = rules->candidates < ROUTE_LIST_MAX ? rules->candidates : ROUTE_LIST_MAX;
-
     ret->count = 0;
     ret->why = ROUTE_IN;
     if (needs->model.n)
-        select_named(t, needs, view, max, ret);
+        select_named(t, needs, view, ret);
     else
-        select_free(t, rules, needs, view, max, ret);
+        select_free(t, rules, needs, view, ret);
 }
 
 bool route_list_replace(const struct routes *t, struct route_list *l, size_t at,
@@ -370,7 +379,7 @@ bool route_list_replace(const struct routes *t, struct route_list *l, size_t at,
 {
     const struct route *gone = l->of[at].route;
 
-    return gone && put_replacement(t, l, at + 1, gone, view, ROUTE_LIST_MAX) > at + 1;
+    return gone && put_replacement(t, l, at + 1, gone, view) > at + 1;
 }
 
 /* ---- for people ---- */

@@ -67,7 +67,7 @@ struct route_weights {
 struct route_rules {
     struct route_weights weights[3]; /* by enum job_priority */
     bool default_first;              /* for jobs that name no model */
-    size_t candidates;               /* at most so many routes; at most ROUTE_LIST_MAX */
+    size_t candidates;               /* at most so many of a free choice, and ROUTE_LIST_MAX */
 };
 void route_rules_from(struct route_rules *ret, const struct config *cfg);
 

@@ -1,7 +1,6 @@
 /* inference.c - one call to a provider: chat, completion, code, embedding, image, rerank.
  *
- * The table of stages, and the first of them: which request, to whom.  See
- * inference.h for the way through them.
+ * The table of stages; see inference.h for the way through them.
  *
  * Nothing is sent twice by accident: the HTTP client reports what may have
  * arrived, every call whose answer was lost leaves an `unconfirmed` cost event,
@@ -39,27 +38,6 @@ void inference_next(struct run *r)
     assert(i->stage + 1 < INFERENCE_STAGE_COUNT);
     inference_go(r, i->stage + 1);
 }
-
-/* ---- plan ---- */
-
-void inference_plan(struct run *r)
-{
-    struct inference *i = r->state;
-    const struct model_table *models = &r->p->cfg->models;
-    struct failure f = {.server_wait_ms = -1};
-
-    if (!together_request_build(&r->job, models, &i->req, &f.err)) {
-        run_fail(r, &f);
-        return;
-    }
-    i->model = model_find(models, i->req.model.p, i->req.model.n);
-    i->provider = config_provider(r->p->cfg, i->model ? i->model->provider : "together");
-    r->model = i->req.model;
-    r->provider = i->provider->name;
-    inference_next(r);
-}
-
-void inference_plan_abort(struct run *r) { (void)r; /* it does not wait */ }
 
 /* ---- the type ---- */
 

@@ -1,6 +1,8 @@
 /* inference.h - one inference job on its way to a provider: private to worker/jobs/inference*.c.
  *
- *   PLAN ──▶ SEND ──▶ judge ──▶ result, or run_fail, whose table decides: retry, park, end
+ *   PLAN ──▶ SEND ──▶ judge ──▶ result
+ *             ▲         ├─────▶ the next route, where another may do better
+ *             └─────────┘ └───▶ run_fail, whose table decides: retry, park, end
  *
  * A stage is asynchronous: its enter function ends in exactly one of
  * inference_go (another stage), inference_next (the one behind it in
@@ -13,6 +15,7 @@
 #ifndef FLOTILLA_INFERENCE_H
 #define FLOTILLA_INFERENCE_H
 
+#include "common/route/select.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 #include "worker/together/reply.h"
@@ -27,11 +30,17 @@ enum inference_stage {
 struct inference {
     enum inference_stage stage;
     struct together_request req;
+    struct route_list routes;  /* those it may take, best first */
+    size_t at;                 /* the one that is taken */
+    const struct route *route; /* the same; NULL: unknown */
     const struct model *model; /* its row; NULL: unknown, unpriced */
     const struct config_provider *provider;
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
+    struct failure failed;               /* of the routes before: what tells most */
+    bool blocked;                        /* that was no failed call, but none */
+    char failed_code[64];                /* its provider_code's memory */
     struct chunk_stream *chunks;         /* of a streamed answer; NULL until it begins */
 };
 
@@ -51,6 +60,15 @@ void inference_next(struct run *r);
     void inference_##name(struct run *r); \
     void inference_##name##_abort(struct run *r);
 #include "worker/jobs/inference_stages.def"
+
+/* ---- the way from one route to the next (inference_plan.c) ---- */
+/* A call's last stages, for each route anew. */
+#define INFERENCE_CALL INFERENCE_SEND
+/* The call to the present route failed: goes to the next one that may do better, else ends the run
+ * as run_fail does, by the failure that tells most. */
+void inference_failed(struct run *r, const struct failure *f);
+/* It cannot be made now: the same, but for the end, which is a park of just so long. */
+void inference_blocked(struct run *r, const struct err *why, int64_t wait_ms);
 
 /* ---- judging (inference_judge.c): each ends the run, or goes to a stage ---- */
 void inference_answered(struct run *r, const struct inference_answer *a);

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "common/core/xalloc.h"
-#include "common/queue/alert.h"
 #include "worker/jobs/inference.h"
+#include "worker/route/watch.h"
 
 /* What the HTTP client holds: outlives a run that was aborted. */
 struct flight {
@@ -101,14 +101,14 @@ static void send(struct run *r)
 
 static bool has_key(struct run *r)
 {
-    struct inference *i = r->state;
+    const struct inference *i = r->state;
     struct err err;
 
     if (i->provider->api_key || i->provider->loopback)
         return true;
     err_set(&err, ERR_NO_KEY, "no API key is configured for provider '%s'", i->provider->name);
-    alert_send(r->p->redis, &r->p->keys, "no_key", i->provider->name, err.msg);
-    run_park(r, &err, r->p->cfg->retry_park_max_ms);
+    watch_tell(r->p->watch, "no_key", i->provider->name, err.msg);
+    inference_blocked(r, &err, r->p->cfg->retry_park_max_ms);
     return false;
 }
 
@@ -123,7 +123,7 @@ static bool may_use_key(struct run *r)
     if (wait > r->p->cfg->retry_park_max_ms) /* it may be cleared before the next probe */
         wait = r->p->cfg->retry_park_max_ms;
     if (wait > 0)
-        run_park(r, &why, wait);
+        inference_blocked(r, &why, wait);
     return wait == 0;
 }
 

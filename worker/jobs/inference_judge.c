@@ -1,7 +1,11 @@
 /* inference_judge.c - what an answer, or its absence, means for the job and for its costs. */
+#include <stdio.h>
+#include <strings.h>
+
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "worker/jobs/inference.h"
+#include "worker/route/watch.h"
 
 /* ---- money ---- */
 
@@ -10,7 +14,7 @@ static void tell_cost(struct run *r, const struct cost *c, struct span answered)
     struct inference *i = r->state;
 
     run_cost(r, c, i->provider->name, answered.n ? answered : i->req.model,
-             i->req.requested ? i->req.model : (struct span){NULL, 0});
+             i->req.requested ? i->req.named : (struct span){NULL, 0});
 }
 
 void inference_tell_lost(struct run *r)
@@ -35,17 +39,61 @@ static bool may_have_run(int status, enum err_kind kind)
 
 /* ---- answers ---- */
 
+static bool same_name(struct span a, struct span b)
+{
+    return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
+}
+
+/* Whose price an answer has: providers may pass a request on to a newer model.  *ret_name: the name
+ * to account under. */
+static const struct model *priced_as(struct run *r, struct span answered, struct span *ret_name)
+{
+    const struct inference *i = r->state;
+    const struct route *other;
+    char name[256], asked[256], text[768];
+
+    *ret_name = i->req.model;
+    if (!answered.n || same_name(answered, i->req.model))
+        return i->model;
+    snprintf(name, sizeof name, "%.*s", (int)answered.n, answered.p);
+    snprintf(asked, sizeof asked, "%.*s", (int)i->req.model.n, i->req.model.p);
+    other = routes_find_at(r->p->routes, i->provider->name, answered.p, answered.n);
+    snprintf(text, sizeof text, "%s was asked for %s, and answered with %s, which %s",
+             i->provider->name, asked, name,
+             other ? "is what is paid" : "has no known price: it is accounted as what was asked");
+    watch_tell(r->p->watch, "model_differs", asked, text);
+    if (!other)
+        return i->model;
+    *ret_name = answered;
+    return &other->model;
+}
+
+/* A call without a known price costs all the same. */
+static void tell_unpriced(struct run *r, struct span model)
+{
+    char name[256], text[512];
+
+    snprintf(name, sizeof name, "%.*s", (int)model.n, model.p);
+    snprintf(text, sizeof text,
+             "%s is called without a known price: its calls count as $0, flagged unpriced; add its "
+             "prices to `models:`",
+             name);
+    watch_tell(r->p->watch, "unpriced", name, text);
+}
+
 static void good_answer(struct run *r, const struct inference_answer *a)
 {
     struct inference *i = r->state;
     const struct together_reply *t = &a->reply;
-    const struct model *m =
-        t->model.n ? model_find(&r->p->cfg->models, t->model.p, t->model.n) : NULL;
+    struct span name;
+    const struct model *m = priced_as(r, t->model, &name);
     struct cost c;
 
     stops_clear(r->p->stops, i->fingerprint);
-    cost_of_answer(&c, m ? m : i->model, i->req.task, buf_span(&i->req.body), &t->usage, a->body);
-    tell_cost(r, &c, m ? t->model : (struct span){NULL, 0});
+    cost_of_answer(&c, m, i->req.task, buf_span(&i->req.body), &t->usage, a->body);
+    tell_cost(r, &c, name);
+    if (c.flags & COST_UNPRICED)
+        tell_unpriced(r, name);
     r->model = t->model.n ? t->model : i->req.model;
     r->usage = t->usage;
     r->usage.prompt_tokens = c.prompt_tokens;
@@ -71,7 +119,7 @@ static void refused(struct run *r, const struct inference_answer *a)
         tell_failed(r);
     if (err_class(t->kind) == ERR_CLASS_STOP)
         stops_set(r->p->stops, i->fingerprint, t->kind);
-    run_fail(r, &f);
+    inference_failed(r, &f);
 }
 
 /* Outcomes without a complete answer. */
@@ -103,7 +151,7 @@ void inference_lost(struct run *r, const struct http_reply *reply)
         return;
     }
     err_set(&f.err, kind, "%s: %s", err_text(kind), reply->detail ? reply->detail : "no detail");
-    run_fail(r, &f);
+    inference_failed(r, &f);
 }
 
 void inference_answered(struct run *r, const struct inference_answer *a)

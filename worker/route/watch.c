@@ -1,0 +1,61 @@
+/* watch.c - see watch.h.
+ *
+ * What was told is remembered by a hash in a small table in which a newer one
+ * takes the place of an older: a forgotten one is told to Redis again, which
+ * remembers all.
+ */
+#include "worker/route/watch.h"
+
+#include <stdlib.h>
+
+#include "common/core/clock.h"
+#include "common/core/xalloc.h"
+#include "common/queue/alert.h"
+#include "worker/process.h"
+
+enum { TOLD = 256, AGAIN_MS = 3600000 };
+
+struct watch {
+    struct process *p;
+    struct {
+        uint64_t hash;
+        int64_t at_ms;
+    } told[TOLD];
+};
+
+struct watch *watch_new(struct process *p)
+{
+    struct watch *w = xcalloc(1, sizeof *w);
+
+    w->p = p;
+    return w;
+}
+
+void watch_free(struct watch *w) { free(w); }
+
+struct route_view watch_view(struct watch *w) { return (struct route_view){.arg = w}; }
+
+/* FNV-1a */
+static uint64_t hash_of(const char *code, const char *subject)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (const char *p = code; *p; p++)
+        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    h = (h ^ '|') * UINT64_C(0x100000001b3);
+    for (const char *p = subject; *p; p++)
+        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+void watch_tell(struct watch *w, const char *code, const char *subject, const char *message)
+{
+    uint64_t hash = hash_of(code, subject);
+    int64_t now = clock_mono_ms();
+
+    if (w->told[hash % TOLD].hash == hash && now - w->told[hash % TOLD].at_ms < AGAIN_MS)
+        return;
+    w->told[hash % TOLD].hash = hash;
+    w->told[hash % TOLD].at_ms = now;
+    alert_send(w->p->redis, &w->p->keys, code, subject, message);
+}

@@ -1,0 +1,22 @@
+/* watch.h - what this process sees of the routes, for who chooses among them and judges answers.
+ *
+ * route_select() asks for each route how it is (watch_view); what strikes at an
+ * answer is an alert (watch_tell), of which Redis hears once an hour, however
+ * many answers are alike.
+ */
+#ifndef FLOTILLA_WATCH_H
+#define FLOTILLA_WATCH_H
+
+#include "common/route/select.h"
+
+struct process;
+struct watch;
+
+struct watch *watch_new(struct process *p);
+void watch_free(struct watch *w);
+/* Good as long as w. */
+struct route_view watch_view(struct watch *w);
+/* alert_send, but the same code and subject only once an hour by this process as well. */
+void watch_tell(struct watch *w, const char *code, const char *subject, const char *message);
+
+#endif
