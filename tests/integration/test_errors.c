@@ -4,7 +4,8 @@
  *   retries   the job's own bad luck: an attempt each, failed after max_attempts
  *   waits     the provider's state: parked, no attempt spent, completed later
  *
- * The answers are the simulator's fixtures.  Each job says its fixture's name in
+ * The answers are the simulator's fixtures.  Each job names its model, so that no other one is
+ * tried for it (test_routes.c does that), and says its fixture's name in
  * its prompt, and that picks the fault, so all of a table run side by side.
  * What stops a key is in test_outage.c.
  */
@@ -60,7 +61,8 @@ static const struct row waits[] = {
 static void push(struct world *w, const char *id, const char *members)
 {
     world_push(w,
-               "{'id':'%s','type':'inference',%s,'payload':{'task':'chat','body':{'max_tokens':50,"
+               "{'id':'%s','type':'inference',%s,'payload':{'task':'chat',"
+               "'body':{'model':'Qwen/Qwen3.5-9B','max_tokens':50,"
                "'messages':[{'role':'user','content':'fixture <%s>'}]}}}",
                id, members, id);
 }
