@@ -14,6 +14,7 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "common/queue/ending.h"
+#include "common/route/lost.h"
 #include "worker/outbox.h"
 #include "worker/process.h"
 #include "worker/run.h"
@@ -32,6 +33,7 @@ static void give_back(struct process *p, const char *id, const struct record *re
 
     if (job_read(record_doc(rec, bytes.p, bytes.n), &p->defaults, &job) &&
         cost_of_lost_job(&lost, id, rec, &job, &p->cfg->models, clock_wall_ms())) {
+        route_lost(&lost, &job, p->cfg);
         d.costs = &lost;
         d.cost_count = 1;
     }

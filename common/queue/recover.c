@@ -19,6 +19,7 @@
 #include "common/queue/ending.h"
 #include "common/queue/scripts.h"
 #include "common/queue/work.h"
+#include "common/route/lost.h"
 
 enum { CHUNK = 128, ROUNDS = 5 };
 
@@ -141,8 +142,11 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
     struct cost_event lost;
     const struct cost_event *cost = NULL;
 
-    if (job->payload.p && cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms()))
+    if (job->payload.p &&
+        cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms())) {
+        route_lost(&lost, job, v->o.cfg);
         cost = &lost;
+    }
     v->blamed |= blamed;
     if (poison || rec->cancel_asked) {
         const struct ending_death d = {.id = id,

@@ -125,12 +125,19 @@ static enum onward onward_of(enum err_kind kind)
         enum err_kind kind;
         enum onward onward;
     } rows[] = {
-        {ERR_SERVER_ERROR, NEXT},        {ERR_GATEWAY, NEXT},
-        {ERR_OVERLOADED, NEXT},          {ERR_TIMEOUT, NEXT},
-        {ERR_REQUEST_TIMEOUT, NEXT},     {ERR_NOT_READY, NEXT},
-        {ERR_FORBIDDEN, NEXT},           {ERR_CONNECT, OTHER_PROVIDER},
-        {ERR_NO_KEY, OTHER_PROVIDER},    {ERR_BAD_KEY, OTHER_PROVIDER},
-        {ERR_NO_CREDIT, OTHER_PROVIDER}, {ERR_MODEL_UNAVAILABLE, REPLACE},
+        {ERR_SERVER_ERROR, NEXT},
+        {ERR_GATEWAY, NEXT},
+        {ERR_OVERLOADED, NEXT},
+        {ERR_TIMEOUT, NEXT},
+        {ERR_REQUEST_TIMEOUT, NEXT},
+        {ERR_NOT_READY, NEXT},
+        {ERR_FORBIDDEN, NEXT},
+        {ERR_ROUTE_OPEN, NEXT},
+        {ERR_CONNECT, OTHER_PROVIDER},
+        {ERR_NO_KEY, OTHER_PROVIDER},
+        {ERR_BAD_KEY, OTHER_PROVIDER},
+        {ERR_NO_CREDIT, OTHER_PROVIDER},
+        {ERR_MODEL_UNAVAILABLE, REPLACE},
     };
 
     for (size_t k = 0; k < ARRAY_LEN(rows); k++)

@@ -1,5 +1,8 @@
 /* watch.c - see watch.h.
  *
+ * The health of a route is looked up by name once, and kept by the route's
+ * index.
+ *
  * What was told is remembered by a hash in a small table in which a newer one
  * takes the place of an older: a forgotten one is told to Redis again, which
  * remembers all.
@@ -7,16 +10,19 @@
 #include "worker/route/watch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
 #include "worker/process.h"
+#include "worker/route/health.h"
 
 enum { TOLD = 256, AGAIN_MS = 3600000 };
 
 struct watch {
     struct process *p;
+    struct health_route *health[ROUTES_MAX]; /* by index; NULL: not looked up, or not watched */
     struct {
         uint64_t hash;
         int64_t at_ms;
@@ -33,7 +39,33 @@ struct watch *watch_new(struct process *p)
 
 void watch_free(struct watch *w) { free(w); }
 
-struct route_view watch_view(struct watch *w) { return (struct route_view){.arg = w}; }
+struct health_route *watch_health(struct watch *w, const struct route *r)
+{
+    if (!w->health[r->index]) {
+        w->health[r->index] = health_route(w->p->health, r->model.provider,
+                                           (struct span){r->model.id, strlen(r->model.id)});
+        health_expect(w->health[r->index], r->model.p50_ms);
+    }
+    return w->health[r->index];
+}
+
+static struct route_health health_of(void *arg, const struct route *r)
+{
+    struct watch *w = arg;
+    struct health_route *t = watch_health(w, r);
+    struct health_says says = health_peek(w->p->health, t);
+    struct route_health ret = {ROUTE_FINE, health_p50(t)};
+
+    if (says.gate == HEALTH_PROBE)
+        ret.state = ROUTE_PROBE;
+    else if (says.gate == HEALTH_WAIT)
+        ret.state = says.reason == HEALTH_SLOW   ? ROUTE_SLOW
+                    : says.reason == HEALTH_GONE ? ROUTE_GONE
+                                                 : ROUTE_OPEN;
+    return ret;
+}
+
+struct route_view watch_view(struct watch *w) { return (struct route_view){health_of, w}; }
 
 /* FNV-1a */
 static uint64_t hash_of(const char *code, const char *subject)

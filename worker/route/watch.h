@@ -11,11 +11,14 @@
 
 struct process;
 struct watch;
+struct health_route;
 
 struct watch *watch_new(struct process *p);
 void watch_free(struct watch *w);
 /* Good as long as w. */
 struct route_view watch_view(struct watch *w);
+/* Its health; NULL: not watched. */
+struct health_route *watch_health(struct watch *w, const struct route *r);
 /* alert_send, but the same code and subject only once an hour by this process as well. */
 void watch_tell(struct watch *w, const char *code, const char *subject, const char *message);
 

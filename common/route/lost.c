@@ -1,0 +1,60 @@
+/* lost.c - see lost.h.
+ *
+ * The choice is made again, without the health that counted then: of a free
+ * choice that may be another, but the dearest of its candidates is about as
+ * dear.
+ */
+#include "common/route/lost.h"
+
+#include <string.h>
+
+#include "common/core/json.h"
+#include "common/route/select.h"
+
+static void read_fallbacks(const struct job *job, struct route_needs *needs)
+{
+    struct span list = json_at(job->payload, "fallbacks");
+    struct json_iter it;
+
+    if (!list.n || *list.p != '[' || !json_iter_init(&it, list.p, list.n))
+        return;
+    needs->has_fallbacks = true;
+    while (needs->fallback_count < ROUTE_NAMES_MAX && json_next(&it))
+        if (it.value.n > 2) /* without its quotes; an escaped name is an unknown one here */
+            needs->fallbacks[needs->fallback_count++] =
+                (struct span){it.value.p + 1, it.value.n - 2};
+}
+
+void route_lost(struct cost_event *e, const struct job *job, const struct config *cfg)
+{
+    struct route_needs needs = {.priority = job->priority};
+    const struct route_view view = {0};
+    struct route_rules rules;
+    struct route_list list;
+    struct routes *table;
+    struct span body;
+    unsigned task;
+
+    cost_job_facts(job, &task, &body, &needs.model);
+    if (!task)
+        return;
+    needs.task = (enum task_bit)task;
+    needs.automatic = needs.model.n == 4 && !memcmp(needs.model.p, "auto", 4);
+    if (needs.automatic)
+        needs.model = (struct span){NULL, 0};
+    else if (e->requested_model.n)
+        needs.model = e->requested_model; /* unescaped */
+    read_fallbacks(job, &needs);
+    table = routes_new(cfg);
+    route_rules_from(&rules, cfg);
+    route_select(table, &rules, &needs, &view, &list);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct route *r = list.of[i].route;
+        struct cost c;
+
+        cost_of_lost(&c, r ? &r->model : NULL, task, body);
+        if (c.estimate_nanousd > e->cost.estimate_nanousd)
+            e->cost = c;
+    }
+    routes_free(table);
+}

@@ -1,0 +1,13 @@
+/* lost.h - what a routed call may have cost whose worker died with it. */
+#ifndef FLOTILLA_LOST_H
+#define FLOTILLA_LOST_H
+
+#include "common/config/config.h"
+#include "common/queue/cost.h"
+
+/* e is what cost_of_lost_job() made.  Nobody knows any more which route the call was at: its
+ * estimate becomes that of the dearest one that the job may have taken, so that it stays on the
+ * high side. */
+void route_lost(struct cost_event *e, const struct job *job, const struct config *cfg);
+
+#endif

@@ -1,0 +1,286 @@
+/* models.c - `flotilla models`: what can be called at which price, and why the router would.
+ *
+ * The plain table is the configuration's.  With --explain the router's own
+ * choice is made here, for a job of that task and priority that names no
+ * model, with the health that the fleet has written down; without Redis, with
+ * none.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/parse.h"
+#include "common/core/xalloc.h"
+#include "common/route/health_state.h"
+#include "common/route/select.h"
+#include "scheduler/cli/cli.h"
+
+/* ---- cells ---- */
+
+/* Names of bits up to last, with a mark behind those of `marked`. */
+static void bits_text(unsigned bits, unsigned marked, unsigned last,
+                      const char *(*name)(unsigned bit), char *text, size_t size)
+{
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (unsigned bit = 1; bit <= last; bit <<= 1)
+        if ((bits & bit) && n < size)
+            n += (size_t)snprintf(text + n, size - n, "%s%s%s", n ? " " : "", name(bit),
+                                  marked & bit ? "*" : "");
+}
+
+static const char *task_text(unsigned bit) { return task_name((enum task_bit)bit); }
+static const char *feature_text(unsigned bit) { return feature_name((enum feature_bit)bit); }
+
+static void tasks_text(const struct model *m, char *text, size_t size)
+{
+    bits_text(m->tasks, m->default_for, TASK_RERANK, task_text, text, size);
+}
+
+static void price_cell(struct cli_table *t, int64_t nanousd)
+{
+    if (nanousd < 0)
+        cli_table_cell(t, "%s", "-");
+    else
+        cli_table_cell(t, "%lld.%04lld", (long long)(nanousd / 1000000000),
+                       (long long)(nanousd % 1000000000 / 100000));
+}
+
+static void permille_cell(struct cli_table *t, int permille)
+{
+    cli_table_cell(t, "%d.%02d", permille / 1000, permille % 1000 / 10);
+}
+
+static const char *called_text(const struct model *m)
+{
+    return !m->allowed || !m->tasks ? "no" : m->routed ? "yes" : "by name";
+}
+
+/* ---- the table ---- */
+
+static json_t *ids_json(const struct model_ids *ids)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < ids->count; i++)
+        json_array_append_new(list, json_string(ids->of[i]));
+    return list;
+}
+
+static json_t *model_json(const struct model *m)
+{
+    char tasks[128], features[64];
+
+    tasks_text(m, tasks, sizeof tasks);
+    bits_text(m->features, 0, FEATURE_VISION, feature_text, features, sizeof features);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:f, s:I, s:s, s:b, s:b, s:I, s:s?, "
+                     "s:o}",
+                     "id", m->id, "provider", m->provider, "tasks", tasks,
+                     "input_nanousd_per_million", (json_int_t)m->in_nanousd,
+                     "output_nanousd_per_million", (json_int_t)m->out_nanousd,
+                     "cached_nanousd_per_million", (json_int_t)m->cached_nanousd, "context",
+                     (json_int_t)m->context, "batch_percent", m->batch_percent, "quality",
+                     m->quality_permille / (double)QUALITY_MAX, "p50_ms", (json_int_t)m->p50_ms,
+                     "features", features, "allowed", m->allowed, "routed", m->routed,
+                     "max_concurrency", (json_int_t)m->max_concurrency, "replacement",
+                     m->replacement, "fallbacks", ids_json(&m->fallbacks));
+}
+
+static void model_row(struct cli_table *t, const struct model *m)
+{
+    char tasks[128], features[64];
+
+    tasks_text(m, tasks, sizeof tasks);
+    bits_text(m->features, 0, FEATURE_VISION, feature_text, features, sizeof features);
+    cli_table_cell(t, "%s", m->id);
+    cli_table_cell(t, "%s", m->provider);
+    cli_table_cell(t, "%s", tasks);
+    price_cell(t, m->in_nanousd);
+    price_cell(t, m->out_nanousd);
+    price_cell(t, m->cached_nanousd);
+    cli_table_cell(t, "%lld", (long long)m->context);
+    permille_cell(t, m->quality_permille);
+    cli_table_cell(t, "%lld", (long long)m->p50_ms);
+    cli_table_cell(t, "%s", features);
+    cli_table_cell(t, "%s", called_text(m));
+}
+
+static int list_models(struct cli *c)
+{
+    static const char *const headers[] = {
+        "MODEL",   "PROVIDER", "TASKS (* default)", "$ IN/M", "$ OUT/M", "$ CACHED/M", "CONTEXT",
+        "QUALITY", "P50 MS",   "FEATURES",          "CALLED"};
+    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < c->cfg->models.count; i++) {
+        const struct model *m = &c->cfg->models.rows[i];
+
+        if (t)
+            model_row(t, m);
+        else
+            json_array_append_new(list, model_json(m));
+    }
+    if (t)
+        cli_table_print(t);
+    if (c->json)
+        cli_print_json(list);
+    else
+        json_decref(list);
+    return CLI_OK;
+}
+
+/* ---- --explain ---- */
+
+/* The fleet's health, as far as it can be had. */
+static json_t *read_health(struct cli *c)
+{
+    json_t *all = json_object();
+    struct err err = {0};
+    const struct reply *r;
+
+    if (!cli_connect(c, &err)) {
+        fprintf(stderr, "flotilla: without the health of the routes: %s\n", err.msg);
+        return all;
+    }
+    r = cli_callv(c, "HGETALL", key(&c->keys, KEY_HEALTH), NULL);
+    for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
+        struct span name = reply_span(reply_at(r, i)), record = reply_span(reply_at(r, i + 1));
+        char text[HEALTH_NAME];
+
+        snprintf(text, sizeof text, "%.*s", (int)name.n, name.p);
+        json_object_set_new(all, text, json_stringn(record.p, record.n));
+    }
+    return all;
+}
+
+static struct route_health health_of(void *arg, const struct route *r)
+{
+    struct route_health ret = {ROUTE_FINE, 0};
+    struct health_state s;
+    char name[HEALTH_NAME];
+    const json_t *record;
+
+    snprintf(name, sizeof name, "%s %s", r->model.provider, r->model.id);
+    record = json_object_get(arg, name);
+    if (!record ||
+        !health_read((struct span){json_string_value(record), json_string_length(record)}, &s))
+        return ret;
+    ret.p50_ms = s.p50_ms;
+    if (s.breaker != HEALTH_CLOSED)
+        ret.state = s.reason == HEALTH_SLOW   ? ROUTE_SLOW
+                    : s.reason == HEALTH_GONE ? ROUTE_GONE
+                                              : ROUTE_OPEN;
+    return ret;
+}
+
+static json_t *candidate_json(const struct candidate *c, int rank)
+{
+    bool in = c->why == ROUTE_IN;
+
+    return json_pack(
+        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s?}", "rank",
+        in ? json_integer(rank) : json_null(), "id", c->route->model.id, "provider",
+        c->route->model.provider, "score", in ? json_real(c->score) : json_null(), "price",
+        in ? json_real(c->price) : json_null(), "latency", in ? json_real(c->latency) : json_null(),
+        "quality", in ? json_real(c->quality) : json_null(), "p50_ms",
+        json_integer(c->health.p50_ms ? c->health.p50_ms : c->route->model.p50_ms), "state",
+        route_state_name(c->health.state), "left_out", in ? NULL : route_out_text(c->why));
+}
+
+static void rating_cell(struct cli_table *t, bool in, double v)
+{
+    if (in)
+        cli_table_cell(t, "%.3f", v);
+    else
+        cli_table_cell(t, "%s", "-");
+}
+
+static void candidate_row(struct cli_table *t, const struct candidate *c, int rank)
+{
+    bool in = c->why == ROUTE_IN;
+    int64_t measured = c->health.p50_ms;
+
+    if (in)
+        cli_table_cell(t, "%d", rank);
+    else
+        cli_table_cell(t, "%s", "-");
+    cli_table_cell(t, "%s", c->route->model.id);
+    cli_table_cell(t, "%s", c->route->model.provider);
+    rating_cell(t, in, c->score);
+    rating_cell(t, in, c->price);
+    rating_cell(t, in, c->latency);
+    rating_cell(t, in, c->quality);
+    cli_table_cell(t, "%lld%s", (long long)(measured ? measured : c->route->model.p50_ms),
+                   measured ? "" : " expected");
+    cli_table_cell(t, "%s", in ? route_state_name(c->health.state) : route_out_text(c->why));
+}
+
+static void print_candidates(struct cli *c, const struct candidate *all, size_t n)
+{
+    static const char *const headers[] = {"#",       "MODEL",  "PROVIDER",
+                                          "SCORE",   "PRICE",  "LATENCY",
+                                          "QUALITY", "P50 MS", "STATE, OR WHY NOT"};
+    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        if (t)
+            candidate_row(t, &all[i], (int)i + 1);
+        else
+            json_array_append_new(list, candidate_json(&all[i], (int)i + 1));
+    if (t)
+        cli_table_print(t);
+    if (c->json)
+        cli_print_json(list);
+    else
+        json_decref(list);
+}
+
+static bool read_needs(struct cli *c, struct route_needs *ret)
+{
+    static const struct {
+        const char *name;
+        enum job_priority priority;
+    } priorities[] = {
+        {"realtime", JOB_REALTIME}, {"standard", JOB_STANDARD}, {"batch", JOB_PRIORITY_BATCH}};
+    const char *task = cli_option(c, "--task"), *priority = cli_option(c, "--priority");
+    bool known = !priority;
+
+    *ret = (struct route_needs){.priority = JOB_STANDARD};
+    ret->task = (enum task_bit)(task ? task_of(task, strlen(task)) : TASK_CHAT);
+    for (size_t i = 0; priority && i < ARRAY_LEN(priorities); i++)
+        if (!strcmp(priorities[i].name, priority)) {
+            ret->priority = priorities[i].priority;
+            known = true;
+        }
+    return ret->task && known;
+}
+
+static int explain(struct cli *c, const struct route_needs *needs)
+{
+    struct routes *table = routes_new(c->cfg);
+    struct candidate *all = xcalloc(table->count + 1, sizeof *all);
+    json_t *health = read_health(c);
+    const struct route_view view = {health_of, health};
+    struct route_rules rules;
+
+    route_rules_from(&rules, c->cfg);
+    print_candidates(c, all, route_explain(table, &rules, needs, &view, all, table->count));
+    json_decref(health);
+    free(all);
+    routes_free(table);
+    return CLI_OK;
+}
+
+int cli_models(struct cli *c)
+{
+    struct route_needs needs;
+    bool why = cli_flag(c, "--explain");
+    bool good = read_needs(c, &needs);
+
+    if (c->argc > 0 || !good)
+        return cli_usage(c);
+    return why ? explain(c, &needs) : list_models(c);
+}
