@@ -15,6 +15,7 @@
 #include "common/queue/scripts.h"
 #include "worker/process.h"
 #include "worker/route/health.h"
+#include "worker/route/market.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 
@@ -113,6 +114,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     hear_cancels(p, reply_at(reply, 2));
     hear_scale(p, reply_at(reply, 3));
     stops_hear(p->stops, reply_at(reply, 4), reply_int(reply_at(reply, 1)));
+    market_hear(p->market, reply_at(reply, 5), reply_span(reply_at(reply, 6)));
     process_kick(p);
 }
 

@@ -18,6 +18,7 @@
 #include "worker/hooks.h"
 #include "worker/outbox.h"
 #include "worker/route/health.h"
+#include "worker/route/market.h"
 #include "worker/route/watch.h"
 #include "worker/run.h"
 #include "worker/stops.h"
@@ -349,6 +350,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->stops = stops_new(p);
     p->health = health_new(p);
     p->routes = routes_new(p->cfg);
+    p->market = market_new(p);
     p->watch = watch_new(p);
     p->hooks = hooks_new(p);
     p->chunks = chunks_new(p);
@@ -385,6 +387,7 @@ static void stop(struct app *a)
     stops_free(p->stops);
     health_free(p->health);
     watch_free(p->watch);
+    market_free(p->market);
     routes_free(p->routes);
     hooks_free(p->hooks);
     chunks_free(p->chunks);

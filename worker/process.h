@@ -33,6 +33,7 @@ struct heartbeat;
 struct run;
 struct stops;
 struct routes;
+struct market;
 struct watch;
 struct hooks;
 struct chunks;
@@ -60,6 +61,7 @@ struct process {
     struct stops *stops;
     struct health *health;          /* of the routes */
     struct routes *routes;          /* the live table */
+    struct market *market;          /* what changes it at run time */
     struct watch *watch;            /* what is seen of them */
     struct hooks *hooks;            /* webhook deliveries per host */
     struct cache *cache;            /* answers kept in Redis */

@@ -211,18 +211,6 @@ static bool read_image(const struct config_item *it, struct model *m)
     return true;
 }
 
-/* What a new row did not say and what its tasks cannot cost. */
-static void fill_impossible(struct model *m)
-{
-    if (m->tasks && !(m->tasks & ~(unsigned)(TASK_EMBEDDING | TASK_RERANK | TASK_IMAGE)) &&
-        m->out_nanousd < 0)
-        m->out_nanousd = 0;
-    if (m->tasks == TASK_IMAGE && m->image_nanousd >= 0 && m->in_nanousd < 0)
-        m->in_nanousd = 0;
-    if (!(m->tasks & TASK_IMAGE) && m->image_nanousd < 0)
-        m->image_nanousd = 0;
-}
-
 static bool read_quality(const struct config_item *it, struct model *m)
 {
     const char *text = NULL;
@@ -265,7 +253,8 @@ static void note_prices(const struct config_item *it, struct model *m)
     } prices[] = {{"input_usd", PRICE_IN},
                   {"output_usd", PRICE_OUT},
                   {"cached_usd", PRICE_CACHED},
-                  {"image_usd", PRICE_IMAGE}};
+                  {"image_usd", PRICE_IMAGE},
+                  {"context", GIVEN_CONTEXT}};
 
     for (size_t i = 0; i < ARRAY_LEN(prices); i++)
         if (yaml_tree_get(it->node, prices[i].key))
@@ -289,7 +278,7 @@ static bool read_fields(const struct config_item *it, struct model *m, bool is_n
     m->batch_percent = (int)(100 - discount);
     note_prices(it, m);
     if (is_new)
-        fill_impossible(m);
+        model_fill_impossible(m);
     return true;
 }
 

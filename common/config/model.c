@@ -87,6 +87,17 @@ void model_table_builtin(struct model_table *ret)
     }
 }
 
+void model_fill_impossible(struct model *m)
+{
+    if (m->tasks && !(m->tasks & ~(unsigned)(TASK_EMBEDDING | TASK_RERANK | TASK_IMAGE)) &&
+        m->out_nanousd < 0)
+        m->out_nanousd = 0;
+    if (m->tasks == TASK_IMAGE && m->image_nanousd >= 0 && m->in_nanousd < 0)
+        m->in_nanousd = 0;
+    if (!(m->tasks & TASK_IMAGE) && m->image_nanousd < 0)
+        m->image_nanousd = 0;
+}
+
 void model_copy(struct model *ret, const struct model *m)
 {
     *ret = *m;

@@ -24,8 +24,14 @@ enum { TASK_COUNT = 6 };
 enum feature_bit { FEATURE_TOOLS = 1, FEATURE_JSON_SCHEMA = 2, FEATURE_VISION = 4 };
 enum image_unit { IMAGE_NONE, IMAGE_MEGAPIXEL, IMAGE_PIECE };
 
-/* Prices that the configuration's file gives: no catalogue changes them. */
-enum price_bit { PRICE_IN = 1, PRICE_OUT = 2, PRICE_CACHED = 4, PRICE_IMAGE = 8 };
+/* Prices (and the context) that the configuration's file gives: no catalogue changes them. */
+enum price_bit {
+    PRICE_IN = 1,
+    PRICE_OUT = 2,
+    PRICE_CACHED = 4,
+    PRICE_IMAGE = 8,
+    GIVEN_CONTEXT = 16
+};
 enum { QUALITY_MAX = 1000, FALLBACKS_MAX = 8 };
 
 /* Ids of models, in order. */
@@ -81,6 +87,8 @@ static inline unsigned task_index(enum task_bit task)
 unsigned feature_of(const char *name, size_t n);
 const char *feature_name(enum feature_bit feature);
 
+/* What a row does not say and what its tasks cannot cost (answer tokens of an embedding): 0. */
+void model_fill_impossible(struct model *m);
 /* *ret = *m with copies of all texts; model_done frees those. */
 void model_copy(struct model *ret, const struct model *m);
 void model_done(struct model *m);

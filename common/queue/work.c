@@ -85,10 +85,12 @@ void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, s
     redis_arg_str(&a, key(k, KEY_CANCELS));
     redis_arg_str(&a, key(k, KEY_SCALE));
     redis_arg_str(&a, key(k, KEY_STOPS));
+    redis_arg_str(&a, key(k, KEY_CATALOGUES));
+    redis_arg_str(&a, key(k, KEY_ROUTES));
     redis_arg_str(&a, worker);
     redis_arg_span(&a, what);
     redis_arg_str(&a, first ? "1" : "0");
-    redis_script(r, script(SCRIPT_HEARTBEAT), 4, &a, cb, arg);
+    redis_script(r, script(SCRIPT_HEARTBEAT), 6, &a, cb, arg);
 }
 
 void work_give_back(struct redis *r, const struct keys *k, const char *worker,

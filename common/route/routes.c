@@ -14,7 +14,7 @@
 
 #include "common/core/xalloc.h"
 
-static const struct route_price nothing = {-1, -1, -1, -1, IMAGE_NONE};
+static const struct route_price nothing = {-1, -1, -1, -1, IMAGE_NONE, 0};
 
 /* ---- what counts ---- */
 
@@ -35,6 +35,8 @@ static void lay_over(struct route *r)
     m.image_nanousd = listed(told->image_nanousd, p->image_nanousd, told->given, PRICE_IMAGE);
     if (p->image_unit != IMAGE_NONE && !(told->given & PRICE_IMAGE))
         m.image_unit = p->image_unit;
+    if (p->context > 0 && !(told->given & GIVEN_CONTEXT))
+        m.context = p->context;
     m.id = r->model.id;
     m.provider = r->model.provider;
     r->model = m;
@@ -92,6 +94,13 @@ static void link_all(struct routes *t)
         if (t->of[k]->there && (t->of[k]->model.tasks & texts) && t->of[k]->model.context > 0 &&
             t->of[k]->model.context < t->least_context)
             t->least_context = t->of[k]->model.context;
+    t->version++;
+}
+
+/* The youngest that is none of the configuration's: behind all others. */
+static void link_last(struct routes *t, struct route *r)
+{
+    link_route(t, r);
     t->version++;
 }
 
@@ -179,11 +188,11 @@ void routes_free(struct routes *t)
 
 /* ---- changes at run time ---- */
 
-static bool same_prices(const struct model *a, const struct model *b)
+static bool same_terms(const struct model *a, const struct model *b)
 {
     return a->in_nanousd == b->in_nanousd && a->out_nanousd == b->out_nanousd &&
            a->cached_nanousd == b->cached_nanousd && a->image_nanousd == b->image_nanousd &&
-           a->image_unit == b->image_unit;
+           a->image_unit == b->image_unit && a->context == b->context;
 }
 
 bool routes_set_price(struct routes *t, const char *provider, struct span id,
@@ -197,7 +206,7 @@ bool routes_set_price(struct routes *t, const char *provider, struct span id,
     before = r->model;
     r->listed = *price;
     lay_over(r);
-    if (same_prices(&before, &r->model))
+    if (same_terms(&before, &r->model))
         return false;
     t->version++;
     return true;
@@ -206,6 +215,7 @@ bool routes_set_price(struct routes *t, const char *provider, struct span id,
 struct route *routes_add(struct routes *t, const struct model *m, enum route_source source)
 {
     struct route *r;
+    bool was_there;
 
     if (!config_provider(t->cfg, m->provider))
         return NULL;
@@ -213,8 +223,14 @@ struct route *routes_add(struct routes *t, const struct model *m, enum route_sou
     if (!r || (r->there && r->source < source))
         return r;
     r->provider = config_provider(t->cfg, m->provider);
+    was_there = r->there;
     tell(r, m, source);
-    link_all(t);
+    if (was_there) /* in its place: a catalogue has hundreds */
+        t->version++;
+    else if (r->index + 1 == t->count)
+        link_last(t, r);
+    else
+        link_all(t);
     return r;
 }
 

@@ -34,6 +34,7 @@ enum route_source { ROUTE_CONFIG, ROUTE_RUNTIME, ROUTE_CATALOGUE };
 struct route_price {
     int64_t in_nanousd, out_nanousd, cached_nanousd, image_nanousd;
     enum image_unit image_unit; /* IMAGE_NONE: nothing */
+    int64_t context;            /* 0: nothing */
 };
 
 struct route {

@@ -1,5 +1,6 @@
 /* test_catalogue.c - what providers offer at what price, fetched by internal jobs, and used. */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/facts.h"
@@ -8,8 +9,9 @@
 #define MODEL "openai/gpt-oss-20b"
 
 static const char one_process[] = "FLOTILLA_WORKERS_PROCESSES=1";
+static const char beat[] = "FLOTILLA_WORKERS_HEARTBEAT_MS=100";
 static const char once[] = "FLOTILLA_ROUTING_CATALOGUE_MS=86400000";
-static const char often[] = "FLOTILLA_ROUTING_CATALOGUE_MS=500";
+static const char often[] = "FLOTILLA_ROUTING_CATALOGUE_MS=200";
 
 /* How often the provider was asked for its catalogue. */
 static size_t fetches(struct world *w)
@@ -126,6 +128,189 @@ START_TEST(a_provider_without_a_catalogue_is_told_once_in_the_log)
 }
 END_TEST
 
+/* ---- in use ---- */
+
+/* A chat job with that model; waits for its end. */
+static void run_job(struct world *w, int n, const char *model, const char *members)
+{
+    world_push(w,
+               "{'id':'job-%d','type':'inference'%s,'payload':{'task':'chat','model':'%s',"
+               "'prompt':'Say %d words'}}",
+               n, members, model, n);
+    world_wait_results(w, n, 10000);
+}
+
+static int64_t calls_of(struct world *w, const char *model)
+{
+    json_t *by_model = json_object_get(world_sim_ledger(w), "by_model");
+
+    return world_int_at(json_object_get(by_model, model), "requests");
+}
+
+/* Every nano-dollar, as nothing was lost. */
+static void check_to_the_nano(struct world *w)
+{
+    struct money m = world_check_money(w);
+
+    ck_assert_int_eq(m.confirmed_nanousd, m.billed_nanousd);
+    ck_assert_int_eq(m.estimated_nanousd, 0);
+    ck_assert_int_gt(m.billed_nanousd, 0);
+}
+
+START_TEST(calls_cost_what_the_catalogue_says_and_then_what_it_says_next)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+
+    set_models(w, "{\"" MODEL "\":{\"in_nanousd\":70000000,\"out_nanousd\":123456000}}");
+    worker = world_start_worker(w, one_process, often, beat);
+    world_start_scheduler(w, often);
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") == 1);
+    run_job(w, 1, MODEL, "");
+    check_to_the_nano(w);
+    set_models(w, "{\"" MODEL "\":{\"in_nanousd\":40000000,\"out_nanousd\":777000}}");
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") == 2);
+    run_job(w, 2, MODEL, "");
+    check_to_the_nano(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_listed_model_that_nobody_allowed_is_only_called_by_its_name)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+
+    set_models(w, "{\"new/almost-free\":{\"listed\":true,\"tasks\":1,\"in_nanousd\":1000,"
+                  "\"out_nanousd\":1000000,\"context\":1000000}}");
+    worker = world_start_worker(w, one_process, often, beat);
+    world_start_scheduler(w, often);
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") == 1);
+    run_job(w, 1, "auto", ",'priority':'batch'");
+    run_job(w, 2, "auto", "");
+    ck_assert_int_eq(calls_of(w, "new/almost-free"), 0);
+    run_job(w, 3, "new/almost-free", "");
+    ck_assert_int_eq(calls_of(w, "new/almost-free"), 1);
+    ck_assert(!facts_flagged(json_array_get(facts_costs(w, "job-3"), 0), "unpriced"));
+    check_to_the_nano(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(what_the_file_says_of_a_price_counts)
+{
+    struct world *w = world_new(.simulator = true);
+    const char *path = world_text(w, "%s/f.yaml", w->dir);
+    const char *config = world_text(w, "FLOTILLA_CONFIG=%s", path);
+    FILE *f = fopen(path, "we");
+    struct program *worker;
+    json_t *cost;
+
+    ck_assert_ptr_nonnull(f);
+    fputs("models:\n  - id: " MODEL "\n    input_usd: 1000\n", f);
+    fclose(f);
+    set_models(w, "{\"" MODEL "\":{\"in_nanousd\":70000000,\"out_nanousd\":0}}");
+    worker = world_start_worker(w, one_process, often, beat, config);
+    world_start_scheduler(w, often, config);
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") == 1);
+    run_job(w, 1, MODEL, "");
+    cost = json_array_get(facts_costs(w, "job-1"), 0);
+    /* input by the file; output is built in, as the catalogue has no price (0) for it */
+    ck_assert_int_eq(world_int_at(cost, "cost_nanousd"),
+                     world_int_at(cost, "prompt_tokens") * 1000000 +
+                         world_int_at(cost, "completion_tokens") * 200);
+    world_free(w);
+}
+END_TEST
+
+/* ---- routes added at run time ---- */
+
+START_TEST(an_added_route_is_used_and_a_removed_one_is_not)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+    int64_t at_ms;
+
+    set_models(w, "{\"my/tuned\":{\"tasks\":1,\"in_nanousd\":1000000,\"out_nanousd\":2000000}}");
+    world_start_scheduler(w);
+    worker = world_start_worker(w, one_process);
+    look_wait_workers(w, worker, 1);
+    at_ms = now_ms();
+    ck_assert_int_eq(world_cli(w, "route", "add", "my/tuned", "--tasks", "chat",
+                               "--input-usd=0.001", "--output-usd", "0.002", "--quality", "1",
+                               "--p50-ms", "1")
+                         .exit_code,
+                     0);
+    WAIT_UNTIL(w, 5000, look_logged(worker, "event=routes.loaded ") == 1);
+    ck_assert_int_lt(now_ms() - at_ms, patience_ms(2000));
+    run_job(w, 1, "auto", ",'priority':'batch'");
+    ck_assert_int_eq(calls_of(w, "my/tuned"), 1);
+    check_to_the_nano(w);
+    ck_assert_int_eq(world_cli(w, "route", "remove", "my/tuned").exit_code, 0);
+    WAIT_UNTIL(w, 5000, look_logged(worker, "event=routes.loaded ") == 2);
+    run_job(w, 2, "auto", ",'priority':'batch'");
+    ck_assert_int_eq(calls_of(w, "my/tuned"), 1);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(bad_routes_are_ignored_and_told)
+{
+    static const char *const bad[][2] = {
+        {"no/json", "{"},
+        {"no/task", "{}"},
+        {"no/provider", "{\"tasks\":[\"chat\"],\"provider\":\"x\"}"},
+        {"odd/price", "{\"tasks\":[\"chat\"],\"input_usd\":-1}"}};
+    struct world *w = world_new(.simulator = true);
+    struct program *worker = world_start_worker(w, one_process, beat);
+
+    world_start_scheduler(w);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        world_redis(w, "HSET fl:{0}:routes %s %s", bad[i][0], bad[i][1]);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        WAIT_UNTIL(w, 5000, alerts_about(w, "bad_route", bad[i][0]) == 1);
+    world_redis(w, "DEL fl:{0}:routes");
+    world_redis(w, "SET fl:{0}:routes text");
+    WAIT_UNTIL(w, 5000, alerts_about(w, "bad_route", "*") == 1);
+    run_job(w, 1, "auto", "");
+    ck_assert_str_eq(world_result(w, "job-1")->status, "completed");
+    ck_assert_int_eq(look_logged(worker, "event=process.died "), 0);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_command_refuses_a_bad_route_and_says_why)
+{
+    static const struct {
+        const char *args[8];
+        int code;
+        const char *says;
+    } cases[] = {
+        {{"route", "add", "a/b"}, 2, "tasks: expected at least one, like [\"chat\"]"},
+        {{"route", "add", "a/b", "--task", "chat"},
+         2,
+         "task: unknown member; did you mean 'tasks'?"},
+        {{"route", "add", "a/b", "--tasks"}, 2, "usage: flotilla route"},
+        {{"route", "add", "a/b", "--tasks", "chat", "--provider", "x"},
+         2,
+         "provider: 'x' is not configured"},
+        {{"route", "add", MODEL, "--tasks", "chat"}, 1, "is in the configuration"},
+        {{"route", "remove", "a/b"}, 4, "no route 'a/b' was added"},
+        {{"route", "rename", "a/b"}, 2, "usage: flotilla route"},
+    };
+    struct world *w = world_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct cli cli = world_cli_run(w, NULL, cases[i].args);
+
+        ck_assert_msg(cli.exit_code == cases[i].code && strstr(cli.err, cases[i].says),
+                      "%zu: %d %s", i, cli.exit_code, cli.err);
+    }
+    ck_assert_int_eq(world_int(w, "EXISTS fl:{0}:routes"), 0);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(producers_cannot_ask_for_a_catalogue)
 {
     struct world *w = world_new();
@@ -148,6 +333,12 @@ Suite *test_catalogue(void)
     tcase_add_test(tc, what_is_kept_are_rounded_prices);
     tcase_add_test(tc, what_got_worse_is_an_alert);
     tcase_add_test(tc, a_provider_without_a_catalogue_is_told_once_in_the_log);
+    tcase_add_test(tc, calls_cost_what_the_catalogue_says_and_then_what_it_says_next);
+    tcase_add_test(tc, a_listed_model_that_nobody_allowed_is_only_called_by_its_name);
+    tcase_add_test(tc, what_the_file_says_of_a_price_counts);
+    tcase_add_test(tc, an_added_route_is_used_and_a_removed_one_is_not);
+    tcase_add_test(tc, bad_routes_are_ignored_and_told);
+    tcase_add_test(tc, the_command_refuses_a_bad_route_and_says_why);
     tcase_add_test(tc, producers_cannot_ask_for_a_catalogue);
     suite_add_tcase(s, tc);
     return s;

@@ -139,17 +139,40 @@ START_TEST(a_lease_is_held_by_one)
 }
 END_TEST
 
+#define HEARTBEAT "@workers @cancels @scale @stops @catalogues @routes | "
+
 START_TEST(a_heartbeat_tells_what_a_worker_must_know)
 {
     const char *said;
 
-    CK_SCRIPT(HEARTBEAT, "@workers @cancels @scale @stops | x {} 0", "[gone]");
+    CK_SCRIPT(HEARTBEAT, HEARTBEAT "x {} 0", "[gone]");
     CK_SAYS("HSET @cancels a 1", "1");
     CK_SAYS("HSET @scale default 3", "1");
     CK_SAYS("HSET @stops f 1", "1");
-    said = script_says(SCRIPT_HEARTBEAT, "@workers @cancels @scale @stops | x {} 1");
-    ck_assert_ptr_nonnull(strstr(said, " [a] [default 3] [f 1]]"));
+    CK_SAYS("HSET @catalogues together s1", "1");
+    said = script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1");
+    ck_assert_ptr_nonnull(strstr(said, " [a] [default 3] [f 1] [together s1] ]"));
     CK_SAYS("HGET @workers x", "{}");
+}
+END_TEST
+
+START_TEST(a_heartbeat_hears_of_every_change_of_the_routes)
+{
+    char first[256], second[256];
+
+    CK_SAYS("HSET @routes a {}", "1");
+    snprintf(first, sizeof first, "%s",
+             strrchr(script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1"), ' '));
+    ck_assert_uint_eq(strlen(first), 42);
+    ck_assert_str_eq(strrchr(script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1"), ' '), first);
+    CK_SAYS("HSET @routes a {1}", "0");
+    snprintf(second, sizeof second, "%s",
+             strrchr(script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1"), ' '));
+    ck_assert_str_ne(second, first);
+    CK_SAYS("DEL @routes", "1");
+    CK_SAYS("SET @routes text", "OK");
+    ck_assert_str_eq(strrchr(script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1"), ' '),
+                     " unreadable]");
 }
 END_TEST
 
@@ -261,6 +284,7 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, a_delayed_job_waits_in_delayed);
     tcase_add_test(t, a_lease_is_held_by_one);
     tcase_add_test(t, a_heartbeat_tells_what_a_worker_must_know);
+    tcase_add_test(t, a_heartbeat_hears_of_every_change_of_the_routes);
     tcase_add_test(t, a_worker_is_buried_when_nothing_is_left_of_it);
     tcase_add_test(t, a_stop_grants_one_probe_at_a_time);
     tcase_add_test(t, an_alert_is_told_once_per_subject_and_period);

@@ -1,8 +1,14 @@
 -- heartbeat.lua - a worker says that it lives, and hears what it must know.
 --
--- KEYS: 1 workers  2 cancels  3 scale  4 stops
+-- KEYS: 1 workers  2 cancels  3 scale  4 stops  5 catalogues  6 routes
 -- ARGV: 1 worker id  2 what it is (JSON with its counter)  3 '1': register, '0': must be registered
--- Returns {'ok', now, {cancelled id, ...}, {group, processes, ...}, {fingerprint, stop, ...}} or {'gone'}.
+-- Returns {'ok', now, {cancelled id, ...}, {group, processes, ...}, {fingerprint, stop, ...},
+--   {provider, stamp of its catalogue, ...}, digest of the routes ('' without any)} or {'gone'}.
 if ARGV[3] == '0' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-return {'ok', now_ms(), redis.call('HKEYS', KEYS[2]), redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4])}
+local function digest_of(routes) -- a key of an operator's making may be of another type
+    if routes.err then return 'unreadable' end
+    return #routes > 0 and redis.sha1hex(table.concat(routes, '\n')) or ''
+end
+return {'ok', now_ms(), redis.call('HKEYS', KEYS[2]), redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]),
+    redis.call('HGETALL', KEYS[5]), digest_of(redis.pcall('HGETALL', KEYS[6]))}

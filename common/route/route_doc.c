@@ -1,0 +1,53 @@
+/* route_doc.c - see route_doc.h. */
+#include "common/route/route_doc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/xalloc.h"
+
+static bool check_id(struct span id, struct err *err)
+{
+    bool ok = id.n > 0 && id.n <= MODEL_ID_MAX;
+
+    for (size_t i = 0; ok && i < id.n; i++)
+        ok = (unsigned char)id.p[i] > 0x20 && id.p[i] != 0x7f;
+    return ok || err_set(err, ERR_INVALID,
+                         "id: expected 1 to %d characters without blanks, like maker/model",
+                         MODEL_ID_MAX);
+}
+
+static bool check_row(const struct model *m, const struct config *cfg, struct err *err)
+{
+    if (!m->tasks)
+        return err_set(err, ERR_INVALID, "tasks: expected at least one, like [\"chat\"]");
+    if (!config_provider(cfg, m->provider))
+        return err_set(err, ERR_INVALID, "provider: '%s' is not configured", m->provider);
+    if (m->image_nanousd >= 0 && m->image_unit == IMAGE_NONE)
+        return err_set(err, ERR_INVALID,
+                       "image_usd: expected image_unit (megapixel or piece) beside it");
+    return true;
+}
+
+bool route_doc_read(struct span id, struct span doc, const struct config *cfg, struct model *ret,
+                    struct err *err)
+{
+    struct model m = MODEL_UNKNOWN;
+
+    if (!check_id(id, err))
+        return false;
+    m.provider = xstrdup("together");
+    if (!model_doc_read(doc, &m, err) || !check_row(&m, cfg, err)) {
+        model_done(&m);
+        return false;
+    }
+    if (m.id && (strlen(m.id) != id.n || memcmp(m.id, id.p, id.n) != 0)) {
+        model_done(&m);
+        return err_set(err, ERR_INVALID, "id: expected the same as the field's name, or none");
+    }
+    free(m.id);
+    m.id = xstrndup(id.p, id.n);
+    model_fill_impossible(&m);
+    *ret = m;
+    return true;
+}

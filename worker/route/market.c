@@ -1,0 +1,290 @@
+/* market.c - see market.h.
+ *
+ *   heartbeat ─ stamp differs ──▶ GET fl:models:<provider> ──▶ prices of known routes,
+ *       │                                                      new ids as routes that only
+ *       │                                                      a job that names them takes
+ *       └────── digest differs ─▶ HGETALL fl:{0}:routes ─────▶ routes added and removed
+ *
+ * What a catalogue lists is not taken for callable: an id that nobody allowed is
+ * never chosen.  When a configured model turns up in the list of another
+ * provider as well, that is no route to it either.  A bad entry of the routes
+ * is an alert, and is as if it were not there. */
+#include "worker/route/market.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/model_doc.h"
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/xalloc.h"
+#include "common/queue/alert.h"
+#include "common/route/route_doc.h"
+#include "common/route/routes.h"
+#include "worker/process.h"
+
+enum { STAMP_MAX = 65, AGAIN_MS = 60000 };
+
+struct shelf {
+    struct market *m;
+    char *provider;
+    char stamp[STAMP_MAX]; /* of what is in the table; "": nothing, or it must be read again */
+    char heard[STAMP_MAX]; /* while it is read */
+    int64_t not_before_ms; /* there was none: look again then */
+    bool asking;
+};
+
+struct market {
+    struct process *p;
+    struct shelf *shelves;
+    size_t count;
+    char digest[STAMP_MAX], heard[STAMP_MAX]; /* of the routes, in the same way */
+    bool asking;
+};
+
+static void copy(char text[STAMP_MAX], struct span s)
+{
+    snprintf(text, STAMP_MAX, "%.*s", (int)(s.n < STAMP_MAX ? s.n : STAMP_MAX - 1), s.p ? s.p : "");
+}
+
+static bool is(const char *text, struct span s)
+{
+    return strlen(text) == s.n && (s.n == 0 || !memcmp(text, s.p, s.n));
+}
+
+/* ---- catalogues ---- */
+
+static struct route_price price_of(const struct model *row)
+{
+    return (struct route_price){.in_nanousd = row->in_nanousd,
+                                .out_nanousd = row->out_nanousd,
+                                .cached_nanousd = row->cached_nanousd,
+                                .image_nanousd = row->image_nanousd,
+                                .image_unit = row->image_unit,
+                                .context = row->context};
+}
+
+/* Somebody allowed this model, here or elsewhere. */
+static bool is_known(const struct route *chain)
+{
+    for (; chain; chain = chain->other)
+        if (chain->source != ROUTE_CATALOGUE)
+            return true;
+    return false;
+}
+
+/* True when something changed that counts. */
+static bool lay(struct routes *t, struct model *row)
+{
+    struct span id = {row->id, strlen(row->id)};
+    const struct route *r = routes_find_at(t, row->provider, id.p, id.n);
+    struct route_price price = price_of(row);
+
+    if (r && r->source != ROUTE_CATALOGUE)
+        return routes_set_price(t, row->provider, id, &price);
+    row->allowed = !is_known(routes_find(t, id.p, id.n));
+    row->routed = false;
+    routes_add(t, row, ROUTE_CATALOGUE);
+    return !r;
+}
+
+static void drop_unlisted(struct routes *t, const char *provider, const struct model_table *rows)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const struct route *r = t->of[i];
+        struct span id = {r->model.id, strlen(r->model.id)};
+
+        if (r->there && r->source == ROUTE_CATALOGUE && !strcmp(r->model.provider, provider) &&
+            !model_find(rows, id.p, id.n))
+            routes_remove(t, provider, id);
+    }
+}
+
+static void take_over(struct shelf *s, struct model_table *rows)
+{
+    struct routes *t = s->m->p->routes;
+    size_t changed = 0;
+
+    for (size_t i = 0; i < rows->count; i++)
+        if (!strcmp(rows->rows[i].provider, s->provider))
+            changed += lay(t, &rows->rows[i]);
+    drop_unlisted(t, s->provider, rows);
+    log_event(LOG_INFO, "catalogue.loaded", "provider=%s models=%zu changed=%zu", s->provider,
+              rows->count, changed);
+}
+
+static void on_catalogue(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct shelf *s = arg;
+    struct model_table rows;
+    int64_t fetched_ms;
+
+    (void)err;
+    s->asking = false;
+    if (!reply) /* with the next heartbeat again */
+        return;
+    if (catalogue_doc_read(reply_span(reply), &rows, &fetched_ms)) {
+        take_over(s, &rows);
+        model_table_done(&rows);
+        memcpy(s->stamp, s->heard, sizeof s->stamp);
+    } else {
+        s->not_before_ms = clock_mono_ms() + AGAIN_MS;
+    }
+}
+
+static void read_catalogue(struct shelf *s, struct span stamp)
+{
+    struct process *p = s->m->p;
+    struct redis_args a;
+
+    copy(s->heard, stamp);
+    s->asking = true;
+    redis_args_init(&a);
+    redis_arg_str(&a, "GET");
+    keys_arg(&a, p->keys.models, s->provider);
+    redis_send(p->redis, &a, on_catalogue, s);
+}
+
+static void hear_stamp(struct market *m, struct span provider, struct span stamp)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        struct shelf *s = &m->shelves[i];
+
+        if (is(s->provider, provider) && !is(s->stamp, stamp) && !is("none", stamp) && !s->asking &&
+            clock_mono_ms() >= s->not_before_ms)
+            read_catalogue(s, stamp);
+    }
+}
+
+/* ---- routes ---- */
+
+static void refuse(struct market *m, struct span id, const struct err *why)
+{
+    char subject[MODEL_ID_MAX + 1], text[1024];
+    size_t n = id.n < MODEL_ID_MAX ? id.n : MODEL_ID_MAX;
+
+    for (size_t i = 0; i < n; i++)
+        subject[i] = id.p[i] > 0x20 && id.p[i] < 0x7f ? id.p[i] : '?';
+    subject[n] = '\0';
+    snprintf(text, sizeof text, "the route '%s' in %s is ignored: %s", subject,
+             key(&m->p->keys, KEY_ROUTES), why->msg);
+    log_event(LOG_WARN, "route.bad", "model=%s msg=%s", subject, log_quote(why->msg));
+    alert_send(m->p->redis, &m->p->keys, "bad_route", subject, text);
+}
+
+static void add_route(struct market *m, struct span id, struct span doc)
+{
+    struct model row;
+    struct err err = {0};
+    const struct route *r;
+
+    if (!route_doc_read(id, doc, m->p->cfg, &row, &err)) {
+        refuse(m, id, &err);
+        return;
+    }
+    r = routes_add(m->p->routes, &row, ROUTE_RUNTIME);
+    if (r && r->source == ROUTE_CONFIG)
+        log_event(LOG_WARN, "route.shadowed", "model=%s msg=%s", row.id,
+                  log_quote("the configuration has it, and counts"));
+    model_done(&row);
+}
+
+/* Is there a field of that name, for that provider?  What is not readable is none. */
+static bool is_told(const struct market *m, const struct reply *pairs, const struct model *row)
+{
+    for (size_t i = 0; i + 1 < reply_count(pairs); i += 2) {
+        struct model told;
+        struct err err;
+        bool same;
+
+        if (!is(row->id, reply_span(reply_at(pairs, i))) ||
+            !route_doc_read(reply_span(reply_at(pairs, i)), reply_span(reply_at(pairs, i + 1)),
+                            m->p->cfg, &told, &err))
+            continue;
+        same = strcmp(told.provider, row->provider) == 0;
+        model_done(&told);
+        return same;
+    }
+    return false;
+}
+
+static void remove_routes(struct market *m, const struct reply *pairs)
+{
+    struct routes *t = m->p->routes;
+
+    for (size_t i = 0; i < t->count; i++) {
+        const struct route *r = t->of[i];
+
+        if (r->there && r->source == ROUTE_RUNTIME && !is_told(m, pairs, &r->model))
+            routes_remove(t, r->model.provider, (struct span){r->model.id, strlen(r->model.id)});
+    }
+}
+
+static void on_routes(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct market *m = arg;
+    size_t n = reply_count(reply) / 2;
+
+    m->asking = false;
+    if (!reply) {
+        if (err->kind == ERR_REDIS) { /* the key is of another type: told once, not every second */
+            refuse(m, (struct span){"*", 1}, err);
+            memcpy(m->digest, m->heard, sizeof m->digest);
+        }
+        return;
+    }
+    if (n > ROUTE_DOCS_MAX) {
+        log_event(LOG_WARN, "routes.many", "routes=%zu used=%d", n, ROUTE_DOCS_MAX);
+        n = ROUTE_DOCS_MAX;
+    }
+    remove_routes(m, reply);
+    for (size_t i = 0; i < n; i++)
+        add_route(m, reply_span(reply_at(reply, 2 * i)), reply_span(reply_at(reply, 2 * i + 1)));
+    for (size_t i = 0; i < m->count; i++) /* what they list of these models may count again */
+        m->shelves[i].stamp[0] = '\0';
+    memcpy(m->digest, m->heard, sizeof m->digest);
+    log_event(LOG_INFO, "routes.loaded", "routes=%zu", n);
+}
+
+static void hear_digest(struct market *m, struct span digest)
+{
+    if (m->asking || is(m->digest, digest))
+        return;
+    copy(m->heard, digest);
+    m->asking = true;
+    redis_sendv(m->p->redis, on_routes, m, "HGETALL", key(&m->p->keys, KEY_ROUTES), NULL);
+}
+
+/* ---- life ---- */
+
+void market_hear(struct market *m, const struct reply *stamps, struct span digest)
+{
+    hear_digest(m, digest);
+    for (size_t i = 0; i + 1 < reply_count(stamps); i += 2)
+        hear_stamp(m, reply_span(reply_at(stamps, i)), reply_span(reply_at(stamps, i + 1)));
+}
+
+struct market *market_new(struct process *p)
+{
+    struct market *m = xcalloc(1, sizeof *m);
+
+    m->p = p;
+    m->count = p->cfg->provider_count;
+    m->shelves = xcalloc(m->count ? m->count : 1, sizeof *m->shelves);
+    for (size_t i = 0; i < m->count; i++) {
+        m->shelves[i].m = m;
+        m->shelves[i].provider = xstrdup(p->cfg->providers[i].name);
+    }
+    return m;
+}
+
+void market_free(struct market *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; i < m->count; i++)
+        free(m->shelves[i].provider);
+    free(m->shelves);
+    free(m);
+}

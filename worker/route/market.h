@@ -1,0 +1,24 @@
+/* market.h - what changes in the table of routes at run time, as this process hears of it.
+ *
+ *   fl:models:<provider>   what a provider lists, kept by the catalogue job
+ *   fl:{0}:routes          routes that were added
+ *
+ * With each heartbeat come the catalogues' stamps and a digest of the routes;
+ * what differs from what is in the table is read and laid over it.  No job waits
+ * for any of this, and nothing is asked of Redis while nothing changes.
+ */
+#ifndef FLOTILLA_MARKET_H
+#define FLOTILLA_MARKET_H
+
+#include "common/core/base.h"
+
+struct market;
+struct process;
+struct reply;
+
+struct market *market_new(struct process *p); /* p->routes and p->redis are used */
+void market_free(struct market *m);           /* after p->redis */
+/* {provider, stamp, ...} and the digest ("" when there are no routes) of a heartbeat's answer. */
+void market_hear(struct market *m, const struct reply *stamps, struct span digest);
+
+#endif
