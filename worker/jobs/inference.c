@@ -63,6 +63,7 @@ static void done(struct run *r)
         return;
     leave_stage(r);
     inference_stream_over(r);
+    inference_let_go(r);
     together_request_done(&i->req);
     free(i);
 }
