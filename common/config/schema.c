@@ -21,11 +21,12 @@
 #include <string.h>
 
 #include "common/config/schema_node.h"
+#include "common/core/xalloc.h"
 
 struct walk {
     struct err *err; /* NULL: only the answer matters */
     int depth;
-    int left; /* nodes that may still be looked at */
+    int64_t left; /* steps that may still be taken */
 };
 
 static bool check(struct walk *w, const struct schema_node *node, const json_t *v,
@@ -34,8 +35,18 @@ static bool check(struct walk *w, const struct schema_node *node, const json_t *
 /* The value of f for a failure at this place. */
 #define FAILURE(w, node, v, at) (&(const struct schema_failure){(w)->err, (node), (v), (at)})
 
-static unsigned type_of(const json_t *v)
+/* The nearest whole number; large ones are whole. */
+static double nearest(double d)
 {
+    if (!(d > -9e15 && d < 9e15))
+        return d;
+    return (double)(int64_t)(d < 0 ? d - 0.5 : d + 0.5);
+}
+
+static unsigned type_of(const struct schema_node *node, const json_t *v)
+{
+    if (node->theirs && json_is_real(v) && json_real_value(v) == nearest(json_real_value(v)))
+        return TYPE_INTEGER;
     switch (json_typeof(v)) {
     case JSON_NULL: return TYPE_NULL;
     case JSON_TRUE:
@@ -51,8 +62,23 @@ static unsigned type_of(const json_t *v)
 
 /* ---- the rules of one node ---- */
 
-static bool same(const json_t *a, const json_t *b)
+/* -1, 0, 1; integers are compared as integers, so large ones are exact. */
+static int compare(const json_t *a, const json_t *b)
 {
+    if (json_is_integer(a) && json_is_integer(b)) {
+        json_int_t x = json_integer_value(a), y = json_integer_value(b);
+
+        return (x > y) - (x < y);
+    }
+    double x = json_number_value(a), y = json_number_value(b);
+
+    return (x > y) - (x < y);
+}
+
+static bool same(const struct schema_node *node, const json_t *a, const json_t *b)
+{
+    if (node->theirs && json_is_number(a) && json_is_number(b))
+        return compare(a, b) == 0;
     if (json_is_string(a) && json_is_string(b))
         return json_string_length(a) == json_string_length(b) &&
                memcmp(json_string_value(a), json_string_value(b), json_string_length(a)) == 0;
@@ -64,12 +90,12 @@ static bool is_a_choice(const struct schema_node *node, const json_t *v)
     const json_t *choice;
     size_t i;
 
-    if (node->constant && !same(node->constant, v))
+    if (node->constant && !same(node, node->constant, v))
         return false;
     if (!node->choices)
         return true;
     json_array_foreach (node->choices, i, choice)
-        if (same(choice, v))
+        if (same(node, choice, v))
             return true;
     return false;
 }
@@ -89,6 +115,7 @@ static bool check_string(struct walk *w, const struct schema_node *node, const j
     const char *p = json_string_value(v);
     size_t n = json_string_length(v);
 
+    w->left -= (int64_t)n / 64;
     if (node->min_length > 0 || node->max_length != NO_LIMIT) {
         size_t length = code_points(p, n);
 
@@ -96,22 +123,21 @@ static bool check_string(struct walk *w, const struct schema_node *node, const j
             return schema_say_count(FAILURE(w, node, v, at), node->min_length, node->max_length,
                                     "characters", length);
     }
-    if (node->pattern && !schema_pattern_matches(node->pattern, p, n))
+    if (node->pattern && !schema_pattern_matches(node->pattern, p, n, &w->left))
         return schema_say_pattern(FAILURE(w, node, v, at));
     return true;
 }
 
-/* -1, 0, 1; integers are compared as integers, so large ones are exact. */
-static int compare(const json_t *a, const json_t *b)
+/* Reals are rounded: 0.3 is taken for a multiple of 0.1. */
+static bool is_multiple(const json_t *v, const json_t *of)
 {
-    if (json_is_integer(a) && json_is_integer(b)) {
-        json_int_t x = json_integer_value(a), y = json_integer_value(b);
+    double ratio;
 
-        return (x > y) - (x < y);
-    }
-    double x = json_number_value(a), y = json_number_value(b);
-
-    return (x > y) - (x < y);
+    if (json_is_integer(v) && json_is_integer(of))
+        return json_integer_value(v) % json_integer_value(of) == 0;
+    ratio = json_number_value(v) / json_number_value(of);
+    ratio = ratio < 0 ? -ratio : ratio;
+    return ratio - nearest(ratio) <= ratio * 1e-12 && nearest(ratio) - ratio <= ratio * 1e-12;
 }
 
 static bool check_number(struct walk *w, const struct schema_node *node, const json_t *v,
@@ -121,7 +147,38 @@ static bool check_number(struct walk *w, const struct schema_node *node, const j
         return schema_say_bounds(FAILURE(w, node, v, at));
     if (node->high.value && compare(v, node->high.value) > (node->high.exclusive ? -1 : 0))
         return schema_say_bounds(FAILURE(w, node, v, at));
+    if (node->multiple_of && !is_multiple(v, node->multiple_of))
+        return schema_say(FAILURE(w, node, v, at), "expected a multiple of %.17g",
+                          json_number_value(node->multiple_of));
     return true;
+}
+
+static int text_order(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Equal items have equal texts. */
+static bool check_unique(struct walk *w, const struct schema_node *node, const json_t *v,
+                         const struct schema_path *at)
+{
+    size_t n = json_array_size(v), twice = 0;
+    char **texts = xcalloc(n + 1, sizeof *texts);
+
+    for (size_t i = 0; i < n; i++) {
+        texts[i] =
+            json_dumps(json_array_get(v, i), JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
+        if (!texts[i])
+            texts[i] = xstrdup("");
+        w->left -= 4 + (int64_t)strlen(texts[i]) / 8;
+    }
+    qsort(texts, n, sizeof *texts, text_order);
+    for (size_t i = 1; i < n; i++)
+        twice += strcmp(texts[i - 1], texts[i]) == 0;
+    for (size_t i = 0; i < n; i++)
+        free(texts[i]);
+    free(texts);
+    return !twice || schema_say(FAILURE(w, node, v, at), "expected items that are all different");
 }
 
 static bool check_array(struct walk *w, const struct schema_node *node, const json_t *v,
@@ -132,13 +189,15 @@ static bool check_array(struct walk *w, const struct schema_node *node, const js
     if (n < node->min_items || n > node->max_items)
         return schema_say_count(FAILURE(w, node, v, at), node->min_items, node->max_items, "items",
                                 n);
-    for (size_t i = 0; node->items && i < n; i++) {
+    for (size_t i = 0; i < n && (node->items || i < node->prefix.count); i++) {
         const struct schema_path here = {.up = at, .index = i};
+        const struct schema_node *item =
+            i < node->prefix.count ? node->prefix.items[i] : node->items;
 
-        if (!check(w, node->items, json_array_get(v, i), &here))
+        if (!check(w, item, json_array_get(v, i), &here))
             return false;
     }
-    return true;
+    return !node->unique || check_unique(w, node, v, at);
 }
 
 /* ---- objects ---- */
@@ -166,7 +225,7 @@ static bool check_member(struct walk *w, const struct schema_node *node, const j
     for (size_t i = 0; i < node->pattern_count; i++) {
         const struct schema_pattern_property *p = &node->pattern_properties[i];
 
-        if (!schema_pattern_matches(&p->pattern, here->key, here->n))
+        if (!schema_pattern_matches(&p->pattern, here->key, here->n, &w->left))
             continue;
         known = true;
         if (!check(w, p->node, v, here))
@@ -195,24 +254,26 @@ static bool check_object(struct walk *w, const struct schema_node *node, const j
                 return false;
         }
     }
+    w->left -= (int64_t)json_array_size(node->required) / 4;
     json_array_foreach (node->required, i, name)
         if (!json_object_get(v, json_string_value(name)))
             return schema_say_missing(FAILURE(w, node, v, at), json_string_value(name));
-    if (json_object_size(v) > node->max_properties)
-        return schema_say_count(FAILURE(w, node, v, at), 0, node->max_properties, "members",
-                                json_object_size(v));
+    if (json_object_size(v) > node->max_properties || json_object_size(v) < node->min_properties)
+        return schema_say_count(FAILURE(w, node, v, at), node->min_properties, node->max_properties,
+                                "members", json_object_size(v));
     return true;
 }
 
 static bool check_own(struct walk *w, const struct schema_node *node, const json_t *v,
                       const struct schema_path *at)
 {
-    unsigned type = type_of(v);
+    unsigned type = type_of(node, v);
 
     if (node->never)
         return schema_say(FAILURE(w, node, v, at), "not allowed here");
     if (node->types && !(node->types & type))
         return schema_say_type(FAILURE(w, node, v, at), node->types);
+    w->left -= node->choice_cost;
     if (!is_a_choice(node, v))
         return schema_say_choices(FAILURE(w, node, v, at));
     switch (type) {
@@ -241,9 +302,9 @@ static bool fits(struct walk *w, const struct schema_node *node, const json_t *v
 /* Could this alternative have been meant?  Its type is right, and its constant members too. */
 static bool is_meant(const struct schema_node *node, const json_t *v)
 {
-    while (node->ref)
+    for (int i = 0; node->ref && i < SCHEMA_MAX_DEPTH; i++) /* they may go round */
         node = node->ref;
-    if (node->never || (node->types && !(node->types & type_of(v))) || !is_a_choice(node, v))
+    if (node->never || (node->types && !(node->types & type_of(node, v))) || !is_a_choice(node, v))
         return false;
     for (size_t i = 0; json_is_object(v) && i < node->property_count; i++) {
         const struct schema_property *p = &node->properties[i];
@@ -268,7 +329,7 @@ static bool say_alternatives(struct walk *w, const struct schema_node *node,
             return check(w, list->items[i], v, at);
     for (size_t i = 0; i < list->count; i++)
         types |= list->items[i]->types;
-    if (types && !(types & type_of(v)))
+    if (types && !(types & type_of(node, v)))
         return schema_say_type(FAILURE(w, node, v, at), types);
     return schema_say(FAILURE(w, node, v, at), "none of the allowed forms");
 }
@@ -289,9 +350,9 @@ static bool check_one(struct walk *w, const struct schema_node *node, const json
 
     for (size_t i = 0; i < node->one_of.count; i++)
         fitting += fits(w, node->one_of.items[i], v);
-    if (fitting > 1)
+    if (fitting > 1 && !node->one_is_enough)
         return schema_say(FAILURE(w, node, v, at), "more than one of the allowed forms at once");
-    return fitting == 1 || say_alternatives(w, node, &node->one_of, v, at);
+    return fitting > 0 || say_alternatives(w, node, &node->one_of, v, at);
 }
 
 static bool check_combinations(struct walk *w, const struct schema_node *node, const json_t *v,
@@ -322,7 +383,7 @@ static bool check(struct walk *w, const struct schema_node *node, const json_t *
     bool ok;
 
     if (--w->left <= 0)
-        return false;
+        return false; /* schema_check says why */
     if (w->depth >= SCHEMA_MAX_DEPTH)
         return schema_say(FAILURE(w, node, v, at), "nested deeper than %d levels",
                           SCHEMA_MAX_DEPTH);
@@ -334,7 +395,7 @@ static bool check(struct walk *w, const struct schema_node *node, const json_t *
 
 bool schema_check(const struct schema *s, const json_t *doc, struct err *err)
 {
-    struct walk w = {.err = err, .left = SCHEMA_MAX_NODES};
+    struct walk w = {.err = err, .left = s->max_steps};
     bool ok = check(&w, s->root, doc, NULL);
 
     if (w.left <= 0)

@@ -7,8 +7,7 @@
  * The keywords that it knows, all with the standard's meaning:
  *
  *   any value   type (a name or a list of names), enum, const
- *   strings     minLength, maxLength (code points), pattern (POSIX extended: write only
- *               what ECMA reads alike: no \d, no look-around)
+ *   strings     minLength, maxLength (code points), pattern (see pattern.h)
  *   numbers     minimum, maximum, exclusiveMinimum, exclusiveMaximum
  *   arrays      items, minItems, maxItems
  *   objects     properties, required, additionalProperties, patternProperties, maxProperties
@@ -27,6 +26,14 @@
  *     one that takes more than SCHEMA_MAX_NODES steps (alternatives of alternatives are
  *     exponential): no schema and no document can hold up the process.
  *
+ * Schemas that somebody else wrote (schema_new_theirs) are read as the standard has it: 3.0 is an
+ * integer, 1 equals 1.0, and a $comment says nothing.  They have more keywords:
+ *
+ *   multipleOf, uniqueItems, minProperties, prefixItems, definitions and "#/definitions/NAME" (as
+ *   $defs), "$ref": "#", both kinds of bound on one side; ignored: deprecated, readOnly, writeOnly
+ *
+ * and less of everything: SCHEMA_THEIRS_BYTES, SCHEMA_THEIRS_STEPS.
+ *
  * Everything is prepared by schema_new(): a document of 300 bytes takes about
  * two microseconds.
  */
@@ -44,6 +51,12 @@ struct schema;
 
 /* Read a schema.  NULL with err (kind CONFIG) when it is not JSON or uses what is not known. */
 struct schema *schema_new(const char *json_text, struct err *err);
+/* A schema of somebody else.  lenient: keywords that are not known, or whose value is none, are
+ * left out, and a document is refused only by what is left; NULL only when it is no JSON or too
+ * large. */
+#define SCHEMA_THEIRS_BYTES 65536
+#define SCHEMA_THEIRS_STEPS 1000000
+struct schema *schema_new_theirs(struct span json_text, bool lenient, struct err *err);
 void schema_free(struct schema *s); /* NULL is fine */
 
 /* Check doc (borrowed).  False: err (kind INVALID) has path, expectation and value; values and

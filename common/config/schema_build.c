@@ -20,36 +20,17 @@
 #include "common/config/schema_node.h"
 #include "common/core/xalloc.h"
 
-struct builder {
-    struct schema *schema;
-    const json_t *defs;
-    struct schema_node **def_nodes; /* in the order of defs */
-    struct err *err;
-};
-
-static bool fill(struct builder *b, const json_t *json, struct schema_node *node);
-
-static struct schema_node *new_node(struct builder *b)
+static bool build(struct schema_builder *b, const json_t *json, struct schema_node **ret)
 {
-    struct schema_node *node = xcalloc(1, sizeof *node);
+    struct schema_node *node = schema_node_new(b);
 
-    node->max_length = node->max_items = node->max_properties = NO_LIMIT;
-    node->next = b->schema->all;
-    b->schema->all = node;
-    return node;
-}
-
-static bool build(struct builder *b, const json_t *json, struct schema_node **ret)
-{
-    struct schema_node *node = new_node(b);
-
-    if (!fill(b, json, node))
+    if (!schema_fill(b, json, node))
         return false;
     *ret = node;
     return true;
 }
 
-static bool fail(struct builder *b, const char *says)
+static bool fail(struct schema_builder *b, const char *says)
 {
     return err_set(b->err, ERR_CONFIG, "%s", says);
 }
@@ -73,7 +54,7 @@ static unsigned type_bit(const json_t *name)
     return 0;
 }
 
-static bool read_type(struct builder *b, struct schema_node *node, const json_t *v)
+static bool read_type(struct schema_builder *b, struct schema_node *node, const json_t *v)
 {
     const json_t *name;
     size_t i;
@@ -83,32 +64,46 @@ static bool read_type(struct builder *b, struct schema_node *node, const json_t 
         return node->types || fail(b, "not the name of a type");
     }
     json_array_foreach (v, i, name) {
-        if (!type_bit(name))
+        if (!type_bit(name)) {
+            node->types = 0;
             return fail(b, "not the names of types");
+        }
         node->types |= type_bit(name);
     }
     return node->types || fail(b, "an empty list of types");
 }
 
-static bool read_comment(struct builder *b, struct schema_node *node, const json_t *v)
+static bool read_comment(struct schema_builder *b, struct schema_node *node, const json_t *v)
 {
+    if (b->theirs)
+        return true;
     node->comment = json_string_value(v);
     return node->comment || fail(b, "not a string");
 }
 
-static bool read_const(struct builder *b UNUSED, struct schema_node *node, const json_t *v)
+/* About as many steps as comparing with it takes. */
+static int64_t cost_of(const json_t *v)
+{
+    return 1 + (int64_t)(json_dumpb(v, NULL, 0, JSON_ENCODE_ANY | JSON_COMPACT) / 16);
+}
+
+static bool read_const(struct schema_builder *b UNUSED, struct schema_node *node, const json_t *v)
 {
     node->constant = v;
+    node->choice_cost += cost_of(v);
     return true;
 }
 
-static bool read_enum(struct builder *b, struct schema_node *node, const json_t *v)
+static bool read_enum(struct schema_builder *b, struct schema_node *node, const json_t *v)
 {
+    if (json_array_size(v) == 0)
+        return fail(b, "not a list of values");
     node->choices = v;
-    return json_array_size(v) > 0 || fail(b, "not a list of values");
+    node->choice_cost += cost_of(v);
+    return true;
 }
 
-static bool read_count(struct builder *b, const json_t *v, size_t *ret)
+static bool read_count(struct schema_builder *b, const json_t *v, size_t *ret)
 {
     if (!json_is_integer(v) || json_integer_value(v) < 0)
         return fail(b, "not a count");
@@ -116,59 +111,74 @@ static bool read_count(struct builder *b, const json_t *v, size_t *ret)
     return true;
 }
 
-#define COUNT_READER(field)                                                                \
-    static bool read_##field(struct builder *b, struct schema_node *node, const json_t *v) \
-    {                                                                                      \
-        return read_count(b, v, &node->field);                                             \
+#define COUNT_READER(field)                                                                       \
+    static bool read_##field(struct schema_builder *b, struct schema_node *node, const json_t *v) \
+    {                                                                                             \
+        return read_count(b, v, &node->field);                                                    \
     }
 COUNT_READER(min_length)
 COUNT_READER(max_length)
 COUNT_READER(min_items)
 COUNT_READER(max_items)
+COUNT_READER(min_properties)
 COUNT_READER(max_properties)
 
-static bool read_bound(struct builder *b, const json_t *v, bool exclusive, struct schema_bound *ret)
+/* Of two bounds on the same side the narrower one counts.  lower: it is a lower bound. */
+static bool read_bound(struct schema_builder *b, const json_t *v, bool exclusive, bool lower,
+                       struct schema_bound *ret)
 {
     if (!json_is_number(v))
         return fail(b, "not a number");
-    if (ret->value)
+    if (ret->value && !b->theirs)
         return fail(b, "a second bound on the same side");
+    if (ret->value && json_number_value(ret->value) == json_number_value(v))
+        exclusive = true; /* one of the two is */
+    else if (ret->value && (json_number_value(v) < json_number_value(ret->value)) == lower)
+        return true;
     *ret = (struct schema_bound){v, exclusive};
     return true;
 }
 
-#define BOUND_READER(name, side, exclusive)                                               \
-    static bool read_##name(struct builder *b, struct schema_node *node, const json_t *v) \
-    {                                                                                     \
-        return read_bound(b, v, exclusive, &node->side);                                  \
+#define BOUND_READER(name, side, exclusive)                                                      \
+    static bool read_##name(struct schema_builder *b, struct schema_node *node, const json_t *v) \
+    {                                                                                            \
+        return read_bound(b, v, exclusive, &node->side == &node->low, &node->side);              \
     }
 BOUND_READER(minimum, low, false)
 BOUND_READER(maximum, high, false)
 BOUND_READER(exclusive_minimum, low, true)
 BOUND_READER(exclusive_maximum, high, true)
 
-static bool read_pattern(struct builder *b, struct schema_node *node, const json_t *v)
+static bool not_a_pattern(struct schema_builder *b)
+{
+    b->err->kind = ERR_CONFIG;
+    return false;
+}
+
+static bool read_pattern(struct schema_builder *b, struct schema_node *node, const json_t *v)
 {
     struct schema_pattern pattern;
 
-    if (!json_is_string(v) || !schema_pattern_init(&pattern, json_string_value(v)))
+    if (!json_is_string(v))
         return fail(b, "not a regular expression");
+    if (!schema_pattern_init(&pattern, json_string_value(v), b->err))
+        return not_a_pattern(b);
     node->pattern = xmalloc(sizeof pattern);
     *node->pattern = pattern;
     return true;
 }
 
-static bool read_required(struct builder *b, struct schema_node *node, const json_t *v)
+static bool read_required(struct schema_builder *b, struct schema_node *node, const json_t *v)
 {
     const json_t *name;
     size_t i;
 
-    node->required = v;
     if (!json_is_array(v))
         return fail(b, "not a list of names");
     json_array_foreach (v, i, name)
         if (!json_is_string(name))
             return fail(b, "not a list of names");
+    node->required = v;
     return true;
 }
 
@@ -181,7 +191,7 @@ int schema_property_order(const void *a, const void *b)
     return memcmp(x->name, y->name, x->n);
 }
 
-static bool read_properties(struct builder *b, struct schema_node *node, const json_t *v)
+static bool read_properties(struct schema_builder *b, struct schema_node *node, const json_t *v)
 {
     size_t count = json_object_size(v), i = 0;
     const char *name;
@@ -198,13 +208,14 @@ static bool read_properties(struct builder *b, struct schema_node *node, const j
         node->names[i++] = name;
         node->property_count = i;
         if (!build(b, json, &p->node))
-            return err_wrap(b->err, "%s", name);
+            return err_wrap(b->err, "%.100s", name);
     }
     qsort(node->properties, count, sizeof *node->properties, schema_property_order);
     return true;
 }
 
-static bool read_pattern_properties(struct builder *b, struct schema_node *node, const json_t *v)
+static bool read_pattern_properties(struct schema_builder *b, struct schema_node *node,
+                                    const json_t *v)
 {
     const char *text;
     json_t *json;
@@ -215,16 +226,16 @@ static bool read_pattern_properties(struct builder *b, struct schema_node *node,
     json_object_foreach ((json_t *)(uintptr_t)v, text, json) {
         struct schema_pattern_property *p = &node->pattern_properties[node->pattern_count];
 
-        if (!schema_pattern_init(&p->pattern, text))
-            return fail(b, "not a regular expression");
+        if (!schema_pattern_init(&p->pattern, text, b->err))
+            return not_a_pattern(b) || err_wrap(b->err, "%.100s", text);
         node->pattern_count++;
         if (!build(b, json, &p->node))
-            return err_wrap(b->err, "%s", text);
+            return err_wrap(b->err, "%.100s", text);
     }
     return true;
 }
 
-static bool read_list(struct builder *b, const json_t *v, struct schema_nodes *ret)
+static bool read_list(struct schema_builder *b, const json_t *v, struct schema_nodes *ret)
 {
     const json_t *json;
     size_t i;
@@ -238,19 +249,34 @@ static bool read_list(struct builder *b, const json_t *v, struct schema_nodes *r
     return true;
 }
 
-#define LIST_READER(field)                                                                 \
-    static bool read_##field(struct builder *b, struct schema_node *node, const json_t *v) \
-    {                                                                                      \
-        return read_list(b, v, &node->field);                                              \
+#define LIST_READER(field)                                                                        \
+    static bool read_##field(struct schema_builder *b, struct schema_node *node, const json_t *v) \
+    {                                                                                             \
+        return read_list(b, v, &node->field);                                                     \
     }
 LIST_READER(all_of)
 LIST_READER(any_of)
 LIST_READER(one_of)
+LIST_READER(prefix)
 
-#define NODE_READER(field)                                                                 \
-    static bool read_##field(struct builder *b, struct schema_node *node, const json_t *v) \
-    {                                                                                      \
-        return build(b, v, &node->field);                                                  \
+static bool read_unique(struct schema_builder *b, struct schema_node *node, const json_t *v)
+{
+    node->unique = json_is_true(v);
+    return json_is_boolean(v) || fail(b, "not true or false");
+}
+
+static bool read_multiple_of(struct schema_builder *b, struct schema_node *node, const json_t *v)
+{
+    if (!json_is_number(v) || !(json_number_value(v) > 0))
+        return fail(b, "not a number above 0");
+    node->multiple_of = v;
+    return true;
+}
+
+#define NODE_READER(field)                                                                        \
+    static bool read_##field(struct schema_builder *b, struct schema_node *node, const json_t *v) \
+    {                                                                                             \
+        return build(b, v, &node->field);                                                         \
     }
 NODE_READER(items)
 NODE_READER(additional)
@@ -259,25 +285,32 @@ NODE_READER(if_)
 NODE_READER(then_)
 NODE_READER(else_)
 
-static bool read_ref(struct builder *b, struct schema_node *node, const json_t *v)
+static bool read_ref(struct schema_builder *b, struct schema_node *node, const json_t *v)
 {
-    static const char start[] = "#/$defs/";
+    static const char *const starts[] = {"#/$defs/", "#/definitions/"};
     const char *text = json_is_string(v) ? json_string_value(v) : "";
     const char *name;
     json_t *json;
     size_t i = 0;
 
-    if (strncmp(text, start, sizeof start - 1) != 0)
-        return fail(b, "not of the form #/$defs/NAME");
-    json_object_foreach ((json_t *)(uintptr_t)b->defs, name, json) {
-        if (strcmp(name, text + sizeof start - 1) == 0)
-            node->ref = b->def_nodes[i];
-        i++;
+    if (b->theirs && strcmp(text, "#") == 0)
+        node->ref = b->schema->root;
+    for (size_t k = 0; k < ARRAY_LEN(starts); k++) {
+        size_t n = strlen(starts[k]);
+
+        json_object_foreach ((json_t *)(uintptr_t)b->defs[k], name, json) {
+            if (strncmp(text, starts[k], n) == 0 && strcmp(name, text + n) == 0)
+                node->ref = b->def_nodes[i];
+            i++;
+        }
     }
-    return node->ref || fail(b, "no such definition");
+    if (node->ref)
+        return true;
+    return fail(b, strncmp(text, starts[0], strlen(starts[0])) ? "not of the form #/$defs/NAME"
+                                                               : "no such definition");
 }
 
-static bool ignore(struct builder *b UNUSED, struct schema_node *node UNUSED,
+static bool ignore(struct schema_builder *b UNUSED, struct schema_node *node UNUSED,
                    const json_t *v UNUSED)
 {
     return true;
@@ -287,55 +320,80 @@ static bool ignore(struct builder *b UNUSED, struct schema_node *node UNUSED,
 
 static const struct {
     const char *name;
-    bool (*read)(struct builder *b, struct schema_node *node, const json_t *v);
+    bool (*read)(struct schema_builder *b, struct schema_node *node, const json_t *v);
+    bool theirs_only;
 } keywords[] = {
-    {"type", read_type},
-    {"enum", read_enum},
-    {"const", read_const},
-    {"minLength", read_min_length},
-    {"maxLength", read_max_length},
-    {"pattern", read_pattern},
-    {"minimum", read_minimum},
-    {"maximum", read_maximum},
-    {"exclusiveMinimum", read_exclusive_minimum},
-    {"exclusiveMaximum", read_exclusive_maximum},
-    {"items", read_items},
-    {"minItems", read_min_items},
-    {"maxItems", read_max_items},
-    {"properties", read_properties},
-    {"required", read_required},
-    {"additionalProperties", read_additional},
-    {"patternProperties", read_pattern_properties},
-    {"maxProperties", read_max_properties},
-    {"allOf", read_all_of},
-    {"anyOf", read_any_of},
-    {"oneOf", read_one_of},
-    {"not", read_not_},
-    {"if", read_if_},
-    {"then", read_then_},
-    {"else", read_else_},
-    {"$ref", read_ref},
-    {"$comment", read_comment},
-    {"$defs", ignore}, /* read by schema_new() */
-    {"$schema", ignore},
-    {"$id", ignore},
-    {"title", ignore},
-    {"description", ignore},
-    {"examples", ignore},
-    {"default", ignore},
-    {"format", ignore},
+    {"type", read_type, false},
+    {"enum", read_enum, false},
+    {"const", read_const, false},
+    {"minLength", read_min_length, false},
+    {"maxLength", read_max_length, false},
+    {"pattern", read_pattern, false},
+    {"minimum", read_minimum, false},
+    {"maximum", read_maximum, false},
+    {"exclusiveMinimum", read_exclusive_minimum, false},
+    {"exclusiveMaximum", read_exclusive_maximum, false},
+    {"items", read_items, false},
+    {"minItems", read_min_items, false},
+    {"maxItems", read_max_items, false},
+    {"properties", read_properties, false},
+    {"required", read_required, false},
+    {"additionalProperties", read_additional, false},
+    {"patternProperties", read_pattern_properties, false},
+    {"maxProperties", read_max_properties, false},
+    {"allOf", read_all_of, false},
+    {"anyOf", read_any_of, false},
+    {"oneOf", read_one_of, false},
+    {"not", read_not_, false},
+    {"if", read_if_, false},
+    {"then", read_then_, false},
+    {"else", read_else_, false},
+    {"$ref", read_ref, false},
+    {"$comment", read_comment, false},
+    {"$defs", ignore, false}, /* read by schema_new() */
+    {"$schema", ignore, false},
+    {"$id", ignore, false},
+    {"title", ignore, false},
+    {"description", ignore, false},
+    {"examples", ignore, false},
+    {"default", ignore, false},
+    {"format", ignore, false},
+    {"prefixItems", read_prefix, true},
+    {"uniqueItems", read_unique, true},
+    {"multipleOf", read_multiple_of, true},
+    {"minProperties", read_min_properties, true},
+    {"definitions", ignore, true}, /* as $defs */
+    {"deprecated", ignore, true},
+    {"readOnly", ignore, true},
+    {"writeOnly", ignore, true},
 };
 
-static bool read_keyword(struct builder *b, struct schema_node *node, const char *name,
-                         const json_t *v)
+static bool known_keyword(struct schema_builder *b, struct schema_node *node, const char *name,
+                          const json_t *v)
 {
     for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
         if (strcmp(keywords[i].name, name) == 0)
-            return keywords[i].read(b, node, v);
+            return (b->theirs || !keywords[i].theirs_only) ? keywords[i].read(b, node, v)
+                                                           : fail(b, "not in schemas of ours");
     return fail(b, "unknown keyword");
 }
 
-static bool fill(struct builder *b, const json_t *json, struct schema_node *node)
+/* Of a lenient schema, what cannot be read is as if it were not there. */
+static bool read_keyword(struct schema_builder *b, struct schema_node *node, const char *name,
+                         const json_t *v)
+{
+    if (known_keyword(b, node, name, v))
+        return true;
+    if (!b->lenient)
+        return err_wrap(b->err, "%.100s", name);
+    b->ignored++;
+    if (strcmp(name, "properties") == 0 || strcmp(name, "patternProperties") == 0 ||
+        strcmp(name, "prefixItems") == 0)
+        node->left_out = true;
+    return true;
+}
+
+bool schema_fill(struct schema_builder *b, const json_t *json, struct schema_node *node)
 {
     const char *name;
     json_t *v;
@@ -344,77 +402,12 @@ static bool fill(struct builder *b, const json_t *json, struct schema_node *node
         node->never = json_is_false(json);
         return true;
     }
-    if (!json_is_object(json))
-        return fail(b, "not a schema (an object, true or false)");
+    if (!json_is_object(json)) {
+        b->ignored += b->lenient;
+        return b->lenient || fail(b, "not a schema (an object, true or false)");
+    }
     json_object_foreach ((json_t *)(uintptr_t)json, name, v)
         if (!read_keyword(b, node, name, v))
-            return err_wrap(b->err, "%s", name);
+            return false;
     return true;
-}
-
-static bool build_all(struct builder *b)
-{
-    size_t i = 0;
-    const char *name;
-    json_t *json;
-
-    json_object_foreach ((json_t *)(uintptr_t)b->defs, name, json)
-        b->def_nodes[i++] = new_node(b);
-    i = 0;
-    json_object_foreach ((json_t *)(uintptr_t)b->defs, name, json)
-        if (!fill(b, json, b->def_nodes[i++]))
-            return err_wrap(b->err, "$defs: %s", name);
-    return build(b, b->schema->json, &b->schema->root);
-}
-
-struct schema *schema_new(const char *json_text, struct err *err)
-{
-    struct schema *s = xcalloc(1, sizeof *s);
-    struct builder b = {.schema = s, .err = err};
-    json_error_t at;
-    bool ok = false;
-
-    s->json = json_loads(json_text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
-    if (!s->json) {
-        err_set(err, ERR_CONFIG, "schema: line %d: %s", at.line, at.text);
-    } else {
-        b.defs = json_object_get(s->json, "$defs");
-        b.def_nodes = xcalloc(json_object_size(b.defs) + 1, sizeof(struct schema_node *));
-        ok = build_all(&b) || err_wrap(err, "schema");
-        free(b.def_nodes);
-    }
-    if (ok)
-        return s;
-    schema_free(s);
-    return NULL;
-}
-
-static void free_node(struct schema_node *node)
-{
-    for (size_t i = 0; i < node->pattern_count; i++)
-        schema_pattern_done(&node->pattern_properties[i].pattern);
-    if (node->pattern)
-        schema_pattern_done(node->pattern);
-    free(node->pattern);
-    free(node->pattern_properties);
-    free(node->properties);
-    free(node->names);
-    free(node->all_of.items);
-    free(node->any_of.items);
-    free(node->one_of.items);
-    free(node);
-}
-
-void schema_free(struct schema *s)
-{
-    if (!s)
-        return;
-    while (s->all) {
-        struct schema_node *node = s->all;
-
-        s->all = node->next;
-        free_node(node);
-    }
-    json_decref(s->json);
-    free(s);
 }

@@ -1,15 +1,15 @@
 /* schema_node.h - a schema as schema.c prepares it; private to schema*.c.
  *
- *   schema_build.c  JSON -> nodes        schema.c  nodes x document -> yes or no
- *   schema_say.c    a failure -> text    schema_pattern.c  regular expressions
+ *   schema_new.c    life, and schemas of others     schema_build.c    JSON -> nodes
+ *   schema.c        nodes x document -> yes or no   schema_pattern.c  regular expressions
+ *   schema_say.c    a failure -> text
  */
 #ifndef FLOTILLA_SCHEMA_NODE_H
 #define FLOTILLA_SCHEMA_NODE_H
 
-#include <regex.h>
-
 #include <jansson.h>
 
+#include "common/config/pattern.h"
 #include "common/config/schema.h"
 #include "common/core/base.h"
 #include "common/core/buf.h"
@@ -25,19 +25,21 @@ enum schema_type {
     TYPE_OBJECT = 64
 };
 
-/* A pattern.  `^[class]{min,max}$` (also + and *) is a table, all else a regex. */
+/* `^[class]{min,max}$` (also + and *) is a table, all else a program (pattern.h). */
 struct schema_pattern {
     const char *text; /* borrowed from the schema's JSON */
     const char *class_text;
-    size_t class_n; /* 0: regex */
+    size_t class_n; /* 0: a program */
     size_t min, max;
     bool counted; /* {min,max} was written */
     bool allowed[256];
-    regex_t regex;
+    struct pattern *program;
 };
-NODISCARD bool schema_pattern_init(struct schema_pattern *ret, const char *text);
+NODISCARD bool schema_pattern_init(struct schema_pattern *ret, const char *text, struct err *err);
 void schema_pattern_done(struct schema_pattern *p);
-bool schema_pattern_matches(const struct schema_pattern *p, const char *text, size_t n);
+/* *steps is lowered by what it cost; see pattern.h. */
+bool schema_pattern_matches(const struct schema_pattern *p, const char *text, size_t n,
+                            int64_t *steps);
 
 struct schema_bound {
     const json_t *value; /* NULL: none */
@@ -65,10 +67,17 @@ struct schema_pattern_property {
 struct schema_node {
     struct schema_node *next; /* all nodes of a schema, to free them */
     bool never;               /* the schema `false` */
-    unsigned types;           /* schema_type bits; 0: any */
+    bool theirs;              /* of a schema that is not ours: see schema.h */
+    bool one_is_enough;       /* one_of: an alternative may be looser than it was written */
+    bool left_out;            /* some of its members' schemas are not there */
+    bool unique;
+    unsigned types; /* schema_type bits; 0: any */
     const char *comment;
     const json_t *constant, *choices;
-    size_t min_length, max_length, min_items, max_items, max_properties;
+    int64_t choice_cost; /* steps to compare a value with constant and choices */
+    const json_t *multiple_of;
+    size_t min_length, max_length, min_items, max_items, min_properties, max_properties;
+    struct schema_nodes prefix;
     struct schema_pattern *pattern;
     struct schema_bound low, high;
     struct schema_node *items;
@@ -86,7 +95,20 @@ struct schema_node {
 struct schema {
     json_t *json; /* owns every text above */
     struct schema_node *root, *all;
+    int64_t max_steps;
 };
+
+struct schema_builder {
+    struct schema *schema;
+    const json_t *defs[2];          /* $defs, and what they were called before */
+    struct schema_node **def_nodes; /* in the order of defs */
+    struct err *err;
+    bool theirs, lenient;
+    size_t ignored; /* keywords that were left out */
+};
+struct schema_node *schema_node_new(struct schema_builder *b);
+/* Read the keywords of one schema object (or true, false) into an empty node. */
+NODISCARD bool schema_fill(struct schema_builder *b, const json_t *json, struct schema_node *node);
 
 /* The way to a value: the member or element that led there, and what is above. */
 struct schema_path {
