@@ -40,7 +40,6 @@ struct chunks;
 struct cache;
 struct shares;
 struct health;
-struct holds;
 
 struct process {
     struct loop *loop;
@@ -64,7 +63,6 @@ struct process {
     struct routes *routes;          /* the live table */
     struct market *market;          /* what changes it at run time */
     struct watch *watch;            /* what is seen of them */
-    struct holds *holds;            /* money set aside for calls: budget/ */
     struct hooks *hooks;            /* webhook deliveries per host */
     struct cache *cache;            /* answers kept in Redis */
     struct shares *shares;          /* equal calls under way */

@@ -1,7 +1,6 @@
 /* config.c - loading a configuration, from nothing to a checked struct.
  *
- *   defaults -> file -> environment -> checks -> lists (providers, groups, models,
- *                                                       fallbacks, budgets)
+ *   defaults -> file -> environment -> checks -> lists (providers, groups, models, fallbacks)
  *
  * Each step is a function of config_parts.h in a file of its own; all of them
  * write into one struct config_load and stop at the first fault.  Lists come
@@ -28,8 +27,7 @@
 const char *const config_list_names[LIST_COUNT] = {[LIST_PROVIDERS] = "providers.others",
                                                    [LIST_GROUPS] = "workers.groups",
                                                    [LIST_MODELS] = "models",
-                                                   [LIST_FALLBACKS] = "routing.fallbacks",
-                                                   [LIST_BUDGETS] = "budgets"};
+                                                   [LIST_FALLBACKS] = "routing.fallbacks"};
 
 static struct config *config_new(void)
 {
@@ -54,7 +52,7 @@ static bool load(struct config_load *l, const char *text, size_t n, struct err *
 
     ok = ok && config_apply_env(l, err) && config_check(l->cfg, err) &&
          config_read_providers(l, err) && config_read_groups(l, err) &&
-         config_read_models(l, err) && config_read_fallbacks(l, err) && config_read_budgets(l, err);
+         config_read_models(l, err) && config_read_fallbacks(l, err);
     yaml_tree_done(&root);
     return ok;
 }
@@ -123,7 +121,6 @@ void config_free(struct config *c)
 #include "common/config/settings.def"
     free_providers(c);
     free_groups(c);
-    config_free_budgets(c);
     model_table_done(&c->models);
     for (size_t i = 0; i < TASK_COUNT; i++)
         for (size_t k = 0; k < c->fallbacks[i].count; k++)

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "common/config/schema_cache.h"
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/core/parse.h"
@@ -119,10 +120,24 @@ static bool check_plain_if_needed(const json_t *root, const struct job *job, str
     return !memchr(job->doc.p, '\\', job->doc.n) || check_plain(root, job, err);
 }
 
+/* ---- schemas of answers ---- */
+
+static bool check_validate(const json_t *root, const struct job *job, struct err *err)
+{
+    struct err why = {0};
+
+    if (!json_object_get(json_object_get(root, "payload"), "validate") ||
+        job->type != JOB_INFERENCE)
+        return true;
+    return schema_cached(json_at(job->payload, "validate.schema"), false, &why) ||
+           err_set(err, ERR_INVALID, "payload.validate.schema: %s", why.msg);
+}
+
 static bool (*const rules[])(const json_t *root, const struct job *job, struct err *err) = {
     check_run_at,
     check_webhook,
     check_plain_if_needed,
+    check_validate,
 };
 
 bool job_rules(const json_t *root, const struct job *job, struct err *err)

@@ -254,6 +254,17 @@ static const struct {
      "payload.body.stream: expected true or false or null, got 1"},
     {CALL("\"task\":\"embedding\",\"body\":{\"stream\":true}"),
      "payload.body.stream: only with task chat, code or completion, and not in a batch"},
+    {CALL("\"task\":\"image\",\"prompt\":\"x\",\"validate\":{\"schema\":true}"),
+     "payload.validate: only with task chat, code or completion"},
+    {CALL("\"task\":\"chat\",\"prompt\":\"x\",\"validate\":{}"),
+     "payload.validate.schema: required, but missing"},
+    {CALL("\"task\":\"chat\",\"prompt\":\"x\",\"validate\":{\"schema\":1}"),
+     "payload.validate.schema: expected true or false or an object, got 1"},
+    {CALL("\"task\":\"chat\",\"prompt\":\"x\",\"validate\":{\"schema\":{\"properties\":{\"a\":"
+          "{\"minimux\":1}}}}"),
+     "payload.validate.schema: properties: a: minimux: unknown keyword"},
+    {CALL("\"task\":\"chat\",\"prompt\":\"x\",\"validate\":{\"schema\":{\"pattern\":\"(?=a)\"}}"),
+     "payload.validate.schema: pattern: look-around is not supported"},
     {CALL("\"task\":\"chat\",\"body\":{},\"model\":\"m\""),
      "payload.model: cannot stand beside body; write it inside"},
     {CALL("\"task\":\"chat\",\"body\":{},\"messages\":[{\"role\":\"user\"}]"),
@@ -469,6 +480,12 @@ static const char *const good[] = {
     "{\"type\":\"noop\",\"payload\":{\"result\":-9223372036854775808}}",
     CALL("\"task\":\"chat\",\"body\":{}"),
     CALL("\"task\":\"code\",\"body\":{\"stream\":true}"),
+    CALL("\"task\":\"chat\",\"prompt\":\"x\",\"validate\":{\"max_retries\":0,\"schema\":{\"type\":"
+         "\"object\",\"properties\":{\"a\":{\"$ref\":\"#/definitions/a\"}},\"definitions\":{\"a\":"
+         "{\"type\":\"integer\",\"$comment\":\"x\"}}}}"),
+    CALL(
+        "\"task\":\"chat\",\"body\":{\"response_format\":{\"type\":\"json_schema\",\"json_schema\":"
+        "{\"schema\":{\"unheard\":1}}}}"),
     CALL("\"task\":\"chat\",\"body\":{\"stream\":null,\"anything\":{\"at\":[\"all\"]}}"),
     CALL("\"task\":\"chat\",\"body\":{\"messages\":[{\"role\":\"developer\",\"content\":1}]},"
          "\"allow_cached\":true"),

@@ -43,7 +43,10 @@ void inference_next(struct run *r)
 
 static void start(struct run *r)
 {
-    r->state = xcalloc(1, sizeof(struct inference));
+    struct inference *i = xcalloc(1, sizeof *i);
+
+    i->invalid = inference_invalid_so_far(r);
+    r->state = i;
     inference_go(r, INFERENCE_PLAN);
 }
 
@@ -63,7 +66,6 @@ static void done(struct run *r)
         return;
     leave_stage(r);
     inference_stream_over(r);
-    inference_let_go(r);
     together_request_done(&i->req);
     free(i);
 }

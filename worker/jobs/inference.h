@@ -1,8 +1,8 @@
 /* inference.h - one inference job on its way to a provider: private to worker/jobs/inference*.c.
  *
- *   PLAN ──▶ BUDGET ──▶ SEND ──▶ judge ──▶ result
- *              ▲                   ├─────▶ the next route, where another may do better
- *              └───────────────────┘ └───▶ run_fail, whose table decides: retry, park, end
+ *   PLAN ──▶ SEND ──▶ judge ──▶ result
+ *             ▲         ├─────▶ the next route, where another may do better
+ *             └─────────┘ └───▶ run_fail, whose table decides: retry, park, end
  *
  * A stage is asynchronous: its enter function ends in exactly one of
  * inference_go (another stage), inference_next (the one behind it in
@@ -16,7 +16,6 @@
 #define FLOTILLA_INFERENCE_H
 
 #include "common/route/select.h"
-#include "worker/budget/holds.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 #include "worker/together/reply.h"
@@ -37,15 +36,13 @@ struct inference {
     const struct model *model; /* its row; NULL: unknown, unpriced */
     const struct config_provider *provider;
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
-    struct hold *hold;                   /* money set aside for the call; NULL: none */
-    int64_t worst_nanousd;               /* how much */
-    bool covered;                        /* BUDGET let the next call pass */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
     struct failure failed;               /* of the routes before: what tells most */
     bool blocked;                        /* that was no failed call, but none */
     char failed_code[64];                /* its provider_code's memory */
     struct chunk_stream *chunks;         /* of a streamed answer; NULL until it begins */
+    int invalid; /* answers that were not the JSON that was asked for; earlier claims included */
 };
 
 /* What came back: a whole answer of any status. */
@@ -67,26 +64,25 @@ void inference_next(struct run *r);
 
 /* ---- the way from one route to the next (inference_plan.c) ---- */
 /* A call's last stages, for each route anew. */
-#define INFERENCE_CALL INFERENCE_BUDGET
-/* Turn to this place of i->routes; false: the run is over. */
-bool inference_take(struct run *r, size_t at);
+#define INFERENCE_CALL INFERENCE_SEND
 /* The call to the present route failed: goes to the next one that may do better, else ends the run
  * as run_fail does, by the failure that tells most. */
 void inference_failed(struct run *r, const struct failure *f);
 /* It cannot be made now: the same, but for the end, which is a park of just so long. */
 void inference_blocked(struct run *r, const struct err *why, int64_t wait_ms);
 
-/* ---- the money of a call (inference_budget.c) ---- */
-/* A call ended, and cost this or may have: what was set aside for it is settled.  Another call of
- * the same run passes through BUDGET again. */
-void inference_settle(struct run *r, const struct cost *c);
-void inference_let_go(struct run *r); /* the run is over; a call that was not told was not made */
-
 /* ---- judging (inference_judge.c): each ends the run, or goes to a stage ---- */
 void inference_answered(struct run *r, const struct inference_answer *a);
 void inference_lost(struct run *r, const struct http_reply *reply); /* no complete answer */
 /* A call was cut by us: it may be paid. */
 void inference_tell_lost(struct run *r);
+
+/* ---- is it the JSON that was asked for? (inference_check.c) ---- */
+int inference_invalid_so_far(const struct run *r); /* as persisted */
+/* Without any effect: for answers that somebody else got. */
+NODISCARD bool inference_fits(const struct run *r, struct span answer);
+/* False: no; it is asked for again, or the run has failed. */
+NODISCARD bool inference_check(struct run *r, struct span answer);
 
 /* ---- streamed answers (inference_stream.c), for inference_call.c ---- */
 struct inference_stream;

@@ -13,7 +13,6 @@ static void tell_cost(struct run *r, const struct cost *c, struct span answered)
 {
     struct inference *i = r->state;
 
-    inference_settle(r, c);
     run_cost(r, c, i->provider->name, answered.n ? answered : i->req.model,
              i->req.requested ? i->req.named : (struct span){NULL, 0});
 }
@@ -100,7 +99,8 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     r->usage.prompt_tokens = c.prompt_tokens;
     r->usage.completion_tokens = c.completion_tokens;
     r->usage.cached_tokens = c.cached_tokens;
-    run_done(r, a->body);
+    if (inference_check(r, a->body))
+        run_done(r, a->body);
 }
 
 static void refused(struct run *r, const struct inference_answer *a)
@@ -148,7 +148,7 @@ void inference_lost(struct run *r, const struct http_reply *reply)
     if (reply->outcome == HTTP_SENT_UNKNOWN && reply->reused && !i->again) {
         i->again = true;
         log_event(LOG_INFO, "call.again", "job=%s reason=stale_connection", r->id);
-        inference_go(r, INFERENCE_BUDGET);
+        inference_go(r, INFERENCE_SEND);
         return;
     }
     err_set(&f.err, kind, "%s: %s", err_text(kind), reply->detail ? reply->detail : "no detail");

@@ -67,7 +67,7 @@ static void no_route(struct run *r, enum route_out why)
 }
 
 /* The route at this place of the list is the one to call; false: the run has ended. */
-bool inference_take(struct run *r, size_t at)
+static bool take(struct run *r, size_t at)
 {
     struct inference *i = r->state;
     const struct candidate *c = &i->routes.of[at];
@@ -104,7 +104,7 @@ void inference_plan(struct run *r)
     route_select(r->p->routes, &rules, &needs, &view, &i->routes);
     if (!i->routes.count)
         no_route(r, i->routes.why);
-    else if (inference_take(r, 0))
+    else if (take(r, 0))
         inference_next(r);
 }
 
@@ -221,7 +221,7 @@ static void go_on(struct run *r, const struct failure *f, bool blocked)
     log_event(LOG_INFO, "call.next", "job=%s model=%s provider=%s code=%s msg=%s", r->id,
               log_quote_n(i->req.model.p, i->req.model.n), i->provider->name, err_code(f->err.kind),
               log_quote(f->err.msg));
-    if (inference_take(r, next))
+    if (take(r, next))
         inference_go(r, INFERENCE_CALL);
 }
 

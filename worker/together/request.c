@@ -30,7 +30,7 @@ static const struct {
 };
 
 /* Members of a payload that are no part of a body. */
-static const char *const ours[] = {"task", "body", "allow_cached", "fallbacks"};
+static const char *const ours[] = {"task", "body", "allow_cached", "fallbacks", "validate"};
 
 /* Content of messages that only some models can look at. */
 static const char *const pictures[] = {"\"image_url\"", "\"video_url\""};
@@ -53,7 +53,8 @@ static bool pick_parts(struct span payload, struct together_parts *p, struct err
     const struct json_want wants[] = {{"task", &p->task},
                                       {"body", &p->body},
                                       {"model", &p->payload_model},
-                                      {"fallbacks", &p->fallbacks}};
+                                      {"fallbacks", &p->fallbacks},
+                                      {"validate", &p->validate}};
 
     if (!payload.p || !json_pick(payload.p, payload.n, wants, ARRAY_LEN(wants)))
         return err_set(err, ERR_INVALID, "payload: expected an object");

@@ -20,7 +20,7 @@ enum { REQUEST_FALLBACKS_MAX = 8 };
 
 /* Spans point into the job's document. */
 struct together_parts {
-    struct span task, body, payload_model, fallbacks; /* of the payload */
+    struct span task, body, payload_model, fallbacks, validate; /* of the payload */
     struct span model, messages, stream, tools, response_format, max_tokens,
         max_completion_tokens; /* of the body, or of a payload that has none */
 };
@@ -40,7 +40,7 @@ struct together_request {
     bool has_fallbacks;    /* the payload has `fallbacks`, maybe an empty list */
     size_t fallback_count; /* text, unescaped */
     struct span fallbacks[REQUEST_FALLBACKS_MAX];
-    /* private */
+    /* private to worker/together/ */
     struct together_parts parts;
     struct buf names; /* the memory of named and fallbacks */
 };

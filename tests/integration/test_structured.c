@@ -1,0 +1,149 @@
+/* test_structured.c - answers that must be JSON: asked again so often, each call paid, then failed.
+ */
+#include <check.h>
+#include <signal.h>
+#include <string.h>
+
+#include "tests/support/facts.h"
+#include "tests/support/look.h"
+
+#define AGE "{'type':'object','properties':{'age':{'type':'integer'}},'required':['age']}"
+
+/* A chat job; the fault that names it makes its first answers bad. */
+static void push(struct world *w, const char *id, const char *members, const char *validate)
+{
+    world_push(w,
+               "{'id':'%s','type':'inference','payload':{'task':'chat'%s,'body':{'temperature':0.5,"
+               "'messages':[{'role':'user','content':'%s: how old?'}]%s}}}",
+               id, validate, id, members);
+}
+
+static void say(struct world *w, const char *id, const char *answer, int times)
+{
+    json_t *fault = json_pack("{s:s,s:s,s:i}", "match", world_text(w, "%s:", id), "answer", answer,
+                              "times", times);
+    char *text = json_dumps(fault, 0);
+
+    world_sim(w, "POST", "/_sim/faults", text);
+    free(text);
+    json_decref(fault);
+}
+
+static const struct {
+    const char *id, *members, *validate, *bad, *good;
+    int times; /* the bad answer comes so often */
+    const char *message;
+} jobs[] = {
+    {"object", ",'response_format':{'type':'json_object'}", "", "old", "{}", 2, NULL},
+    {"format", ",'response_format':{'type':'json_schema','json_schema':{'schema':" AGE "}}", "",
+     "{\"age\":\"x\"}", "{\"age\":8}", 2, NULL},
+    {"validate", "", ",'validate':{'schema':" AGE "}", "{}", "{\"age\":9}", 1, NULL},
+    {"stream", ",'stream':true", ",'validate':{'schema':" AGE "}", "{}", "{\"age\":9}", 1, NULL},
+    {"often", "", ",'validate':{'schema':" AGE ",'max_retries':5}", "[]", "{\"age\":9}", 5, NULL},
+    {"never", "", ",'validate':{'schema':" AGE ",'max_retries':0}", "{\"age\":1.5}", "{}", 1,
+     "choices[0]: age: expected an integer, got 1.5; asked 1 time; the last answer: "
+     "{\\\"age\\\":1.5}"},
+    {"fails", ",'response_format':{'type':'json_object'}", "", "never mind", "{}", 9,
+     "choices[0]: not JSON: line 1, column 5; asked 3 times; the last answer: never mind"},
+};
+
+static void check_job(struct world *w, size_t i)
+{
+    const struct result *r = world_result(w, jobs[i].id);
+    size_t calls = json_array_size(facts_costs(w, jobs[i].id));
+
+    ck_assert_int_eq(world_int_at(r->doc, "attempts"), 1);
+    ck_assert_uint_eq(facts_count_flagged(facts_costs(w, jobs[i].id), "failed"), 0);
+    if (jobs[i].message) {
+        ck_assert_str_eq(r->status, "failed");
+        ck_assert_str_eq(world_string_at(r->doc, "error.code"), "invalid_output");
+        ck_assert_str_eq(world_string_at(r->doc, "error.message"), jobs[i].message);
+        ck_assert(json_is_null(json_object_get(r->doc, "output")));
+        ck_assert_uint_eq(calls, strcmp(jobs[i].id, "never") == 0 ? 1 : 3);
+    } else {
+        ck_assert_msg(!strcmp(r->status, "completed"), "%s: %s", jobs[i].id,
+                      world_string_at(r->doc, "error.message"));
+        ck_assert_str_eq(world_string_at(r->doc, "output.choices.0.message.content"), jobs[i].good);
+        ck_assert_uint_eq(calls, (size_t)jobs[i].times + 1);
+    }
+}
+
+START_TEST(an_answer_that_does_not_fit_is_asked_for_again_and_each_call_is_paid)
+{
+    struct world *w = world_new(.simulator = true);
+    struct money m;
+
+    for (size_t i = 0; i < ARRAY_LEN(jobs); i++) {
+        say(w, jobs[i].id, jobs[i].bad, jobs[i].times);
+        say(w, jobs[i].id, jobs[i].good, 1);
+    }
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2");
+    for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
+        push(w, jobs[i].id, jobs[i].members, jobs[i].validate);
+    world_wait_results(w, ARRAY_LEN(jobs), 10000);
+    for (size_t i = 0; i < ARRAY_LEN(jobs); i++)
+        check_job(w, i);
+    world_check_one_result_each(w, ARRAY_LEN(jobs));
+    m = world_check_money(w);
+    ck_assert_int_eq(m.confirmed_nanousd, m.billed_nanousd);
+    ck_assert_int_eq(m.estimated_nanousd, 0);
+    /* a replay counts from the beginning */
+    world_sim_reset(w);
+    say(w, "fails", "x", 2);
+    say(w, "fails", "{}", 1);
+    ck_assert_int_eq(world_cli(w, "retry", "fails").exit_code, 0);
+    world_wait_results(w, ARRAY_LEN(jobs) + 1, 10000);
+    ck_assert_str_eq(world_result(w, "fails")->status, "completed");
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_count_survives_the_death_of_the_worker)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+    const pid_t *pids;
+
+    say(w, "a", "no", 1);
+    world_sim_faults(w, "{'match':'a:','answer':'no','delay_ms':700,'times':-1}");
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    pids = look_wait_workers(w, worker, 1);
+    push(w, "a", "", ",'validate':{'schema':{},'max_retries':1}");
+    WAIT_UNTIL(w, 5000, world_int(w, "XLEN fl:{0}:costs") == 1 && look_held(w) == 1);
+    ck_assert_int_eq(kill(pids[0], SIGKILL), 0); /* in the second call, or about to make it */
+    world_wait_results(w, 1, 10000);
+    ck_assert_str_eq(world_string_at(world_result(w, "a")->doc, "error.code"), "invalid_output");
+    ck_assert_ptr_nonnull(
+        strstr(world_string_at(world_result(w, "a")->doc, "error.message"), "asked 2 times"));
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_schema_that_is_not_understood_is_refused_at_submission)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_start_scheduler(w);
+    push(w, "a", "", ",'validate':{'schema':{'properties':{'a':{'contains':{}}}}}");
+    world_wait_results(w, 1, 10000);
+    ck_assert_str_eq(world_result(w, "a")->status, "rejected");
+    ck_assert_str_eq(world_string_at(world_result(w, "a")->doc, "error.message"),
+                     "payload.validate.schema: properties: a: contains: unknown keyword");
+    world_free(w);
+}
+END_TEST
+
+Suite *test_structured(void)
+{
+    Suite *s = suite_create("structured");
+    TCase *tc = tcase_create("structured answers");
+
+    tcase_set_timeout(tc, 30);
+    tcase_add_test(tc, an_answer_that_does_not_fit_is_asked_for_again_and_each_call_is_paid);
+    tcase_add_test(tc, the_count_survives_the_death_of_the_worker);
+    tcase_add_test(tc, a_schema_that_is_not_understood_is_refused_at_submission);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,66 @@
+/* inference_check.c - an answer must be the JSON that was asked for (together/validate.h).
+ *
+ *   invalid ─▶ asked again, so often ─▶ the job fails: invalid_output
+ *
+ * Asking again is no attempt of the job: nothing failed, the model said
+ * something else.  It has a bound of its own, and the count goes through Redis
+ * with the costs of the call, so that a crash neither loses nor repeats it; the
+ * job goes to the front of its queue. */
+#include "common/core/json.h"
+#include "common/core/log.h"
+#include "worker/jobs/inference.h"
+#include "worker/together/validate.h"
+
+enum { SHOWN_BYTES = 160 };
+
+int inference_invalid_so_far(const struct run *r)
+{
+    int64_t n;
+
+    return json_read_int(json_at(run_progress(r), "invalid"), &n) ? (int)n : 0;
+}
+
+bool inference_fits(const struct run *r, struct span answer)
+{
+    const struct inference *i = r->state;
+    struct err err = {0};
+
+    return !together_wants_json(&i->req) || together_validate(&i->req, answer, &err);
+}
+
+static void ask_again(struct run *r)
+{
+    const struct inference *i = r->state;
+    struct buf progress = BUF(64);
+
+    r->model = i->req.model; /* the answer's goes away before the run does */
+    buf_putc(&progress, '{');
+    json_add_int(&progress, "invalid", i->invalid);
+    buf_putc(&progress, '}');
+    run_put_off(r, 0, buf_span(&progress));
+    buf_done(&progress);
+}
+
+bool inference_check(struct run *r, struct span answer)
+{
+    struct inference *i = r->state;
+    struct failure f = {.server_wait_ms = -1};
+    struct err why = {0};
+    char text[SHOWN_BYTES];
+
+    if (!together_wants_json(&i->req) || together_validate(&i->req, answer, &why))
+        return true;
+    i->invalid++;
+    log_event(LOG_INFO, "answer.invalid", "job=%s times=%d msg=%s", r->id, i->invalid,
+              log_quote(why.msg));
+    if (i->invalid <=
+        together_validate_retries(&i->req, r->p->cfg->retry_invalid_output_attempts)) {
+        ask_again(r);
+        return false;
+    }
+    together_validate_show(answer, text, sizeof text);
+    err_set(&f.err, ERR_INVALID_OUTPUT, "%.300s; asked %d time%s; the last answer: %s", why.msg,
+            i->invalid, i->invalid == 1 ? "" : "s", text);
+    run_fail(r, &f);
+    return false;
+}
