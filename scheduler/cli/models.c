@@ -2,7 +2,7 @@
  *
  * The plain table is the configuration's.  With --explain the router's own
  * choice is made here, for a job of that task and priority that names no
- * model, with the health that the fleet has written down; without Redis, with
+ * model (or `auto`), with the health that the fleet has written down; without Redis, with
  * none.
  */
 #include <stdio.h>
@@ -248,7 +248,7 @@ static bool read_needs(struct cli *c, struct route_needs *ret)
     const char *task = cli_option(c, "--task"), *priority = cli_option(c, "--priority");
     bool known = !priority;
 
-    *ret = (struct route_needs){.priority = JOB_STANDARD};
+    *ret = (struct route_needs){.priority = JOB_STANDARD, .automatic = cli_flag(c, "--auto")};
     ret->task = (enum task_bit)(task ? task_of(task, strlen(task)) : TASK_CHAT);
     for (size_t i = 0; priority && i < ARRAY_LEN(priorities); i++)
         if (!strcmp(priorities[i].name, priority)) {
