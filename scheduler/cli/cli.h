@@ -62,6 +62,11 @@ const struct reply *cli_callv(struct cli *c, ...)
 /* The record of a job: malloc'd bytes, header in *rec; false when there is none. */
 NODISCARD bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec);
 
+/* live.c: the table of routes as the workers have it, for routes_free().  Connects when that was
+ * not done; without Redis it is the configuration's (told on stderr). */
+struct routes;
+struct routes *cli_live_routes(struct cli *c);
+
 /* ---- output ---- */
 /* A table: cells are added row by row; printed with aligned columns.  Numbers are right-aligned. */
 struct cli_table;

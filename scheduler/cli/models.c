@@ -1,6 +1,7 @@
 /* models.c - `flotilla models`: what can be called at which price, and why the router would.
  *
- * The plain table is the configuration's.  With --explain the router's own
+ * The plain table is the configuration's; with --all it is that of the workers, with what
+ * catalogues list and what was added at run time.  With --explain the router's own
  * choice is made here, for a job of that task and priority that names no
  * model (or `auto`), with the health that the fleet has written down; without Redis, with
  * none.
@@ -106,22 +107,47 @@ static void model_row(struct cli_table *t, const struct model *m)
     cli_table_cell(t, "%s", called_text(m));
 }
 
-static int list_models(struct cli *c)
+static const char *source_text(const struct route *r)
+{
+    static const char *const texts[] = {[ROUTE_CONFIG] = "configuration",
+                                        [ROUTE_RUNTIME] = "added",
+                                        [ROUTE_CATALOGUE] = "catalogue"};
+
+    return texts[r->source];
+}
+
+/* One row, with where it comes from when source is told. */
+static void list_one(struct cli_table *t, json_t *list, const struct model *m, const char *source)
+{
+    json_t *row;
+
+    if (t) {
+        model_row(t, m);
+        if (source)
+            cli_table_cell(t, "%s", source);
+        return;
+    }
+    row = model_json(m);
+    if (source)
+        json_object_set_new(row, "from", json_string(source));
+    json_array_append_new(list, row);
+}
+
+static int list_models(struct cli *c, bool all)
 {
     static const char *const headers[] = {
         "MODEL",   "PROVIDER", "TASKS (* default)", "$ IN/M", "$ OUT/M", "$ CACHED/M", "CONTEXT",
-        "QUALITY", "P50 MS",   "FEATURES",          "CALLED"};
-    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+        "QUALITY", "P50 MS",   "FEATURES",          "CALLED", "FROM"};
+    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers) - !all);
+    struct routes *live = all ? cli_live_routes(c) : NULL;
     json_t *list = json_array();
 
-    for (size_t i = 0; i < c->cfg->models.count; i++) {
-        const struct model *m = &c->cfg->models.rows[i];
-
-        if (t)
-            model_row(t, m);
-        else
-            json_array_append_new(list, model_json(m));
-    }
+    for (size_t i = 0; live && i < live->count; i++)
+        if (live->of[i]->there)
+            list_one(t, list, &live->of[i]->model, source_text(live->of[i]));
+    for (size_t i = 0; !live && i < c->cfg->models.count; i++)
+        list_one(t, list, &c->cfg->models.rows[i], NULL);
+    routes_free(live);
     if (t)
         cli_table_print(t);
     if (c->json)
@@ -137,13 +163,10 @@ static int list_models(struct cli *c)
 static json_t *read_health(struct cli *c)
 {
     json_t *all = json_object();
-    struct err err = {0};
     const struct reply *r;
 
-    if (!cli_connect(c, &err)) {
-        fprintf(stderr, "flotilla: without the health of the routes: %s\n", err.msg);
+    if (!c->redis || !redis_is_ready(c->redis)) /* told */
         return all;
-    }
     r = cli_callv(c, "HGETALL", key(&c->keys, KEY_HEALTH), NULL);
     for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
         struct span name = reply_span(reply_at(r, i)), record = reply_span(reply_at(r, i + 1));
@@ -260,7 +283,7 @@ static bool read_needs(struct cli *c, struct route_needs *ret)
 
 static int explain(struct cli *c, const struct route_needs *needs)
 {
-    struct routes *table = routes_new(c->cfg);
+    struct routes *table = cli_live_routes(c);
     struct candidate *all = xcalloc(table->count + 1, sizeof *all);
     json_t *health = read_health(c);
     const struct route_view view = {health_of, health};
@@ -277,10 +300,10 @@ static int explain(struct cli *c, const struct route_needs *needs)
 int cli_models(struct cli *c)
 {
     struct route_needs needs;
-    bool why = cli_flag(c, "--explain");
+    bool why = cli_flag(c, "--explain"), all = cli_flag(c, "--all");
     bool good = read_needs(c, &needs);
 
     if (c->argc > 0 || !good)
         return cli_usage(c);
-    return why ? explain(c, &needs) : list_models(c);
+    return why ? explain(c, &needs) : list_models(c, all);
 }

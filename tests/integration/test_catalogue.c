@@ -176,10 +176,24 @@ START_TEST(calls_cost_what_the_catalogue_says_and_then_what_it_says_next)
 }
 END_TEST
 
+/* A row of `flotilla models --all --json`. */
+static json_t *shown(struct world *w, const char *model)
+{
+    json_t *all = world_json(w, world_cli(w, "models", "--all", "--json").out), *row;
+    size_t i;
+
+    json_array_foreach (all, i, row) {
+        if (!strcmp(world_string_at(row, "id"), model))
+            return row;
+    }
+    world_fail(w, "%s is not shown", model);
+}
+
 START_TEST(a_listed_model_that_nobody_allowed_is_only_called_by_its_name)
 {
     struct world *w = world_new(.simulator = true);
     struct program *worker;
+    json_t *row;
 
     set_models(w, "{\"new/almost-free\":{\"listed\":true,\"tasks\":1,\"in_nanousd\":1000,"
                   "\"out_nanousd\":1000000,\"context\":1000000}}");
@@ -193,6 +207,11 @@ START_TEST(a_listed_model_that_nobody_allowed_is_only_called_by_its_name)
     ck_assert_int_eq(calls_of(w, "new/almost-free"), 1);
     ck_assert(!facts_flagged(json_array_get(facts_costs(w, "job-3"), 0), "unpriced"));
     check_to_the_nano(w);
+    row = shown(w, "new/almost-free");
+    ck_assert_str_eq(world_string_at(row, "from"), "catalogue");
+    ck_assert(json_is_false(json_object_get(row, "routed")));
+    ck_assert_int_eq(world_int_at(row, "input_nanousd_per_million"), 1000);
+    ck_assert_str_eq(world_string_at(shown(w, MODEL), "from"), "configuration");
     world_free(w);
 }
 END_TEST

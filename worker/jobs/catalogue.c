@@ -23,6 +23,7 @@
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
+#include "common/route/routes.h"
 #include "worker/route/changes.h"
 #include "worker/run.h"
 #include "worker/together/catalogue.h"
@@ -176,9 +177,21 @@ static void keep(struct fetch *f)
 
 /* ---- comparing ---- */
 
+/* What may be called here, as it counts now.  Borrowed rows: only the array is the caller's. */
+static struct model_table known_models(const struct routes *t)
+{
+    struct model_table known = {.rows = xcalloc(t->count ? t->count : 1, sizeof *known.rows)};
+
+    for (size_t i = 0; i < t->count; i++)
+        if (t->of[i]->there && t->of[i]->source != ROUTE_CATALOGUE)
+            known.rows[known.count++] = t->of[i]->model;
+    return known;
+}
+
 static void alert_changes(struct fetch *f, const struct model_table *before)
 {
-    const struct changes_in in = {.known = &f->p->cfg->models,
+    struct model_table known = known_models(f->p->routes);
+    const struct changes_in in = {.known = &known,
                                   .before = before,
                                   .now = &f->rows,
                                   .provider = f->provider->name,
@@ -194,6 +207,7 @@ static void alert_changes(struct fetch *f, const struct model_table *before)
         log_event(LOG_WARN, "catalogue.changed", "code=%s msg=%s", code, log_quote(text));
         alert_send(f->p->redis, &f->p->keys, code, list[i].known->id, text);
     }
+    free(known.rows);
     if (n <= CHANGES_MAX)
         return;
     snprintf(text, sizeof text, "%zu more models of %s are dearer or not listed any more",

@@ -5,10 +5,8 @@
  *       │                                                      a job that names them takes
  *       └────── digest differs ─▶ HGETALL fl:{0}:routes ─────▶ routes added and removed
  *
- * What a catalogue lists is not taken for callable: an id that nobody allowed is
- * never chosen.  When a configured model turns up in the list of another
- * provider as well, that is no route to it either.  A bad entry of the routes
- * is an alert, and is as if it were not there. */
+ * What is read counts as overlay.h says.  A bad entry of the routes is an alert,
+ * and is as if it were not there. */
 #include "worker/route/market.h"
 
 #include <stdio.h>
@@ -20,8 +18,8 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
+#include "common/route/overlay.h"
 #include "common/route/route_doc.h"
-#include "common/route/routes.h"
 #include "worker/process.h"
 
 enum { STAMP_MAX = 65, AGAIN_MS = 60000 };
@@ -55,61 +53,10 @@ static bool is(const char *text, struct span s)
 
 /* ---- catalogues ---- */
 
-static struct route_price price_of(const struct model *row)
-{
-    return (struct route_price){.in_nanousd = row->in_nanousd,
-                                .out_nanousd = row->out_nanousd,
-                                .cached_nanousd = row->cached_nanousd,
-                                .image_nanousd = row->image_nanousd,
-                                .image_unit = row->image_unit,
-                                .context = row->context};
-}
-
-/* Somebody allowed this model, here or elsewhere. */
-static bool is_known(const struct route *chain)
-{
-    for (; chain; chain = chain->other)
-        if (chain->source != ROUTE_CATALOGUE)
-            return true;
-    return false;
-}
-
-/* True when something changed that counts. */
-static bool lay(struct routes *t, struct model *row)
-{
-    struct span id = {row->id, strlen(row->id)};
-    const struct route *r = routes_find_at(t, row->provider, id.p, id.n);
-    struct route_price price = price_of(row);
-
-    if (r && r->source != ROUTE_CATALOGUE)
-        return routes_set_price(t, row->provider, id, &price);
-    row->allowed = !is_known(routes_find(t, id.p, id.n));
-    row->routed = false;
-    routes_add(t, row, ROUTE_CATALOGUE);
-    return !r;
-}
-
-static void drop_unlisted(struct routes *t, const char *provider, const struct model_table *rows)
-{
-    for (size_t i = 0; i < t->count; i++) {
-        const struct route *r = t->of[i];
-        struct span id = {r->model.id, strlen(r->model.id)};
-
-        if (r->there && r->source == ROUTE_CATALOGUE && !strcmp(r->model.provider, provider) &&
-            !model_find(rows, id.p, id.n))
-            routes_remove(t, provider, id);
-    }
-}
-
 static void take_over(struct shelf *s, struct model_table *rows)
 {
-    struct routes *t = s->m->p->routes;
-    size_t changed = 0;
+    size_t changed = overlay_catalogue(s->m->p->routes, s->provider, rows);
 
-    for (size_t i = 0; i < rows->count; i++)
-        if (!strcmp(rows->rows[i].provider, s->provider))
-            changed += lay(t, &rows->rows[i]);
-    drop_unlisted(t, s->provider, rows);
     log_event(LOG_INFO, "catalogue.loaded", "provider=%s models=%zu changed=%zu", s->provider,
               rows->count, changed);
 }
@@ -175,19 +122,10 @@ static void refuse(struct market *m, struct span id, const struct err *why)
 
 static void add_route(struct market *m, struct span id, struct span doc)
 {
-    struct model row;
     struct err err = {0};
-    const struct route *r;
 
-    if (!route_doc_read(id, doc, m->p->cfg, &row, &err)) {
+    if (!overlay_route(m->p->routes, id, doc, &err))
         refuse(m, id, &err);
-        return;
-    }
-    r = routes_add(m->p->routes, &row, ROUTE_RUNTIME);
-    if (r && r->source == ROUTE_CONFIG)
-        log_event(LOG_WARN, "route.shadowed", "model=%s msg=%s", row.id,
-                  log_quote("the configuration has it, and counts"));
-    model_done(&row);
 }
 
 /* Is there a field of that name, for that provider?  What is not readable is none. */
