@@ -113,7 +113,9 @@ static double rating(double best, double x) { return x > best ? best / x : 1; }
 
 static void score(struct candidate *all, size_t n, const struct route_weights *w)
 {
-    const double sum = (double)(w->price + w->latency + w->quality);
+    const double unit = 1.0 / (double)(w->price + w->latency + w->quality);
+    const double price = (double)w->price * unit, latency = (double)w->latency * unit,
+                 quality = (double)w->quality * unit;
     double cheapest = -1, quickest = 0;
 
     for (size_t i = 0; i < n; i++) {
@@ -127,9 +129,7 @@ static void score(struct candidate *all, size_t n, const struct route_weights *w
 
         c->price = c->price < 0 ? 0 : rating(cheapest + 1, c->price + 1); /* nothing may be free */
         c->latency = c->latency > 0 ? rating(quickest, c->latency) : 1;
-        c->score = ((double)w->price * c->price + (double)w->latency * c->latency +
-                    (double)w->quality * c->quality) /
-                   sum;
+        c->score = price * c->price + latency * c->latency + quality * c->quality;
     }
 }
 
@@ -175,6 +175,7 @@ static size_t keep(struct candidate *ret, size_t count, size_t max, const struct
         count--;
     memmove(&ret[at + 1], &ret[at], (count - at) * sizeof *ret);
     ret[at] = *c;
+    ret[at].name = (struct span){c->route->model.id, strlen(c->route->model.id)};
     return count + 1;
 }
 
@@ -399,6 +400,7 @@ size_t route_explain(const struct routes *t, const struct route_rules *rules,
         count = keep(ret, count, max, &all[i], preferred);
     for (size_t i = 0; i < t->count && count < max; i++) {
         rate(&ret[count], t->of[i], needs, view);
+        ret[count].name = (struct span){t->of[i]->model.id, strlen(t->of[i]->model.id)};
         if (ret[count].why != ROUTE_IN && ret[count].why != ROUTE_NOT_THERE)
             count++;
     }
