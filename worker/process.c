@@ -16,6 +16,7 @@
 #include "common/route/routes.h"
 #include "worker/chunks.h"
 #include "worker/hooks.h"
+#include "worker/limit/limiter.h"
 #include "worker/outbox.h"
 #include "worker/route/health.h"
 #include "worker/route/market.h"
@@ -125,6 +126,7 @@ static void on_ready(void *arg)
     take_over_next(app_of(p));
     heartbeat_now(p->heartbeat);
     outbox_resend(p->outbox);
+    limiter_reconnected(p->limiter);
     pull_reconnected(p->pull);
 }
 
@@ -352,6 +354,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->routes = routes_new(p->cfg);
     p->market = market_new(p);
     p->watch = watch_new(p);
+    p->limiter = limiter_new(p);
     p->hooks = hooks_new(p);
     p->chunks = chunks_new(p);
     allow_networks(p);
@@ -380,6 +383,7 @@ static void stop(struct app *a)
     redis_free(p->wait[1]);
     http_client_free(p->http);
     outbox_free(p->outbox);
+    limiter_free(p->limiter); /* before Redis tells it of what is lost: nobody may go now */
     redis_free(p->redis); /* what it has not answered is told to pull and heartbeat now */
     p->redis = NULL;
     pull_free(p->pull);

@@ -40,6 +40,7 @@ struct chunks;
 struct cache;
 struct shares;
 struct health;
+struct limiter;
 
 struct process {
     struct loop *loop;
@@ -63,6 +64,7 @@ struct process {
     struct routes *routes;          /* the live table */
     struct market *market;          /* what changes it at run time */
     struct watch *watch;            /* what is seen of them */
+    struct limiter *limiter;        /* the rates of keys and models */
     struct hooks *hooks;            /* webhook deliveries per host */
     struct cache *cache;            /* answers kept in Redis */
     struct shares *shares;          /* equal calls under way */

@@ -107,6 +107,8 @@ void run_park(struct run *r, const struct err *why, int64_t in_ms);
  * because the rate allows the call only then: later pauses of run_park do not grow by it.
  * progress: what run_progress tells next time ({NULL,0}: nothing). */
 void run_put_off(struct run *r, int64_t in_ms, struct span progress);
+/* Give it to another queue, behind what waits there; no attempt is spent. */
+void run_move(struct run *r, enum queue_id queue);
 /* The step's JSON progress as persisted by run_again or run_put_off; {NULL,0} at the first step. */
 struct span run_progress(const struct run *r);
 

@@ -122,6 +122,14 @@ static struct record parked(const struct run *r)
     return next;
 }
 
+void run_move(struct run *r, enum queue_id queue)
+{
+    struct record next = back(r);
+
+    next.queue = queue;
+    defer(r, next, 0, false, run_progress(r));
+}
+
 void run_put_off(struct run *r, int64_t in_ms, struct span progress)
 {
     struct record next = parked(r);

@@ -65,6 +65,7 @@ static void done(struct run *r)
     if (!i)
         return;
     leave_stage(r);
+    limiter_leave(&i->pace, false);
     inference_stream_over(r);
     together_request_done(&i->req);
     free(i);

@@ -1,8 +1,8 @@
 /* inference.h - one inference job on its way to a provider: private to worker/jobs/inference*.c.
  *
- *   PLAN ──▶ SEND ──▶ judge ──▶ result
- *             ▲         ├─────▶ the next route, where another may do better
- *             └─────────┘ └───▶ run_fail, whose table decides: retry, park, end
+ *   PLAN ──▶ PACE ──▶ SEND ──▶ judge ──▶ result
+ *             ▲                  ├─────▶ the next route, where another may do better
+ *             └──────────────────┘ └───▶ run_fail, whose table decides: retry, park, end
  *
  * A stage is asynchronous: its enter function ends in exactly one of
  * inference_go (another stage), inference_next (the one behind it in
@@ -16,6 +16,7 @@
 #define FLOTILLA_INFERENCE_H
 
 #include "common/route/select.h"
+#include "worker/limit/limiter.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 #include "worker/together/reply.h"
@@ -36,6 +37,7 @@ struct inference {
     const struct model *model; /* its row; NULL: unknown, unpriced */
     const struct config_provider *provider;
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
+    struct limiter_call pace;            /* its turn at the provider's rate */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
     struct failure failed;               /* of the routes before: what tells most */
@@ -64,12 +66,19 @@ void inference_next(struct run *r);
 
 /* ---- the way from one route to the next (inference_plan.c) ---- */
 /* A call's last stages, for each route anew. */
-#define INFERENCE_CALL INFERENCE_SEND
+#define INFERENCE_CALL INFERENCE_PACE
 /* The call to the present route failed: goes to the next one that may do better, else ends the run
  * as run_fail does, by the failure that tells most. */
 void inference_failed(struct run *r, const struct failure *f);
 /* It cannot be made now: the same, but for the end, which is a park of just so long. */
 void inference_blocked(struct run *r, const struct err *why, int64_t wait_ms);
+
+/* ---- the rate (inference_pace.c) ---- */
+/* The call was answered, or lost: the limiter hears it.  tokens: that it used, -1 unknown. */
+void inference_pace_end(struct run *r, const struct inference_answer *a, double tokens);
+/* 429: a job that was put aside often enough waits for another turn where it is.  False: it is
+ * parked, as for any other state of the provider, or has waited for too long. */
+NODISCARD bool inference_pace_again(struct run *r);
 
 /* ---- judging (inference_judge.c): each ends the run, or goes to a stage ---- */
 void inference_answered(struct run *r, const struct inference_answer *a);

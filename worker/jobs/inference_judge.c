@@ -91,6 +91,7 @@ static void good_answer(struct run *r, const struct inference_answer *a)
 
     stops_clear(r->p->stops, i->fingerprint);
     cost_of_answer(&c, m, i->req.task, buf_span(&i->req.body), &t->usage, a->body);
+    inference_pace_end(r, a, (double)(c.prompt_tokens + c.completion_tokens));
     tell_cost(r, &c, name);
     if (c.flags & COST_UNPRICED)
         tell_unpriced(r, name);
@@ -120,6 +121,9 @@ static void refused(struct run *r, const struct inference_answer *a)
         tell_failed(r);
     if (err_class(t->kind) == ERR_CLASS_STOP)
         stops_set(r->p->stops, i->fingerprint, t->kind);
+    inference_pace_end(r, a, -1);
+    if (t->kind == ERR_RATE_LIMITED && inference_pace_again(r))
+        return;
     inference_failed(r, &f);
 }
 
@@ -143,12 +147,13 @@ void inference_lost(struct run *r, const struct http_reply *reply)
     struct failure f = {.http_status = reply->status, .server_wait_ms = -1};
     enum err_kind kind = lost_kinds[reply->outcome].kind;
 
+    inference_pace_end(r, NULL, -1);
     if (lost_kinds[reply->outcome].may_have_run)
         inference_tell_lost(r);
     if (reply->outcome == HTTP_SENT_UNKNOWN && reply->reused && !i->again) {
         i->again = true;
         log_event(LOG_INFO, "call.again", "job=%s reason=stale_connection", r->id);
-        inference_go(r, INFERENCE_SEND);
+        inference_go(r, INFERENCE_PACE);
         return;
     }
     err_set(&f.err, kind, "%s: %s", err_text(kind), reply->detail ? reply->detail : "no detail");

@@ -1,0 +1,236 @@
+/* inference_pace.c - PACE: the job waits for its turn at the provider's rate.
+ *
+ *   its turn is now ........ goes on
+ *   within a second ........ waits in memory, without a slot
+ *   later .................. put off to that time; its ticket goes with it, so it has its place and
+ *                            is not put off much more often than once
+ *   much later, and it may . moves to inference.batch (payload "overflow": "batch")
+ *
+ * What is kept in the record while it is put off, for the next claim and for `flotilla why`:
+ *   {"bucket": NAME, "class": k, "calls": number, "tokens": number}
+ * A job that comes back from a pause (429, 503 ...) has lost its place and goes before others. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/core/log.h"
+#include "worker/jobs/inference.h"
+
+enum {
+    MEMORY_MS = 1000, /* shorter waits are spent in memory */
+    SLOT_MS = 100,    /* and these with the slot, when there is no room without one */
+    EARLY_MS = 250,   /* a job is back so long before its turn */
+    PARKS_MAX = 2     /* then it waits in memory: with a pause after a 429 these are three */
+};
+
+/* ---- the place that goes with the job ---- */
+
+static void write_place(const struct inference *i, struct buf *b)
+{
+    const struct limiter_call *c = &i->pace;
+    char text[128];
+
+    buf_putc(b, '{');
+    json_add_str(b, "bucket", limiter_bucket_name(c));
+    json_add_int(b, "class", (int64_t)c->ticket.class);
+    snprintf(text, sizeof text, ",\"calls\":%.3f,\"tokens\":%.3f", c->ticket.number[BUCKET_CALLS],
+             c->ticket.number[BUCKET_TOKENS]);
+    buf_puts(b, text);
+    buf_putc(b, '}');
+}
+
+/* The place that came with the job, if it is one of this bucket. */
+static void read_place(struct run *r, const char *name)
+{
+    struct inference *i = r->state;
+    struct span at = run_progress(r), bucket = {NULL, 0}, class = {NULL, 0}, calls = {NULL, 0},
+                tokens = {NULL, 0};
+    const struct json_want wants[] = {
+        {"bucket", &bucket}, {"class", &class}, {"calls", &calls}, {"tokens", &tokens}};
+    struct bucket_ticket t = {0};
+    char text[LIMITER_NAME];
+    int64_t k = -1;
+
+    if (!at.n || !json_pick(at.p, at.n, wants, ARRAY_LEN(wants)) || !bucket.p)
+        return;
+    if (!json_read_text(bucket, text, sizeof text) || strcmp(text, name) != 0 ||
+        !json_read_int(class, &k) || k < 0 || k >= BUCKET_CLASSES ||
+        !json_read_double(calls, &t.number[BUCKET_CALLS]) ||
+        !json_read_double(tokens, &t.number[BUCKET_TOKENS]))
+        return;
+    t.class = (enum bucket_class)k;
+    i->pace.ticket = t;
+    i->pace.has_ticket = t.number[BUCKET_CALLS] > 0;
+}
+
+/* ---- waiting ---- */
+
+static bool may_overflow(const struct run *r)
+{
+    struct span how = {NULL, 0};
+    const struct json_want want = {"overflow", &how};
+
+    return r->held.queue == QUEUE_INFERENCE_STANDARD &&
+           json_pick(r->job.payload.p, r->job.payload.n, &want, 1) && json_equals(how, "batch");
+}
+
+static void put_off(struct run *r, int64_t wait_ms)
+{
+    struct inference *i = r->state;
+    struct buf b = BUF(1024);
+
+    limiter_leave(&i->pace, true);
+    write_place(i, &b);
+    log_event(LOG_DEBUG, "job.paced", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
+    run_put_off(r, wait_ms > 2 * EARLY_MS ? wait_ms - EARLY_MS : wait_ms, buf_span(&b));
+    buf_done(&b);
+}
+
+static bool stays(struct run *r, int64_t wait_ms)
+{
+    bool often = r->held.parks >= PARKS_MAX;
+
+    if (wait_ms <= MEMORY_MS || often)
+        return run_leave_slot(r) || wait_ms <= SLOT_MS || often;
+    return false;
+}
+
+/* Its turn comes in wait_ms.  False: it was put aside. */
+static bool place(struct run *r, int64_t wait_ms)
+{
+    struct inference *i = r->state;
+    int64_t overflow_ms = r->p->cfg->limits_overflow_after_ms;
+
+    if (overflow_ms > 0 && wait_ms > overflow_ms && may_overflow(r)) {
+        limiter_leave(&i->pace, false);
+        log_event(LOG_INFO, "job.overflow", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
+        run_move(r, QUEUE_INFERENCE_BATCH);
+        return false;
+    }
+    if (stays(r, wait_ms))
+        return true;
+    put_off(r, wait_ms);
+    return false;
+}
+
+static void on_place(void *arg, int64_t wait_ms)
+{
+    struct run *r = arg;
+    struct child *child = r->p->child;
+
+    child_enter_job(child, r->id);
+    (void)place(r, wait_ms);
+    child_enter_job(child, NULL);
+}
+
+static void on_turn(void *arg)
+{
+    struct run *r = arg;
+    struct child *child = r->p->child;
+
+    child_enter_job(child, r->id);
+    run_retake_slot(r);
+    inference_next(r);
+    child_enter_job(child, NULL);
+}
+
+/* ---- the stage ---- */
+
+static enum bucket_class class_of(const struct run *r)
+{
+    const struct inference *i = r->state;
+
+    if (i->again || i->at > 0 || r->held.parked_ms || r->held.queue == QUEUE_INFERENCE_REALTIME)
+        return BUCKET_FRONT;
+    return r->held.queue == QUEUE_INFERENCE_BATCH ? BUCKET_BATCH : BUCKET_STANDARD;
+}
+
+/* Most calls of this model at once; 0: any number. */
+static int64_t most_at_once(const struct run *r)
+{
+    const struct inference *i = r->state;
+    int64_t own = i->model ? i->model->max_concurrency : 0,
+            all = r->p->cfg->limits_model_concurrency;
+
+    if (own > 0 && all > 0)
+        return own < all ? own : all;
+    return own > 0 ? own : all;
+}
+
+void inference_pace(struct run *r)
+{
+    struct inference *i = r->state;
+    struct limiter_call *c = &i->pace;
+    char name[LIMITER_NAME];
+    int64_t wait;
+
+    limiter_leave(c, false); /* the turn of a route that could not be called */
+    *c = (struct limiter_call){.on_place = on_place, .on_turn = on_turn, .arg = r};
+    stops_fingerprint(i->provider->api_key ? i->provider->api_key : "", i->fingerprint);
+    limiter_name(i->fingerprint, i->req.model, name);
+    if (r->calls == 0)
+        read_place(r, name);
+    if (!c->has_ticket)
+        c->ticket.class = class_of(r);
+    c->tokens = (double)(i->req.body.n / 4);
+    wait = limiter_enter(r->p->limiter, c, name, most_at_once(r));
+    if (wait == 0)
+        inference_next(r);
+    else if (wait < 0)
+        (void)run_leave_slot(r); /* for the time of a question to Redis a slot does as well */
+    else
+        (void)place(r, wait);
+}
+
+void inference_pace_abort(struct run *r)
+{
+    struct inference *i = r->state;
+
+    limiter_leave(&i->pace, false);
+}
+
+/* ---- what became of it ---- */
+
+static enum limiter_end end_of(const struct inference_answer *a)
+{
+    if (!a)
+        return LIMITER_LOST;
+    if (a->reply.kind == ERR_NONE)
+        return LIMITER_WELL;
+    if (a->reply.kind == ERR_OVERLOADED)
+        return LIMITER_OVERLOADED;
+    if (a->reply.kind != ERR_RATE_LIMITED)
+        return LIMITER_LOST;
+    return strcmp(a->reply.provider_code, "dynamic_token_limited") == 0 ? LIMITER_TOKENS
+                                                                        : LIMITER_REFUSED;
+}
+
+void inference_pace_end(struct run *r, const struct inference_answer *a, double tokens)
+{
+    struct inference *i = r->state;
+    struct limiter_outcome o = {.end = end_of(a), .tokens_used = tokens, .wait_ms = -1};
+
+    if (a && a->http) {
+        o.reply = a->http;
+        if (o.end == LIMITER_REFUSED || o.end == LIMITER_TOKENS)
+            o.wait_ms =
+                http_retry_after_ms(a->http, clock_wall_ms(), r->p->cfg->retry_server_wait_max_ms);
+    }
+    limiter_end(&i->pace, &o);
+}
+
+bool inference_pace_again(struct run *r)
+{
+    const struct inference *i = r->state;
+    int64_t now = clock_wall_ms();
+
+    if (r->held.parks <= PARKS_MAX || i->pace.state != LIMITER_OUT)
+        return false;
+    if (!r->held.parked_ms)
+        r->held.parked_ms = now;
+    if (now - r->held.parked_ms >= r->p->cfg->retry_max_wait_ms)
+        return false;
+    inference_go(r, INFERENCE_PACE);
+    return true;
+}

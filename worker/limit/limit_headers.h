@@ -1,0 +1,21 @@
+/* limit_headers.h - what an answer's headers tell of the provider's limits, if anything.
+ *
+ *   x-ratelimit-limit[-dynamic], x-ratelimit-remaining[-dynamic]     requests per second
+ *   x-tokenlimit-limit[-dynamic], x-tokenlimit-remaining[-dynamic]   tokens per second
+ *   x-ratelimit-reset                                                seconds
+ *
+ * Answers carry none of them today; those that do are obeyed.  The dynamic ones win. */
+#ifndef FLOTILLA_LIMIT_HEADERS_H
+#define FLOTILLA_LIMIT_HEADERS_H
+
+#include "common/core/base.h"
+#include "common/limit/bucket.h"
+
+struct limit_headers {
+    double limit[BUCKET_LANES], remaining[BUCKET_LANES]; /* -1: not told */
+    double reset_s;                                      /* -1: not told */
+};
+/* headers: the raw block.  False when it tells nothing. */
+NODISCARD bool limit_headers_read(struct span headers, struct limit_headers *ret);
+
+#endif

@@ -1,0 +1,45 @@
+/* limiter_private.h - shared by limiter.c (who waits) and limiter_sync.c (what Redis is told). */
+#ifndef FLOTILLA_LIMITER_PRIVATE_H
+#define FLOTILLA_LIMITER_PRIVATE_H
+
+#include <uthash.h>
+
+#include "common/io/loop.h"
+#include "worker/limit/limiter.h"
+#include "worker/limit/slice.h"
+#include "worker/process.h"
+
+struct limiter_bucket {
+    struct limiter *l;
+    char name[LIMITER_NAME];
+    struct slice slice;
+    struct limiter_call *asks[BUCKET_CLASSES], *waits[BUCKET_CLASSES]; /* utlist, first is next */
+    struct loop_timer *timer; /* when the first of those that wait may go */
+    size_t calls;             /* that are not OUT */
+    int64_t going;            /* that are GOES */
+    int64_t most, granted;    /* calls at once: of the fleet (0: any), of this process */
+    int64_t starved_us;       /* since when somebody asks in vain; 0 nobody */
+    int64_t minted_us;        /* while Redis is away: the last ticket of our own making */
+    double answer_tokens;     /* mean of the answers */
+    int64_t used_us;          /* when somebody entered last */
+    UT_hash_handle hh;
+};
+
+struct limiter {
+    struct process *p;
+    struct limiter_bucket *buckets; /* uthash by name */
+    struct loop_timer *timer;       /* the next round */
+    struct limiter_round *round;    /* the one under way; NULL none */
+    int64_t asked_us;
+    bool soon; /* a deferred round is on its way */
+};
+
+/* Tickets came, or time passed: whoever may go goes. */
+void limiter_serve(struct limiter_bucket *b);
+/* Ask Redis: with the next round; as soon as it is fair; at the end of this turn. */
+void limiter_sync_later(struct limiter *l);
+void limiter_sync_soon(struct limiter *l);
+void limiter_sync_now(struct limiter *l);
+void limiter_sync_free(struct limiter *l);
+
+#endif

@@ -1,0 +1,360 @@
+/* slice.c - see slice.h. */
+#include "worker/limit/slice.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NEVER_US     (INT64_MAX / 2)
+#define LAPSE_S      0.5 /* an older ticket was somebody else's time */
+#define AHEAD_S      0.3 /* of expected use that are kept in stock */
+#define HOLD_US      INT64_C(2000000)
+#define QUIET_US     300000 /* after a refusal that does not say how long */
+#define QUIET_FREE   6
+#define QUIET_MAX_US 60000000
+#define LEAST_CALLS  0.5 /* per second; less comes of pauses */
+#define LEAST_TOKENS 500.0
+#define TOLD_PART    0.98 /* of a told limit that is used */
+
+void slice_init(struct slice *l) { *l = (struct slice){.share = 0.5}; }
+
+/* ---- stock ---- */
+
+static double in_stock(const struct slice *l, enum bucket_lane_id lane, enum bucket_class k)
+{
+    double n = 0;
+
+    for (int i = 0; i < SLICE_RANGES; i++)
+        n += l->stock[lane][k][i].end - l->stock[lane][k][i].next;
+    return n;
+}
+
+static bool is_limited(const struct slice *l, enum bucket_lane_id lane)
+{
+    return l->b.lane[lane].rate > 0;
+}
+
+/* The number of the last of n tickets, from the oldest ranges. */
+static double take_from(struct slice_range *ranges, double n)
+{
+    double last = 0;
+
+    for (int i = 0; i < SLICE_RANGES && n > 0; i++) {
+        double part = ranges[i].end - ranges[i].next;
+
+        part = part < n ? part : n;
+        if (part <= 0)
+            continue;
+        ranges[i].next += part;
+        n -= part;
+        last = ranges[i].next;
+    }
+    return last;
+}
+
+bool slice_take(struct slice *l, enum bucket_class k, double tokens, struct bucket_ticket *ret)
+{
+    bool limited = is_limited(l, BUCKET_TOKENS);
+
+    if (!l->heard_us || in_stock(l, BUCKET_CALLS, k) < 1 ||
+        (limited && in_stock(l, BUCKET_TOKENS, k) < tokens))
+        return false;
+    *ret = (struct bucket_ticket){.class = k};
+    ret->number[BUCKET_CALLS] = take_from(l->stock[BUCKET_CALLS][k], 1);
+    l->taken[BUCKET_CALLS][k] += 1;
+    l->taken[BUCKET_TOKENS][k] += tokens;
+    if (limited && tokens > 0)
+        ret->number[BUCKET_TOKENS] = take_from(l->stock[BUCKET_TOKENS][k], tokens);
+    return true;
+}
+
+void slice_return(struct slice *l, const struct bucket_ticket *t, double tokens)
+{
+    if (t->number[BUCKET_CALLS] > l->b.lane[BUCKET_CALLS].pos[t->class])
+        l->back[BUCKET_CALLS][t->class] += 1;
+    if (t->number[BUCKET_TOKENS] > l->b.lane[BUCKET_TOKENS].pos[t->class])
+        l->back[BUCKET_TOKENS][t->class] += tokens;
+}
+
+static void add_range(struct slice *l, enum bucket_lane_id lane, enum bucket_class k, double n)
+{
+    struct slice_range *r = l->stock[lane][k];
+    double end = l->b.lane[lane].issued[k];
+    int i = 0, kept = 0;
+
+    for (i = 0; i < SLICE_RANGES; i++) /* those that are used up, or of a state that is lost, go */
+        if (r[i].next < r[i].end && r[i].end <= end - n + 0.001)
+            r[kept++] = r[i];
+    if (kept == SLICE_RANGES) {
+        memmove(r, r + 1, (SLICE_RANGES - 1) * sizeof *r);
+        kept--;
+    }
+    for (i = kept; i < SLICE_RANGES; i++)
+        r[i] = (struct slice_range){0};
+    if (n > 0)
+        r[kept] = (struct slice_range){end - n, end};
+}
+
+/* What nobody took in time. */
+static void drop_lapsed(struct slice *l)
+{
+    for (int lane = 0; lane < BUCKET_LANES; lane++)
+        for (int k = 0; k < BUCKET_CLASSES; k++)
+            for (int i = 0; i < SLICE_RANGES; i++) {
+                struct slice_range *r = &l->stock[lane][k][i];
+                const struct bucket_lane *b = &l->b.lane[lane];
+                double oldest = b->pos[k] - LAPSE_S / 2 * b->rate;
+
+                if (r->next < r->end && r->next < oldest)
+                    r->next = r->end < oldest ? r->end : oldest;
+            }
+}
+
+/* ---- time ---- */
+
+static void look(struct slice *l, int64_t now_us) { bucket_advance(&l->b, now_us + l->offset_us); }
+
+int64_t slice_wait_us(struct slice *l, const struct bucket_ticket *t, int64_t now_us)
+{
+    int64_t wait;
+
+    look(l, now_us);
+    wait = bucket_wait_us(&l->b, t);
+    if (wait >= NEVER_US)
+        return wait;
+    if (bucket_overdue_s(&l->b, t) > LAPSE_S)
+        return -1;
+    if (l->quiet_us > now_us && wait < l->quiet_us - now_us)
+        wait = l->quiet_us - now_us;
+    if (l->cut && wait < l->pause_us)
+        wait = l->pause_us > 10000 ? l->pause_us : 10000;
+    return wait;
+}
+
+/* ---- what happened ---- */
+
+void slice_sent(struct slice *l, double tokens)
+{
+    l->sent[BUCKET_CALLS] += 1;
+    l->sent[BUCKET_TOKENS] += tokens;
+}
+
+void slice_well(struct slice *l, double estimated, double used)
+{
+    l->well = true;
+    l->sent[BUCKET_TOKENS] += used - estimated;
+    if (is_limited(l, BUCKET_TOKENS))
+        l->back[BUCKET_TOKENS][BUCKET_STANDARD] += estimated - used;
+}
+
+void slice_told(struct slice *l, enum bucket_lane_id lane, double limit, int64_t quiet_us,
+                int64_t now_us)
+{
+    if (limit > 0)
+        l->told[lane] = limit;
+    if (quiet_us > 0 && now_us + quiet_us > l->quiet_us)
+        l->quiet_us = now_us + quiet_us;
+}
+
+void slice_overloaded(struct slice *l, int64_t now_us) { l->held_us = now_us + HOLD_US; }
+
+/* What must have passed in the whole fleet by now. */
+static double passed(const struct slice *l, enum bucket_lane_id lane, int64_t now_us)
+{
+    double s = (double)(now_us - l->heard_us) / 1e6, guess = l->b.lane[lane].rate * s;
+
+    return l->b.sent[lane] - (lane == BUCKET_CALLS ? l->b.refused : 0) +
+           (guess > l->sent[lane] ? guess : l->sent[lane]);
+}
+
+/* Longer when nothing but refusals came for a while. */
+static int64_t pause_us(int strikes, int64_t told_us)
+{
+    int64_t quiet = QUIET_US;
+
+    for (int i = QUIET_FREE; i < strikes && quiet < QUIET_MAX_US; i++)
+        quiet *= 2;
+    if (strikes <= QUIET_FREE && told_us > 0)
+        return told_us;
+    return told_us > quiet ? told_us : quiet;
+}
+
+bool slice_refused(struct slice *l, enum bucket_lane_id lane, int64_t cuts, int64_t wait_us,
+                   int64_t now_us)
+{
+    struct rate *r = &l->next_rate[lane];
+    int64_t at = now_us + l->offset_us;
+    double met;
+
+    l->refused += 1;
+    if (cuts != l->b.cuts || l->cut)
+        return false;
+    memcpy(l->next_rate, l->rate, sizeof l->rate);
+    met = rate_met(&l->history[lane], r, at, passed(l, lane, now_us));
+    l->cut = true;
+    l->pause_us = pause_us(r->strikes, wait_us);
+    rate_cut(r, at, met, at + l->pause_us, l->b.sent[BUCKET_CALLS] - l->b.refused);
+    return true;
+}
+
+/* ---- asking ---- */
+
+static void expect(struct slice *l, int64_t now_us)
+{
+    double s = (double)(now_us - l->asked_us) / 1e6;
+
+    for (int i = 0; i < BUCKET_LANES; i++)
+        for (int k = 0; k < BUCKET_CLASSES; k++) {
+            double f = s < 0.5 ? s / 0.5 : 1;
+
+            l->per_s[i][k] += (l->taken[i][k] / (s > 0.001 ? s : 0.001) - l->per_s[i][k]) * f;
+            l->taken[i][k] = 0;
+        }
+    l->asked_us = now_us;
+}
+
+/* What is waited for, and while calls go at once also what will be needed until the next round. */
+static void want(const struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES],
+                 struct slice_ask *a)
+{
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        const struct bucket_lane *b = &l->b.lane[i];
+
+        for (int k = 0; k < BUCKET_CLASSES; k++) {
+            bool near = b->issued[k] - b->pos[k] < AHEAD_S * b->rate;
+            double ahead = near ? AHEAD_S * l->per_s[i][k] : 0;
+            double n = needs[i][k] + ahead - in_stock(l, i, k);
+
+            a->wants[i][k] = n > 0 ? (double)(int64_t)(n + 0.999) : 0;
+        }
+    }
+}
+
+/* One rate step, when it is due. */
+static bool grow(struct slice *l, int64_t now_us)
+{
+    int64_t at = now_us + l->offset_us;
+    bool held = now_us < l->held_us, any = false;
+
+    memcpy(l->next_rate, l->rate, sizeof l->rate);
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        if (l->well)
+            rate_well(&l->next_rate[i]);
+        any |= rate_step(&l->next_rate[i], at, bucket_is_queued(&l->b.lane[i]), held);
+        if (l->told[i] > 0)
+            any |= rate_tell(&l->next_rate[i], l->told[i] * TOLD_PART, at);
+        l->told[i] = 0;
+    }
+    return any;
+}
+
+static void write_change(struct slice *l, struct slice_ask *a)
+{
+    struct buf b = BUF(BUCKET_CONTROL - 1);
+
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        a->rate[i] = l->next_rate[i].rate;
+        if (i > 0)
+            buf_putc(&b, ' ');
+        rate_write(&l->next_rate[i], &b);
+    }
+    snprintf(a->control, sizeof a->control, "%.*s", (int)b.n, b.p);
+    buf_done(&b);
+}
+
+void slice_ask(struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES], double start,
+               int64_t now_us, struct slice_ask *a)
+{
+    *a = (struct slice_ask){.change = '-', .refused = l->refused};
+    expect(l, now_us);
+    if (l->heard_us)
+        look(l, now_us);
+    want(l, needs, a);
+    memcpy(a->sent, l->sent, sizeof a->sent);
+    memcpy(a->back, l->back, sizeof a->back);
+    if (!l->heard_us) {
+        rate_init(&l->next_rate[BUCKET_CALLS], start, LEAST_CALLS, 0);
+        rate_none(&l->next_rate[BUCKET_TOKENS], LEAST_TOKENS);
+        a->change = 'g';
+        a->expects = 0;
+        write_change(l, a);
+    } else if (l->cut || grow(l, now_us)) {
+        a->change = l->cut ? 'c' : 'g';
+        a->expects = l->cut ? l->b.cuts : l->b.epoch;
+        a->pause_us = l->cut ? l->pause_us : 0;
+        write_change(l, a);
+    }
+    l->refused = 0;
+    l->well = false;
+    memset(l->sent, 0, sizeof l->sent);
+    memset(l->back, 0, sizeof l->back);
+}
+
+static void read_control(struct slice *l)
+{
+    struct span text = {l->b.control, strlen(l->b.control)};
+
+    for (int i = 0; i < BUCKET_LANES; i++)
+        if (!rate_read(&text, &l->rate[i])) {
+            if (l->b.lane[i].rate > 0)
+                rate_init(&l->rate[i], l->b.lane[i].rate, i ? LEAST_TOKENS : LEAST_CALLS,
+                          l->b.at_us);
+            else
+                rate_none(&l->rate[i], i ? LEAST_TOKENS : LEAST_CALLS);
+        }
+}
+
+bool slice_hear(struct slice *l, const struct slice_ask *a, struct span text, int64_t now_us)
+{
+    struct bucket b;
+
+    if (!bucket_read(text, &b))
+        return false;
+    if (l->cut && (b.cuts != l->b.cuts || a->change == 'c'))
+        l->cut = false;
+    if (l->heard_us && b.sent[BUCKET_CALLS] > l->b.sent[BUCKET_CALLS]) {
+        double part = a->sent[BUCKET_CALLS] / (b.sent[BUCKET_CALLS] - l->b.sent[BUCKET_CALLS]);
+
+        l->share += 0.2 * ((part < 1 ? part : 1) - l->share);
+    }
+    l->b = b;
+    l->offset_us = b.at_us - now_us;
+    l->heard_us = now_us;
+    read_control(l);
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        rate_note(&l->history[i], b.at_us, b.sent[i] - (i == BUCKET_CALLS ? b.refused : 0));
+        for (int k = 0; k < BUCKET_CLASSES; k++)
+            add_range(l, i, k, a->wants[i][k]);
+    }
+    drop_lapsed(l);
+    return true;
+}
+
+void slice_lost(struct slice *l, const struct slice_ask *a, int64_t now_us)
+{
+    l->refused += a->refused;
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        l->sent[i] += a->sent[i];
+        for (int k = 0; k < BUCKET_CLASSES; k++)
+            l->back[i][k] += a->back[i][k];
+    }
+    if (a->change != 'c' || !l->cut)
+        return;
+    l->cut = false; /* nobody may hear of it for a while: it holds here */
+    memcpy(l->rate, l->next_rate, sizeof l->rate);
+    for (int i = 0; i < BUCKET_LANES; i++)
+        l->b.lane[i].rate = a->rate[i];
+    l->b.pause_us = now_us + l->offset_us + a->pause_us;
+    l->b.cuts++;
+}
+
+bool slice_has_news(const struct slice *l)
+{
+    bool news = l->refused > 0 || l->cut || l->well;
+
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        news |= l->sent[i] != 0 || l->told[i] > 0;
+        for (int k = 0; k < BUCKET_CLASSES; k++)
+            news |= l->back[i][k] != 0;
+    }
+    return news;
+}
