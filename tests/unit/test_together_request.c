@@ -1,4 +1,5 @@
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +107,10 @@ static const struct {
     {"{\"body\":{\"model\":\"a\\u0000b\"}}", ERR_INVALID, "payload.body.model: expected"},
     {"{\"model\":[],\"body\":{}}", ERR_INVALID, "payload.model: expected the name of a model"},
     {"{\"model\":{},\"prompt\":\"p\"}", ERR_INVALID, "payload.model: expected the name of a model"},
+    {"{\"prompt\":\"p\",\"fallbacks\":\"m\"}", ERR_INVALID, "payload.fallbacks: expected a list"},
+    {"{\"prompt\":\"p\",\"fallbacks\":[1]}", ERR_INVALID, "payload.fallbacks: expected the name"},
+    {"{\"prompt\":\"p\",\"fallbacks\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}",
+     ERR_INVALID, "payload.fallbacks: expected at most 8 models"},
 };
 
 START_TEST(refuses_a_payload_that_makes_no_request_and_says_why)
@@ -184,6 +189,87 @@ START_TEST(knows_whether_a_stream_is_asked_for)
 }
 END_TEST
 
+/* ---- for the router ---- */
+
+static const struct {
+    const char *payload;
+    unsigned features;
+    int64_t max_tokens;
+    bool automatic, requested;
+    const char *fallbacks; /* joined by blanks; NULL: none given */
+} facts[] = {
+    {"{\"prompt\":\"p\"}", 0, 0, false, false, NULL},
+    {"{\"prompt\":\"p\",\"model\":\"auto\"}", 0, 0, true, true, NULL},
+    {"{\"body\":{\"model\":\"aut\\u006f\"}}", 0, 0, true, true, NULL},
+    {"{\"body\":{},\"model\":\"auto\"}", 0, 0, true, true, NULL},
+    {"{\"body\":{\"model\":\"Auto\"}}", 0, 0, false, true, NULL},
+    {"{\"body\":{\"tools\":[{\"type\":\"function\"}],\"max_tokens\":7}}", FEATURE_TOOLS, 7, false,
+     false, NULL},
+    {"{\"body\":{\"tools\":[ ],\"max_tokens\":-7}}", 0, 0, false, false, NULL},
+    {"{\"body\":{\"tools\":null,\"max_completion_tokens\":9,\"max_tokens\":7}}", 0, 9, false, false,
+     NULL},
+    {"{\"body\":{\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}}}",
+     FEATURE_JSON_SCHEMA, 0, false, false, NULL},
+    {"{\"body\":{\"response_format\":{\"type\":\"json_object\"}}}", 0, 0, false, false, NULL},
+    {"{\"task\":\"image\",\"body\":{\"response_format\":\"url\"}}", 0, 0, false, false, NULL},
+    {"{\"body\":{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\","
+     "\"image_url\":{\"url\":\"x\"}}]}]}}",
+     FEATURE_VISION, 0, false, false, NULL},
+    {"{\"body\":{\"messages\":[{\"role\":\"user\",\"content\":\"write \\\"image_url\\\"\"}]}}", 0,
+     0, false, false, NULL},
+    {"{\"prompt\":\"p\",\"fallbacks\":[]}", 0, 0, false, false, ""},
+    {"{\"prompt\":\"p\",\"fallbacks\":null}", 0, 0, false, false, NULL},
+    {"{\"body\":{\"model\":\"m\"},\"fallbacks\":[\"a\\/b\", \"c\"]}", 0, 0, false, true, "a/b c"},
+};
+
+START_TEST(reads_once_what_the_router_asks)
+{
+    struct job job = {.payload = SPAN(facts[_i].payload)};
+    struct together_request req;
+    struct err err = {0};
+    char joined[256] = "";
+
+    ck_assert_msg(together_request_read(&job, &req, &err), "row %d: %s", _i, err.msg);
+    ck_assert_uint_eq(req.features, facts[_i].features);
+    ck_assert_int_eq(req.max_tokens, facts[_i].max_tokens);
+    ck_assert(req.automatic == facts[_i].automatic && req.requested == facts[_i].requested);
+    ck_assert(req.has_fallbacks == (facts[_i].fallbacks != NULL));
+    for (size_t i = 0; i < req.fallback_count; i++)
+        snprintf(joined + strlen(joined), sizeof joined - strlen(joined), "%s%.*s", i ? " " : "",
+                 (int)req.fallbacks[i].n, req.fallbacks[i].p);
+    ck_assert_str_eq(joined, facts[_i].fallbacks ? facts[_i].fallbacks : "");
+    together_request_done(&req);
+}
+END_TEST
+
+static const struct {
+    const char *payload, *model, *body;
+} rewritten[] = {
+    {"{\"body\":{ \"n\":1.0, \"model\" : \"m\" }}", "other/one",
+     "{ \"n\":1.0, \"model\" : \"other/one\" }"},
+    {"{\"body\":{ \"n\":1.0, \"model\" : \"auto\" }}", "other/one",
+     "{ \"n\":1.0, \"model\" : \"other/one\" }"},
+    {"{\"body\":{\"n\":1},\"model\":\"auto\"}", "x", "{\"model\":\"x\",\"n\":1}"},
+    {"{\"prompt\":\"p\",\"model\":\"auto\",\"fallbacks\":[\"y\"]}", "x",
+     "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"p\"}]}"},
+};
+
+START_TEST(writes_the_body_for_one_model_after_the_other)
+{
+    struct job job = {.payload = SPAN(rewritten[_i].payload)};
+    struct together_request req;
+    struct err err = {0};
+
+    ck_assert(together_request_read(&job, &req, &err));
+    ck_assert(together_request_write(&job, SPAN("first/a\"b"), &req, &err));
+    ck_assert_ptr_nonnull(strstr(req.body.p, "\"first/a\\\"b\""));
+    ck_assert(together_request_write(&job, SPAN(rewritten[_i].model), &req, &err));
+    ck_assert_str_eq(req.body.p, rewritten[_i].body);
+    ck_assert_uint_eq(req.model.n, strlen(rewritten[_i].model));
+    together_request_done(&req);
+}
+END_TEST
+
 Suite *test_together_request(void);
 Suite *test_together_request(void)
 {
@@ -198,6 +284,9 @@ Suite *test_together_request(void)
     tcase_add_test(tc, a_name_that_is_too_long_is_no_model);
     tcase_add_test(tc, a_model_full_of_escapes_fits);
     tcase_add_loop_test(tc, knows_whether_a_stream_is_asked_for, 0, 5);
+    tcase_add_loop_test(tc, reads_once_what_the_router_asks, 0, (int)ARRAY_LEN(facts));
+    tcase_add_loop_test(tc, writes_the_body_for_one_model_after_the_other, 0,
+                        (int)ARRAY_LEN(rewritten));
     suite_add_tcase(s, tc);
     return s;
 }
