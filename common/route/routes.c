@@ -52,6 +52,22 @@ static void tell(struct route *r, const struct model *m, enum route_source sourc
     lay_over(r);
 }
 
+/* To be called after each change. */
+static void changed(struct routes *t)
+{
+    const unsigned texts = TASK_CHAT | TASK_CODE | TASK_COMPLETION;
+
+    t->version++;
+    t->least_context = INT64_MAX;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct model *m = &t->of[i]->model;
+
+        if (t->of[i]->there && (m->tasks & texts) && m->context > 0 &&
+            m->context < t->least_context)
+            t->least_context = m->context;
+    }
+}
+
 /* ---- chains ---- */
 
 static void link_route(struct routes *t, struct route *r)
@@ -72,7 +88,6 @@ static void link_route(struct routes *t, struct route *r)
 static void link_all(struct routes *t)
 {
     const struct model_table *rows = &t->cfg->models;
-    const unsigned texts = TASK_CHAT | TASK_CODE | TASK_COMPLETION;
 
     HASH_CLEAR(hh, t->by_id);
     for (size_t i = 0; i < rows->count; i++)
@@ -89,19 +104,14 @@ static void link_all(struct routes *t)
 
         t->defaults[i] = m ? routes_find(t, m->id, strlen(m->id)) : NULL;
     }
-    t->least_context = INT64_MAX;
-    for (size_t k = 0; k < t->count; k++)
-        if (t->of[k]->there && (t->of[k]->model.tasks & texts) && t->of[k]->model.context > 0 &&
-            t->of[k]->model.context < t->least_context)
-            t->least_context = t->of[k]->model.context;
-    t->version++;
+    changed(t);
 }
 
 /* The youngest that is none of the configuration's: behind all others. */
 static void link_last(struct routes *t, struct route *r)
 {
     link_route(t, r);
-    t->version++;
+    changed(t);
 }
 
 struct route *routes_find(const struct routes *t, const char *id, size_t n)
@@ -208,7 +218,7 @@ bool routes_set_price(struct routes *t, const char *provider, struct span id,
     lay_over(r);
     if (same_terms(&before, &r->model))
         return false;
-    t->version++;
+    changed(t);
     return true;
 }
 
@@ -226,7 +236,7 @@ struct route *routes_add(struct routes *t, const struct model *m, enum route_sou
     was_there = r->there;
     tell(r, m, source);
     if (was_there) /* in its place: a catalogue has hundreds */
-        t->version++;
+        changed(t);
     else if (r->index + 1 == t->count)
         link_last(t, r);
     else

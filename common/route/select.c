@@ -254,6 +254,8 @@ static size_t put_replacement(const struct routes *t, struct route_list *l, size
     for (size_t steps = 0; id && steps < t->count; steps++) {
         const struct route *next = routes_find(t, id, strlen(id));
 
+        if (!next)
+            return at;
         if (is_served(next, view))
             return put_model(t, l, at, (struct span){id, strlen(id)}, view);
         id = next->model.replacement;
@@ -276,7 +278,8 @@ static void put_ids(const struct routes *t, struct route_list *l, const struct m
                     const struct route_view *view)
 {
     for (size_t i = 0; i < ids->count; i++)
-        put_or_replace(t, l, (struct span){ids->of[i], strlen(ids->of[i])}, view);
+        if (routes_find(t, ids->of[i], strlen(ids->of[i]))) /* the configuration knew it */
+            put_or_replace(t, l, (struct span){ids->of[i], strlen(ids->of[i])}, view);
 }
 
 static void put_fallbacks(const struct routes *t, const struct route_needs *needs,
@@ -308,22 +311,33 @@ static void select_named(const struct routes *t, const struct route_needs *needs
 
 /* ---- free choice ---- */
 
-/* Nothing fits: the default of the task, or else the route with the most context. */
+/* Nothing fits: the default of the task, or else the route with the most context, or else one that
+ * is gone: its provider has the last word. */
 static void select_nearest(const struct routes *t, const struct route_needs *needs,
                            const struct route_rules *rules, const struct route_view *view,
                            struct route_list *ret)
 {
-    const struct route *best = NULL;
+    const struct route *wide = NULL, *gone = NULL, *best;
     const struct route *def = t->defaults[task_index(needs->task)];
 
-    for (size_t i = 0; i < t->count; i++)
-        if (judge(t->of[i], needs) == ROUTE_NO_CONTEXT &&
-            (!best || t->of[i]->model.context > best->model.context))
-            best = t->of[i];
-    if (!needs->automatic && rules->default_first && def)
-        best = def;
-    if (best)
-        put_or_replace(t, ret, (struct span){best->model.id, strlen(best->model.id)}, view);
+    for (size_t i = 0; i < t->count; i++) {
+        const struct route *r = t->of[i];
+        enum route_out why = judge(r, needs);
+
+        if (why == ROUTE_NO_CONTEXT && (!wide || r->model.context > wide->model.context))
+            wide = r;
+        if (why == ROUTE_IN && !gone)
+            gone = r;
+    }
+    best = !needs->automatic && rules->default_first && def ? def : wide ? wide : gone;
+    if (!best)
+        return;
+    put_or_replace(t, ret, (struct span){best->model.id, strlen(best->model.id)}, view);
+    if (!ret->count && best->model.allowed)
+        put(ret, 0,
+            &(struct candidate){.route = best,
+                                .name = {best->model.id, strlen(best->model.id)},
+                                .why = ROUTE_IS_GONE});
 }
 
 static size_t rate_all(const struct routes *t, const struct route_needs *needs,

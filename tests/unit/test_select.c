@@ -194,14 +194,17 @@ START_TEST(unnamed_is_auto_when_the_configuration_says_so)
 }
 END_TEST
 
-START_TEST(a_task_that_nothing_serves_has_no_route)
+START_TEST(what_is_gone_is_called_when_nothing_else_is_left)
 {
-    struct route_needs needs = {.task = TASK_EMBEDDING, .automatic = true};
-    struct model gone = {.id = (char[]){"intfloat/multilingual-e5-large-instruct"}};
+    static const char only[] = "intfloat/multilingual-e5-large-instruct";
+    struct route_needs needs = {.task = TASK_EMBEDDING, .automatic = _i};
 
-    ck_assert_str_eq(choose(&needs, false), gone.id);
+    ck_assert_str_eq(choose(&needs, false), only);
     health = "intfloat/multilingual-e5-large-instruct@together=gone";
-    ck_assert_str_eq(choose(&needs, false), "");
+    ck_assert_str_eq(choose(&needs, false), only);
+    needs.features =
+        FEATURE_VISION; /* it never had that: only the default is called all the same */
+    ck_assert_str_eq(choose(&needs, false), _i ? "" : only);
 }
 END_TEST
 
@@ -277,7 +280,7 @@ Suite *test_select(void)
     tcase_add_checked_fixture(tc, make, unmake);
     tcase_add_loop_test(tc, orders_the_routes_of_a_job, 0, (int)ARRAY_LEN(rows));
     tcase_add_test(tc, unnamed_is_auto_when_the_configuration_says_so);
-    tcase_add_test(tc, a_task_that_nothing_serves_has_no_route);
+    tcase_add_loop_test(tc, what_is_gone_is_called_when_nothing_else_is_left, 0, 2);
     tcase_add_test(tc, a_free_choice_has_at_most_as_many_routes_as_are_configured);
     tcase_add_test(tc, what_is_gone_is_replaced_in_its_place);
     tcase_add_test(tc, scores_are_the_weighted_mean_of_the_ratings);

@@ -58,8 +58,7 @@ static void no_route(struct run *r, enum route_out why)
     struct failure f = {.server_wait_ms = -1};
     struct span named = i->req.automatic ? (struct span){"auto", 4} : i->req.named;
 
-    err_set(&f.err, why == ROUTE_IS_GONE && !named.n ? ERR_OVERLOADED : ERR_MODEL_UNAVAILABLE,
-            "no model can be called for task '%s'%s%.*s%s%s%s",
+    err_set(&f.err, ERR_MODEL_UNAVAILABLE, "no model can be called for task '%s'%s%.*s%s%s%s",
             task_name((enum task_bit)i->req.task), named.n ? ", model '" : "", (int)named.n,
             named.n ? named.p : "", named.n ? "'" : "", why == ROUTE_IN ? "" : ": ",
             route_out_text(why));
