@@ -8,12 +8,21 @@ void bells_rang(struct bells *b, queue_set queues, bool claiming)
         b->rung |= queues;
 }
 
-void bells_claiming(struct bells *b) { b->rung = 0; }
-
-void bells_claimed(struct bells *b, queue_set asked, queue_set of_class, bool empty)
+queue_set bells_claim(struct bells *b, const queue_set *class_sets, size_t classes, int64_t now_ms)
 {
-    if (empty)
-        b->maybe &= ~(asked & of_class) | b->rung;
-    else if (asked & of_class)
-        b->maybe |= of_class;
+    bool look = now_ms - b->looked_ms >= BELLS_LOOK_MS;
+
+    b->rung = 0;
+    for (size_t i = 0; look && i < classes; i++)
+        if (b->busy & class_sets[i])
+            b->maybe |= class_sets[i];
+    if (look)
+        b->looked_ms = now_ms;
+    return b->maybe;
+}
+
+void bells_claimed(struct bells *b, queue_set asked, queue_set dry)
+{
+    b->maybe &= ~dry | b->rung;
+    b->busy = (b->busy & ~asked) | (asked & ~dry);
 }

@@ -14,6 +14,7 @@
 #include "common/queue/recover.h"
 #include "common/queue/scripts.h"
 #include "common/route/routes.h"
+#include "worker/budget/holds.h"
 #include "worker/chunks.h"
 #include "worker/hooks.h"
 #include "worker/limit/limiter.h"
@@ -125,6 +126,7 @@ static void on_ready(void *arg)
     log_event(LOG_INFO, "redis.ready", "connection=scripts");
     take_over_next(app_of(p));
     heartbeat_now(p->heartbeat);
+    holds_reconnected(p->holds);
     outbox_resend(p->outbox);
     limiter_reconnected(p->limiter);
     pull_reconnected(p->pull);
@@ -355,6 +357,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->market = market_new(p);
     p->watch = watch_new(p);
     p->limiter = limiter_new(p);
+    p->holds = holds_new(p);
     p->hooks = hooks_new(p);
     p->chunks = chunks_new(p);
     allow_networks(p);
@@ -393,6 +396,7 @@ static void stop(struct app *a)
     watch_free(p->watch);
     market_free(p->market);
     routes_free(p->routes);
+    holds_free(p->holds);
     hooks_free(p->hooks);
     chunks_free(p->chunks);
     free_networks(a);

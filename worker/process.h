@@ -41,6 +41,7 @@ struct cache;
 struct shares;
 struct health;
 struct limiter;
+struct holds;
 
 struct process {
     struct loop *loop;
@@ -65,6 +66,7 @@ struct process {
     struct market *market;          /* what changes it at run time */
     struct watch *watch;            /* what is seen of them */
     struct limiter *limiter;        /* the rates of keys and models */
+    struct holds *holds;            /* money set aside for calls: budget/ */
     struct hooks *hooks;            /* webhook deliveries per host */
     struct cache *cache;            /* answers kept in Redis */
     struct shares *shares;          /* equal calls under way */

@@ -131,21 +131,19 @@ static void on_look_timer(void *arg)
 struct claim {
     struct pull *u;
     uint64_t era;
-    int asked[CLASSES], total;
+    int total;
     size_t n;
     struct work_want wants[QUEUE_COUNT];
 };
 
-/* The ids to be started; got: how many came, by class. */
-static size_t collect(const struct claim *c, const struct reply *reply, char **ids,
-                      int got[CLASSES])
+/* The ids to be started. */
+static size_t collect(const struct claim *c, const struct reply *reply, char **ids)
 {
     size_t n = 0;
 
     for (size_t q = 0; q < c->n; q++) {
         const struct reply *list = reply_at(reply, q + 1);
 
-        got[class_of(c->wants[q].queue)] += (int)reply_count(list);
         for (size_t i = 0; i < reply_count(list); i++) {
             struct span id = reply_span(reply_at(list, i));
             char *text = xstrndup(id.p, id.n);
@@ -159,24 +157,23 @@ static size_t collect(const struct claim *c, const struct reply *reply, char **i
     return n;
 }
 
-/* A class that gave less than it could is empty, unless work came since. */
-static void note_empty(const struct claim *c, const int got[CLASSES])
+static void note_dry(const struct claim *c, const struct reply *reply)
 {
-    struct pull *u = c->u;
-    queue_set asked = 0;
+    struct span letters = reply_span(reply_at(reply, c->n + 1));
+    queue_set asked = 0, dry = 0;
 
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < c->n; i++) {
         asked |= QUEUE_BIT(c->wants[i].queue);
-    for (int class = 0; class < CLASSES; class ++)
-        bells_claimed(&u->bells, asked, queues_of(u, class),
-                      got[class] < c->asked[class] && got[REALTIME] + got[OTHERS] < c->total);
+        if (i < letters.n && letters.p[i] == 'd')
+            dry |= QUEUE_BIT(c->wants[i].queue);
+    }
+    bells_claimed(&c->u->bells, asked, dry);
 }
 
 static void on_claimed(void *arg, const struct reply *reply, const struct err *err)
 {
     struct claim *c = arg;
     struct pull *u = c->u;
-    int got[CLASSES] = {0};
     char **ids;
     size_t n;
 
@@ -194,8 +191,8 @@ static void on_claimed(void *arg, const struct reply *reply, const struct err *e
         return;
     }
     ids = xcalloc((size_t)c->total + 1, sizeof *ids);
-    n = collect(c, reply, ids, got);
-    note_empty(c, got);
+    n = collect(c, reply, ids);
+    note_dry(c, reply);
     free(c);
     if (n > 0)
         starts_add(u->starts, ids, n, false);
@@ -209,18 +206,17 @@ static int at_most(int n, int most) { return n < most ? n : most; }
 static void claim(struct pull *u)
 {
     struct claim *c = xcalloc(1, sizeof *c);
-    int batch = (int)u->p->cfg->workers_batch_jobs;
+    const queue_set sets[CLASSES] = {queues_of(u, REALTIME), queues_of(u, OTHERS)};
+    queue_set of = bells_claim(&u->bells, sets, CLASSES, clock_mono_ms());
+    int batch = (int)u->p->cfg->workers_batch_jobs, most[CLASSES];
 
     c->u = u;
     c->era = u->era;
     for (int class = 0; class < CLASSES; class ++)
-        if (u->bells.maybe & queues_of(u, class))
-            c->asked[class] = at_most(room(u, class), batch);
-    c->total = c->asked[REALTIME] > c->asked[OTHERS] ? c->asked[REALTIME] : c->asked[OTHERS];
-    c->n = quota_share(&u->quota, u->bells.maybe, c->total, c->asked[REALTIME], c->asked[OTHERS],
-                       c->wants);
+        most[class] = of & sets[class] ? at_most(room(u, class), batch) : 0;
+    c->total = most[REALTIME] > most[OTHERS] ? most[REALTIME] : most[OTHERS];
+    c->n = quota_share(&u->quota, of, c->total, most[REALTIME], most[OTHERS], c->wants);
     u->claiming = true;
-    bells_claiming(&u->bells);
     work_claim(u->p->redis, &u->p->keys, u->p->id, c->wants, c->n, c->total, on_claimed, c);
     if (u->guess[0])
         starts_guess(u->starts, u->guess);

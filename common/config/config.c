@@ -1,6 +1,7 @@
 /* config.c - loading a configuration, from nothing to a checked struct.
  *
- *   defaults -> file -> environment -> checks -> lists (providers, groups, models, fallbacks)
+ *   defaults -> file -> environment -> checks -> lists (providers, groups, models,
+ *                                                       fallbacks, budgets)
  *
  * Each step is a function of config_parts.h in a file of its own; all of them
  * write into one struct config_load and stop at the first fault.  Lists come
@@ -27,7 +28,8 @@
 const char *const config_list_names[LIST_COUNT] = {[LIST_PROVIDERS] = "providers.others",
                                                    [LIST_GROUPS] = "workers.groups",
                                                    [LIST_MODELS] = "models",
-                                                   [LIST_FALLBACKS] = "routing.fallbacks"};
+                                                   [LIST_FALLBACKS] = "routing.fallbacks",
+                                                   [LIST_BUDGETS] = "budgets"};
 
 static struct config *config_new(void)
 {
@@ -52,7 +54,7 @@ static bool load(struct config_load *l, const char *text, size_t n, struct err *
 
     ok = ok && config_apply_env(l, err) && config_check(l->cfg, err) &&
          config_read_providers(l, err) && config_read_groups(l, err) &&
-         config_read_models(l, err) && config_read_fallbacks(l, err);
+         config_read_models(l, err) && config_read_fallbacks(l, err) && config_read_budgets(l, err);
     yaml_tree_done(&root);
     return ok;
 }
@@ -121,6 +123,7 @@ void config_free(struct config *c)
 #include "common/config/settings.def"
     free_providers(c);
     free_groups(c);
+    config_free_budgets(c);
     model_table_done(&c->models);
     for (size_t i = 0; i < TASK_COUNT; i++)
         for (size_t k = 0; k < c->fallbacks[i].count; k++)

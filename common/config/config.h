@@ -43,6 +43,36 @@ struct config_provider {
     bool loopback;          /* calls without Authorization are fine */
 };
 
+/* ---- budgets ---- */
+enum budget_scope {
+    BUDGET_FOR_ALL,
+    BUDGET_FOR_TENANT,
+    BUDGET_FOR_EACH_TENANT, /* each has a budget of its own */
+    BUDGET_FOR_TAG,
+    BUDGET_FOR_MODEL
+};
+enum budget_per { BUDGET_PER_HOUR, BUDGET_PER_DAY, BUDGET_PER_MONTH };
+enum budget_policy { BUDGET_WAIT, BUDGET_DOWNGRADE, BUDGET_BATCH, BUDGET_REJECT };
+#define CONFIG_BUDGETS_MAX       64
+#define CONFIG_BUDGET_ALERTS_MAX 8
+
+/* What may be spent in a calendar period (UTC). */
+struct config_budget {
+    char *name;
+    enum budget_scope scope;
+    char *tag;   /* BUDGET_FOR_TAG: the tag's name; else NULL */
+    char *value; /* the tenant, the tag's value, the model; NULL for all and each tenant */
+    enum budget_per per;
+    int64_t limit_nanousd; /* below 2^53, so that Lua's numbers hold it */
+    enum budget_policy policy;
+    int alert_percent[CONFIG_BUDGET_ALERTS_MAX]; /* ascending */
+    size_t alert_count;
+};
+/* "tenant", "hour", "wait": as they stand in the file. */
+const char *budget_scope_name(enum budget_scope s);
+const char *budget_per_name(enum budget_per p);
+const char *budget_policy_name(enum budget_policy p);
+
 struct config {
     /* One field per row of settings.def: cfg->redis_url, cfg->workers_concurrency, ... */
 #define STR(section, key, def, flags, help)           char *section##_##key;
@@ -56,8 +86,10 @@ struct config {
     size_t group_count;
     struct model_table models;              /* built-in rows overridden by the file's `models:` */
     struct model_ids fallbacks[TASK_COUNT]; /* routing.fallbacks, by task_index() */
-    char *path;                             /* the file that was read, or NULL */
-    struct config_origins *origins;         /* private: where each value came from */
+    struct config_budget *budgets;          /* in the file's order */
+    size_t budget_count;
+    char *path;                     /* the file that was read, or NULL */
+    struct config_origins *origins; /* private: where each value came from */
 };
 
 /* Load everything.  path: -c's argument or NULL.  NULL with err (kind CONFIG) on any fault. */

@@ -16,14 +16,8 @@
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
-bool item_open(struct config_item *it, const struct config_load *l, enum config_list list, size_t i,
-               const char *const *fields, size_t count, struct err *err)
+static bool refuse_others(const struct config_item *it, const char *const *fields, size_t count)
 {
-    *it = (struct config_item){.l = l, .node = &l->lists[list]->items[i], .err = err};
-    snprintf(it->where, sizeof(it->where), "%s[%zu]", config_list_names[list], i);
-    if (it->node->kind != YAML_MAP)
-        return item_fail(it, NULL, "expected a map ('%s: ...'); got %s", fields[0],
-                         yaml_kind_name(it->node->kind));
     for (size_t m = 0; m < it->node->count; m++) {
         const char *key = it->node->items[m].key;
         size_t f = 0;
@@ -37,6 +31,30 @@ bool item_open(struct config_item *it, const struct config_load *l, enum config_
         return item_fail(it, key, "%s", why.msg);
     }
     return true;
+}
+
+bool item_open(struct config_item *it, const struct config_load *l, enum config_list list, size_t i,
+               const char *const *fields, size_t count, struct err *err)
+{
+    *it = (struct config_item){.l = l, .node = &l->lists[list]->items[i], .err = err};
+    snprintf(it->where, sizeof(it->where), "%s[%zu]", config_list_names[list], i);
+    if (it->node->kind != YAML_MAP)
+        return item_fail(it, NULL, "expected a map ('%s: ...'); got %s", fields[0],
+                         yaml_kind_name(it->node->kind));
+    return refuse_others(it, fields, count);
+}
+
+bool item_map(const struct config_item *it, const char *key, const char *const *known, size_t count,
+              struct config_item *ret)
+{
+    const struct yaml_tree *field = yaml_tree_get(it->node, key);
+
+    if (!field || field->kind != YAML_MAP || field->count == 0)
+        return item_fail(it, field ? key : NULL, "expected %s, as '%s: {%s: ...}'; got %s", key,
+                         key, known[0], field ? yaml_kind_name(field->kind) : "nothing");
+    *ret = (struct config_item){.l = it->l, .node = field, .err = it->err};
+    snprintf(ret->where, sizeof(ret->where), "%.30s.%.16s", it->where, key);
+    return refuse_others(ret, known, count);
 }
 
 bool item_fail(const struct config_item *it, const char *key, const char *fmt, ...)

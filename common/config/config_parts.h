@@ -56,7 +56,14 @@ void config_unknown(struct err *err, const char *noun, const char *word, const c
                     size_t count);
 
 /* ---- where values come from (config.c) ---- */
-enum config_list { LIST_PROVIDERS, LIST_GROUPS, LIST_MODELS, LIST_FALLBACKS, LIST_COUNT };
+enum config_list {
+    LIST_PROVIDERS,
+    LIST_GROUPS,
+    LIST_MODELS,
+    LIST_FALLBACKS,
+    LIST_BUDGETS,
+    LIST_COUNT
+};
 struct config_origin {
     int line;                  /* of the file; 0: not from the file */
     char env[CONFIG_ENV_NAME]; /* the variable's name; "": not from the environment */
@@ -90,6 +97,8 @@ NODISCARD bool config_read_providers(struct config_load *l, struct err *err);
 NODISCARD bool config_read_groups(struct config_load *l, struct err *err);
 NODISCARD bool config_read_models(struct config_load *l, struct err *err);
 NODISCARD bool config_read_fallbacks(struct config_load *l, struct err *err);
+NODISCARD bool config_read_budgets(struct config_load *l, struct err *err);
+void config_free_budgets(struct config *c);
 
 /* ---- the syntax of texts (config_text.c); err: "expected ...", without place and value ---- */
 typedef bool check_text(const char *text, struct err *err);
@@ -114,6 +123,9 @@ struct config_item {
 /* Open item i of a list; false when it is no map or has a field that is not in fields. */
 NODISCARD bool item_open(struct config_item *it, const struct config_load *l, enum config_list list,
                          size_t i, const char *const *fields, size_t count, struct err *err);
+/* The map at key of an item, with these fields only; its members are read like an item's. */
+NODISCARD bool item_map(const struct config_item *it, const char *key, const char *const *known,
+                        size_t count, struct config_item *ret);
 /* Fill err with place and key (NULL: the item itself); returns false. */
 bool item_fail(const struct config_item *it, const char *key, const char *fmt, ...) PRINTF(3, 4);
 /* Each leaves *ret alone when the item has no such field. */

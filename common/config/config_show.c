@@ -193,13 +193,52 @@ static void add_fallbacks(const struct config *c, struct buf *b, bool secrets)
     }
 }
 
+static void add_budget_for(struct buf *b, const struct config_budget *g)
+{
+    json_add_key(b, "for");
+    buf_putc(b, '{');
+    if (g->scope == BUDGET_FOR_ALL) {
+        json_add_bool(b, "all", true);
+    } else if (g->scope == BUDGET_FOR_TAG) {
+        json_add_key(b, "tag");
+        buf_putc(b, '{');
+        json_add_str(b, g->tag, g->value);
+        buf_putc(b, '}');
+    } else {
+        json_add_str(b, budget_scope_name(g->scope),
+                     g->scope == BUDGET_FOR_EACH_TENANT ? "*" : g->value);
+    }
+    buf_putc(b, '}');
+}
+
+static void add_budgets(const struct config *c, struct buf *b, bool secrets)
+{
+    (void)secrets;
+    for (size_t i = 0; i < c->budget_count; i++) {
+        const struct config_budget *g = &c->budgets[i];
+
+        open_item(b);
+        json_add_str(b, "name", g->name);
+        add_budget_for(b, g);
+        json_add_str(b, "per", budget_per_name(g->per));
+        json_add_usd(b, "limit_usd", g->limit_nanousd);
+        json_add_str(b, "policy", budget_policy_name(g->policy));
+        json_add_key(b, "alert_percent");
+        buf_putc(b, '[');
+        for (size_t k = 0; k < g->alert_count; k++)
+            buf_printf(b, "%s%d", k ? "," : "", g->alert_percent[k]);
+        buf_puts(b, "]}");
+    }
+}
+
 static void add_list(const struct config *c, enum config_list list, struct buf *b, bool secrets)
 {
     static void (*const writers[])(const struct config *, struct buf *,
                                    bool) = {[LIST_PROVIDERS] = add_providers,
                                             [LIST_GROUPS] = add_groups,
                                             [LIST_MODELS] = add_models,
-                                            [LIST_FALLBACKS] = add_fallbacks};
+                                            [LIST_FALLBACKS] = add_fallbacks,
+                                            [LIST_BUDGETS] = add_budgets};
 
     buf_putc(b, '[');
     writers[list](c, b, secrets);
@@ -373,6 +412,8 @@ void config_diff(const struct config *old, const struct config *new_, struct buf
         add_name(changed, config_list_names[LIST_MODELS]);
     if (!same_list(old, new_, LIST_FALLBACKS))
         add_name(changed, config_list_names[LIST_FALLBACKS]);
+    if (!same_list(old, new_, LIST_BUDGETS))
+        add_name(changed, config_list_names[LIST_BUDGETS]);
 }
 
 void config_keep_boot(struct config *fresh, const struct config *old)

@@ -114,6 +114,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
         socket_disarm(s);
         return;
     }
+    loop_worked(s->client->loop);
     act(s->client, fd,
         (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
 }
@@ -134,6 +135,7 @@ static void socket_watch(struct http_socket *s, short wants)
     socket_disarm(s);
     event_assign(&s->event, loop_base(s->client->loop), s->fd, (short)(wants | EV_PERSIST),
                  on_event, s);
+    loop_make_bulk(&s->event);
     event_add(&s->event, NULL);
     s->armed = wants;
 }

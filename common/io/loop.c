@@ -12,6 +12,10 @@
  * otherwise make its timers fire 20 ms early), and it waits on a timerfd, not
  * on epoll's whole milliseconds.
  *
+ * Hundreds of answers that are ready together would make one turn of many
+ * milliseconds, in which nobody else works: so a turn takes a few of them, and
+ * what is not bulk stands before what is.
+ *
  * Whatever hangs in the loop is on one list, so that loop_free() can drop it.
  * SIGPIPE is ignored from loop_new() on: writes to dead sockets must fail. */
 #include "common/io/loop.h"
@@ -28,7 +32,8 @@
 
 #include "common/core/xalloc.h"
 
-enum { TRIM_AFTER_MS = 1000 };
+enum { TRIM_AFTER_MS = 1000, WORK_PER_TURN = 32 };
+enum { PRIORITIES = 3 }; /* the middle one is what events have that say nothing */
 
 /* One event of ours, of whatever sort. */
 struct node {
@@ -68,6 +73,7 @@ struct loop {
     size_t first_deferred, deferred_count, deferred_cap;
     struct loop_timer *trim;
     uint64_t turns;
+    int worked; /* in this turn */
     bool stopped, inside;
 };
 
@@ -92,6 +98,7 @@ struct loop *loop_new(void)
     event_config_free(config);
     if (!l->base)
         abort();
+    event_base_priority_init(l->base, PRIORITIES);
     evtimer_assign(&l->wait_limit, l->base, on_wait_limit, NULL);
     signal(SIGPIPE, SIG_IGN);
     return l;
@@ -188,6 +195,7 @@ void loop_turn(struct loop *l, int64_t max_ms)
     if (limited)
         event_add(&l->wait_limit, &(struct timeval){.tv_sec = (time_t)(max_ms / 1000),
                                                     .tv_usec = (max_ms % 1000) * 1000});
+    l->worked = 0;
     event_base_loop(l->base, flags);
     if (limited)
         event_del(&l->wait_limit);
@@ -195,6 +203,14 @@ void loop_turn(struct loop *l, int64_t max_ms)
     l->turns++;
     l->inside = false;
 }
+
+void loop_worked(struct loop *l)
+{
+    if (++l->worked == WORK_PER_TURN)
+        event_base_loopbreak(l->base); /* what else is active comes first in the next turn */
+}
+
+void loop_make_bulk(struct event *ev) { event_priority_set(ev, PRIORITIES - 1); }
 
 void loop_run(struct loop *l)
 {

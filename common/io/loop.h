@@ -10,6 +10,7 @@
 
 #include "common/core/base.h"
 
+struct event;
 struct event_base;
 struct evdns_base;
 struct loop;
@@ -43,6 +44,11 @@ void loop_rewatch(struct loop_io *io, bool read, bool write);
 void loop_unwatch(struct loop_io **io); /* NULL is fine; does not close fd */
 
 struct event_base *loop_base(struct loop *l);
+/* Bulk: of hundreds of sockets that do the same.  Such an event comes after others that are ready,
+ * and its callback tells by loop_worked() that it worked: after some of them the turn ends, so that
+ * what they gave rise to goes out (deferred calls) while the rest is dealt with. */
+void loop_make_bulk(struct event *ev); /* before event_add */
+void loop_worked(struct loop *l);
 struct evdns_base *loop_dns(struct loop *l); /* made on first use */
 /* Something large (say, over 1 MB) was freed: a second later what the allocator holds back is given
  * to the kernel, so that an idle process is small again.  At most one such timer is pending. */

@@ -108,6 +108,9 @@ document_fn chat_document_1k;  /* its body has 1 KB */
  * pipelined: commands share writes, else each goes out at once. */
 double raw_drain(struct world *w, bool pipelined, int64_t count, struct usage *ret_used);
 
+/* bare.c: calls per second of an epoll loop on that many connections to the simulator. */
+double bare_calls(struct world *w, int connections, int64_t count);
+
 /* bullmq.c: two worker processes and a producer, warm; NULL when it is not installed here. */
 struct bullmq;
 struct bullmq *bullmq_start(struct world *w);

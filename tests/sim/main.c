@@ -125,6 +125,20 @@ static bool start(const struct options *o, struct sim *s, struct event_base *bas
     return *ret && announce(o, s, err);
 }
 
+/* A latency is exact, not rounded up to the next millisecond. */
+static struct event_base *exact_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+
+    if (config && event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0)
+        base = event_base_new_with_config(config);
+    if (!base)
+        abort(); /* no memory */
+    event_config_free(config);
+    return base;
+}
+
 int main(int argc, char **argv)
 {
     static struct sim sim;
@@ -140,7 +154,7 @@ int main(int argc, char **argv)
         return 0;
     }
     raise_limits();
-    base = event_base_new();
+    base = exact_base();
     term = evsignal_new(base, SIGTERM, on_signal, base);
     intr = evsignal_new(base, SIGINT, on_signal, base);
     event_add(term, NULL);

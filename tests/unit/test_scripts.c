@@ -37,10 +37,10 @@ START_TEST(claims_the_oldest_first_and_rings_on_while_work_is_left)
     submit_ids("abc");
     CK_SAYS("DEL @wake:noop", "1");
     CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 2 noop 2 o 2",
-              "[ok [a b]]");
+              "[ok [a b] -]");
     CK_SAYS("LLEN @wake:noop", "1");
     CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 9 noop 9 o 9",
-              "[ok [c]]");
+              "[ok [c] d]");
     CK_SAYS("LLEN @wake:noop", "1");
     CK_SAYS("SCARD @active:" W, "3");
 }
@@ -61,7 +61,7 @@ START_TEST(claims_nothing_from_a_paused_queue_and_does_not_ring_for_it)
     CK_SAYS("DEL @wake:noop", "1");
     CK_SAYS("HSET @paused noop 1", "1");
     CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 1 noop 1 o 1",
-              "[ok []]");
+              "[ok [] d]");
     CK_SAYS("LLEN @wake:noop", "0");
 }
 END_TEST
@@ -74,7 +74,7 @@ START_TEST(queues_of_a_class_together_get_no_more_than_its_most)
               "@workers @active:" W " @paused @ready:inference.realtime @ready:noop @ready:webhook "
               "@wake:inference.realtime @wake:noop @wake:webhook | " W
               " 3 6 inference.realtime 4 r 6 noop 1 o 3 webhook 1 o 3",
-              "[ok [] [n3 n2] [w3]]");
+              "[ok [] [n3 n2] [w3] d--]");
 }
 END_TEST
 
@@ -103,7 +103,7 @@ START_TEST(a_guess_starts_only_what_this_worker_has_claimed)
     ck_assert_int_eq(state_of("a"), 'r');
     CK_SAYS("LLEN @ready:noop", "1");
     CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 9 noop 9 o 9",
-              "[ok [a]]");
+              "[ok [a] d]");
     ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_START, guess), noop));
     ck_assert_int_eq(state_of("a"), 'a');
     ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_START, guess), noop)); /* sent again */
@@ -118,13 +118,13 @@ START_TEST(a_claim_rings_on_once)
     for (int i = 0; i < 2; i++) {
         CK_SCRIPT(CLAIM,
                   "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 1 noop 1 o 1",
-                  i ? "[ok [b]]" : "[ok [a]]");
+                  i ? "[ok [b] -]" : "[ok [a] -]");
         CK_SAYS("LRANGE @wake:noop 0 -1", "[1]");
     }
     CK_SCRIPT(CLAIM,
               "@workers @active:" W " @paused @ready:noop @ready:eval @wake:noop @wake:eval | " W
               " 2 1 noop 1 o 1 eval 1 o 1",
-              "[ok [c] []]");
+              "[ok [c] [] -d]");
     CK_SAYS("LRANGE @wake:noop 0 -1", "[1]");
     CK_SAYS("EXISTS @wake:eval", "0");
 }

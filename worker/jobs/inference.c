@@ -67,6 +67,7 @@ static void done(struct run *r)
     leave_stage(r);
     limiter_leave(&i->pace, false);
     inference_stream_over(r);
+    inference_let_go(r);
     together_request_done(&i->req);
     free(i);
 }

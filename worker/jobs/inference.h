@@ -1,8 +1,8 @@
 /* inference.h - one inference job on its way to a provider: private to worker/jobs/inference*.c.
  *
- *   PLAN ──▶ PACE ──▶ SEND ──▶ judge ──▶ result
- *             ▲                  ├─────▶ the next route, where another may do better
- *             └──────────────────┘ └───▶ run_fail, whose table decides: retry, park, end
+ *   PLAN ──▶ BUDGET ──▶ PACE ──▶ SEND ──▶ judge ──▶ result
+ *              ▲                            ├─────▶ the next route, where another may do better
+ *              └────────────────────────────┘ └───▶ run_fail, whose table decides: retry, park, end
  *
  * A stage is asynchronous: its enter function ends in exactly one of
  * inference_go (another stage), inference_next (the one behind it in
@@ -16,6 +16,7 @@
 #define FLOTILLA_INFERENCE_H
 
 #include "common/route/select.h"
+#include "worker/budget/holds.h"
 #include "worker/limit/limiter.h"
 #include "worker/run.h"
 #include "worker/stops.h"
@@ -38,6 +39,9 @@ struct inference {
     const struct config_provider *provider;
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
     struct limiter_call pace;            /* its turn at the provider's rate */
+    struct hold *hold;                   /* money set aside for the call; NULL: none */
+    int64_t worst_nanousd;               /* how much */
+    bool covered;                        /* BUDGET let the next call pass */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
     struct failure failed;               /* of the routes before: what tells most */
@@ -66,7 +70,9 @@ void inference_next(struct run *r);
 
 /* ---- the way from one route to the next (inference_plan.c) ---- */
 /* A call's last stages, for each route anew. */
-#define INFERENCE_CALL INFERENCE_PACE
+#define INFERENCE_CALL INFERENCE_BUDGET
+/* Turn to this place of i->routes; false: the run is over. */
+bool inference_take(struct run *r, size_t at);
 /* The call to the present route failed: goes to the next one that may do better, else ends the run
  * as run_fail does, by the failure that tells most. */
 void inference_failed(struct run *r, const struct failure *f);
@@ -79,6 +85,11 @@ void inference_pace_end(struct run *r, const struct inference_answer *a, double 
 /* 429: a job that was put aside often enough waits for another turn where it is.  False: it is
  * parked, as for any other state of the provider, or has waited for too long. */
 NODISCARD bool inference_pace_again(struct run *r);
+/* ---- the money of a call (inference_budget.c) ---- */
+/* A call ended, and cost this or may have: what was set aside for it is settled.  Another call of
+ * the same run passes through BUDGET again. */
+void inference_settle(struct run *r, const struct cost *c);
+void inference_let_go(struct run *r); /* the run is over; a call that was not told was not made */
 
 /* ---- judging (inference_judge.c): each ends the run, or goes to a stage ---- */
 void inference_answered(struct run *r, const struct inference_answer *a);

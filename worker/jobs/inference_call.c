@@ -129,6 +129,12 @@ static bool may_use_key(struct run *r)
 
 void inference_send(struct run *r)
 {
+    const struct inference *i = r->state;
+
+    if (!i->covered) { /* a second call of the same run */
+        inference_go(r, INFERENCE_BUDGET);
+        return;
+    }
     if (!has_key(r) || !may_use_key(r))
         return;
     if (process_may_call(r->p))

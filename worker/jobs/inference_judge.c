@@ -13,6 +13,7 @@ static void tell_cost(struct run *r, const struct cost *c, struct span answered)
 {
     struct inference *i = r->state;
 
+    inference_settle(r, c);
     run_cost(r, c, i->provider->name, answered.n ? answered : i->req.model,
              i->req.requested ? i->req.named : (struct span){NULL, 0});
 }
@@ -153,7 +154,7 @@ void inference_lost(struct run *r, const struct http_reply *reply)
     if (reply->outcome == HTTP_SENT_UNKNOWN && reply->reused && !i->again) {
         i->again = true;
         log_event(LOG_INFO, "call.again", "job=%s reason=stale_connection", r->id);
-        inference_go(r, INFERENCE_PACE);
+        inference_go(r, INFERENCE_CALL);
         return;
     }
     err_set(&f.err, kind, "%s: %s", err_text(kind), reply->detail ? reply->detail : "no detail");

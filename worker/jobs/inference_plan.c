@@ -66,7 +66,7 @@ static void no_route(struct run *r, enum route_out why)
 }
 
 /* The route at this place of the list is the one to call; false: the run has ended. */
-static bool take(struct run *r, size_t at)
+bool inference_take(struct run *r, size_t at)
 {
     struct inference *i = r->state;
     const struct candidate *c = &i->routes.of[at];
@@ -103,7 +103,7 @@ void inference_plan(struct run *r)
     route_select(r->p->routes, &rules, &needs, &view, &i->routes);
     if (!i->routes.count)
         no_route(r, i->routes.why);
-    else if (take(r, 0))
+    else if (inference_take(r, 0))
         inference_next(r);
 }
 
@@ -220,7 +220,7 @@ static void go_on(struct run *r, const struct failure *f, bool blocked)
     log_event(LOG_INFO, "call.next", "job=%s model=%s provider=%s code=%s msg=%s", r->id,
               log_quote_n(i->req.model.p, i->req.model.n), i->provider->name, err_code(f->err.kind),
               log_quote(f->err.msg));
-    if (take(r, next))
+    if (inference_take(r, next))
         inference_go(r, INFERENCE_CALL);
 }
 

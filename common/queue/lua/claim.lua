@@ -5,7 +5,8 @@
 -- ARGV: 1 worker id  2 n  3 ids wanted at most
 --       then n times: queue name, quota (its share of this claim), class (any word), most
 --       (never more of all the queues of that class together)
--- Returns {'ok', {ids of the first queue}, {ids of the second}, ...} or {'gone'}.
+-- Returns {'ok', {ids of the first queue}, {ids of the second}, ..., dry} or {'gone'}.
+--       dry: per queue 'd' when nothing is left in it, or it is paused; else '-'
 --
 -- First every queue gives up to its quota; what is then left of the claim is
 -- taken in the order of preference.  While work is left, one more worker is rung,
@@ -15,18 +16,17 @@ if call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 local n, left = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function ring_on(i)
-    if call('EXISTS', KEYS[3 + i]) == 1 and call('EXISTS', KEYS[3 + n + i]) == 0 then
-        call('LPUSH', KEYS[3 + n + i], '1')
-    end
+    if call('EXISTS', KEYS[3 + i]) == 0 then return 'd' end
+    if call('EXISTS', KEYS[3 + n + i]) == 0 then call('LPUSH', KEYS[3 + n + i], '1') end
+    return '-'
 end
 
 if n == 1 then
     local want = math.min(left, tonumber(ARGV[7]))
-    if call('HEXISTS', KEYS[3], ARGV[4]) == 1 then return {'ok', {}} end
+    if call('HEXISTS', KEYS[3], ARGV[4]) == 1 then return {'ok', {}, 'd'} end
     local ids = want > 0 and call('RPOP', KEYS[4], want) or {}
     if #ids > 0 then call('SADD', KEYS[2], unpack(ids)) end
-    if #ids == want then ring_on(1) end
-    return {'ok', ids}
+    return {'ok', ids, #ids < want and 'd' or ring_on(1)}
 end
 
 local paused = call('EXISTS', KEYS[3]) == 1
@@ -58,6 +58,7 @@ for i = 1, n do
 end
 if #all > 0 then call('SADD', KEYS[2], unpack(all)) end
 for i = 1, n do
-    if not dry[i] then ring_on(i) end
+    dry[i] = dry[i] and 'd' or ring_on(i)
 end
+out[2 + n] = table.concat(dry)
 return out

@@ -1,0 +1,182 @@
+-- budget.lua - money is set aside before calls and settled after them, for many jobs at once.
+--
+-- KEYS: 1 budget (hash: sum -> 'spent reserved told ends limit alerts', see common/budget/budget.h)
+--       2 holds (hash: hold -> 'o|c amount sum ...': open, or charged because it expired)
+--       3 holds-due (zset: 'h' hold -> when it expires; 's' sum -> when it is forgotten)
+-- ARGV: 1 ms that an expired hold is remembered  2 ms that a sum is kept after its period
+--       3 n, then n sums: name, start and end of its period, limit, alerts ('50,80,100')
+--       then n, then n holds to settle: hold, what the call cost
+--       then n, then n holds to make: hold, amount, ms until it expires, k, k sums (from 1)
+-- Returns {'ok', now, {answer per hold to make}, {sum, percent, spent, limit, ...}}
+--       answer 0: held (also when an equal call had made it: an answer was lost)
+--       else {kind, sum, spent, reserved}: nothing was changed
+--         1 held by others: there will be room if calls under way cost less than they may
+--         2 full: spent + amount is over the limit  3 never: the amount alone is
+--       the last list: percents of the limit that `spent` has reached now for the first time
+--       or {'period', now}: it is not the period of a sum; nothing was done
+--
+-- All sums of a hold have room (spent + reserved + amount <= limit), or none is touched.  Settling
+-- comes before making, so that room is given on in the same call.
+--
+-- What a crash leaves (the worst case stays counted until it is known to be less):
+--   after the hold was made, before the call  it expires at its deadline: spent += amount
+--   during the call, after it, before settle  the same: the provider may have billed it
+--   the answer to making it was lost          the same hold is asked for again: 0, counted once
+--   the answer to settling it was lost        settled again: the hold is gone, nothing happens
+--   it is settled twice                       the same
+--   it expired, and then is settled           spent += cost - amount, while it is remembered
+--   later than that                           the amount stays spent
+--   it is settled before it is made           nothing happens; whoever gave it up asks no more
+-- A hold counts in the period in which it was made, whenever it is settled.
+local call = redis.call
+local now, a, sums, dirty, told, answers = now_ms(), 4, {}, {}, {}, {}
+local remember, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local function int(n) return string.format('%.0f', n) end
+
+local function load(name)
+    local sum = sums[name]
+    if sum == nil then
+        local value = call('HGET', KEYS[1], name)
+        local s, r, t, e, l, p = string.match(value or '', '^(%d+) (%d+) (%d+) (%d+) (%d+) (%S*)$')
+        sum = s and {name = name, spent = tonumber(s), reserved = tonumber(r), told = tonumber(t), ends = e,
+            limit = tonumber(l), alerts = p} or false
+        sums[name] = sum
+    end
+    return sum
+end
+
+local function tell(sum, percent)
+    if percent <= sum.told then return end
+    sum.told = percent
+    for _, v in ipairs({sum.name, int(percent), int(sum.spent), int(sum.limit)}) do told[#told + 1] = v end
+end
+
+-- A sum that is forgotten already changes no more.
+local function change(name, reserved, spent)
+    local sum = load(name)
+    if not sum then return end
+    sum.reserved = math.max(0, sum.reserved + reserved)
+    sum.spent = math.max(0, sum.spent + spent)
+    dirty[name] = sum
+    if spent > 0 and sum.limit > 0 then
+        for percent in string.gmatch(sum.alerts, '%d+') do
+            if sum.spent * 100 >= sum.limit * percent then tell(sum, tonumber(percent)) end
+        end
+    end
+end
+
+local function open_hold(hold)
+    local state, amount, names = string.match(call('HGET', KEYS[2], hold) or '', '^([oc]) (%d+)(.*)$')
+    return state, tonumber(amount), names
+end
+
+-- The sums of a hold: names have two or three words each, so they are kept between bars.
+local function change_all(names, reserved, spent)
+    for name in string.gmatch(names, '|([^|]+)') do change(name, reserved, spent) end
+end
+
+-- ---- what is due ----
+local function expire(hold, member)
+    local state, amount, names = open_hold(hold)
+    if state == 'o' then
+        change_all(names, -amount, amount)
+        call('HSET', KEYS[2], hold, 'c ' .. int(amount) .. names)
+        call('ZADD', KEYS[3], int(now + remember), member)
+    else
+        call('HDEL', KEYS[2], hold)
+        call('ZREM', KEYS[3], member)
+    end
+end
+
+local function settle(hold, cost)
+    local state, amount, names = open_hold(hold)
+    if not state then return end
+    if state == 'o' then
+        change_all(names, -amount, cost)
+    else
+        change_all(names, 0, cost - amount)
+    end
+    call('HDEL', KEYS[2], hold)
+    call('ZREM', KEYS[3], 'h' .. hold)
+end
+
+-- ---- making holds ----
+local given = {}
+
+local function refuses(sum, amount)
+    if amount > sum.limit then return 3 end
+    if sum.spent + amount > sum.limit then return 2 end
+    return sum.spent + sum.reserved + amount > sum.limit and 1 or 0
+end
+
+local function make(hold, amount, ttl, k)
+    local worst, which, names = 0, nil, ''
+    if call('HEXISTS', KEYS[2], hold) == 1 then return 0 end
+    for i = 1, k do
+        local index = tonumber(ARGV[a + 3 + i])
+        local kind = refuses(given[index], amount)
+        if kind > worst then worst, which = kind, index end
+        names = names .. '|' .. given[index].name
+    end
+    if worst > 0 then
+        local sum = given[which]
+        if worst == 2 and string.find(sum.alerts, '100', 1, true) then
+            tell(sum, 100)
+            dirty[sum.name] = sum
+        end
+        return {worst, which, sum.spent, sum.reserved}
+    end
+    for i = 1, k do change(given[tonumber(ARGV[a + 3 + i])].name, amount, 0) end
+    call('HSET', KEYS[2], hold, 'o ' .. int(amount) .. names)
+    call('ZADD', KEYS[3], int(now + ttl), 'h' .. hold)
+    return 0
+end
+
+-- ---- the call ----
+for _ = 1, tonumber(ARGV[3]) do
+    if now < tonumber(ARGV[a + 1]) or now >= tonumber(ARGV[a + 2]) then return {'period', now} end
+    a = a + 5
+end
+a = 4
+for i = 1, tonumber(ARGV[3]) do
+    local name = ARGV[a]
+    local sum = load(name)
+    if not sum then
+        sum = {name = name, spent = 0, reserved = 0, told = 0, ends = ARGV[a + 2]}
+        sums[name] = sum
+        call('ZADD', KEYS[3], int(ARGV[a + 2] + keep), 's' .. name)
+    end
+    sum.limit, sum.alerts = tonumber(ARGV[a + 3]), ARGV[a + 4]
+    given[i] = sum
+    a = a + 5
+end
+for _, member in ipairs(call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMIT', 0, 200)) do
+    local name = string.sub(member, 2)
+    if string.sub(member, 1, 1) == 'h' then
+        expire(name, member)
+    else
+        call('HDEL', KEYS[1], name)
+        call('ZREM', KEYS[3], member)
+        sums[name] = false
+    end
+end
+local settled = tonumber(ARGV[a])
+a = a + 1
+for _ = 1, settled do
+    settle(ARGV[a], tonumber(ARGV[a + 1]))
+    a = a + 2
+end
+local wanted = tonumber(ARGV[a])
+a = a + 1
+for i = 1, wanted do
+    local k = tonumber(ARGV[a + 3])
+    answers[i] = make(ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), k)
+    a = a + 4 + k
+end
+for name, sum in pairs(dirty) do
+    call('HSET', KEYS[1], name, table.concat({int(sum.spent), int(sum.reserved), int(sum.told), sum.ends,
+        int(sum.limit), sum.alerts}, ' '))
+end
+for i = 1, 3 do call('PEXPIRE', KEYS[i], 8640000000) end
+return {'ok', now, answers, told}

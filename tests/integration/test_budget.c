@@ -1,0 +1,255 @@
+/* test_budget.c - budgets: what calls may cost is set aside before they are made.
+ *
+ * All calls are alike: 512 tokens may be answered and 300 are, by the model with the highest price,
+ * so that a dollar is soon spent and the worst case of a call is known to the nano-dollar. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/support/facts.h"
+#include "tests/support/look.h"
+
+enum { ALL_MS = 60000, MAX_TOKENS = 512, ANSWER_TOKENS = 300 };
+enum { IN_NANOUSD = 3000, OUT_NANOUSD = 15000 }; /* per token of moonshotai/Kimi-K3 */
+#define BODY                                                             \
+    "{'model':'moonshotai/Kimi-K3','max_tokens':512,'temperature':0.7,'" \
+    "messages':[{'role':'user','content':'How many legs have %04d spiders?'}]}"
+#define SHORT_PARKS "FLOTILLA_RETRY_PARK_MIN_MS=50", "FLOTILLA_RETRY_PARK_MAX_MS=250"
+
+/* ---- a world with budgets ---- */
+
+static const char *config_of(struct world *w, const char *budgets)
+{
+    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
+
+    ck_assert_ptr_nonnull(out);
+    fputs(budgets, out);
+    fclose(out);
+    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
+}
+
+static struct world *new_world(void)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_sim(w, "POST", "/_sim/models",
+              world_text(w, "{'moonshotai/Kimi-K3':{'answer_bytes':%d}}", 4 * ANSWER_TOKENS));
+    world_start_scheduler(w);
+    return w;
+}
+
+static void push(struct world *w, int first, int count, const char *members)
+{
+    for (int i = first; i < first + count; i++)
+        world_push(w,
+                   "{'id':'b-%d','type':'inference','payload':{'task':'chat','body':" BODY "}%s}",
+                   i, i, members);
+}
+
+/* The worst case of one of these calls, as the documentation says it. */
+static int64_t worst(void)
+{
+    int64_t bytes = snprintf(NULL, 0, BODY, 0);
+
+    return ((bytes + 2) / 3 + 16) * IN_NANOUSD + (int64_t)MAX_TOKENS * OUT_NANOUSD;
+}
+
+/* ---- the books ---- */
+struct sums {
+    long long spent, reserved, limit;
+};
+
+/* Of the only budget; all 0 before the first call. */
+static struct sums read_sums(struct world *w)
+{
+    redisReply *r = world_redis(w, "HVALS fl:{0}:budget");
+    struct sums s = {0};
+
+    if (r->elements)
+        ck_assert_int_eq(
+            sscanf(r->element[0]->str, "%lld %lld %*d %*d %lld", &s.spent, &s.reserved, &s.limit),
+            3);
+    return s;
+}
+
+/* Nobody calls, all calls are in the books, none of the living will settle, and no other fits.
+ * Sums that are the same before and after were not settled in between. */
+static bool is_over(struct world *w)
+{
+    struct sums before = read_sums(w), after;
+    json_t *ledger = world_sim_ledger(w);
+    bool quiet = world_int(w, "HLEN fl:{0}:holds") <= look_flagged(w, "unconfirmed") &&
+                 world_int_at(ledger, "in_flight") == 0 &&
+                 world_int(w, "XLEN fl:{0}:costs") >= world_int_at(ledger, "requests");
+
+    after = read_sums(w);
+    ck_assert_int_le(after.spent + after.reserved, after.limit);
+    return quiet && after.limit && after.spent == before.spent &&
+           after.reserved == before.reserved &&
+           after.limit - after.spent - after.reserved < worst();
+}
+
+static void check_books(struct world *w, int64_t limit)
+{
+    struct money m = world_check_money(w);
+    struct sums s = read_sums(w);
+
+    ck_assert_int_eq(s.limit, limit);
+    ck_assert_int_le(m.billed_nanousd, limit);
+    ck_assert_int_le(m.confirmed_nanousd, s.spent);
+    ck_assert_int_le(s.spent + s.reserved, m.confirmed_nanousd + m.estimated_nanousd);
+    ck_assert_int_le(s.spent + s.reserved, limit);
+    ck_assert_int_gt(s.spent + s.reserved + worst(), limit); /* not one call more */
+}
+
+static int64_t count(const struct results *all, const char *status, const char *code)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < all->count; i++)
+        n += !strcmp(all->items[i].status, status) &&
+             (!code || !strcmp(world_string_at(all->items[i].doc, "error.code"), code));
+    return n;
+}
+
+/* ---- tests ---- */
+
+START_TEST(a_thousand_parallel_jobs_never_spend_more_than_a_dollar)
+{
+    enum { JOBS = 1000, WORKERS = 2 };
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n"
+                                      "  - {name: dollar, for: {all: true}, per: month, "
+                                      "limit_usd: 1}\n");
+    struct program *worker;
+    int64_t done;
+
+    world_sim_latency(w, 150);
+    push(w, 0, JOBS, "");
+    worker = world_start_worker(w, config, SHORT_PARKS, "FLOTILLA_WORKERS_CONCURRENCY=512");
+    look_wait_workers(w, worker, WORKERS);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "XLEN fl:{0}:results") > 40 && look_held(w) > 100);
+    kill(look_wait_workers(w, worker, WORKERS)[0], SIGKILL);
+    WAIT_UNTIL(w, ALL_MS, look_logged(worker, "event=takeover.done ") == 1);
+    WAIT_UNTIL(w, ALL_MS, is_over(w));
+    check_books(w, 1000000000);
+    done = world_int(w, "XLEN fl:{0}:results");
+    ck_assert_int_eq(count(world_results(w), "completed", NULL), done);
+    ck_assert_int_gt(done, 40);
+    ck_assert_int_lt(done, 1000000000 / (ANSWER_TOKENS * OUT_NANOUSD));
+    WAIT_UNTIL(w, ALL_MS,
+               world_int(w, "ZCARD fl:{0}:delayed") +
+                       world_int(w, "LLEN fl:{0}:ready:inference.standard") + look_held(w) ==
+                   JOBS - done);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(what_can_be_paid_is_done_and_the_rest_is_rejected)
+{
+    enum { JOBS = 200 };
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n"
+                                      "  - name: acme-month\n"
+                                      "    for: {tenant: acme}\n"
+                                      "    per: month\n"
+                                      "    limit_usd: 0.5\n"
+                                      "    policy: reject\n"
+                                      "    alert_percent: [50, 100]\n");
+    const struct results *all;
+    int64_t done;
+
+    push(w, 0, JOBS, ",'tenant':'acme'");
+    push(w, JOBS, 5, ",'tenant':'other'");
+    world_start_worker(w, config, SHORT_PARKS);
+    all = world_wait_results(w, JOBS + 5, ALL_MS);
+    world_check_one_result_each(w, JOBS + 5);
+    done = count(all, "completed", NULL) - 5;
+    ck_assert_int_eq(count(all, "failed", "over_budget"), JOBS - done);
+    ck_assert_int_ge(read_sums(w).spent, done * ANSWER_TOKENS * OUT_NANOUSD);
+    ck_assert_int_eq(read_sums(w).reserved, 0);
+    ck_assert_int_gt(read_sums(w).spent + worst(), 500000000);
+    ck_assert_int_le(read_sums(w).spent, 500000000);
+    for (int i = JOBS; i < JOBS + 5; i++)
+        ck_assert_str_eq(world_result(w, world_text(w, "b-%d", i))->status, "completed");
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), done + 5);
+    ck_assert(world_has_alert(w, "budget_50") && world_has_alert(w, "budget_100"));
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(waiting_jobs_go_on_when_the_limit_is_raised)
+{
+    enum { JOBS = 20 };
+    static const char form[] = "budgets:\n  - {name: d, for: {tag: 'team:search'}, per: month, "
+                               "limit_usd: %s}\n";
+    struct world *w = new_world();
+    const char *config = config_of(w, world_text(w, form, "0.03"));
+    struct program *worker;
+
+    push(w, 0, JOBS, ",'tags':{'team':'search'}");
+    worker = world_start_worker(w, config, SHORT_PARKS, "FLOTILLA_WORKERS_PROCESSES=1");
+    WAIT_UNTIL(w, ALL_MS, is_over(w));
+    check_books(w, 30000000);
+    config_of(w, world_text(w, form, "1"));
+    program_signal(worker, SIGHUP);
+    world_wait_results(w, JOBS, ALL_MS);
+    world_check_one_result_each(w, JOBS);
+    ck_assert_int_eq(count(world_results(w), "completed", NULL), JOBS);
+    ck_assert_int_eq(read_sums(w).spent, world_check_money(w).billed_nanousd);
+    ck_assert_int_eq(read_sums(w).reserved, 0);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told)
+{
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n  - {name: small, for: {tenant: '*'}, per: day, "
+                                      "limit_usd: 0.005}\n");
+
+    world_sim(w, "POST", "/_sim/models", "{'acme/new-model':{'answer_bytes':40}}");
+    world_start_worker(w, config);
+    push(w, 0, 1, ",'tenant':'t'");
+    world_push(w, "{'id':'free','type':'inference','tenant':'t','payload':{'task':'chat',"
+                  "'model':'acme/new-model','prompt':'Hi'}}");
+    world_push(w, "{'id':'nobody','type':'inference','payload':{'task':'chat','body':" BODY "}}",
+               1);
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert_str_eq(world_string_at(world_result(w, "b-0")->doc, "error.code"), "over_budget");
+    ck_assert_str_eq(world_result(w, "free")->status, "completed");
+    ck_assert_str_eq(world_result(w, "nobody")->status, "completed"); /* no tenant, no budget */
+    ck_assert(world_has_alert(w, "unpriced"));
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:holds") == 0);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(without_budgets_nothing_is_asked)
+{
+    struct world *w = new_world();
+
+    push(w, 0, 20, "");
+    world_start_worker(w);
+    world_wait_results(w, 20, ALL_MS);
+    ck_assert_int_eq(world_int(w, "EXISTS fl:{0}:budget fl:{0}:holds fl:{0}:holds-due"), 0);
+    world_free(w);
+}
+END_TEST
+
+Suite *test_budget(void)
+{
+    Suite *s = suite_create("budget");
+    TCase *tc = tcase_create("budgets");
+
+    tcase_set_timeout(tc, 90);
+    tcase_add_test(tc, a_thousand_parallel_jobs_never_spend_more_than_a_dollar);
+    tcase_add_test(tc, what_can_be_paid_is_done_and_the_rest_is_rejected);
+    tcase_add_test(tc, waiting_jobs_go_on_when_the_limit_is_raised);
+    tcase_add_test(tc, what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told);
+    tcase_add_test(tc, without_budgets_nothing_is_asked);
+    suite_add_tcase(s, tc);
+    return s;
+}

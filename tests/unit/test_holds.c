@@ -1,0 +1,307 @@
+/* test_holds.c - the money of one process on its way to Redis and back: batches, losses. */
+#include "worker/budget/holds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/config_parts.h"
+#include "common/queue/scripts.h"
+#include "tests/unit/redis_server.h"
+#include "tests/unit/redis_shot.h"
+#include "worker/process.h"
+
+static const char text[] = "budgets:\n"
+                           "  - {name: a, for: {all: true}, per: month, limit_usd: 0.0000001}\n"
+                           "  - {name: t, for: {tenant: '*'}, per: day, limit_usd: 0.00000006}\n";
+enum { ALL = 0, EACH = 1 }; /* indexes; limits of 100 and 60 nano-USD */
+
+static struct redis_server server;
+static struct line line;
+static struct process p;
+
+static void open_process(void)
+{
+    static const char *no_env[] = {NULL};
+    struct err err = {0};
+
+    redis_server_init(&server);
+    redis_server_start(&server, NULL);
+    p = (struct process){.loop = loop_new()};
+    p.cfg = config_build("f.yaml", text, strlen(text), no_env, &err);
+    ck_assert_msg(p.cfg, "%s", err.msg);
+    keys_init(&p.keys, "fl");
+    line_open(&line, p.loop, server.url, (struct redis_options){.scripts = scripts_all()});
+    p.redis = line.redis;
+    p.holds = holds_new(&p);
+    TURN_UNTIL(p.loop, line.ready);
+}
+
+static void close_process(void)
+{
+    line_close(&line);
+    p.redis = NULL;
+    holds_free(p.holds);
+    keys_done(&p.keys);
+    config_free(p.cfg);
+    loop_free(p.loop);
+    redis_server_done(&server);
+}
+
+/* ---- holds ---- */
+struct kept {
+    struct hold *hold;
+    int told;
+    struct hold_answer answer;
+    char sum[BUDGET_SUM_NAME];
+};
+
+static void on_answer(void *arg, const struct hold_answer *a)
+{
+    struct kept *k = arg;
+
+    k->told++;
+    k->answer = *a;
+    if (a->word == HOLD_HELD)
+        return;
+    k->hold = NULL;
+    snprintf(k->sum, sizeof k->sum, "%s", a->sum);
+}
+
+static void make(struct kept *k, int64_t amount, const char *tenant)
+{
+    static const unsigned char budgets[] = {ALL, EACH};
+    const struct hold_want w = {.job = "job-1",
+                                .token = "aaaaaaaa00000001",
+                                .tenant = {tenant, tenant ? strlen(tenant) : 0},
+                                .budgets = budgets,
+                                .count = tenant ? 2 : 1,
+                                .amount_nanousd = amount,
+                                .call_ms = 60000};
+
+    *k = (struct kept){0};
+    k->hold = holds_make(p.holds, &w, on_answer, k);
+    ck_assert_int_eq(k->told, 0);
+}
+
+static enum hold_word word_of(struct kept *k)
+{
+    TURN_UNTIL(p.loop, k->told);
+    ck_assert_int_eq(k->told, 1);
+    return k->answer.word;
+}
+
+/* "<spent> <reserved>" of a sum in its present period. */
+static const char *sums(int budget, const char *tenant)
+{
+    static struct shot shot;
+    struct budget_period period;
+    char name[BUDGET_SUM_NAME];
+    struct redis_args a;
+    char *reserved;
+
+    budget_period_at(p.cfg->budgets[budget].per, clock_wall_ms(), &period);
+    budget_sum_name(&p.cfg->budgets[budget], &period,
+                    (struct span){tenant, tenant ? strlen(tenant) : 0}, name);
+    redis_args_init(&a);
+    redis_arg_str(&a, "HGET");
+    redis_arg_str(&a, key(&p.keys, KEY_BUDGET));
+    redis_arg_str(&a, name);
+    shoot_args(&line, &shot, &a);
+    TURN_UNTIL(p.loop, shot.told);
+    reserved = strchr(shot.text, ' ');
+    if (reserved)
+        *strchrnul(reserved + 1, ' ') = '\0';
+    return shot.text;
+}
+
+static int64_t ask_int(const char *words) { return ask(&line, words).number; }
+
+/* The connection is lost with what is under way, and comes back. */
+static void lose_connection(void)
+{
+    int ready = line.ready;
+
+    redis_reconnect(line.redis);
+    TURN_UNTIL(p.loop, line.ready > ready);
+    holds_reconnected(p.holds);
+}
+
+/* What was asked for in this turn is on its way, and its answer is not there. */
+static void send_only(void) { loop_turn(p.loop, 0); }
+
+/* ---- tests ---- */
+
+static void on_stats(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct span stats = reply_span(reply);
+    const char *calls = memmem(stats.p, stats.n, "cmdstat_evalsha:calls=", 22);
+
+    ck_assert_ptr_null(err);
+    *(int64_t *)arg = calls ? strtoll(calls + 22, NULL, 10) : 0;
+}
+
+START_TEST(what_is_asked_for_in_one_turn_is_one_call)
+{
+    struct kept k[10];
+    int64_t calls = -1;
+
+    ask(&line, "CONFIG RESETSTAT");
+    for (int i = 0; i < 10; i++)
+        make(&k[i], 5, "\"t\"");
+    for (int i = 0; i < 10; i++)
+        ck_assert_int_eq(word_of(&k[i]), HOLD_HELD);
+    ck_assert_str_eq(sums(ALL, NULL), "0 50");
+    for (int i = 0; i < 10; i++)
+        hold_settle(&k[i].hold, 3);
+    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 0);
+    ck_assert_str_eq(sums(ALL, NULL), "30 0");
+    ck_assert_str_eq(sums(EACH, "\"t\""), "30 0");
+    redis_sendv(line.redis, on_stats, &calls, "INFO", "commandstats", NULL);
+    TURN_UNTIL(p.loop, calls >= 0);
+    ck_assert_int_eq(calls, 2);
+}
+END_TEST
+
+START_TEST(more_than_a_call_may_carry_is_several_calls)
+{
+    enum { MANY = 700 };
+    static struct kept k[MANY];
+
+    for (int i = 0; i < MANY; i++)
+        make(&k[i], i < 100 ? 1 : 0, NULL);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(word_of(&k[i]), HOLD_HELD);
+    ck_assert_str_eq(sums(ALL, NULL), "0 100");
+    for (int i = 0; i < MANY; i++)
+        hold_settle(&k[i].hold, 0);
+    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 0);
+}
+END_TEST
+
+START_TEST(a_refusal_names_the_budget_and_its_numbers)
+{
+    struct kept a, b, c, d;
+    struct budget_period day;
+
+    make(&a, 50, "\"t\"");
+    make(&b, 20, "\"t\"");
+    make(&c, 20, "\"u\"");
+    make(&d, 61, "\"u\"");
+    budget_period_at(BUDGET_PER_DAY, clock_wall_ms(), &day);
+    ck_assert_int_eq(word_of(&a), HOLD_HELD);
+    ck_assert_int_eq(word_of(&b), HOLD_CLOSE);
+    ck_assert_ptr_eq(b.answer.budget, &p.cfg->budgets[EACH]);
+    ck_assert_int_eq(b.answer.reserved_nanousd, 50);
+    ck_assert_int_eq(strncmp(b.sum, "t d", 3), 0);
+    ck_assert_int_ge(b.answer.next_period_ms, 0);
+    ck_assert_int_le(b.answer.next_period_ms, 86400000);
+    ck_assert_int_eq(word_of(&c), HOLD_HELD); /* another tenant's own budget */
+    ck_assert_int_eq(word_of(&d), HOLD_NEVER);
+    hold_settle(&a.hold, 50);
+    make(&b, 20, "\"t\"");
+    ck_assert_int_eq(word_of(&b), HOLD_FULL);
+    ck_assert_int_eq(b.answer.spent_nanousd, 50);
+    hold_settle(&c.hold, 0);
+}
+END_TEST
+
+START_TEST(a_hold_may_be_given_up_at_any_time)
+{
+    struct kept a, b, c;
+
+    make(&a, 10, NULL); /* it never leaves the process */
+    hold_settle(&a.hold, 0);
+    ck_assert_ptr_null(a.hold);
+    send_only();
+    ck_assert_uint_eq(redis_outstanding(line.redis), 0);
+    make(&b, 10, NULL);
+    send_only();
+    hold_settle(&b.hold, 0);
+    make(&c, 10, NULL);
+    ck_assert_int_eq(word_of(&c), HOLD_HELD);
+    ck_assert_str_eq(sums(ALL, NULL), "0 10");
+    ck_assert_int_eq(a.told + b.told, 0);
+    hold_abandon(&c.hold); /* it expires in Redis */
+    ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 1);
+}
+END_TEST
+
+START_TEST(a_lost_answer_is_asked_for_again_and_counted_once)
+{
+    struct kept a, b;
+
+    make(&a, 10, NULL);
+    send_only();
+    lose_connection();
+    ck_assert_int_eq(word_of(&a), HOLD_HELD);
+    ck_assert_str_eq(sums(ALL, NULL), "0 10");
+    hold_settle(&a.hold, 4);
+    send_only();
+    lose_connection();
+    make(&b, 1, NULL);
+    ck_assert_int_eq(word_of(&b), HOLD_HELD);
+    ck_assert_str_eq(sums(ALL, NULL), "4 1");
+    hold_settle(&b.hold, 0);
+}
+END_TEST
+
+START_TEST(what_was_given_up_is_not_asked_for_again)
+{
+    struct kept a, b, c;
+
+    make(&a, 10, NULL);
+    make(&b, 20, NULL);
+    send_only();
+    hold_settle(&a.hold, 0);
+    send_only();
+    lose_connection();
+    make(&c, 1, NULL);
+    ck_assert_int_eq(word_of(&b), HOLD_HELD);
+    ck_assert_int_eq(word_of(&c), HOLD_HELD);
+    ck_assert_int_eq(a.told, 0);
+    ck_assert_str_eq(sums(ALL, NULL), "0 21");
+    ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 2);
+    hold_settle(&b.hold, 0);
+    hold_settle(&c.hold, 0);
+}
+END_TEST
+
+/* ---- a wrong clock ---- */
+
+static int64_t late_wall_ms(void) { return clock_system.wall_ms() + INT64_C(40) * 86400000; }
+
+START_TEST(the_period_is_that_of_redis_not_ours)
+{
+    const struct clock late = {clock_system.mono_us, late_wall_ms};
+    struct kept a, b;
+
+    clock_now = &late;
+    make(&a, 10, "\"t\"");
+    ck_assert_int_eq(word_of(&a), HOLD_HELD);
+    make(&b, 51, "\"t\"");
+    ck_assert_int_eq(word_of(&b), HOLD_CLOSE);
+    ck_assert_int_le(b.answer.next_period_ms, 86400000);
+    clock_now = &clock_system;
+    ck_assert_str_eq(sums(ALL, NULL), "0 10");
+    hold_settle(&a.hold, 0);
+}
+END_TEST
+
+Suite *test_holds(void);
+Suite *test_holds(void)
+{
+    Suite *s = suite_create("test_holds");
+    TCase *tc = tcase_create("holds");
+
+    tcase_add_checked_fixture(tc, open_process, close_process);
+    tcase_add_test(tc, what_is_asked_for_in_one_turn_is_one_call);
+    tcase_add_test(tc, more_than_a_call_may_carry_is_several_calls);
+    tcase_add_test(tc, a_refusal_names_the_budget_and_its_numbers);
+    tcase_add_test(tc, a_hold_may_be_given_up_at_any_time);
+    tcase_add_test(tc, a_lost_answer_is_asked_for_again_and_counted_once);
+    tcase_add_test(tc, what_was_given_up_is_not_asked_for_again);
+    tcase_add_test(tc, the_period_is_that_of_redis_not_ours);
+    suite_add_tcase(s, tc);
+    return s;
+}

@@ -1,0 +1,313 @@
+/* holds.c - see holds.h.
+ *
+ *   holds_make, hold_settle --> open batch --end of turn, or full--> sent --answered--> told, freed
+ *                                                                     |  lost
+ *                                              unsent, in order <-----+
+ *                                                 |  reconnected, or "that is not the period"
+ *                                                 +--> sent
+ *
+ * Redis's clock, which names the periods, is learned from every answer.
+ *
+ * A hold that is given up before it was answered is settled with 0 behind its
+ * request, and not asked for when the request has to be sent again. */
+#include "worker/budget/holds.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/core/xalloc.h"
+#include "common/queue/alert.h"
+#include "common/queue/scripts.h"
+#include "worker/budget/holds_private.h"
+#include "worker/process.h"
+
+enum {
+    BATCH_MAX = 256,
+    RETRY_MS = 200,
+    GRACE_MS = 5000 /* between the hold and the call: the limiter's wait */
+};
+
+struct holds {
+    struct process *p;
+    struct hold_batch *open, *batches; /* batches: closed, in order */
+    bool deferred;
+    int64_t offset_ms; /* Redis's clock, less ours */
+    uint64_t made;
+    struct loop_timer *retry;
+};
+
+static void on_turn_end(void *arg);
+
+struct holds *holds_new(struct process *p)
+{
+    struct holds *s = xcalloc(1, sizeof *s);
+
+    s->p = p;
+    return s;
+}
+
+/* ---- references ---- */
+
+void hold_unref(struct hold *h)
+{
+    if (--h->refs == 0)
+        free(h);
+}
+
+static void add(struct hold_list *l, struct hold *h)
+{
+    if (l->count == l->cap) {
+        l->cap = l->cap ? 2 * l->cap : 8;
+        l->items = xrealloc(l->items, l->cap * sizeof *l->items);
+    }
+    l->items[l->count++] = h;
+    h->refs++;
+}
+
+static void free_list(struct hold_list *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        hold_unref(l->items[i]);
+    free(l->items);
+}
+
+static void free_batch(struct hold_batch *b)
+{
+    free_list(&b->made);
+    free_list(&b->settled);
+    free(b->rows);
+    free(b);
+}
+
+void holds_free(struct holds *s)
+{
+    struct hold_batch *b, *tmp;
+
+    if (!s)
+        return;
+    loop_undefer(s->p->loop, on_turn_end, s);
+    loop_cancel(&s->retry);
+    DL_FOREACH_SAFE(s->batches, b, tmp)
+    {
+        if (s->p->redis)
+            redis_forget(s->p->redis, b);
+        free_batch(b);
+    }
+    if (s->open)
+        free_batch(s->open);
+    free(s);
+}
+
+/* ---- answers ---- */
+
+static void send_batch(struct hold_batch *b);
+static void retry_later(struct holds *s);
+
+static void alert(struct holds *s, const char *sum, const struct reply *told, size_t at)
+{
+    int64_t percent = reply_int(reply_at(told, at)), spent = reply_int(reply_at(told, at + 1)),
+            limit = reply_int(reply_at(told, at + 2));
+    char code[32], text[300];
+
+    snprintf(code, sizeof code, "budget_%" PRId64, percent);
+    snprintf(text, sizeof text, "budget %s: %" PRId64 ".%02d of %" PRId64 ".%02d USD are spent%s",
+             sum, spent / 1000000000, (int)(spent % 1000000000 / 10000000), limit / 1000000000,
+             (int)(limit % 1000000000 / 10000000),
+             percent == 100 ? ", and there is no room for another call" : "");
+    alert_send(s->p->redis, &s->p->keys, code, sum, text);
+    log_event(LOG_WARN, "budget", "sum=%s percent=%" PRId64 " spent_nanousd=%" PRId64,
+              log_quote(sum), percent, spent);
+}
+
+static void hear_alerts(struct holds *s, const struct reply *told)
+{
+    for (size_t i = 0; i + 3 < reply_count(told); i += 4) {
+        struct span name = reply_span(reply_at(told, i));
+        char sum[BUDGET_SUM_NAME];
+
+        snprintf(sum, sizeof sum, "%.*s", (int)name.n, name.p);
+        alert(s, sum, told, i + 1);
+    }
+}
+
+static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct hold_batch *b = arg;
+    struct holds *s = b->s;
+
+    b->sent = false;
+    if (!reply) {
+        if (err->kind != ERR_REDIS_LOST) {
+            log_err(LOG_WARN, "budget.refused", err);
+            retry_later(s);
+        }
+        return; /* a lost connection: holds_reconnected comes when it is back */
+    }
+    s->offset_ms = reply_int(reply_at(reply, 1)) - clock_wall_ms();
+    if (reply_is(reply_at(reply, 0), "period")) {
+        if (b->tries < 5)
+            send_batch(b);
+        else
+            retry_later(s);
+        return;
+    }
+    DL_DELETE(s->batches, b);
+    hear_alerts(s, reply_at(reply, 3));
+    hold_batch_hear(b, reply);
+    free_batch(b);
+}
+
+/* ---- sending ---- */
+
+static void send_batch(struct hold_batch *b)
+{
+    struct redis_args a;
+
+    b->sent = true;
+    b->tries++;
+    hold_batch_write(b, &b->s->p->keys, clock_wall_ms() + b->s->offset_ms, &a);
+    redis_script(b->s->p->redis, script(SCRIPT_BUDGET), 3, &a, on_answer, b);
+}
+
+static void send_all(struct holds *s)
+{
+    struct hold_batch *b;
+
+    DL_FOREACH(s->batches, b)
+    {
+        if (!b->sent)
+            send_batch(b);
+    }
+}
+
+void holds_reconnected(struct holds *s)
+{
+    loop_cancel(&s->retry);
+    send_all(s);
+}
+
+static void on_retry(void *arg)
+{
+    struct holds *s = arg;
+
+    s->retry = NULL;
+    if (redis_is_ready(s->p->redis))
+        send_all(s);
+}
+
+static void retry_later(struct holds *s)
+{
+    if (!s->retry)
+        s->retry = loop_after(s->p->loop, RETRY_MS, on_retry, s);
+}
+
+static void close_batch(struct holds *s)
+{
+    struct hold_batch *b = TAKE(s->open);
+
+    if (!b)
+        return;
+    if (b->made.count + b->settled.count == 0) { /* all was taken back */
+        free_batch(b);
+        return;
+    }
+    DL_APPEND(s->batches, b);
+    if (redis_is_ready(s->p->redis))
+        send_batch(b);
+}
+
+static void on_turn_end(void *arg)
+{
+    struct holds *s = arg;
+
+    s->deferred = false;
+    close_batch(s);
+}
+
+static struct hold_batch *open_batch(struct holds *s)
+{
+    if (s->open && s->open->made.count + s->open->settled.count >= BATCH_MAX)
+        close_batch(s);
+    if (!s->open) {
+        s->open = xcalloc(1, sizeof *s->open);
+        s->open->s = s;
+    }
+    if (!s->deferred) {
+        s->deferred = true;
+        loop_defer(s->p->loop, on_turn_end, s);
+    }
+    return s->open;
+}
+
+/* ---- what callers do ---- */
+
+struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb, void *arg)
+{
+    const struct config *cfg = s->p->cfg;
+    struct hold *h = xcalloc(1, sizeof *h);
+
+    *h = (struct hold){.s = s,
+                       .refs = 1,
+                       .cb = cb,
+                       .arg = arg,
+                       .asked = true,
+                       .amount_nanousd = w->amount_nanousd,
+                       .ttl_ms = w->call_ms + cfg->workers_lease_ms + GRACE_MS,
+                       .count = w->count,
+                       .cfg = cfg};
+    memcpy(h->budgets, w->budgets, w->count);
+    snprintf(h->id, sizeof h->id, "%s:%s.%" PRIu64, w->job, w->token, ++s->made);
+    snprintf(h->tenant, sizeof h->tenant, "%.*s", (int)w->tenant.n, w->tenant.n ? w->tenant.p : "");
+    add(&open_batch(s)->made, h);
+    return h;
+}
+
+/* In one call of the script settling comes first, so a hold that is still in the open batch is only
+ * taken out of it. */
+static bool take_back(struct hold *h)
+{
+    struct hold_list *l = h->asked && h->s->open ? &h->s->open->made : NULL;
+
+    for (size_t i = 0; l && i < l->count; i++)
+        if (l->items[i] == h) {
+            memmove(&l->items[i], &l->items[i + 1], (l->count - i - 1) * sizeof(struct hold *));
+            l->count--;
+            hold_unref(h);
+            return true;
+        }
+    return false;
+}
+
+static void give_up(struct hold *h)
+{
+    h->cb = NULL;
+    h->given_up = true;
+    hold_unref(h);
+}
+
+void hold_settle(struct hold **take_h, int64_t cost_nanousd)
+{
+    struct hold *h = TAKE(*take_h);
+
+    if (!h)
+        return;
+    h->cost_nanousd = cost_nanousd;
+    if (!take_back(h))
+        add(&open_batch(h->s)->settled, h);
+    give_up(h);
+}
+
+void hold_abandon(struct hold **take_h)
+{
+    struct hold *h = TAKE(*take_h);
+
+    if (!h)
+        return;
+    (void)take_back(h);
+    give_up(h);
+}

@@ -1,0 +1,60 @@
+/* holds.h - money set aside for the calls of this process (lua/budget.lua).
+ *
+ *     n = budget_applying(cfg, &who, budgets);       none: make the call
+ *     h = holds_make(p->holds, &want, on_answer, r);
+ *     on_answer: HOLD_HELD            make the call, then hold_settle(&h, what it cost)
+ *                else                 h is gone; the answer says which budget refuses, and how
+ *     hold_settle(&h, 0)              at any time, also before the answer, which then never comes
+ *
+ * What is wanted and settled in one turn of the loop goes to Redis in one script call, in the
+ * same write as the outcomes of that turn; without budgets nothing is ever sent.
+ *
+ * While Redis is away nothing is answered: a call that could break a budget is
+ * not made.  Requests are kept and sent again; both kinds may run twice.
+ */
+#ifndef FLOTILLA_HOLDS_H
+#define FLOTILLA_HOLDS_H
+
+#include "common/budget/budget.h"
+
+struct process;
+struct holds;
+struct hold;
+
+enum hold_word {
+    HOLD_HELD,  /* the money is set aside */
+    HOLD_CLOSE, /* there may be room when calls under way have cost less than their worst case */
+    HOLD_FULL,  /* not in this period */
+    HOLD_NEVER  /* the worst case of this call alone is over the limit */
+};
+/* Borrowed, for the callback only. */
+struct hold_answer {
+    enum hold_word word;
+    /* for the other words: */
+    const struct config_budget *budget; /* which refuses; of several, the one that refuses most */
+    const char *sum;                    /* its name, "acme-day d20261122" */
+    int64_t spent_nanousd, reserved_nanousd;
+    int64_t next_period_ms; /* from now */
+};
+/* Never called before holds_make returns, and at most once. */
+typedef void hold_cb(void *arg, const struct hold_answer *a);
+
+struct hold_want {
+    const char *job, *token;      /* they name the hold, with how and a number of ours */
+    struct span tenant;           /* raw */
+    const unsigned char *budgets; /* of p->cfg, those that apply; at least one */
+    size_t count;
+    int64_t amount_nanousd; /* the worst case */
+    int64_t call_ms;        /* how long the call may take; later the hold expires, as spent */
+};
+
+struct holds *holds_new(struct process *p);
+void holds_free(struct holds *s);
+struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb, void *arg);
+/* *h becomes NULL; NULL is fine. */
+void hold_settle(struct hold **h, int64_t cost_nanousd);
+/* Let it expire: whoever took the job over has told that its call may be paid. */
+void hold_abandon(struct hold **h);
+void holds_reconnected(struct holds *s);
+
+#endif

@@ -1,0 +1,56 @@
+/* holds_private.h - what holds.c and holds_call.c share; see holds.h. */
+#ifndef FLOTILLA_HOLDS_PRIVATE_H
+#define FLOTILLA_HOLDS_PRIVATE_H
+
+#include "common/queue/keys.h"
+#include "worker/budget/holds.h"
+
+struct hold {
+    struct holds *s;
+    char id[128];
+    char tenant[72]; /* raw */
+    int refs;        /* its owner, and the batches that it is in */
+    hold_cb *cb;     /* NULL: nobody waits for the answer */
+    void *arg;
+    bool asked, written; /* in a batch that was not answered; and in the call under way */
+    bool given_up;
+    int64_t amount_nanousd, cost_nanousd, ttl_ms;
+    const struct config *cfg; /* as it was then: it outlives us */
+    size_t count;
+    unsigned char budgets[CONFIG_BUDGETS_MAX]; /* of cfg */
+    unsigned short rows[CONFIG_BUDGETS_MAX];   /* of the call under way */
+};
+void hold_unref(struct hold *h);
+
+struct hold_list {
+    struct hold **items;
+    size_t count, cap;
+};
+
+/* A sum that a batch speaks of. */
+struct hold_row {
+    const struct config_budget *budget;
+    struct budget_period period;
+    char name[BUDGET_SUM_NAME];
+};
+
+/* One call of the script, and all its tries. */
+struct hold_batch {
+    struct holds *s;
+    struct hold_list made, settled;
+    struct hold_row *rows;
+    size_t row_count;
+    bool sent;
+    int tries;
+    struct hold_batch *prev, *next;
+};
+
+/* ---- holds_call.c ---- */
+/* The script's keys (three) and arguments; now: Redis's clock. */
+void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms,
+                      struct redis_args *a);
+/* Tell each hold what the script said.  Callbacks may make and settle others, and give up those
+ * that come behind them here. */
+void hold_batch_hear(struct hold_batch *b, const struct reply *reply);
+
+#endif

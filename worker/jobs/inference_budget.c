@@ -1,0 +1,257 @@
+/* inference_budget.c - no call before its worst case fits into every budget that speaks of it.
+ *
+ *   budgets that apply --none-----------------------------------------> next stage
+ *        | some
+ *   their money is set aside (holds.h) --held-------------------------> next stage
+ *        | refused
+ *        |-- close: calls under way hold it; they will settle for less --> put off
+ *        |-- full: not in this period --------> the policy of the budget that refuses:
+ *        |                                        wait       put off
+ *        |                                        downgrade  a cheaper route; none: put off
+ *        |                                        batch      to inference.batch; there: put off
+ *        |                                        reject     the job fails: over_budget
+ *        +-- never: the worst case of this call alone is over the limit: a cheaper route when
+ *            the policy is downgrade; else the job fails, for no period would help
+ *
+ * A job that is put off spends no attempt and is not bounded by retry.max_wait_ms, for a month's
+ * budget may be a month away; its expiry ends it.  Pauses are about as long as all before them,
+ * within retry.park_min_ms and park_max_ms (ten times that when the budget is full), and end
+ * shortly after the next period begins: late corrections and raised limits are seen meanwhile.
+ *
+ * When the call ended, what it cost, or may have cost, takes the place of the
+ * worst case.  What the provider may bill of an unpriced model is not known:
+ * nothing is set aside for it, an alert tells, and what it is found to cost counts.
+ *
+ * A new policy is a row in policies[]. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "common/core/json.h"
+#include "common/core/log.h"
+#include "common/core/random.h"
+#include "worker/jobs/inference.h"
+#include "worker/route/watch.h"
+
+enum { FULL_PAUSES = 10, AFTER_START_MS = 2000 };
+
+/* ---- refused ---- */
+
+/* When the waiting began; now, if this is the first time. */
+static int64_t since_ms(const struct run *r)
+{
+    int64_t since;
+
+    return json_read_int(json_at(run_progress(r), "over_budget_since"), &since) &&
+                   since < r->started_ms
+               ? since
+               : r->started_ms;
+}
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
+{
+    const struct config *c = r->p->cfg;
+    bool full = a->word != HOLD_CLOSE;
+    int64_t most = min64(max64(c->retry_park_min_ms, r->started_ms - since_ms(r)),
+                         full ? c->retry_park_max_ms * FULL_PAUSES : c->retry_park_max_ms);
+    int64_t pause = most / 2 + random_below(most - most / 2 + 1);
+
+    if (full && pause >= a->next_period_ms)
+        pause = a->next_period_ms + random_below(AFTER_START_MS);
+    return max64(pause, 1);
+}
+
+static void wait(struct run *r, const struct hold_answer *a)
+{
+    struct buf progress = BUF(4096);
+    int64_t in_ms = pause_ms(r, a);
+
+    buf_putc(&progress, '{');
+    json_add_int(&progress, "over_budget_since", since_ms(r));
+    json_add_str(&progress, "budget", a->sum);
+    buf_putc(&progress, '}');
+    log_event(LOG_DEBUG, "job.over_budget", "job=%s budget=%s wait_ms=%" PRId64, r->id,
+              log_quote(a->sum), in_ms);
+    run_put_off(r, in_ms, buf_span(&progress));
+    buf_done(&progress);
+}
+
+static void reject(struct run *r, const struct hold_answer *a)
+{
+    const struct inference *i = r->state;
+    struct failure f = {.server_wait_ms = -1};
+    int64_t worst = i->worst_nanousd, limit = a->budget->limit_nanousd;
+
+    if (a->word == HOLD_NEVER)
+        err_set(&f.err, ERR_OVER_BUDGET,
+                "this call may cost %" PRId64 " nano-USD, more than the whole limit of budget %s "
+                "(%" PRId64 "); a smaller max_tokens may help",
+                worst, a->budget->name, limit);
+    else
+        err_set(&f.err, ERR_OVER_BUDGET,
+                "budget %s: %" PRId64 " of %" PRId64 " nano-USD are spent, and this call may cost "
+                "%" PRId64,
+                a->sum, a->spent_nanousd, limit, worst);
+    run_fail(r, &f);
+}
+
+/* The place of the next route that costs less at worst; the list's end: there is none. */
+static size_t cheaper(const struct run *r)
+{
+    const struct inference *i = r->state;
+    size_t at = i->at + 1;
+    bool unpriced;
+
+    for (; at < i->routes.count; at++) {
+        const struct candidate *c = &i->routes.of[at];
+
+        if (c->route && c->health.state <= ROUTE_SLOW &&
+            budget_worst(&c->route->model, i->req.task, buf_span(&i->req.body), &unpriced) <
+                i->worst_nanousd &&
+            !unpriced)
+            break;
+    }
+    return at;
+}
+
+/* False: there is no cheaper route. */
+static bool downgraded(struct run *r, const struct hold_answer *a)
+{
+    const struct inference *i = r->state;
+    size_t at = cheaper(r);
+
+    if (at == i->routes.count)
+        return false;
+    log_event(LOG_INFO, "call.downgrade", "job=%s budget=%s from=%s", r->id, log_quote(a->sum),
+              log_quote_n(i->req.model.p, i->req.model.n));
+    if (inference_take(r, at))
+        inference_go(r, INFERENCE_BUDGET);
+    return true;
+}
+
+static void downgrade_or_wait(struct run *r, const struct hold_answer *a)
+{
+    if (!downgraded(r, a))
+        wait(r, a);
+}
+
+static void downgrade_or_reject(struct run *r, const struct hold_answer *a)
+{
+    if (!downgraded(r, a))
+        reject(r, a);
+}
+
+static const struct {
+    void (*full)(struct run *r, const struct hold_answer *a);
+    void (*never)(struct run *r, const struct hold_answer *a);
+} policies[] = {
+    [BUDGET_WAIT] = {wait, reject},
+    [BUDGET_DOWNGRADE] = {downgrade_or_wait, downgrade_or_reject},
+    [BUDGET_BATCH] = {wait, reject},
+    [BUDGET_REJECT] = {reject, reject},
+};
+
+static void refused(struct run *r, const struct hold_answer *a)
+{
+    if (a->word == HOLD_FULL)
+        policies[a->budget->policy].full(r, a);
+    else if (a->word == HOLD_NEVER)
+        policies[a->budget->policy].never(r, a);
+    else
+        wait(r, a);
+}
+
+/* ---- the stage ---- */
+
+static void on_answer(void *arg, const struct hold_answer *a)
+{
+    struct run *r = arg;
+    struct process *p = r->p;
+    struct inference *i = r->state;
+
+    child_enter_job(p->child, r->id);
+    if (a->word == HOLD_HELD) {
+        i->covered = true;
+        inference_next(r);
+    } else {
+        i->hold = NULL;
+        refused(r, a);
+    }
+    child_enter_job(p->child, NULL);
+}
+
+static void tell_unpriced(struct run *r, const char *budget)
+{
+    const struct inference *i = r->state;
+    char model[256], text[400];
+
+    snprintf(model, sizeof model, "%.*s", (int)min64((int64_t)i->req.model.n, sizeof model - 1),
+             i->req.model.p);
+    snprintf(text, sizeof text,
+             "the prices of %s are not known: budget %s cannot bound what its calls cost", model,
+             budget);
+    watch_tell(r->p->watch, "unpriced", model, text);
+}
+
+static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
+{
+    struct inference *i = r->state;
+    struct hold_want w = {.job = r->id,
+                          .token = r->held.token,
+                          .tenant = r->job.tenant,
+                          .budgets = budgets,
+                          .count = count,
+                          .call_ms = r->job.timeout_ms};
+    bool unpriced;
+
+    i->worst_nanousd = budget_worst(i->model, i->req.task, buf_span(&i->req.body), &unpriced);
+    if (unpriced)
+        tell_unpriced(r, r->p->cfg->budgets[budgets[0]].name);
+    w.amount_nanousd = i->worst_nanousd;
+    i->hold = holds_make(r->p->holds, &w, on_answer, r);
+}
+
+void inference_budget(struct run *r)
+{
+    struct inference *i = r->state;
+    const struct config *cfg = r->p->cfg;
+    const struct budget_who who = {r->job.tenant, r->job.tags, i->req.model};
+    unsigned char budgets[CONFIG_BUDGETS_MAX];
+    size_t n = cfg->budget_count ? budget_applying(cfg, &who, budgets) : 0;
+
+    hold_settle(&i->hold, 0); /* of a call that was not made after all */
+    i->covered = n == 0;
+    if (n == 0)
+        inference_next(r);
+    else
+        set_aside(r, budgets, n);
+}
+
+void inference_budget_abort(struct run *r)
+{
+    struct inference *i = r->state;
+
+    hold_settle(&i->hold, 0);
+}
+
+/* ---- afterwards ---- */
+
+void inference_settle(struct run *r, const struct cost *c)
+{
+    struct inference *i = r->state;
+
+    i->covered = false;
+    hold_settle(&i->hold, c->cost_nanousd + c->estimate_nanousd);
+}
+
+void inference_let_go(struct run *r)
+{
+    struct inference *i = r->state;
+
+    if (r->fenced) /* whoever took the job over told that a call may be paid */
+        hold_abandon(&i->hold);
+    else
+        hold_settle(&i->hold, 0);
+}
