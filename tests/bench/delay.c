@@ -71,6 +71,8 @@ static void read_ledger(struct delay *d, int64_t since)
     size_t at;
 
     json_array_foreach (items, at, item) {
+        if (world_int_at(item, "received_us") < d->pushed_us[0])
+            continue; /* of the round before: what is no call has a place in the list as well */
         i = job_of(item, seen, d->jobs);
         if (i >= 0)
             samples_add(&d->start, (double)(world_int_at(item, "received_us") - d->pushed_us[i]));

@@ -168,10 +168,11 @@ static void on_submitted(void *arg, struct submit *s, const char *codes, int64_t
     submit_free(s);
 }
 
-char submit_one(const char *doc)
+static char submit_with(const char *doc, struct span drop)
 {
     const struct job_defaults d = {.max_attempts = 3, .delay_ms = 1000, .max_bytes = 1000000};
-    const struct submit_how how = {.lease = "L", .ids_ms = 86400000, .reply_ms = 60000};
+    const struct submit_how how = {
+        .lease = "L", .drop_value = drop, .ids_ms = 86400000, .reply_ms = 60000};
     struct submit *s = submit_new(&keys);
     struct job_checked c;
     struct letters l = {0};
@@ -185,6 +186,10 @@ char submit_one(const char *doc)
     scene_turn_until(&l.done);
     return l.first;
 }
+
+char submit_one(const char *doc) { return submit_with(doc, (struct span){"", 0}); }
+
+char submit_moved(const char *doc) { return submit_with(doc, (struct span){doc, strlen(doc)}); }
 
 bool claim_one(const char *worker, const char *token, const char *id)
 {

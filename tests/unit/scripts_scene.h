@@ -24,6 +24,8 @@ const char *says(const char *words);
 const char *script_says(enum script_id id, const char *words);
 /* Take one document through job_check and submit: its letter. */
 char submit_one(const char *doc);
+/* The same of one that BLMOVE has put into `taken`, which is dropped from there. */
+char submit_moved(const char *doc);
 /* Claim and start one noop as that worker with that token: true when it is active now. */
 bool claim_one(const char *worker, const char *token, const char *id);
 /* The header as it is in Redis; fails the test when there is none. */

@@ -40,6 +40,49 @@ START_TEST(what_is_in_hand_is_shown_until_it_is_submitted)
 }
 END_TEST
 
+/* One job goes the short way when it is to be dropped by value; the same record comes of it. */
+START_TEST(a_single_job_is_stored_and_dropped_from_what_was_taken)
+{
+    const char *other = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{\"sleep_ms\":1}}";
+    struct record rec, longer;
+    char words[128];
+
+    CK_SAYS("RPUSH @taken x y", "2");
+    snprintf(words, sizeof words, "LPUSH @taken %s", noop);
+    CK_SAYS(words, "3");
+    ck_assert_int_eq(submit_moved(noop), 's');
+    CK_SAYS("LRANGE @taken 0 -1", "[x y]");
+    CK_SAYS("LRANGE @ready:noop 0 -1", "[a]");
+    CK_SAYS("LRANGE @wake:noop 0 -1", "[a]");
+    rec = record_of_job("a");
+    ck_assert_int_eq(submit_moved(noop), 'd');
+    ck_assert_int_eq(submit_moved(other), 'c');
+    CK_SAYS("LLEN @ready:noop", "1");
+    CK_SAYS("DEL @job:a @ready:noop", "2");
+    ck_assert_int_eq(submit_one(noop), 's');
+    longer = record_of_job("a");
+    ck_assert_int_ge(longer.submitted_ms, rec.submitted_ms);
+    ck_assert_int_eq(rec.due_ms, rec.submitted_ms);
+    ck_assert_int_eq(rec.expires_ms, 0);
+    longer.due_ms = longer.submitted_ms = rec.submitted_ms;
+    ck_assert_mem_eq(&longer, &rec, sizeof rec);
+}
+END_TEST
+
+START_TEST(a_single_job_that_is_not_due_or_expires_goes_the_long_way)
+{
+    ck_assert_int_eq(
+        submit_moved("{\"id\":\"a\",\"type\":\"noop\",\"payload\":{},\"delay_ms\":60000}"), 's');
+    CK_SAYS("ZCARD @delayed", "1");
+    ck_assert_int_eq(
+        submit_moved("{\"id\":\"b\",\"type\":\"noop\",\"payload\":{},\"expires_in_ms\":60000}"),
+        's');
+    CK_SAYS("ZCARD @expiring", "1");
+    ck_assert_int_gt(record_of_job("b").expires_ms, 0);
+    CK_SAYS("LRANGE @ready:noop 0 -1", "[b]");
+}
+END_TEST
+
 START_TEST(a_deposed_scheduler_submits_nothing)
 {
     CK_SAYS("SET @lease other", "OK");
@@ -275,6 +318,8 @@ Suite *test_scripts_fleet(void)
 
     tcase_add_checked_fixture(t, scene_open, scene_close);
     tcase_add_test(t, what_is_in_hand_is_shown_until_it_is_submitted);
+    tcase_add_test(t, a_single_job_is_stored_and_dropped_from_what_was_taken);
+    tcase_add_test(t, a_single_job_that_is_not_due_or_expires_goes_the_long_way);
     tcase_add_test(t, a_deposed_scheduler_submits_nothing);
     tcase_add_test(t, another_document_under_an_id_in_use_is_a_conflict);
     tcase_add_test(t, an_ended_job_answers_the_same_document_with_its_result);

@@ -22,12 +22,6 @@ local now = now_ms()
 local now_hex, token = hex11(now), ARGV[2]
 local out, dropped, again, changes = {'ok', now}, nil, nil, {}
 
--- What is written over state, flag, tnum, token and started: by the old flag and tnum.
-local function change(old)
-    changes[old] = 'a' .. sub(old, 1, 1) .. next_tnum(sub(old, 2)) .. token .. now_hex
-    return changes[old]
-end
-
 -- Nothing is started: why not?
 local function refuse(key, rec)
     local state = rec and sub(rec, 3, 3)
@@ -52,8 +46,14 @@ for i = 1, #records do
     local answer = rec
     if rec and sub(rec, 3, 3) == 'r' and sub(rec, 1, 2) <= '01' and sub(rec, 71, 81) <= now_hex and
         string.find(TYPES, sub(rec, 104, 104), 1, true) then
+        -- what is written over state, flag, tnum, token and started: by the old flag and tnum
         local old = sub(rec, 4, 10)
-        call('SETRANGE', key, '2', changes[old] or change(old))
+        local change = changes[old]
+        if not change then
+            change = 'a' .. sub(old, 1, 1) .. next_tnum(sub(old, 2)) .. token .. now_hex
+            changes[old] = change
+        end
+        call('SETRANGE', key, '2', change)
         -- claim.lua put the id among ours; what ended or recovered an earlier claim since may
         -- have taken it out
         if sub(old, 2) ~= '000000' then

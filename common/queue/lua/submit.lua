@@ -15,12 +15,20 @@
 -- Returns {'ok', one letter per entry, ms to the earliest due job or -1} or {'deposed'}.
 --       s stored  d same document again  c id conflict  j refused
 --
--- Somebody may wait for a single job, and meanwhile the caches have gone cold: so what is out
--- of the ordinary is one function, which makes its own only when it is called.
+-- Somebody may wait for a single job, and meanwhile the caches have gone cold: so one new job
+-- that is due goes the short way, and what is out of the ordinary is one function, which makes
+-- its own only when it is called.
 local call, sub = redis.call, string.sub
 if call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 local queues, now = tonumber(ARGV[7]), now_ms()
 local now_hex = hex11(now)
+if ARGV[8] == 'J' and not ARGV[18] and ARGV[3] ~= '' and ARGV[14] == '0' and ARGV[15] == '0' and ARGV[16] == '0' and
+    call('SET', KEYS[9], ARGV[13] .. now_hex .. now_hex .. ZERO .. ARGV[17], 'NX') then
+    call('LPUSH', KEYS[7], ARGV[9])
+    ring(KEYS[8], ARGV[9])
+    call('LREM', KEYS[2], -1, ARGV[3])
+    return {'ok', 's', -1}
+end
 local k, a, out, ready, due_args, conflicts = 7 + 2 * queues, 8, {}, {}, nil, 0
 
 local function admit(id, due, expires)
