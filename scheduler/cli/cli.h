@@ -61,6 +61,8 @@ const struct reply *cli_callv(struct cli *c, ...)
     __attribute__((sentinel)); /* NUL-terminated words, then NULL */
 /* The record of a job: malloc'd bytes, header in *rec; false when there is none. */
 NODISCARD bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec);
+/* Nothing waits to become a job. */
+bool cli_intake_is_empty(struct cli *c);
 
 /* live.c: the table of routes as the workers have it, for routes_free().  Connects when that was
  * not done; without Redis it is the configuration's (told on stderr). */

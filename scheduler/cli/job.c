@@ -12,16 +12,18 @@
 int cli_wait(struct cli *c)
 {
     const char *timeout = cli_option(c, "--timeout");
+    bool stream = cli_flag(c, "--stream");
     int64_t seconds = -1;
     struct cli_waiting *w;
 
-    if (c->argc < 1 || cli_has_option(c) ||
+    if (c->argc < 1 || (stream && c->argc > 1) || cli_has_option(c) ||
         (timeout && !parse_int64(timeout, strlen(timeout), 0, 31536000, &seconds)))
         return cli_usage(c);
     w = cli_waiting_new(c);
     for (int i = 0; i < c->argc; i++)
         cli_waiting_add(w, c->argv[i]);
-    return cli_waiting_finish(w, seconds < 0 ? -1 : seconds * 1000);
+    seconds = seconds < 0 ? -1 : seconds * 1000;
+    return stream ? cli_waiting_read(w, seconds) : cli_waiting_finish(w, seconds);
 }
 
 /* The record as one JSON object: its header, the document and the result. */

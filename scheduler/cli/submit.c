@@ -184,7 +184,7 @@ int cli_submit(struct cli *c)
 {
     struct submission s = {.c = c};
     const char *file = cli_option(c, "-f");
-    bool wait = cli_flag(c, "--wait");
+    bool stream = cli_flag(c, "--stream"), wait = cli_flag(c, "--wait") || stream;
     int status = CLI_OK;
 
     if (cli_has_option(c) || (file && c->argc > 0))
@@ -201,7 +201,9 @@ int cli_submit(struct cli *c)
         cli_waiting_free(s.waiting);
         return redis_is_ready(c->redis) ? CLI_FAILED : CLI_UNREACHABLE;
     }
-    if (s.waiting)
+    if (s.waiting && stream && cli_waiting_count(s.waiting) == 1)
+        status = cli_waiting_read(s.waiting, -1);
+    else if (s.waiting)
         status = cli_waiting_finish(s.waiting, -1);
     return s.faulty ? CLI_FAILED : status;
 }

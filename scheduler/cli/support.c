@@ -161,6 +161,12 @@ bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record 
     return s.p && buf_add_span(bytes, s) && record_read(bytes->p, bytes->n, rec);
 }
 
+bool cli_intake_is_empty(struct cli *c)
+{
+    return reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_INTAKE), NULL)) == 0 &&
+           reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_TAKEN), NULL)) == 0;
+}
+
 /* ---- texts ---- */
 
 static char *next_text(void)

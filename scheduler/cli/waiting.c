@@ -11,6 +11,7 @@
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
+#include "scheduler/cli/reading.h"
 
 enum { LOOK_JOBS = 128, PAUSE_MIN_MS = 5, PAUSE_MAX_MS = 250, UNKNOWN_MS = 300 };
 
@@ -21,6 +22,8 @@ struct cli_waiting {
     int64_t started_ms;
     bool missing; /* some id has no record */
     bool unknown; /* and nothing waits in intake that could be it */
+    bool as_text; /* a good result is its answer's text, which may have been printed already */
+    bool was_read;
 };
 
 struct cli_waiting *cli_waiting_new(struct cli *c)
@@ -52,6 +55,32 @@ void cli_waiting_add(struct cli_waiting *w, const char *id)
     w->total++;
 }
 
+/* The text of the first choice; false when the output has none. */
+static bool print_text(struct span result)
+{
+    struct buf text = BUF(result.n + 1);
+    struct span v = json_at(result, "output.choices.0.message.content");
+    bool ok = json_read_string(v.n ? v : json_at(result, "output.choices.0.text"), &text);
+
+    if (ok)
+        printf("%.*s\n", (int)text.n, text.p ? text.p : "");
+    buf_done(&text);
+    return ok;
+}
+
+/* False: to be printed as any other. */
+static bool print_as_text(const struct cli_waiting *w, const char *id, const struct record *rec,
+                          struct span result)
+{
+    struct span message = json_at(result, "error.message");
+
+    if (rec->state == JOB_STATE_COMPLETED)
+        return w->was_read || print_text(result);
+    cli_fail(CLI_JOB_FAILED, "%s: %s: %.*s", id, job_state_name(rec->state), (int)message.n,
+             message.p ? message.p : "");
+    return true;
+}
+
 static void print_result(struct cli_waiting *w, const char *id, const struct record *rec,
                          struct span result)
 {
@@ -61,6 +90,8 @@ static void print_result(struct cli_waiting *w, const char *id, const struct rec
 
     if (rec->state != JOB_STATE_COMPLETED && rec->state != JOB_STATE_PARTIAL)
         w->failed++;
+    if (w->as_text && !w->c->json && print_as_text(w, id, rec, result))
+        return;
     if (w->c->json || w->total == 1) {
         printf("%.*s\n", (int)result.n, result.p);
         return;
@@ -112,18 +143,12 @@ static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t ke
     return keep;
 }
 
-static bool intake_is_empty(struct cli *c)
-{
-    return reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_INTAKE), NULL)) == 0 &&
-           reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_TAKEN), NULL)) == 0;
-}
-
 static void look(struct cli_waiting *w)
 {
     size_t keep = 0;
     /* Looked at before the records: a job goes from intake to its record, never back. */
     bool none_to_come =
-        w->missing && clock_mono_ms() - w->started_ms > UNKNOWN_MS && intake_is_empty(w->c);
+        w->missing && clock_mono_ms() - w->started_ms > UNKNOWN_MS && cli_intake_is_empty(w->c);
 
     w->missing = false;
     for (size_t at = 0; at < w->count; at += LOOK_JOBS)
@@ -187,3 +212,18 @@ int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms)
     cli_waiting_free(w);
     return status;
 }
+
+int cli_waiting_read(struct cli_waiting *w, int64_t timeout_ms)
+{
+    int64_t start = clock_mono_ms();
+
+    w->as_text = true;
+    w->was_read = cli_read_along(w->c, w->ids[0], timeout_ms);
+    if (timeout_ms >= 0) {
+        timeout_ms -= clock_mono_ms() - start;
+        timeout_ms = timeout_ms < 0 ? 0 : timeout_ms;
+    }
+    return cli_waiting_finish(w, timeout_ms);
+}
+
+size_t cli_waiting_count(const struct cli_waiting *w) { return w->total; }

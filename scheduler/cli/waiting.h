@@ -12,6 +12,9 @@ void cli_waiting_progress(struct cli_waiting *w, bool look);
 /* Wait for all, at most timeout_ms (-1: for ever); frees w.  CLI_OK, CLI_JOB_FAILED when one did
  * not complete, CLI_NOT_FOUND when one does not exist, CLI_FAILED when time ran out. */
 int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms);
-void cli_waiting_free(struct cli_waiting *w); /* without waiting; NULL is fine */
+/* The same for exactly one job, whose answer's text is printed as it comes (reading.h). */
+int cli_waiting_read(struct cli_waiting *w, int64_t timeout_ms);
+size_t cli_waiting_count(const struct cli_waiting *w); /* jobs that were added */
+void cli_waiting_free(struct cli_waiting *w);          /* without waiting; NULL is fine */
 
 #endif

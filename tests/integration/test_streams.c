@@ -306,6 +306,67 @@ START_TEST(a_stream_whose_worker_is_killed_starts_anew)
 }
 END_TEST
 
+/* ---- the command ---- */
+
+START_TEST(the_command_prints_the_text_as_it_comes)
+{
+    struct world *w = world_new(.simulator = true);
+    struct cli cli;
+    const char *text;
+    size_t lines = 0;
+
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':10}}");
+    world_start_both(w, quick[0]);
+    world_sim_faults(w, "{'match':'a:','fixture':'cut_stream'}");
+    push(w, "a", FORM_A);
+    cli = world_cli(w, "wait", "a", "--stream");
+    ck_assert_int_eq(cli.exit_code, 0);
+    text = world_string_at(world_result(w, "a")->doc, "output.choices.0.message.content");
+    ck_assert_str_ne(text, "");
+    ck_assert_ptr_nonnull(strstr(cli.out, world_text(w, "%s\n", text)));
+    ck_assert_ptr_nonnull(strstr(cli.err, "starts anew"));
+    /* later there are the same chunks, and with --json as they are, with the result behind them */
+    ck_assert_str_eq(world_cli(w, "wait", "a", "--stream").out, cli.out);
+    cli = world_cli(w, "--json", "wait", "a", "--stream");
+    for (const char *p = cli.out; (p = strchr(p, '\n')); p++)
+        lines++;
+    ck_assert_uint_gt(lines, 4);
+    ck_assert_ptr_nonnull(strstr(cli.out, "\n{\"id\":\"a\""));
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_command_ends_as_the_job_does)
+{
+    struct world *w = world_new(.simulator = true);
+    struct cli cli;
+
+    world_start_both(w, quick[0]);
+    world_sim_faults(w, "{'match':'bad','status':400,'body':'no','times':-1}");
+    cli = world_cli(w, "submit", "--wait", "--stream",
+                    "{\"type\":\"inference\",\"payload\":{\"task\":\"completion\",\"body\":"
+                    "{\"model\":\"" FORM_A "\",\"stream\":true,\"prompt\":\"good\"}}}");
+    ck_assert_int_eq(cli.exit_code, 0);
+    ck_assert_uint_gt(strlen(cli.out), 10);
+    ck_assert_ptr_null(strstr(cli.out, "{\"id\""));
+    cli = world_cli(w, "submit", "--stream",
+                    "{\"type\":\"inference\",\"payload\":{\"task\":\"chat\",\"body\":"
+                    "{\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"bad\"}]}}}");
+    ck_assert_int_eq(cli.exit_code, 3);
+    ck_assert_str_eq(cli.out, "");
+    ck_assert_ptr_nonnull(strstr(cli.err, ": failed: "));
+    cli =
+        world_cli(w, "submit", "--stream",
+                  "{\"type\":\"inference\",\"payload\":{\"task\":\"chat\",\"prompt\":\"whole\"}}");
+    ck_assert_int_eq(cli.exit_code, 0);
+    ck_assert_uint_gt(strlen(cli.out), 10); /* no stream: the text at the end */
+    ck_assert_ptr_null(strstr(cli.out, "{\"id\""));
+    ck_assert_int_eq(world_cli(w, "wait", "nobody", "--stream").exit_code, 4);
+    ck_assert_int_eq(world_cli(w, "wait", "a", "b", "--stream").exit_code, 2);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_streams(void)
 {
     Suite *s = suite_create("streams");
@@ -319,6 +380,8 @@ Suite *test_streams(void)
     tcase_add_loop_test(tc, a_stream_that_breaks_starts_anew_and_readers_see_it, 0, 2);
     tcase_add_test(tc, a_cancelled_stream_is_closed_and_its_loss_is_told);
     tcase_add_test(tc, a_stream_whose_worker_is_killed_starts_anew);
+    tcase_add_test(tc, the_command_prints_the_text_as_it_comes);
+    tcase_add_test(tc, the_command_ends_as_the_job_does);
     suite_add_tcase(s, tc);
     return s;
 }
