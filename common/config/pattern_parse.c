@@ -143,7 +143,7 @@ static bool read_hex(struct parser *s, size_t min, size_t max, uint32_t *ret)
     size_t n = 0;
 
     for (*ret = 0; n < max && s->at < s->end; n++, s->at++) {
-        const char *digit = memchr("0123456789abcdefABCDEF", *s->at, 22);
+        const char *digit = strchr("0123456789abcdefABCDEF", *s->at);
         uint32_t v;
 
         if (!digit)
@@ -327,11 +327,11 @@ static bool parse_atom(struct parser *s)
 {
     size_t first = s->p->range_count;
     char c = *s->at;
-    uint32_t point;
+    uint32_t point = 0;
 
-    if (memchr("*+?", c, 3))
+    if (strchr("*+?", c))
         return fail(s, "nothing to repeat");
-    if (!memchr("^$.[(\\", c, 6))
+    if (!strchr("^$.[(\\", c))
         return read_plain(s, &point) && emit(s, OP_CHAR, (int)point, 0);
     s->at++;
     switch (c) {
@@ -420,7 +420,7 @@ static bool parse_row(struct parser *s)
 {
     while (s->at < s->end && *s->at != '|' && *s->at != ')') {
         size_t from = s->p->step_count;
-        int min, max;
+        int min = 0, max = 0;
 
         if (!parse_atom(s))
             return false;
@@ -430,7 +430,7 @@ static bool parse_row(struct parser *s)
             s->at++;
         if (!repeat(s, from, min, max))
             return false;
-        if (s->at < s->end && memchr("*+?", *s->at, 3))
+        if (s->at < s->end && strchr("*+?", *s->at))
             return fail(s, "nothing to repeat");
     }
     return true;

@@ -344,8 +344,10 @@ START_TEST(the_command_ends_as_the_job_does)
     world_start_both(w, quick[0]);
     world_sim_faults(w, "{'match':'bad','status':400,'body':'no','times':-1}");
     cli = world_cli(w, "submit", "--wait", "--stream",
-                    "{\"type\":\"inference\",\"payload\":{\"task\":\"completion\",\"body\":"
-                    "{\"model\":\"" FORM_A "\",\"stream\":true,\"prompt\":\"good\"}}}");
+                    world_text(w,
+                               "{\"type\":\"inference\",\"payload\":{\"task\":\"completion\","
+                               "\"body\":{\"model\":\"%s\",\"stream\":true,\"prompt\":\"good\"}}}",
+                               FORM_A));
     ck_assert_int_eq(cli.exit_code, 0);
     ck_assert_uint_gt(strlen(cli.out), 10);
     ck_assert_ptr_null(strstr(cli.out, "{\"id\""));

@@ -14,7 +14,7 @@
 #include "worker/together/request.h"
 
 /* Longer texts are not checked, and count as invalid. */
-#define VALIDATE_MAX_BYTES (4 * 1024 * 1024)
+#define VALIDATE_MAX_BYTES ((size_t)4 * 1024 * 1024)
 
 /* Does this request ask for JSON at all? */
 bool together_wants_json(const struct together_request *req);
