@@ -16,6 +16,7 @@
 #include "common/route/routes.h"
 #include "worker/budget/holds.h"
 #include "worker/chunks.h"
+#include "worker/cache/share.h"
 #include "worker/hooks.h"
 #include "worker/limit/limiter.h"
 #include "worker/outbox.h"
@@ -359,6 +360,8 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->limiter = limiter_new(p);
     p->holds = holds_new(p);
     p->hooks = hooks_new(p);
+    p->cache = cache_new(p);
+    p->shares = shares_new(p, &inference_share_ops);
     p->chunks = chunks_new(p);
     allow_networks(p);
     p->heartbeat = heartbeat_new(p);
@@ -398,6 +401,8 @@ static void stop(struct app *a)
     routes_free(p->routes);
     holds_free(p->holds);
     hooks_free(p->hooks);
+    shares_free(p->shares);
+    cache_free(p->cache);
     chunks_free(p->chunks);
     free_networks(a);
     forget_takeovers(a);

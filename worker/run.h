@@ -58,15 +58,16 @@ struct run {
     const struct step *step;
     void *state; /* the job type's own */
     int64_t started_mono_ms, started_ms;
-    bool first;     /* no earlier claim of it made a call: it may still expire */
-    bool fenced;    /* taken away from us: outcomes are written only for their costs */
-    bool slot;      /* it occupies a slot */
-    const char *at; /* the step to go on with when it is put aside; NULL: the one it came with */
-    bool waits;     /* it waits in memory and has left its slot: run_leave_slot */
-    bool ended;     /* an outcome is on its way; the code is not entered again */
-    bool damaged;   /* the document cannot be read: it only ends */
-    bool cancelled; /* cancel was asked */
-    bool stale;     /* the outcome was refused: the job is somebody else's */
+    bool first;       /* no earlier claim of it made a call: it may still expire */
+    bool fenced;      /* taken away from us: outcomes are written only for their costs */
+    bool slot;        /* it occupies a slot */
+    const char *at;   /* the step to go on with when it is put aside; NULL: the one it came with */
+    bool waits;       /* it waits in memory and has left its slot: run_leave_slot */
+    int64_t aside_ms; /* its outcome is to be put aside for so long */
+    bool ended;       /* an outcome is on its way; the code is not entered again */
+    bool damaged;     /* the document cannot be read: it only ends */
+    bool cancelled;   /* cancel was asked */
+    bool stale;       /* the outcome was refused: the job is somebody else's */
     enum job_state outcome; /* how it ended; 0: not yet, or it was put aside */
     /* what the result will say */
     struct span model; /* text; must live as long as the run */

@@ -79,6 +79,7 @@ static void defer(struct run *r, struct record next, int64_t delay_ms, bool fron
                       .costs = r->costs,
                       .cost_count = r->cost_count};
 
+    r->aside_ms = delay_ms;
     run_leave(r);
     if (r->cost_nanousd > 0 || progress.n) {
         buf_add_span(&body, r->job.doc);

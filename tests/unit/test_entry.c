@@ -54,7 +54,7 @@ END_TEST
 
 START_TEST(an_answer_without_usage_or_model_stays_so)
 {
-    const struct entry facts = {.body = {"{}", 2}, .provider = NULL};
+    const struct entry facts = {.body = {"{}", 2}, .provider = NULL, .usage = {.prompt_tokens = 7}};
     struct buf out = BUF(4096);
     struct entry *e;
 
@@ -62,6 +62,7 @@ START_TEST(an_answer_without_usage_or_model_stays_so)
     e = entry_read(buf_span(&out));
     ck_assert_ptr_nonnull(e);
     ck_assert(!e->usage.there);
+    ck_assert_int_eq(e->usage.prompt_tokens, 7); /* estimated */
     ck_assert_uint_eq(e->model.n, 0);
     ck_assert_str_eq(e->provider, "");
     entry_drop(&e);

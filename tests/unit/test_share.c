@@ -147,8 +147,8 @@ static void answer(int place, int n, const char *body)
     const struct entry facts = {.body = {body, strlen(body)}, .provider = "together"};
     struct entry *e = entry_new(&facts);
 
-    ck_assert(cache_keep(places[place].process.cache, CACHE_INFER, KEY, e));
-    share_answer(&askers[place][n].sharer, e);
+    share_answer(&askers[place][n].sharer, e,
+                 cache_keep(places[place].process.cache, CACHE_INFER, KEY, e));
     entry_drop(&e);
 }
 

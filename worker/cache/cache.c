@@ -119,6 +119,18 @@ struct found *found_new(size_t n)
     return f;
 }
 
+struct found *found_copy(const struct found *f, size_t n)
+{
+    struct found *copy = found_new(n);
+
+    for (size_t i = 0; f && f->n == n && i < n; i++)
+        if (f->each[i]) {
+            copy->each[i] = entry_use(f->each[i]);
+            copy->known++;
+        }
+    return copy;
+}
+
 struct found *found_use(struct found *f)
 {
     f->users++;

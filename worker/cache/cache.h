@@ -46,6 +46,8 @@ struct found {
     struct entry *each[];
 };
 struct found *found_new(size_t n);
+/* One of our own with the same entries; NULL, or another number of keys: nothing is known. */
+struct found *found_copy(const struct found *f, size_t n);
 struct found *found_use(struct found *f);
 void found_drop(struct found **f); /* NULL is fine; *f becomes NULL */
 

@@ -95,12 +95,10 @@ static void add_header(struct buf *b, const struct entry *e, bool packed)
     json_add_bool(b, "packed", packed);
     add_text(b, "model", e->model);
     json_add_str(b, "provider", e->provider ? e->provider : "");
+    json_add_bool(b, "told", u->there);
     json_add_key(b, "usage");
-    if (u->there)
-        buf_printf(b, "[%" PRId64 ",%" PRId64 ",%" PRId64 "]", u->prompt_tokens,
-                   u->completion_tokens, u->cached_tokens);
-    else
-        buf_puts(b, "null");
+    buf_printf(b, "[%" PRId64 ",%" PRId64 ",%" PRId64 "]", u->prompt_tokens, u->completion_tokens,
+               u->cached_tokens);
     json_add_int(b, "images", u->images);
     json_add_int(b, "list_nanousd", e->list_nanousd);
     json_add_int(b, "at", e->stored_ms);
@@ -138,26 +136,24 @@ struct header {
     struct usage usage;
 };
 
-static bool read_usage(struct span v, struct usage *u)
+static bool read_usage(struct span told, struct span v, struct usage *u)
 {
-    if (json_absent(v))
-        return true;
-    u->there = true;
-    return json_read_int(json_at(v, "0"), &u->prompt_tokens) &&
+    return json_read_bool(told, &u->there) && json_read_int(json_at(v, "0"), &u->prompt_tokens) &&
            json_read_int(json_at(v, "1"), &u->completion_tokens) &&
            json_read_int(json_at(v, "2"), &u->cached_tokens);
 }
 
 static bool read_header(struct span text, struct header *h)
 {
-    struct span bytes, packed, usage, images, list, at;
+    struct span bytes, packed, told, usage, images, list, at;
     const struct json_want wants[] = {
-        {"bytes", &bytes}, {"packed", &packed}, {"model", &h->model},    {"provider", &h->provider},
-        {"usage", &usage}, {"images", &images}, {"list_nanousd", &list}, {"at", &at}};
+        {"bytes", &bytes},          {"packed", &packed},     {"model", &h->model},
+        {"provider", &h->provider}, {"told", &told},         {"usage", &usage},
+        {"images", &images},        {"list_nanousd", &list}, {"at", &at}};
 
     return json_pick(text.p, text.n, wants, ARRAY_LEN(wants)) && json_read_int(bytes, &h->bytes) &&
            h->bytes >= 0 && h->bytes <= ENTRY_MAX_BYTES && json_read_bool(packed, &h->packed) &&
-           read_usage(usage, &h->usage) && json_read_int(images, &h->usage.images) &&
+           read_usage(told, usage, &h->usage) && json_read_int(images, &h->usage.images) &&
            json_read_int(list, &h->list_nanousd) && json_read_int(at, &h->at);
 }
 

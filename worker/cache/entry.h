@@ -4,7 +4,7 @@
  * Redis it is text and bytes:
  *
  *     F1 <CRC-32 of the rest, 8 hex digits>\n
- *     {"bytes":1234,"packed":false,"model":"...","provider":"...","usage":[9,3,0,0],...}\n
+ *     {"bytes":1234,"packed":false,"model":"...","provider":"...","told":true,"usage":[9,3,0],...}\n
  *     <the answer's body, or its zlib form>
  *
  * What cannot be read back exactly is no entry.
@@ -22,7 +22,7 @@ struct entry {
     struct span body;  /* raw JSON */
     struct span model; /* as answered; empty: it did not say */
     const char *provider;
-    struct usage usage;
+    struct usage usage;   /* there: the provider told it; else it is estimated */
     int64_t list_nanousd; /* what it cost then, without discounts */
     int64_t stored_ms;    /* wall clock */
     /* private */

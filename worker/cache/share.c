@@ -189,7 +189,7 @@ static struct share *led_by(struct sharer *l)
 
 bool share_leads(const struct sharer *s) { return s->share && s->share->leader == s; }
 
-void share_answer(struct sharer *l, struct entry *e)
+void share_answer(struct sharer *l, struct entry *e, bool kept)
 {
     struct share *s = led_by(l);
     struct found *found;
@@ -200,7 +200,7 @@ void share_answer(struct sharer *l, struct entry *e)
     found->whole = entry_use(e);
     set_found(s, found);
     found_drop(&found);
-    lease_end(s, "", 0);
+    lease_end(s, kept ? "" : "failed", FAILED_MS);
     end(s, SHARE_HIT);
 }
 

@@ -59,6 +59,7 @@ struct sharer {
     struct sharer *prev, *next;
 };
 
+extern const struct share_ops inference_share_ops; /* jobs/inference_cache.c */
 struct shares *shares_new(struct process *p, const struct share_ops *ops);
 void shares_free(struct shares *s); /* after redis_free(p->redis), before cache_free */
 
@@ -68,7 +69,8 @@ NODISCARD int64_t share_join(struct shares *in, struct sharer *s, const char *na
                              const char *const *keys, size_t n, int64_t wait_ms);
 bool share_leads(const struct sharer *s);
 /* The leader's word; nothing when s does not lead.  It is in no share then. */
-void share_answer(struct sharer *s, struct entry *e); /* the others use it too */
+/* The others use it too.  kept: so that other processes find it. */
+void share_answer(struct sharer *s, struct entry *e, bool kept);
 void share_failed(struct sharer *s);
 void share_moved(struct sharer *s, const char *model);
 void share_later(struct sharer *s, int64_t in_ms);

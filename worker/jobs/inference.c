@@ -54,8 +54,15 @@ static void leave_stage(struct run *r)
 {
     const struct inference *i = r->state;
 
-    if (i)
-        stages[i->stage].abort(r);
+    stages[i->stage].abort(r);
+}
+
+static void abort_run(struct run *r)
+{
+    if (!r->state)
+        return;
+    leave_stage(r);
+    inference_cache_leave(r);
 }
 
 static void done(struct run *r)
@@ -68,6 +75,7 @@ static void done(struct run *r)
     limiter_leave(&i->pace, false);
     inference_stream_over(r);
     inference_let_go(r);
+    inference_cache_over(r);
     together_request_done(&i->req);
     free(i);
 }
@@ -79,4 +87,4 @@ static const struct step steps[] = {
 #include "worker/jobs/inference_stages.def"
 };
 const struct job_type job_type_inference = {
-    .steps = steps, .step_count = ARRAY_LEN(steps), .abort = leave_stage, .done = done};
+    .steps = steps, .step_count = ARRAY_LEN(steps), .abort = abort_run, .done = done};

@@ -1,8 +1,10 @@
 /* inference.h - one inference job on its way to a provider: private to worker/jobs/inference*.c.
  *
- *   PLAN ──▶ BUDGET ──▶ PACE ──▶ SEND ──▶ judge ──▶ result
- *              ▲                            ├─────▶ the next route, where another may do better
- *              └────────────────────────────┘ └───▶ run_fail, whose table decides: retry, park, end
+ *   PLAN ──▶ CACHE ──▶ BUDGET ──▶ PACE ──▶ SEND ──▶ judge ──▶ result
+ *              │         ▲                            ├─────▶ the next route, where another may do
+ *              │         └────────────────────────────┘ │     better
+ *            result                                     └───▶ run_fail, whose table decides: retry,
+ *                                                             park, end
  *
  * A stage is asynchronous: its enter function ends in exactly one of
  * inference_go (another stage), inference_next (the one behind it in
@@ -47,6 +49,7 @@ struct inference {
     struct failure failed;               /* of the routes before: what tells most */
     bool blocked;                        /* that was no failed call, but none */
     char failed_code[64];                /* its provider_code's memory */
+    struct inference_cached *cached;     /* its answer may be known, or another's; else NULL */
     struct chunk_stream *chunks;         /* of a streamed answer; NULL until it begins */
     int invalid; /* answers that were not the JSON that was asked for; earlier claims included */
 };
@@ -103,6 +106,16 @@ int inference_invalid_so_far(const struct run *r); /* as persisted */
 NODISCARD bool inference_fits(const struct run *r, struct span answer);
 /* False: no; it is asked for again, or the run has failed. */
 NODISCARD bool inference_check(struct run *r, struct span answer);
+
+/* ---- answers that others may have (inference_keep.c) ---- */
+/* A good answer of that model is there: keep it, tell those who wait for it.  *output: what the job
+ * ends with.  False: it is no answer to what the job asked. */
+NODISCARD bool inference_cache_keep(struct run *r, struct span model,
+                                    const struct inference_answer *a, const struct cost *cost,
+                                    struct span *output);
+void inference_cache_failed(struct run *r); /* no answer for others: they call for themselves */
+void inference_cache_leave(struct run *r);  /* it is taken away: another one calls at once */
+void inference_cache_over(struct run *r);   /* the run has ended, or was put aside */
 
 /* ---- streamed answers (inference_stream.c), for inference_call.c ---- */
 struct inference_stream;

@@ -88,6 +88,8 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     const struct together_reply *t = &a->reply;
     struct span name;
     const struct model *m = priced_as(r, t->model, &name);
+    struct failure f = {.server_wait_ms = -1};
+    struct span output;
     struct cost c;
 
     stops_clear(r->p->stops, i->fingerprint);
@@ -101,8 +103,17 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     r->usage.prompt_tokens = c.prompt_tokens;
     r->usage.completion_tokens = c.completion_tokens;
     r->usage.cached_tokens = c.cached_tokens;
-    if (inference_check(r, a->body))
-        run_done(r, a->body);
+    if (!inference_check(r, a->body)) {
+        inference_cache_failed(r);
+        return;
+    }
+    if (inference_cache_keep(r, name, a, &c, &output)) {
+        run_done(r, output);
+        return;
+    }
+    err_set(&f.err, ERR_BAD_ANSWER, "%s answered with another number of embeddings",
+            i->provider->name);
+    inference_failed(r, &f);
 }
 
 static void refused(struct run *r, const struct inference_answer *a)

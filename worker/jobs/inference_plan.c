@@ -195,7 +195,12 @@ static void give_up(struct run *r)
 {
     const struct inference *i = r->state;
     struct failure last = i->failed;
+    enum err_class class = err_class(last.err.kind);
 
+    /* Equal calls wait for the provider as this one does; the job's own failure they see for
+     * themselves. */
+    if (class != ERR_CLASS_PARK && class != ERR_CLASS_STOP)
+        inference_cache_failed(r);
     if (i->blocked)
         run_park(r, &last.err, last.server_wait_ms);
     else

@@ -42,6 +42,7 @@ static bool pick_body(struct span body, struct together_parts *p)
                                       {"stream", &p->stream},
                                       {"tools", &p->tools},
                                       {"response_format", &p->response_format},
+                                      {"temperature", &p->temperature},
                                       {"max_tokens", &p->max_tokens},
                                       {"max_completion_tokens", &p->max_completion_tokens}};
 
@@ -54,6 +55,7 @@ static bool pick_parts(struct span payload, struct together_parts *p, struct err
                                       {"body", &p->body},
                                       {"model", &p->payload_model},
                                       {"fallbacks", &p->fallbacks},
+                                      {"allow_cached", &p->allow_cached},
                                       {"validate", &p->validate}};
 
     if (!payload.p || !json_pick(payload.p, payload.n, wants, ARRAY_LEN(wants)))

@@ -20,8 +20,8 @@ enum { REQUEST_FALLBACKS_MAX = 8 };
 
 /* Spans point into the job's document. */
 struct together_parts {
-    struct span task, body, payload_model, fallbacks, validate; /* of the payload */
-    struct span model, messages, stream, tools, response_format, max_tokens,
+    struct span task, body, payload_model, fallbacks, allow_cached, validate; /* of the payload */
+    struct span model, messages, stream, tools, response_format, temperature, max_tokens,
         max_completion_tokens; /* of the body, or of a payload that has none */
 };
 
@@ -40,8 +40,8 @@ struct together_request {
     bool has_fallbacks;    /* the payload has `fallbacks`, maybe an empty list */
     size_t fallback_count; /* text, unescaped */
     struct span fallbacks[REQUEST_FALLBACKS_MAX];
-    /* private to worker/together/ */
     struct together_parts parts;
+    /* private */
     struct buf names; /* the memory of named and fallbacks */
 };
 

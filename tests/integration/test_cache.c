@@ -1,0 +1,376 @@
+/* test_cache.c - answers that are known are not paid again, and equal calls become one.
+ *
+ * The simulator's ledger says how many calls were really made.
+ */
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/facts.h"
+#include "tests/support/look.h"
+
+enum { ALL_MS = 20000 };
+
+#define MODEL "Qwen/Qwen3.5-9B"
+#define ASK(more)                                                                      \
+    "{'task':'chat','body':{'model':'" MODEL "','messages':[{'role':'user','content':" \
+    "'How many legs have nine spiders?'}]" more "}}"
+#define ASK_ZERO ASK(",'temperature':0")
+
+static void push(struct world *w, const char *id, const char *members, const char *payload)
+{
+    world_push(w, "{'id':'%s','type':'inference'%s,'payload':%s}", id, members, payload);
+}
+
+static int64_t calls(struct world *w) { return world_int_at(world_sim_ledger(w), "requests"); }
+
+static json_t *only_cost(struct world *w, const char *id)
+{
+    json_t *costs = facts_costs(w, id);
+
+    ck_assert_msg(json_array_size(costs) == 1, "%s: %zu costs", id, json_array_size(costs));
+    return json_array_get(costs, 0);
+}
+
+static bool is_cached(struct world *w, const char *id)
+{
+    return json_is_true(world_at(world_result(w, id)->doc, "cached"));
+}
+
+static const char *text_of(json_t *doc, const char *path)
+{
+    return json_dumps(world_at(doc, path), JSON_SORT_KEYS | JSON_ENCODE_ANY);
+}
+
+static void check_same_output(struct world *w, const char *a, const char *b)
+{
+    char *x = world_own(w, (char *)(uintptr_t)text_of(world_result(w, a)->doc, "output"), free);
+    char *y = world_own(w, (char *)(uintptr_t)text_of(world_result(w, b)->doc, "output"), free);
+
+    ck_assert_str_eq(x, y);
+}
+
+/* ---- hits and misses ---- */
+
+START_TEST(an_equal_request_is_answered_for_nothing)
+{
+    struct world *w = world_new(.simulator = true);
+    json_t *cost, *first;
+
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    push(w, "first", "", ASK_ZERO);
+    world_wait_results(w, 1, ALL_MS);
+    push(w, "spelled", "",
+         "{'body':{'temperature':0.0,'top_p':1,'user':'x','n':1,'stream':false,'stop':null,"
+         "'messages':[{'content':'How many legs have nine spiders?','role':'user'}],'model':'" MODEL
+         "'},'task':'chat'}");
+    push(w, "streamed", "", ASK(",'temperature':0,'stream':true"));
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert_int_eq(calls(w), 1);
+    first = only_cost(w, "first");
+    for (int i = 0; i < 2; i++) {
+        const char *id = i ? "streamed" : "spelled";
+        json_t *doc = world_result(w, id)->doc;
+
+        ck_assert(is_cached(w, id));
+        ck_assert_str_eq(world_string_at(doc, "status"), "completed");
+        ck_assert_str_eq(world_string_at(doc, "model"), MODEL);
+        ck_assert_str_eq(world_string_at(doc, "provider"), "together");
+        ck_assert_int_eq(world_int_at(doc, "cost_nanousd"), 0);
+        ck_assert_int_eq(world_int_at(doc, "usage.prompt_tokens"),
+                         world_int_at(world_result(w, "first")->doc, "usage.prompt_tokens"));
+        check_same_output(w, "first", id);
+        cost = only_cost(w, id);
+        ck_assert(facts_flagged(cost, "cached"));
+        ck_assert_int_eq(world_int_at(cost, "cost_nanousd"), 0);
+        ck_assert_int_eq(world_int_at(cost, "list_cost_nanousd"),
+                         world_int_at(first, "list_cost_nanousd"));
+        ck_assert_int_gt(world_int_at(cost, "list_cost_nanousd"), 0);
+    }
+    ck_assert(!is_cached(w, "first"));
+    world_check_one_result_each(w, 3);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+static const struct {
+    const char *id, *members, *payload;
+} others[] = {
+    {"tenant-a", ",'tenant':'acme'", ASK_ZERO},
+    {"tenant-b", ",'tenant':'umbrella'", ASK_ZERO},
+    {"warm", "", ASK(",'temperature':0.7")},
+    {"warm-again", "", ASK(",'temperature':0.7")},
+    {"seeded", "", ASK(",'temperature':0,'seed':1")},
+    {"other-model", "",
+     "{'task':'chat','body':{'model':'openai/gpt-oss-20b','temperature':0,'messages':[{'role':"
+     "'user','content':'How many legs have nine spiders?'}]}}"},
+    {"forbidden", "",
+     "{'task':'chat','allow_cached':false,'body':{'model':'" MODEL
+     "','temperature':0,'messages':[{'role':'user','content':'How many legs have nine "
+     "spiders?'}]}}"},
+    {"cut", "", ASK(",'temperature':0,'max_tokens':1")},
+    {"cut-again", "", ASK(",'temperature':0,'max_tokens':1")},
+};
+
+START_TEST(what_is_not_the_same_or_not_to_be_kept_is_called)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    push(w, "first", "", ASK_ZERO);
+    world_wait_results(w, 1, ALL_MS);
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        push(w, others[i].id, others[i].members, others[i].payload);
+        world_wait_results(w, 2 + (int64_t)i, ALL_MS);
+        ck_assert_msg(!is_cached(w, others[i].id), "%s", others[i].id);
+    }
+    ck_assert_int_eq(calls(w), 1 + ARRAY_LEN(others));
+    push(w, "tenant-a-again", ",'tenant':'acme'", ASK_ZERO);
+    world_wait_results(w, 2 + ARRAY_LEN(others), ALL_MS);
+    ck_assert(is_cached(w, "tenant-a-again"));
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(errors_damage_and_time_make_it_a_call)
+{
+    struct world *w = world_new(.simulator = true);
+    redisReply *keys;
+
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_CACHE_INFER_TTL_MS=700");
+    world_sim_faults(w, "{'status':400,'times':1}");
+    push(w, "refused", "", ASK_ZERO);
+    world_wait_results(w, 1, ALL_MS);
+    ck_assert_str_eq(world_result(w, "refused")->status, "failed");
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:flight:*")->elements == 0);
+    push(w, "kept", "", ASK_ZERO);
+    world_wait_results(w, 2, ALL_MS);
+    ck_assert(!is_cached(w, "kept"));
+    keys = world_redis(w, "KEYS fl:infer:*");
+    ck_assert_uint_eq(keys->elements, 1);
+    ck_assert(strstr(keys->element[0]->str, "fl:infer:-:" MODEL ":"));
+    world_redis(w, "SETRANGE %s 200 damage", keys->element[0]->str);
+    push(w, "damaged", "", ASK_ZERO);
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert(!is_cached(w, "damaged"));
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:infer:*")->elements == 0);
+    push(w, "late", "", ASK_ZERO);
+    world_wait_results(w, 4, ALL_MS);
+    ck_assert(!is_cached(w, "late"));
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+/* ---- equal calls under way ---- */
+
+static int64_t count_cached(struct world *w)
+{
+    const struct results *all = world_results(w);
+    int64_t n = 0;
+
+    for (size_t i = 0; i < all->count; i++)
+        n += json_is_true(world_at(all->items[i].doc, "cached"));
+    return n;
+}
+
+static void push_equal(struct world *w, int jobs)
+{
+    for (int i = 0; i < jobs; i++)
+        push(w, world_text(w, "j-%d", i), "", ASK_ZERO);
+}
+
+START_TEST(a_thousand_equal_jobs_are_one_call)
+{
+    enum { JOBS = 1000 };
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_latency(w, 500);
+    push_equal(w, JOBS);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_WORKERS_CONCURRENCY=128");
+    world_wait_results(w, JOBS, ALL_MS);
+    world_check_one_result_each(w, JOBS);
+    ck_assert_int_eq(calls(w), 1);
+    ck_assert_int_eq(count_cached(w), JOBS - 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(when_the_caller_is_killed_one_more_call_is_made)
+{
+    enum { JOBS = 200 };
+    struct world *w = world_new(.simulator = true);
+    struct program *first;
+    pid_t pid;
+
+    world_sim_latency(w, 1000);
+    world_start_scheduler(w);
+    first = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_CACHE_LEASE_MS=800");
+    push(w, "j-0", "", ASK_ZERO);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:flight:*")->elements == 1);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_CACHE_LEASE_MS=800");
+    for (int i = 1; i < JOBS; i++)
+        push(w, world_text(w, "j-%d", i), "", ASK_ZERO);
+    WAIT_UNTIL(w, ALL_MS, look_held(w) == JOBS);
+    ck_assert_uint_eq(world_worker_pids(first, &pid, 1), 1);
+    ck_assert_int_eq(kill(pid, SIGKILL), 0);
+    world_wait_results(w, JOBS, ALL_MS);
+    world_check_one_result_each(w, JOBS);
+    ck_assert_int_eq(json_array_size(world_sim_items(w)), 2); /* the killed one, and one more */
+    ck_assert_int_eq(count_cached(w), JOBS - 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(when_the_call_fails_the_others_make_their_own)
+{
+    enum { JOBS = 20 };
+    struct world *w = world_new(.simulator = true);
+    int failed = 0;
+
+    world_sim_latency(w, 300);
+    world_sim_faults(w, "{'status':400,'delay_ms':500,'times':1}");
+    push_equal(w, JOBS);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2");
+    world_wait_results(w, JOBS, ALL_MS);
+    world_check_one_result_each(w, JOBS);
+    for (int i = 0; i < JOBS; i++)
+        failed += !strcmp(world_result(w, world_text(w, "j-%d", i))->status, "failed");
+    ck_assert_int_eq(failed, 1);
+    ck_assert_int_gt(calls(w), 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_cancelled_caller_hands_over)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_latency(w, 3000);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    push(w, "j-0", "", ASK_ZERO);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:flight:*")->elements == 1);
+    for (int i = 1; i < 5; i++)
+        push(w, world_text(w, "j-%d", i), "", ASK_ZERO);
+    WAIT_UNTIL(w, ALL_MS, look_held(w) == 5);
+    world_sim_latency(w, 50);
+    ck_assert_int_eq(world_cli(w, "cancel", "j-0").exit_code, 0);
+    world_wait_results(w, 5, ALL_MS);
+    ck_assert_str_eq(world_result(w, "j-0")->status, "cancelled");
+    ck_assert_int_eq(count_cached(w), 3);
+    ck_assert_int_eq(json_array_size(world_sim_items(w)), 2);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+/* ---- embeddings ---- */
+
+static void push_texts(struct world *w, const char *id, int from, int to, const char *more)
+{
+    json_t *texts = json_array();
+
+    for (int i = from; i < to; i++)
+        json_array_append_new(texts, json_string(world_text(w, "text number %d of many", i)));
+    world_push_json(w, json_pack("{s:s, s:s, s:{s:s, s:b, s:{s:o}}}", "id", id, "type", "inference",
+                                 "payload", "task", "embedding", "allow_cached", !*more, "body",
+                                 "input", texts));
+}
+
+static json_t *data_of(struct world *w, const char *id)
+{
+    return world_at(world_result(w, id)->doc, "output.data");
+}
+
+START_TEST(only_texts_that_are_not_known_are_embedded)
+{
+    struct world *w = world_new(.simulator = true);
+    json_t *costs, *known, *fresh, *items;
+
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    push_texts(w, "known", 5, 95, "");
+    world_wait_results(w, 1, ALL_MS);
+    push_texts(w, "mixed", 0, 100, "");
+    world_wait_results(w, 2, ALL_MS);
+    ck_assert_int_eq(calls(w), 2);
+    push_texts(w, "all", 0, 100, "");
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert_int_eq(calls(w), 2);
+    push_texts(w, "uncached", 0, 100, "no");
+    world_wait_results(w, 4, ALL_MS);
+    ck_assert_int_eq(calls(w), 3);
+    ck_assert_uint_eq(json_array_size(data_of(w, "mixed")), 100);
+    ck_assert(json_equal(data_of(w, "mixed"), data_of(w, "uncached")));
+    ck_assert(json_equal(data_of(w, "all"), data_of(w, "uncached")));
+    ck_assert(!is_cached(w, "mixed"));
+    ck_assert(is_cached(w, "all"));
+    /* 90 texts were known: what they saved and what the 10 cost is what the list costs */
+    costs = facts_costs(w, "mixed");
+    ck_assert_uint_eq(json_array_size(costs), 2);
+    fresh = json_array_get(costs, 0);
+    known = json_array_get(costs, 1);
+    ck_assert(!facts_flagged(fresh, "cached"));
+    ck_assert(facts_flagged(known, "cached"));
+    items = world_sim_items(w);
+    ck_assert_int_eq(world_int_at(json_array_get(items, 1), "billed_nanousd"),
+                     world_int_at(fresh, "cost_nanousd"));
+    ck_assert_int_eq(world_int_at(json_array_get(items, 1), "prompt_tokens") * 10,
+                     world_int_at(json_array_get(items, 2), "prompt_tokens"));
+    ck_assert_int_eq(world_int_at(known, "list_cost_nanousd"),
+                     9 * world_int_at(fresh, "cost_nanousd"));
+    ck_assert_int_eq(world_int_at(only_cost(w, "all"), "list_cost_nanousd"),
+                     10 * world_int_at(fresh, "cost_nanousd"));
+    world_check_one_result_each(w, 4);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_text_alone_or_twice_is_the_same_text)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    push(w, "twice", "", "{'task':'embedding','body':{'input':['a b','c','a b']}}");
+    world_wait_results(w, 1, ALL_MS);
+    push(w, "alone", "", "{'task':'embedding','body':{'input':'a b'}}");
+    push(w, "listed", "", "{'task':'embedding','body':{'input':['c']}}");
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert_int_eq(calls(w), 1);
+    ck_assert_uint_eq(json_array_size(data_of(w, "twice")), 3);
+    ck_assert(json_equal(world_at(data_of(w, "twice"), "0.embedding"),
+                         world_at(data_of(w, "twice"), "2.embedding")));
+    ck_assert(json_equal(world_at(data_of(w, "twice"), "2.embedding"),
+                         world_at(data_of(w, "alone"), "0.embedding")));
+    ck_assert(json_equal(world_at(data_of(w, "twice"), "1.embedding"),
+                         world_at(data_of(w, "listed"), "0.embedding")));
+    ck_assert_int_eq(world_int_at(data_of(w, "twice"), "2.index"), 2);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+Suite *test_cache(void)
+{
+    Suite *s = suite_create("cache");
+    TCase *tc = tcase_create("cache");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, an_equal_request_is_answered_for_nothing);
+    tcase_add_test(tc, what_is_not_the_same_or_not_to_be_kept_is_called);
+    tcase_add_test(tc, errors_damage_and_time_make_it_a_call);
+    tcase_add_test(tc, a_thousand_equal_jobs_are_one_call);
+    tcase_add_test(tc, when_the_caller_is_killed_one_more_call_is_made);
+    tcase_add_test(tc, when_the_call_fails_the_others_make_their_own);
+    tcase_add_test(tc, a_cancelled_caller_hands_over);
+    tcase_add_test(tc, only_texts_that_are_not_known_are_embedded);
+    tcase_add_test(tc, a_text_alone_or_twice_is_the_same_text);
+    suite_add_tcase(s, tc);
+    return s;
+}

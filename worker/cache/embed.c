@@ -1,0 +1,262 @@
+/* embed.c - see embed.h.
+ *
+ * Texts are told apart by the hash of a body that holds them alone, made from a
+ * body whose list is left out, so that a list of thousands is walked once.
+ *
+ * An element is kept as the provider wrote it, but for its index: whatever
+ * members elements will have tomorrow come back as they were.
+ */
+#include "worker/cache/embed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/config/model.h"
+#include "common/core/json.h"
+#include "common/core/xalloc.h"
+
+__extension__ typedef __int128 wide;
+
+static bool is_named(struct span name, const char *text)
+{
+    return name.n == strlen(text) && memcmp(name.p, text, name.n) == 0;
+}
+
+/* ---- the texts of a body ---- */
+
+static bool is_tokens(struct span v)
+{
+    struct span first = json_at(v, "0");
+
+    return first.n > 0 && *first.p != '"' && *first.p != '[';
+}
+
+/* Raw values into *ret (malloc'd); 0: none, or too many. */
+static size_t list_texts(struct span input, struct span **ret)
+{
+    struct span *texts = xcalloc(EMBED_TEXTS_MAX, sizeof *texts);
+    struct json_iter it;
+    size_t n = 0;
+
+    *ret = texts;
+    if (!input.n)
+        return 0;
+    if (*input.p == '"' || (*input.p == '[' && is_tokens(input))) {
+        texts[0] = input;
+        return 1;
+    }
+    if (*input.p != '[' || !json_iter_init(&it, input.p, input.n))
+        return 0;
+    while (json_next(&it)) {
+        if (n == EMBED_TEXTS_MAX)
+            return 0;
+        texts[n++] = it.value;
+    }
+    return it.bad ? 0 : n;
+}
+
+/* A member behind those that are there. */
+static void add_member(struct buf *out, struct span name, struct span value)
+{
+    if (out->p[out->n - 1] != '{')
+        buf_putc(out, ',');
+    buf_putc(out, '"');
+    buf_add_span(out, name);
+    buf_puts(out, "\":");
+    buf_add_span(out, value);
+}
+
+/* Copy an object with another value in place of one member. */
+static void replace(struct span body, const char *name, struct span value, struct buf *out)
+{
+    struct json_iter it;
+
+    buf_putc(out, '{');
+    if (json_iter_init(&it, body.p, body.n))
+        while (json_next(&it))
+            add_member(out, it.key, is_named(it.key, name) ? value : it.value);
+    buf_putc(out, '}');
+}
+
+static bool hash_texts(const char *path, struct span body, const struct span *texts, size_t n,
+                       struct embed_text *ret)
+{
+    struct buf bare = BUF(body.n + 16);
+    bool ok = true;
+
+    replace(body, "input", (struct span){"0", 1}, &bare);
+    for (size_t i = 0; ok && i < n; i++) {
+        ret[i].raw = texts[i];
+        ok = canonical_hash(TASK_EMBEDDING, path, buf_span(&bare), texts[i], ret[i].hash);
+    }
+    buf_done(&bare);
+    return ok;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct embed_text *const *x = a, *const *y = b;
+    int c = memcmp((*x)->hash, (*y)->hash, CANONICAL_HEX);
+
+    return c ? c : *x < *y ? -1 : *x > *y;
+}
+
+/* Equal texts become one: slot[i] is set, and text[] holds the different ones. */
+static void unite(struct embed *e)
+{
+    struct embed_text **order = xcalloc(e->n, sizeof *order);
+    size_t *first = xcalloc(e->n, sizeof *first);
+
+    for (size_t i = 0; i < e->n; i++)
+        order[i] = &e->text[i];
+    qsort(order, e->n, sizeof *order, by_hash);
+    for (size_t i = 0; i < e->n; i++) {
+        size_t at = (size_t)(order[i] - e->text);
+        bool same = i > 0 && !memcmp(order[i]->hash, order[i - 1]->hash, CANONICAL_HEX);
+
+        first[at] = same ? first[order[i - 1] - e->text] : at;
+    }
+    for (size_t i = 0; i < e->n; i++) {
+        if (first[i] == i) {
+            e->slot[i] = e->unique;
+            e->text[e->unique++] = e->text[i];
+        } else {
+            e->slot[i] = e->slot[first[i]];
+        }
+    }
+    free(order);
+    free(first);
+}
+
+bool embed_read(const char *path, struct span body, struct embed *ret)
+{
+    struct span *texts;
+    size_t n = list_texts(json_at(body, "input"), &texts);
+
+    *ret = (struct embed){.n = n};
+    ret->text = xcalloc(n ? n : 1, sizeof *ret->text);
+    ret->slot = xcalloc(n ? n : 1, sizeof *ret->slot);
+    if (n == 0 || !hash_texts(path, body, texts, n, ret->text)) {
+        free(texts);
+        embed_done(ret);
+        return false;
+    }
+    free(texts);
+    unite(ret);
+    return true;
+}
+
+void embed_done(struct embed *e)
+{
+    free(e->text);
+    free(e->slot);
+    *e = (struct embed){0};
+}
+
+void embed_ask(const struct embed *e, struct span body, const struct found *found, struct buf *out)
+{
+    struct buf list = BUF(body.n + 16);
+
+    buf_putc(&list, '[');
+    for (size_t i = 0; i < e->unique; i++) {
+        if (found->each[i])
+            continue;
+        if (list.n > 1)
+            buf_putc(&list, ',');
+        buf_add_span(&list, e->text[i].raw);
+    }
+    buf_putc(&list, ']');
+    replace(body, "input", buf_span(&list), out);
+    buf_done(&list);
+}
+
+/* ---- answers ---- */
+
+bool embed_split(struct span answer, struct span *elements, size_t n)
+{
+    struct span data = json_at(answer, "data");
+    struct json_iter it;
+    size_t place = 0;
+
+    for (size_t i = 0; i < n; i++)
+        elements[i] = (struct span){NULL, 0};
+    if (!json_iter_init(&it, data.p, data.n))
+        return false;
+    for (; json_next(&it); place++) {
+        int64_t at = (int64_t)place;
+
+        if (!it.value.n || *it.value.p != '{')
+            return false;
+        if (!json_read_int(json_at(it.value, "index"), &at))
+            at = (int64_t)place;
+        if (at < 0 || at >= (int64_t)n || elements[at].p)
+            return false;
+        elements[at] = it.value;
+    }
+    return !it.bad && place == n;
+}
+
+void embed_strip(struct span element, struct buf *out)
+{
+    struct json_iter it;
+
+    buf_putc(out, '{');
+    if (json_iter_init(&it, element.p, element.n))
+        while (json_next(&it))
+            if (!is_named(it.key, "index"))
+                add_member(out, it.key, it.value);
+    buf_putc(out, '}');
+}
+
+void embed_share_tokens(const struct span *texts, size_t n, int64_t tokens, int64_t *ret)
+{
+    wide all = 0, so_far = 0;
+    int64_t given = 0;
+
+    for (size_t i = 0; i < n; i++)
+        all += (wide)texts[i].n;
+    for (size_t i = 0; i < n; i++) {
+        so_far += (wide)texts[i].n;
+        ret[i] = all ? (int64_t)(so_far * tokens / all) - given : 0;
+        given += ret[i];
+    }
+}
+
+/* `{"index":3,` and what was kept. */
+static void add_element(struct buf *out, size_t index, struct span kept)
+{
+    buf_printf(out, "%s{\"index\":%zu", index ? "," : "", index);
+    if (kept.n > 2)
+        buf_putc(out, ',');
+    buf_add(out, kept.p + 1, kept.n - 1);
+}
+
+static void add_data(const struct embed *e, const struct found *found, struct buf *out)
+{
+    json_add_key(out, "data");
+    buf_putc(out, '[');
+    for (size_t i = 0; i < e->n; i++)
+        add_element(out, i, found->each[e->slot[i]]->body);
+    buf_putc(out, ']');
+}
+
+void embed_join(const struct embed *e, const struct found *found, struct span answer,
+                struct span model, struct span usage, struct buf *out)
+{
+    struct json_iter it;
+
+    buf_putc(out, '{');
+    if (answer.p && json_iter_init(&it, answer.p, answer.n)) {
+        while (json_next(&it))
+            if (!is_named(it.key, "data") && !is_named(it.key, "usage"))
+                add_member(out, it.key, it.value);
+    } else {
+        json_add_str(out, "object", "list");
+        json_add_key(out, "model");
+        json_add_string(out, model.p, model.n);
+    }
+    add_data(e, found, out);
+    if (usage.p)
+        json_add_raw(out, "usage", usage);
+    buf_putc(out, '}');
+}

@@ -1,0 +1,31 @@
+/* inference_cached.h - what inference_cache.c and inference_keep.c know of one job. */
+#ifndef FLOTILLA_INFERENCE_CACHED_H
+#define FLOTILLA_INFERENCE_CACHED_H
+
+#include "worker/cache/embed.h"
+#include "worker/cache/share.h"
+#include "worker/jobs/inference.h"
+
+struct inference_cached {
+    struct run *run;
+    struct sharer sharer;
+    enum cache_kind kind;
+    char hash[CANONICAL_HEX]; /* of the whole body */
+    char *model;              /* text: whose keys they are */
+    char *name;               /* what equal calls share */
+    char **keys;
+    size_t n;
+    struct embed texts;   /* kind EMBED */
+    struct buf asked;     /* the body that asked for all of them, when another one went out */
+    struct found *found;  /* what is known of them; our own, once a call is made */
+    struct entry *answer; /* what the job ends with, when it is not the provider's body */
+    bool moved;           /* it looked under another model already */
+};
+
+char *inference_cache_key(const struct run *r, struct span model, const char *hash);
+/* A cost event for what was not paid. */
+void inference_tell_saved(struct run *r, const struct entry *e);
+struct usage inference_sum_usage(const struct found *found);
+void inference_cache_free(struct run *r);
+
+#endif
