@@ -227,6 +227,77 @@ START_TEST(what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told)
 }
 END_TEST
 
+/* The first call takes the model that was asked for; then only the fallback fits. */
+START_TEST(a_cheaper_route_is_taken_when_the_budget_is_used_up)
+{
+    enum { JOBS = 6 };
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                      "limit_usd: 0.01, policy: downgrade}\n");
+    int cheap = 0;
+
+    world_start_worker(w, config, SHORT_PARKS);
+    for (int i = 0; i < JOBS; i++)
+        world_push(w,
+                   "{'id':'b-%d','type':'inference','payload':{'task':'chat','fallbacks':"
+                   "['Qwen/Qwen3.5-9B'],'body':" BODY "}}",
+                   i, i);
+    world_wait_results(w, JOBS, ALL_MS);
+    for (int i = 0; i < JOBS; i++) {
+        json_t *doc = world_result(w, world_text(w, "b-%d", i))->doc;
+
+        ck_assert_str_eq(world_string_at(doc, "status"), "completed");
+        cheap += !strcmp(world_string_at(doc, "model"), "Qwen/Qwen3.5-9B");
+    }
+    ck_assert_int_eq(cheap, JOBS - 1);
+    ck_assert_int_eq(read_sums(w).spent, world_check_money(w).billed_nanousd);
+    ck_assert_int_le(read_sums(w).spent, 10000000);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_command_shows_what_is_spent_and_set_aside)
+{
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n"
+                                      "  - {name: each, for: {tenant: '*'}, per: month, "
+                                      "limit_usd: 0.02}\n"
+                                      "  - {name: quiet, for: {tag: 'a:b'}, per: hour, "
+                                      "limit_usd: 3, policy: reject}\n");
+    const char *file = strchr(config, '=') + 1;
+    json_t *rows, *row;
+    struct cli cli;
+
+    push(w, 0, 1, ",'tenant':'t-1'");
+    push(w, 1, 2, ",'tenant':'t-2'");
+    world_start_worker(w, config, SHORT_PARKS);
+    world_wait_results(w, 3, ALL_MS);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:holds") == 0);
+    cli = world_cli(w, "-c", file, "budgets", "--json");
+    ck_assert_msg(cli.exit_code == 0, "%s", cli.err);
+    rows = world_json(w, cli.out);
+    ck_assert_uint_eq(json_array_size(rows), 3);
+    for (size_t i = 0; i < 2; i++) {
+        bool one;
+
+        row = json_array_get(rows, i);
+        one = !strcmp(world_string_at(row, "for.tenant"), "t-1");
+        ck_assert_str_eq(world_string_at(row, "name"), "each");
+        ck_assert_int_ge(world_int_at(row, "spent_nanousd"),
+                         (one ? 1 : 2) * ANSWER_TOKENS * OUT_NANOUSD);
+        ck_assert_int_eq(world_int_at(row, "percent"), world_int_at(row, "spent_nanousd") / 200000);
+        ck_assert_int_eq(world_int_at(row, "reserved_nanousd"), 0);
+    }
+    row = json_array_get(rows, 2);
+    ck_assert_str_eq(world_string_at(row, "for.tag.a"), "b");
+    ck_assert_int_eq(world_int_at(row, "spent_nanousd"), 0);
+    ck_assert_int_eq(world_int_at(row, "limit_nanousd"), 3000000000);
+    cli = world_cli(w, "-c", file, "budgets");
+    ck_assert_msg(strstr(cli.out, "tenant t-1") && strstr(cli.out, "tag a:b"), "%s", cli.out);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(without_budgets_nothing_is_asked)
 {
     struct world *w = new_world();
@@ -249,6 +320,8 @@ Suite *test_budget(void)
     tcase_add_test(tc, what_can_be_paid_is_done_and_the_rest_is_rejected);
     tcase_add_test(tc, waiting_jobs_go_on_when_the_limit_is_raised);
     tcase_add_test(tc, what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told);
+    tcase_add_test(tc, a_cheaper_route_is_taken_when_the_budget_is_used_up);
+    tcase_add_test(tc, the_command_shows_what_is_spent_and_set_aside);
     tcase_add_test(tc, without_budgets_nothing_is_asked);
     suite_add_tcase(s, tc);
     return s;
