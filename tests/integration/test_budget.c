@@ -256,6 +256,32 @@ START_TEST(a_cheaper_route_is_taken_when_the_budget_is_used_up)
 }
 END_TEST
 
+START_TEST(standard_jobs_go_to_the_batch_queue_and_wait_there)
+{
+    enum { JOBS = 10 };
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                      "limit_usd: 0.02, policy: batch}\n");
+    int64_t done;
+
+    push(w, 0, JOBS, "");
+    world_start_worker(w, config, SHORT_PARKS);
+    WAIT_UNTIL(w, ALL_MS, is_over(w));
+    check_books(w, 20000000);
+    done = world_int(w, "XLEN fl:{0}:results");
+    ck_assert_int_gt(done, 0);
+    ck_assert_int_eq(count(world_results(w), "completed", NULL), done);
+    for (int i = 0; i < JOBS; i++) {
+        const char *id = world_text(w, "b-%d", i);
+
+        if (!strstr(world_string(w, "GET fl:{0}:job:%s", id), "\"status\":\"completed\""))
+            WAIT_UNTIL(w, ALL_MS,
+                       world_string(w, "ZSCORE fl:{0}:delayed inference.batch/%s", id) != NULL);
+    }
+    world_free(w);
+}
+END_TEST
+
 START_TEST(the_command_shows_what_is_spent_and_set_aside)
 {
     struct world *w = new_world();
@@ -321,6 +347,7 @@ Suite *test_budget(void)
     tcase_add_test(tc, waiting_jobs_go_on_when_the_limit_is_raised);
     tcase_add_test(tc, what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told);
     tcase_add_test(tc, a_cheaper_route_is_taken_when_the_budget_is_used_up);
+    tcase_add_test(tc, standard_jobs_go_to_the_batch_queue_and_wait_there);
     tcase_add_test(tc, the_command_shows_what_is_spent_and_set_aside);
     tcase_add_test(tc, without_budgets_nothing_is_asked);
     suite_add_tcase(s, tc);

@@ -88,6 +88,7 @@ void inference_pace_end(struct run *r, const struct inference_answer *a, double 
 /* 429: a job that was put aside often enough waits for another turn where it is.  False: it is
  * parked, as for any other state of the provider, or has waited for too long. */
 NODISCARD bool inference_pace_again(struct run *r);
+
 /* ---- the money of a call (inference_budget.c) ---- */
 /* A call ended, and cost this or may have: what was set aside for it is settled.  Another call of
  * the same run passes through BUDGET again. */

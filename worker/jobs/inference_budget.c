@@ -65,12 +65,15 @@ static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
 
 static void wait(struct run *r, const struct hold_answer *a)
 {
+    const struct inference *i = r->state;
     struct buf progress = BUF(4096);
     int64_t in_ms = pause_ms(r, a);
 
     buf_putc(&progress, '{');
     json_add_int(&progress, "over_budget_since", since_ms(r));
     json_add_str(&progress, "budget", a->sum);
+    if (i->invalid) /* inference_check.c counts on */
+        json_add_int(&progress, "invalid", i->invalid);
     buf_putc(&progress, '}');
     log_event(LOG_DEBUG, "job.over_budget", "job=%s budget=%s wait_ms=%" PRId64, r->id,
               log_quote(a->sum), in_ms);
@@ -143,13 +146,23 @@ static void downgrade_or_reject(struct run *r, const struct hold_answer *a)
         reject(r, a);
 }
 
+static void to_batch_or_wait(struct run *r, const struct hold_answer *a)
+{
+    if (r->held.queue != QUEUE_INFERENCE_STANDARD) {
+        wait(r, a);
+        return;
+    }
+    log_event(LOG_INFO, "job.overflow", "job=%s budget=%s", r->id, log_quote(a->sum));
+    run_move(r, QUEUE_INFERENCE_BATCH);
+}
+
 static const struct {
     void (*full)(struct run *r, const struct hold_answer *a);
     void (*never)(struct run *r, const struct hold_answer *a);
 } policies[] = {
     [BUDGET_WAIT] = {wait, reject},
     [BUDGET_DOWNGRADE] = {downgrade_or_wait, downgrade_or_reject},
-    [BUDGET_BATCH] = {wait, reject},
+    [BUDGET_BATCH] = {to_batch_or_wait, reject},
     [BUDGET_REJECT] = {reject, reject},
 };
 

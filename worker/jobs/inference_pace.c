@@ -231,6 +231,6 @@ bool inference_pace_again(struct run *r)
         r->held.parked_ms = now;
     if (now - r->held.parked_ms >= r->p->cfg->retry_max_wait_ms)
         return false;
-    inference_go(r, INFERENCE_PACE);
+    inference_go(r, INFERENCE_CALL);
     return true;
 }
