@@ -150,6 +150,8 @@ void health_put_back(struct health_state *s, int64_t now_ms)
 {
     s->reason = HEALTH_FINE;
     s->next_ms = 0;
+    if (s->norm_ms > 0 && s->p50_ms > s->norm_ms)
+        s->p50_ms = s->norm_ms; /* what was measured while it was slow is over */
     shift(s, HEALTH_CLOSED, now_ms);
 }
 

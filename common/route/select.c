@@ -87,8 +87,7 @@ static double price_of(const struct model *m, enum task_bit task)
 
 static int64_t p50_of(const struct candidate *c)
 {
-    return c->health.state != ROUTE_PROBE && c->health.p50_ms > 0 ? c->health.p50_ms
-                                                                  : c->route->model.p50_ms;
+    return c->health.p50_ms > 0 ? c->health.p50_ms : c->route->model.p50_ms;
 }
 
 static void rate(struct candidate *c, const struct route *r, const struct route_needs *needs,

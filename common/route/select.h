@@ -46,14 +46,14 @@ enum { ROUTE_LIST_MAX = 8, ROUTE_NAMES_MAX = 8 };
 /* ---- what is known of a route's health ---- */
 enum route_state {
     ROUTE_FINE,
-    ROUTE_PROBE, /* it was slow or open, and one call may try: as if fine, with its expected p50 */
+    ROUTE_PROBE, /* it was slow or open, and one call may try: as if fine */
     ROUTE_SLOW,
     ROUTE_OPEN, /* not to be called now */
     ROUTE_GONE  /* the provider has no such model */
 };
 struct route_health {
     enum route_state state;
-    int64_t p50_ms; /* measured; 0: nothing is */
+    int64_t p50_ms; /* measured of late; of a PROBE what is its norm; 0: nothing is */
 };
 struct route_view {
     struct route_health (*of)(void *arg, const struct route *r); /* NULL: nothing is known */

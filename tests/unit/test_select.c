@@ -137,7 +137,7 @@ static const struct {
     {"auto", JOB_REALTIME, 0, 0, NULL, "quick@together=slow", "good same@k same@l cheap cheap@l quick"},
     {"auto", JOB_REALTIME, 0, 0, NULL, "quick@together=slow good@together=open", "same@k same@l cheap cheap@l quick good"},
     {"auto", JOB_REALTIME, 0, 0, NULL, "quick@together=gone", "cheap cheap@l good same@k same@l"},
-    {"auto", JOB_REALTIME, 0, 0, NULL, "quick@together=probe,90000", "quick good same@k same@l cheap cheap@l"},
+    {"auto", JOB_REALTIME, 0, 0, NULL, "quick@together=probe,110", "quick good same@k same@l cheap cheap@l"},
     {"auto", JOB_REALTIME, 0, 0, NULL, "quick@together=fine,90000", "cheap cheap@l good same@k same@l quick"},
     {"auto", JOB_REALTIME, 0, 0, NULL, "same@l=fine,1500", "quick same@l good same@k cheap cheap@l"},
     /* a name is obeyed: its providers, then fallbacks and nothing else */

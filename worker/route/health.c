@@ -111,6 +111,13 @@ static int64_t percentile(const struct health_route *t, int percent)
 int64_t health_p50(const struct health_route *t) { return percentile(t, 50); }
 int64_t health_p90(const struct health_route *t) { return percentile(t, 90); }
 
+int64_t health_norm(const struct health_route *t)
+{
+    if (!t)
+        return 0;
+    return t->fleet.norm_ms > 0 ? t->fleet.norm_ms : t->own.norm_ms;
+}
+
 /* ---- what this process saw ---- */
 
 static void judge_own(const struct health *h, struct health_route *t, int64_t now_ms)

@@ -66,6 +66,8 @@ struct health_says health_peek(struct health *h, struct health_route *t);
 /* The fleet's p50 of late, else this process's; 0: unknown.  The 90th percentile alike. */
 int64_t health_p50(const struct health_route *t);
 int64_t health_p90(const struct health_route *t);
+/* The long-run p50, when it works; 0: unknown. */
+int64_t health_norm(const struct health_route *t);
 
 void health_began(struct health *h, struct health_call *call);
 /* latency_ms: -1 = since it began. */

@@ -56,8 +56,8 @@ static struct route_health health_of(void *arg, const struct route *r)
     struct health_says says = health_peek(w->p->health, t);
     struct route_health ret = {ROUTE_FINE, health_p50(t)};
 
-    if (says.gate == HEALTH_PROBE)
-        ret.state = ROUTE_PROBE;
+    if (says.gate == HEALTH_PROBE) /* by what it was when it worked, or it would never be tried */
+        ret = (struct route_health){ROUTE_PROBE, health_norm(t)};
     else if (says.gate == HEALTH_WAIT)
         ret.state = says.reason == HEALTH_SLOW   ? ROUTE_SLOW
                     : says.reason == HEALTH_GONE ? ROUTE_GONE
