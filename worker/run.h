@@ -104,6 +104,8 @@ void run_fail(struct run *r, const struct failure *f);
 void run_retry(struct run *r, const struct failure *f, int64_t in_ms, int max_attempts);
 /* Put aside without spending an attempt, e.g. because a stop is known; counts as parked. */
 void run_park(struct run *r, const struct err *why, int64_t in_ms);
+/* False: run_park would end it, as it has waited for too long, or expires before. */
+bool run_may_park(const struct run *r, enum err_kind why, int64_t in_ms);
 /* Put aside until an exact time, to the front of its queue, without spending an attempt, e.g.
  * because the rate allows the call only then: later pauses of run_park do not grow by it.
  * progress: what run_progress tells next time ({NULL,0}: nothing). */

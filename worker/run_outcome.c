@@ -221,6 +221,11 @@ void run_retry(struct run *r, const struct failure *f, int64_t in_ms, int max_at
         retry_later(r, in_ms);
 }
 
+bool run_may_park(const struct run *r, enum err_kind why, int64_t in_ms)
+{
+    return decide(r, why, in_ms).action == RETRY_PARK;
+}
+
 void run_park(struct run *r, const struct err *why, int64_t in_ms)
 {
     struct failure f = {.err = *why, .server_wait_ms = in_ms};

@@ -17,6 +17,7 @@
 
 static bool base_url_is_safe(const struct config *c, struct err *err);
 static bool park_pauses(const struct config *c, struct err *err);
+static bool probe_pauses(const struct config *c, struct err *err);
 static bool first_delay(const struct config *c, struct err *err);
 static bool first_realtime_delay(const struct config *c, struct err *err);
 static bool first_finetune_delay(const struct config *c, struct err *err);
@@ -56,6 +57,7 @@ static const struct {
 } relations[] = {
     {SETTING_providers_together_base_url, SETTING_providers_allow_http,   base_url_is_safe},
     {SETTING_retry_park_max_ms,           SETTING_retry_park_min_ms,      park_pauses},
+    {SETTING_routing_probe_max_ms,        SETTING_routing_probe_min_ms,   probe_pauses},
     {SETTING_retry_delay_ms,              SETTING_retry_max_ms,           first_delay},
     {SETTING_retry_realtime_delay_ms,     SETTING_retry_max_ms,           first_realtime_delay},
     {SETTING_retry_finetune_delay_ms,     SETTING_retry_max_ms,           first_finetune_delay},
@@ -127,6 +129,12 @@ static bool park_pauses(const struct config *c, struct err *err)
 {
     return at_most("retry.park_min_ms", c->retry_park_min_ms, "retry.park_max_ms",
                    c->retry_park_max_ms, err);
+}
+
+static bool probe_pauses(const struct config *c, struct err *err)
+{
+    return at_most("routing.probe_min_ms", c->routing_probe_min_ms, "routing.probe_max_ms",
+                   c->routing_probe_max_ms, err);
 }
 
 static bool first_delay(const struct config *c, struct err *err)

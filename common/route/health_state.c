@@ -6,7 +6,8 @@
  *                         fleet, after all had the time to tell of a good answer (settle_ms)
  *   a share of failures   of at least min_calls of the last calls
  *   slowness              p50 of at least min_calls of the last latencies over
- *                         slow_factor x max(norm, expected), and over slow_min_ms
+ *                         slow_factor x the norm (until there is one: what is
+ *                         expected), and over slow_min_ms
  *
  * The norm follows the p50 of the generations slowly (NORM_MS), and only while
  * the route is closed.  A route that stays slow must not stay out for ever: each
@@ -31,7 +32,9 @@ enum {
     BLEND_PERCENT = 30, /* weight of a full generation in ewma, p50, p90 */
     OPENINGS_MS = 3600000,
     LEASE_MAX_MS = 120000,
-    LEASE_NORMS = 4
+    LEASE_NORMS = 4,
+    LEASE_PAUSES = 3,
+    LEVEL_KEPT_PAUSES = 12 /* closed for longer: the next pauses begin anew */
 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -48,8 +51,7 @@ int64_t health_percentile(const struct health_state *s, int percent)
 
 int64_t health_slow_ms(const struct health_state *s, const struct health_rules *rules)
 {
-    int64_t norm = s->norm_calls >= rules->min_calls ? s->norm_ms : 0;
-    int64_t base = max64(norm, rules->expected_ms);
+    int64_t base = s->norm_calls >= rules->min_calls ? s->norm_ms : rules->expected_ms;
 
     return base > 0 ? max64(base * rules->slow_factor, rules->slow_min_ms) : 0;
 }
@@ -138,7 +140,7 @@ static void open_it(struct health_state *s, enum health_reason reason,
                     const struct health_rules *rules, int64_t now_ms,
                     int64_t (*below)(int64_t bound))
 {
-    if (now_ms - s->since_ms > 4 * rules->probe_max_ms)
+    if (now_ms - s->since_ms > LEVEL_KEPT_PAUSES * rules->probe_max_ms)
         s->level = 0;
     s->reason = reason;
     count_opening(s, now_ms);
@@ -221,11 +223,12 @@ bool health_turn_is_due(const struct health_state *s, const struct health_rules 
             (age >= GENERATION_MS && s->now.calls >= rules->min_calls));
 }
 
-/* Used all the same, for want of another route, it proved to be quick again. */
-static bool is_quick_again(const struct health_state *s, const struct health_rules *rules)
+/* Used all the same, for want of another route, it proved to be quick, or there, again. */
+static bool is_fine_again(const struct health_state *s, const struct health_rules *rules)
 {
-    return s->breaker != HEALTH_CLOSED && s->reason == HEALTH_SLOW &&
-           health_tally_latencies(&s->now) >= rules->min_calls &&
+    if (s->reason == HEALTH_GONE)
+        return s->now.good_ms > s->since_ms;
+    return s->reason == HEALTH_SLOW && health_tally_latencies(&s->now) >= rules->min_calls &&
            health_tally_percentile(&s->now, 50) <= health_slow_ms(s, rules);
 }
 
@@ -239,7 +242,7 @@ enum health_verdict health_judge(struct health_state *s, const struct health_rul
             open_it(s, c.reason, rules, now_ms, below);
             return HEALTH_SHIFTS;
         }
-    } else if (is_quick_again(s, rules)) {
+    } else if (is_fine_again(s, rules)) {
         health_put_back(s, now_ms);
         return HEALTH_SHIFTS;
     }
@@ -260,7 +263,8 @@ bool health_probe_is_due(const struct health_state *s, int64_t now_ms)
 void health_probe_begin(struct health_state *s, const char *owner, const struct health_rules *rules,
                         int64_t now_ms)
 {
-    int64_t lease = max64(rules->probe_max_ms, LEASE_NORMS * max64(s->norm_ms, rules->expected_ms));
+    int64_t lease = max64(LEASE_PAUSES * rules->probe_max_ms,
+                          LEASE_NORMS * max64(s->norm_ms, rules->expected_ms));
 
     s->breaker = HEALTH_HALF_OPEN;
     snprintf(s->owner, sizeof s->owner, "%s", owner);
@@ -304,7 +308,7 @@ void health_say_why(const struct health_state *s, const struct health_rules *rul
     struct cause c = why(s, rules, now_ms);
     enum health_kind kind = health_tally_mostly(&c.last);
     int64_t seconds = max64(1, (now_ms - c.from_ms + 500) / 1000);
-    int64_t norm = max64(s->norm_ms, rules->expected_ms);
+    int64_t norm = s->norm_calls >= rules->min_calls ? s->norm_ms : rules->expected_ms;
 
     if (c.reason == HEALTH_FINE)
         return;

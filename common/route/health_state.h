@@ -64,7 +64,7 @@ struct health_tally {
     int64_t failed[HEALTH_KINDS];
     int64_t streak;            /* weight of the failures since the last good answer */
     int64_t streak_ms;         /* when that began */
-    int64_t good_ms;           /* when the last good answer came */
+    int64_t good_ms;           /* when the last call that was answered well began */
     int64_t sum_ms;            /* of the good answers' latencies */
     int64_t bins[HEALTH_BINS]; /* latencies, those of calls that are late already included */
 };
@@ -95,7 +95,7 @@ struct health_rules {
 
 /* ---- tallies ---- */
 /* A good answer; its latency is told apart, as that of a call that is late is told before. */
-void health_tally_good(struct health_tally *t, int64_t latency_ms, int64_t now_ms);
+void health_tally_good(struct health_tally *t, int64_t latency_ms, int64_t began_ms);
 void health_tally_latency(struct health_tally *t, int64_t latency_ms);
 void health_tally_failed(struct health_tally *t, enum health_kind kind, int64_t now_ms);
 /* Times of one clock into another's. */

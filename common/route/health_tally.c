@@ -7,7 +7,7 @@
  * adds name by name without knowing them (but for s, b and g):
  *
  *   c calls  l limited  m sum of latencies  k<kind> failures of that kind
- *   h<bin> latencies  s streak, b when it began  g when the last good answer came
+ *   h<bin> latencies  s streak, b when it began  g when the last good call began
  *
  * A new number of a tally is a field of it and a row in `names`. */
 #include <stddef.h>
@@ -78,12 +78,15 @@ void health_tally_latency(struct health_tally *t, int64_t latency_ms)
     t->bins[bin_of(latency_ms)]++;
 }
 
-void health_tally_good(struct health_tally *t, int64_t latency_ms, int64_t now_ms)
+/* One that began before the row of failures says nothing against it. */
+void health_tally_good(struct health_tally *t, int64_t latency_ms, int64_t began_ms)
 {
     t->calls++;
     t->sum_ms += latency_ms;
-    t->streak = t->streak_ms = 0;
-    t->good_ms = now_ms;
+    if (began_ms >= t->streak_ms)
+        t->streak = t->streak_ms = 0;
+    if (began_ms > t->good_ms)
+        t->good_ms = began_ms;
 }
 
 void health_tally_failed(struct health_tally *t, enum health_kind kind, int64_t now_ms)

@@ -322,10 +322,13 @@ static bool is_fingerprint(const char *s)
 
 int cli_resume(struct cli *c)
 {
+    const char *model = cli_option(c, "--model"), *provider = cli_option(c, "--provider");
     const char *name = c->argc == 1 ? c->argv[0] : "";
     enum queue_id q = queue_of(name, strlen(name));
 
-    if (c->argc != 1)
+    if (model)
+        return c->argc > 0 ? cli_usage(c) : cli_resume_model(c, model, provider);
+    if (c->argc != 1 || provider)
         return cli_usage(c);
     if (is_fingerprint(name)) {
         const struct reply *r = cli_callv(c, "HDEL", key(&c->keys, KEY_STOPS), name, NULL);

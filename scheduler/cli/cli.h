@@ -43,6 +43,9 @@ struct cli {
 #define X(symbol, name, args, flags, text) int cli_##symbol(struct cli *c);
 #include "scheduler/cli/commands.def"
 
+/* resume_model.c: of one provider, or of all (NULL). */
+int cli_resume_model(struct cli *c, const char *model, const char *provider);
+
 /* ---- arguments ---- */
 /* `--name VALUE` or `--name=VALUE`: removes it from argv and returns VALUE; NULL when absent. */
 const char *cli_option(struct cli *c, const char *name);

@@ -17,6 +17,10 @@
 static const char *const quick[] = {"FLOTILLA_RETRY_PARK_MIN_MS=20",
                                     "FLOTILLA_RETRY_PARK_MAX_MS=40"};
 
+/* What becomes of a job when all others of its model fail as well is told in test_health.c. */
+#define NO_BREAKER \
+    "FLOTILLA_ROUTING_BREAKER_FAILURES=1000", "FLOTILLA_ROUTING_BREAKER_MIN_CALLS=10000"
+
 struct row {
     const char *fixture, *code, *provider_code;
     int http_status; /* 0: null */
@@ -152,7 +156,7 @@ START_TEST(bad_luck_spends_attempts_until_they_are_gone)
     struct world *w = new_world();
 
     set_faults(w, retries, ARRAY_LEN(retries), -1);
-    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", NO_BREAKER);
     push_all(w, retries, ARRAY_LEN(retries), retry_members);
     world_wait_results(w, ARRAY_LEN(retries), 10000);
     for (size_t i = 0; i < ARRAY_LEN(retries); i++) {
@@ -195,7 +199,7 @@ START_TEST(the_providers_state_parks_a_job_and_spends_no_attempt)
 
     set_faults(w, waits, ARRAY_LEN(waits), PARKS);
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", quick[0], quick[1],
-                     "FLOTILLA_RETRY_SERVER_WAIT_MAX_MS=50");
+                     "FLOTILLA_RETRY_SERVER_WAIT_MAX_MS=50", NO_BREAKER);
     push_all(w, waits, ARRAY_LEN(waits), "'max_attempts':1");
     world_wait_results(w, ARRAY_LEN(waits), 10000);
     for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
@@ -319,7 +323,7 @@ START_TEST(each_job_has_its_own_backoff)
     struct world *w = world_new(.simulator = true);
 
     world_hook_rules(w, "{'status':500,'times':-1}");
-    world_start_both(w, canned_provider(w), "FLOTILLA_RETRY_DELAY_MS=60000");
+    world_start_both(w, canned_provider(w), "FLOTILLA_RETRY_DELAY_MS=60000", NO_BREAKER);
     for (size_t i = 0; i < ARRAY_LEN(backoffs); i++)
         push(w, backoffs[i].id,
              world_text(w, "'max_attempts':5,'backoff':%s", backoffs[i].backoff));

@@ -107,6 +107,7 @@ static const struct {
     {"workers:\n  lease_ms: 2000\n", "f.yaml:2: workers.lease_ms: expected 3 x workers.heartbeat_ms to be at most workers.lease_ms; got 3000 and 2000"},
     {"workers:\n  heartbeat_ms: 5000\n", "f.yaml:2: workers.heartbeat_ms: expected 3 x workers.heartbeat_ms to be at most workers.lease_ms; got 15000 and 10000"},
     {"workers:\n  watchdog_ms: 10000\n", "f.yaml:2: workers.watchdog_ms: expected more than workers.lease_ms; got 10000 and 10000"},
+    {"routing:\n  probe_min_ms: 6000\n", "f.yaml:2: routing.probe_min_ms: expected routing.probe_min_ms to be at most routing.probe_max_ms; got 6000 and 5000"},
     {"retry:\n  park_min_ms: 70000\n", "f.yaml:2: retry.park_min_ms: expected retry.park_min_ms to be at most retry.park_max_ms; got 70000 and 60000"},
     {"retry:\n  max_ms: 999\n", "f.yaml:2: retry.max_ms: expected retry.delay_ms to be at most retry.max_ms; got 1000 and 999"},
     {"retry:\n  max_ms: 4000\n", "f.yaml:2: retry.max_ms: expected retry.finetune_delay_ms to be at most retry.max_ms; got 5000 and 4000"},

@@ -370,7 +370,7 @@ START_TEST(a_process_that_dies_with_the_probe_is_replaced)
     make_open();
     dead = one_gets_the_probe(&c);
     alive = dead == &a ? &b : &a;
-    for (int i = 0; i < 100 && !got; i++) { /* the lease is probe_max_ms of Redis's clock */
+    for (int i = 0; i < 100 && !got; i++) { /* the lease is 3 x probe_max_ms of Redis's clock */
         struct health_call mine = {0};
         struct timespec nap = {0, 20000000};
 

@@ -110,6 +110,10 @@ static const struct scene {
         {3100, GOOD, 50, 200, CLOSED}, {END}}},
     {"without a norm the expected p50 counts", 300, {
         {1000, GOOD, 10, 2000, OPEN(SLOW)}, {END}}},
+    {"with a norm it does not matter", 3000, {
+        {1000, GOOD, 100, 200, CLOSED},
+        {3000, JUDGE, 0, 0, CLOSED},
+        {3100, GOOD, 10, 2000, OPEN(SLOW)}, {END}}},
     {"without either nothing is slow", 0, {
         {1000, GOOD, 50, 60000, CLOSED}, {END}}},
     {"one probe, when it is due; good: closed", 0, {
@@ -136,13 +140,13 @@ static const struct scene {
         {5000, FAIL, 5, KIND(SERVER_ERROR), OPEN(ERRORS)},
         {6999, ASK, 0, 0, OPEN(ERRORS)},
         {7000, ASK, 1, 0, HALF(ERRORS)}, {7000, PROBE_GOOD, 0, 0, CLOSED},
-        {99000, FAIL, 5, KIND(SERVER_ERROR), OPEN(ERRORS)},
-        {100000, ASK, 1, 0, HALF(ERRORS)}, {END}}},
+        {199000, FAIL, 5, KIND(SERVER_ERROR), OPEN(ERRORS)},
+        {200000, ASK, 1, 0, HALF(ERRORS)}, {END}}},
     {"a probe that is lost is replaced after its lease", 0, {
         {1000, FAIL, 5, KIND(SERVER_ERROR), OPEN(ERRORS)},
         {2000, ASK, 1, 0, HALF(ERRORS)},
-        {16999, ASK, 0, 0, HALF(ERRORS)},
-        {17000, ASK, 1, 0, HALF(ERRORS)}, {END}}},
+        {46999, ASK, 0, 0, HALF(ERRORS)},
+        {47000, ASK, 1, 0, HALF(ERRORS)}, {END}}},
     {"an unclear probe does not make the pause longer", 0, {
         {1000, FAIL, 5, KIND(SERVER_ERROR), OPEN(ERRORS)},
         {2000, ASK, 1, 0, HALF(ERRORS)}, {2000, PROBE_UNCLEAR, 0, 0, OPEN(ERRORS)},

@@ -73,6 +73,7 @@ static void done(struct run *r)
         return;
     leave_stage(r);
     limiter_leave(&i->pace, false);
+    health_drop(r->p->health, &i->health);
     inference_stream_over(r);
     inference_let_go(r);
     inference_cache_over(r);

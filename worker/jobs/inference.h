@@ -20,6 +20,7 @@
 #include "common/route/select.h"
 #include "worker/budget/holds.h"
 #include "worker/limit/limiter.h"
+#include "worker/route/health.h"
 #include "worker/run.h"
 #include "worker/stops.h"
 #include "worker/together/reply.h"
@@ -44,6 +45,7 @@ struct inference {
     struct hold *hold;                   /* money set aside for the call; NULL: none */
     int64_t worst_nanousd;               /* how much */
     bool covered;                        /* BUDGET let the next call pass */
+    struct health_call health;           /* its ticket */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
     struct failure failed;               /* of the routes before: what tells most */
@@ -117,6 +119,11 @@ NODISCARD bool inference_cache_keep(struct run *r, struct span model,
 void inference_cache_failed(struct run *r); /* no answer for others: they call for themselves */
 void inference_cache_leave(struct run *r);  /* it is taken away: another one calls at once */
 void inference_cache_over(struct run *r);   /* the run has ended, or was put aside */
+/* ---- the route's health (inference_health.c) ---- */
+/* False: the route is out, and the run was put aside. */
+NODISCARD bool inference_may_go(struct run *r);
+/* message: the provider's. */
+void inference_tell_failed(struct run *r, enum err_kind kind, const char *message);
 
 /* ---- streamed answers (inference_stream.c), for inference_call.c ---- */
 struct inference_stream;

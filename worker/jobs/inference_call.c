@@ -97,6 +97,7 @@ static void send(struct run *r)
     fl->run = r;
     i->flight = fl;
     fl->call = http_send(r->p->http, &q);
+    health_began(r->p->health, &i->health);
 }
 
 static bool has_key(struct run *r)
@@ -135,7 +136,7 @@ void inference_send(struct run *r)
         inference_go(r, INFERENCE_BUDGET);
         return;
     }
-    if (!has_key(r) || !may_use_key(r))
+    if (!has_key(r) || !may_use_key(r) || !inference_may_go(r))
         return;
     if (process_may_call(r->p))
         send(r);
@@ -152,6 +153,7 @@ void inference_send_abort(struct run *r)
         return;
     i->flight = NULL;
     fl->run = NULL;
+    health_drop(r->p->health, &i->health);
     inference_stream_free(TAKE(fl->stream)); /* it knows the run, and may hold a timer */
     if (!r->fenced)                          /* else whoever took it away has told the loss */
         inference_tell_lost(r);

@@ -93,6 +93,7 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     struct cost c;
 
     stops_clear(r->p->stops, i->fingerprint);
+    health_answered(r->p->health, &i->health, -1);
     cost_of_answer(&c, m, i->req.task, buf_span(&i->req.body), &t->usage, a->body);
     inference_pace_end(r, a, (double)(c.prompt_tokens + c.completion_tokens));
     tell_cost(r, &c, name);
@@ -134,6 +135,7 @@ static void refused(struct run *r, const struct inference_answer *a)
     if (err_class(t->kind) == ERR_CLASS_STOP)
         stops_set(r->p->stops, i->fingerprint, t->kind);
     inference_pace_end(r, a, -1);
+    inference_tell_failed(r, t->kind, t->message);
     if (t->kind == ERR_RATE_LIMITED && inference_pace_again(r))
         return;
     inference_failed(r, &f);
@@ -168,6 +170,8 @@ void inference_lost(struct run *r, const struct http_reply *reply)
         inference_go(r, INFERENCE_CALL);
         return;
     }
+    if (reply->outcome != HTTP_REFUSED && reply->outcome != HTTP_CANCELLED) /* by us */
+        inference_tell_failed(r, kind, "");
     err_set(&f.err, kind, "%s: %s", err_text(kind), reply->detail ? reply->detail : "no detail");
     inference_failed(r, &f);
 }

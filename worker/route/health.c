@@ -132,7 +132,7 @@ static void judge_own(const struct health *h, struct health_route *t, int64_t no
     if (health_judge(&t->own, &rules, now_ms, random_below) == HEALTH_SHIFTS)
         log_event(LOG_INFO, was_open ? "route.closed_here" : "route.opened_here",
                   "route=%s reason=%s msg=%s", log_quote(t->name),
-                  health_reason_name(t->own.reason), log_quote(why.n ? why.p : "quick again"));
+                  health_reason_name(t->own.reason), log_quote(why.n ? why.p : "it works again"));
     buf_done(&why);
 }
 
@@ -337,8 +337,8 @@ void health_answered(struct health *h, struct health_call *call, int64_t latency
     if (latency_ms < 0)
         latency_ms = now_ms - call->began_ms;
     unlink_call(call);
-    health_tally_good(&t->own.now, latency_ms, now_ms);
-    health_tally_good(&t->tell, latency_ms, now_ms);
+    health_tally_good(&t->own.now, latency_ms, call->began_ms);
+    health_tally_good(&t->tell, latency_ms, call->began_ms);
     if (!call->late) {
         health_tally_latency(&t->own.now, latency_ms);
         health_tally_latency(&t->tell, latency_ms);

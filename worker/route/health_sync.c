@@ -128,12 +128,12 @@ static bool propose_verdict(const struct health *h, struct health_route *t, stru
 {
     const struct health_rules rules = health_fleet_rules_of(h, t);
     struct health_tally tell = t->tell;
-    bool open = t->fleet.breaker != HEALTH_CLOSED;
+    bool open = t->fleet.breaker != HEALTH_CLOSED, gone = t->fleet.reason == HEALTH_GONE;
 
     health_tally_shift(&tell, h->ahead_ms);
     health_tally_add(&w->next.now, &tell);
     if (open)
-        buf_printf(&w->text, "closed again: it is quick again");
+        buf_puts(&w->text, gone ? "back: a call was answered" : "closed again: it is quick again");
     else
         health_say_why(&w->next, &rules, now_ms, &w->text);
     switch (health_judge(&w->next, &rules, now_ms, random_below)) {
@@ -141,7 +141,7 @@ static bool propose_verdict(const struct health *h, struct health_route *t, stru
     case HEALTH_TURNS: w->fate = "turn"; return true;
     case HEALTH_SHIFTS: break;
     }
-    return clears(w, open ? "route_closed" : "route_opened");
+    return clears(w, gone ? "route_back" : open ? "route_closed" : "route_opened");
 }
 
 static bool is_unused(const struct health_route *t)
@@ -361,7 +361,7 @@ static void send(struct health *h)
 
 static bool has_news(struct health *h)
 {
-    int64_t age = clock_mono_ms() - h->heard_ms, fleet_ms = health_fleet_now(h);
+    int64_t fleet_ms = health_fleet_now(h);
     struct health_route *t, *tmp;
 
     if (!h->heard_ms || h->asked)
@@ -373,7 +373,7 @@ static bool has_news(struct health *h)
         if (!health_tally_is_empty(&t->tell) || t->gone || t->has_outcome || is_unused(t))
             return true;
         if (t->own.breaker != HEALTH_CLOSED || health_turn_is_due(&t->fleet, &rules, fleet_ms) ||
-            (t->fleet.breaker != HEALTH_CLOSED && age > h->p->cfg->routing_stale_ms / 3))
+            t->fleet.breaker != HEALTH_CLOSED)
             return true;
     }
     return false;

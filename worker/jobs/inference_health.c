@@ -1,0 +1,69 @@
+/* inference_health.c - whether the route works: asked before the call, told after it.
+ *
+ * When a route is out because it fails, the next one is tried.  Without one the
+ * job is put aside until this one may be probed; the pause grows with what the job has waited, up
+ * to the longest pause between two probes, so that many jobs do not come all at once.  One that is
+ * slow, or that the provider did not have a while ago, is called all the same:
+ * whoever chose it (inference_plan) had nothing better.  So is one by a job
+ * that could not wait any longer: none ends without having asked. */
+#include <string.h>
+
+#include "common/core/random.h"
+#include "worker/jobs/inference.h"
+#include "worker/route/watch.h"
+#include "worker/run_private.h"
+
+static int64_t pause_ms(const struct run *r, int64_t wait_ms)
+{
+    const struct config *c = r->p->cfg;
+    int64_t waited = r->held.parked_ms ? run_now_ms(r) - r->held.parked_ms : 0;
+    int64_t pause = waited < c->routing_probe_max_ms ? waited : c->routing_probe_max_ms;
+
+    pause = pause / 2 + random_below(pause / 2 + 1);
+    if (pause < wait_ms)
+        pause = wait_ms + random_below(wait_ms / 4 + 1);
+    return pause < c->retry_park_max_ms ? pause : c->retry_park_max_ms;
+}
+
+bool inference_may_go(struct run *r)
+{
+    struct inference *i = r->state;
+    struct health *h = r->p->health;
+    struct health_route *t = i->route ? watch_health(r->p->watch, i->route)
+                                      : health_route(h, i->provider->name, i->req.model);
+    struct health_says says;
+    struct err why;
+    int64_t pause;
+
+    says = health_gate(h, t, &i->health);
+    if (says.gate != HEALTH_WAIT || says.reason == HEALTH_SLOW || says.reason == HEALTH_GONE)
+        return true;
+    pause = pause_ms(r, says.wait_ms);
+    if (!run_may_park(r, ERR_ROUTE_OPEN, pause) && i->at + 1 >= i->routes.count)
+        return true;
+    err_set(&why, ERR_ROUTE_OPEN, "%.*s at %s is out (%s) until a probe goes well",
+            (int)i->req.model.n, i->req.model.p, i->provider->name,
+            health_reason_name(says.reason));
+    inference_blocked(r, &why, pause);
+    return false;
+}
+
+/* Not of models that only the job knows: its name may be a slip of the pen. */
+static void gone(struct run *r, const char *message)
+{
+    struct inference *i = r->state;
+    const char *next = i->model ? i->model->replacement : NULL;
+
+    if (i->model)
+        health_gone(r->p->health, &i->health, message,
+                    (struct span){next, next ? strlen(next) : 0});
+}
+
+void inference_tell_failed(struct run *r, enum err_kind kind, const char *message)
+{
+    struct inference *i = r->state;
+
+    if (kind == ERR_MODEL_UNAVAILABLE)
+        gone(r, message);
+    health_failed(r->p->health, &i->health, kind); /* of a ticket that has ended: nothing */
+}
