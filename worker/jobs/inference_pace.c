@@ -37,6 +37,8 @@ static void write_place(const struct inference *i, struct buf *b)
     snprintf(text, sizeof text, ",\"calls\":%.3f,\"tokens\":%.3f", c->ticket.number[BUCKET_CALLS],
              c->ticket.number[BUCKET_TOKENS]);
     buf_puts(b, text);
+    if (i->invalid) /* inference_check.c counts on */
+        json_add_int(b, "invalid", i->invalid);
     buf_putc(b, '}');
 }
 
