@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/budget/budget.h"
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/core/parse.h"
@@ -131,12 +132,44 @@ static void read_pace(struct asking *a, const struct reply *reply)
     a->facts.finished_ms = a->facts.now_ms - first;
 }
 
+/* A job that was put off for a budget says in its progress for which sum. */
+static void budget_of(const struct asking *a, char name[BUDGET_SUM_NAME])
+{
+    struct span tail = record_tail(&a->facts.rec, a->record.p, a->record.n);
+
+    if (!json_read_text(json_at(tail, "data.budget"), name, BUDGET_SUM_NAME))
+        name[0] = '\0';
+}
+static void ask_budget(const struct asking *a, struct redis_args *r)
+{
+    char name[BUDGET_SUM_NAME];
+
+    budget_of(a, name);
+    redis_arg_str(r, "HGET");
+    redis_arg_str(r, key(a->o.keys, KEY_BUDGET));
+    redis_arg_str(r, name);
+}
+static void read_budget(struct asking *a, const struct reply *reply)
+{
+    char name[BUDGET_SUM_NAME], usd[3][BUDGET_USD];
+    struct budget_sum sum;
+
+    budget_of(a, name);
+    if (!budget_sum_read(reply_span(reply), &sum))
+        return;
+    snprintf(a->facts.budget, sizeof a->facts.budget,
+             "%s, of whose %s USD %s are spent and %s set aside for calls", name,
+             budget_usd(sum.limit_nanousd, usd[0]), budget_usd(sum.spent_nanousd, usd[1]),
+             budget_usd(sum.reserved_nanousd, usd[2]));
+}
+
 static const struct {
     void (*ask)(const struct asking *a, struct redis_args *r);
     void (*read)(struct asking *a, const struct reply *reply);
 } questions[] = {
     {ask_length, read_length},   {ask_place, read_place}, {ask_paused, read_paused},
     {ask_workers, read_workers}, {ask_stops, read_stops}, {ask_pace, read_pace},
+    {ask_budget, read_budget},
 };
 
 /* ---- the two rounds ---- */

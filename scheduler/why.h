@@ -44,6 +44,7 @@ struct why_facts {
     char stop[64];                   /* why a provider key is stopped, "" none is */
     char route[400];  /* its model's breaker is not closed: the words for it; "" it is closed */
     int64_t route_ms; /* when that may change; 0 unknown */
+    char budget[300]; /* what of the budget that it waits for is spent; "" not known */
     int64_t cost_at_most_nanousd; /* -1: cannot be told */
 };
 

@@ -89,6 +89,8 @@ static void say_more(const struct why_facts *f, struct why *w)
         say(w, " (%s); `flotilla doctor` tells more", f->stop);
     else if (w->reason == WHY_ROUTE)
         say(w, ": %s", f->route);
+    else if (w->reason == WHY_BUDGET && f->budget[0])
+        say(w, ": %s", f->budget);
     else if (w->reason == WHY_PAUSED)
         say(w, "; `flotilla resume %s` ends that", queue_name(f->rec.queue));
     else if (w->reason == WHY_QUEUED && f->listed)

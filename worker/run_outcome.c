@@ -138,6 +138,15 @@ void run_put_off(struct run *r, int64_t in_ms, struct span progress)
     defer(r, next, in_ms, true, progress);
 }
 
+void run_wait(struct run *r, int64_t in_ms, struct span progress)
+{
+    struct record next = parked(r);
+
+    if (r->held.parks > 0)
+        next.parks = r->held.parks;
+    defer(r, next, in_ms, true, progress);
+}
+
 static void put_aside(struct run *r, int64_t in_ms)
 {
     struct record next = parked(r);

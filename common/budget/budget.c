@@ -9,6 +9,7 @@
  */
 #include "common/budget/budget.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -124,7 +125,7 @@ bool budget_sum_read(struct span value, struct budget_sum *ret)
 {
     int64_t *const into[] = {&ret->spent_nanousd, &ret->reserved_nanousd, &ret->told_percent,
                              &ret->ends_ms, &ret->limit_nanousd};
-    const char *p = value.p, *end = p + value.n;
+    const char *p = value.p, *end = value.n ? p + value.n : p;
 
     for (size_t i = 0; i < ARRAY_LEN(into); i++) {
         const char *blank = p < end ? memchr(p, ' ', (size_t)(end - p)) : NULL;
@@ -134,6 +135,19 @@ bool budget_sum_read(struct span value, struct budget_sum *ret)
         p = blank + 1;
     }
     return true;
+}
+
+const char *budget_usd(int64_t nanousd, char text[BUDGET_USD])
+{
+    int64_t rest = nanousd % 1000000000;
+    int digits = 9;
+
+    while (digits > 2 && rest % 10 == 0) {
+        rest /= 10;
+        digits--;
+    }
+    snprintf(text, BUDGET_USD, "%" PRId64 ".%0*" PRId64, nanousd / 1000000000, digits, rest);
+    return text;
 }
 
 /* ---- the worst case ---- */

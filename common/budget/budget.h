@@ -43,6 +43,10 @@ struct budget_sum {
 };
 NODISCARD bool budget_sum_read(struct span value, struct budget_sum *ret);
 
+#define BUDGET_USD 32
+/* nano-USD exactly, with at least two decimals: "24.90", "0.0042"; returns text. */
+const char *budget_usd(int64_t nanousd, char text[BUDGET_USD]);
+
 /* The most that a call can cost at this model's prices: what cost_of_lost would tell, so that a
  * call whose answer is lost is settled with what was reserved.  Where no price is known it is 0,
  * or the part that is known, and *ret_unpriced is set: nothing can be promised of such a call. */

@@ -143,6 +143,26 @@ START_TEST(a_sum_is_read_or_refused)
 }
 END_TEST
 
+static const struct {
+    int64_t nanousd;
+    const char *text;
+} amounts[] = {{0, "0.00"},
+               {1, "0.000000001"},
+               {24900000000, "24.90"},
+               {4200000, "0.0042"},
+               {1000000000, "1.00"},
+               {999999999, "0.999999999"},
+               {50000000, "0.05"},
+               {9000000000000000, "9000000.00"}};
+
+START_TEST(amounts_are_written_exactly)
+{
+    char text[BUDGET_USD];
+
+    ck_assert_str_eq(budget_usd(amounts[_i].nanousd, text), amounts[_i].text);
+}
+END_TEST
+
 /* ---- the worst case ---- */
 
 static const struct {
@@ -189,6 +209,7 @@ Suite *test_budget(void)
     tcase_add_loop_test(tc, budgets_apply_to_their_jobs, 0, (int)ARRAY_LEN(payers));
     tcase_add_test(tc, a_sum_is_named_by_budget_period_and_for_each_by_tenant);
     tcase_add_test(tc, a_sum_is_read_or_refused);
+    tcase_add_loop_test(tc, amounts_are_written_exactly, 0, (int)ARRAY_LEN(amounts));
     tcase_add_loop_test(tc, the_worst_case_is_what_a_lost_answer_may_have_cost, 0,
                         (int)ARRAY_LEN(worsts));
     suite_add_tcase(s, tc);

@@ -112,12 +112,11 @@ static void alert(struct holds *s, const char *sum, const struct reply *told, si
 {
     int64_t percent = reply_int(reply_at(told, at)), spent = reply_int(reply_at(told, at + 1)),
             limit = reply_int(reply_at(told, at + 2));
-    char code[32], text[300];
+    char code[32], text[300], usd[2][BUDGET_USD];
 
     snprintf(code, sizeof code, "budget_%" PRId64, percent);
-    snprintf(text, sizeof text, "budget %s: %" PRId64 ".%02d of %" PRId64 ".%02d USD are spent%s",
-             sum, spent / 1000000000, (int)(spent % 1000000000 / 10000000), limit / 1000000000,
-             (int)(limit % 1000000000 / 10000000),
+    snprintf(text, sizeof text, "budget %s: %s of %s USD are spent%s", sum,
+             budget_usd(spent, usd[0]), budget_usd(limit, usd[1]),
              percent == 100 ? ", and there is no room for another call" : "");
     alert_send(s->p->redis, &s->p->keys, code, sum, text);
     log_event(LOG_WARN, "budget", "sum=%s percent=%" PRId64 " spent_nanousd=%" PRId64,

@@ -77,7 +77,7 @@ static void wait(struct run *r, const struct hold_answer *a)
     buf_putc(&progress, '}');
     log_event(LOG_DEBUG, "job.over_budget", "job=%s budget=%s wait_ms=%" PRId64, r->id,
               log_quote(a->sum), in_ms);
-    run_put_off(r, in_ms, buf_span(&progress));
+    run_wait(r, in_ms, buf_span(&progress));
     buf_done(&progress);
 }
 
@@ -85,18 +85,19 @@ static void reject(struct run *r, const struct hold_answer *a)
 {
     const struct inference *i = r->state;
     struct failure f = {.server_wait_ms = -1};
-    int64_t worst = i->worst_nanousd, limit = a->budget->limit_nanousd;
+    char usd[3][BUDGET_USD];
 
     if (a->word == HOLD_NEVER)
         err_set(&f.err, ERR_OVER_BUDGET,
-                "this call may cost %" PRId64 " nano-USD, more than the whole limit of budget %s "
-                "(%" PRId64 "); a smaller max_tokens may help",
-                worst, a->budget->name, limit);
+                "this call may cost %s USD, more than the whole limit of budget %s (%s); a smaller "
+                "max_tokens may help",
+                budget_usd(i->worst_nanousd, usd[0]), a->budget->name,
+                budget_usd(a->budget->limit_nanousd, usd[1]));
     else
         err_set(&f.err, ERR_OVER_BUDGET,
-                "budget %s: %" PRId64 " of %" PRId64 " nano-USD are spent, and this call may cost "
-                "%" PRId64,
-                a->sum, a->spent_nanousd, limit, worst);
+                "budget %s: %s of %s USD are spent, and this call may cost %s", a->sum,
+                budget_usd(a->spent_nanousd, usd[2]), budget_usd(a->budget->limit_nanousd, usd[1]),
+                budget_usd(i->worst_nanousd, usd[0]));
     run_fail(r, &f);
 }
 
