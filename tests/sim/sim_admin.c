@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 
+#include "common/core/clock.h"
+#include "common/core/json.h"
 #include "common/core/parse.h"
 #include "tests/sim/sim.h"
 #include "tests/sim/sim_handlers.h"
@@ -103,6 +105,30 @@ void sim_on_set_rate(struct sim_call *c)
                 json_number_value(json_object_get(doc, "start_per_s")) > 0 ? json_incref(doc)
                                                                            : json_null());
     json_decref(doc);
+}
+
+void sim_on_rates(struct sim_call *c)
+{
+    struct sim_models *models = &c->sim->models;
+    int64_t now = clock_mono_us();
+    struct buf *b = &c->reply.body;
+    bool first = true;
+
+    buf_putc(b, '{');
+    for (size_t i = 0; i < models->count; i++) {
+        struct sim_rate *r = &models->rows[i].rate;
+
+        if (!r->on)
+            continue;
+        sim_rate_look(r, now);
+        buf_puts(b, first ? "" : ",");
+        json_add_text(b, models->rows[i].id);
+        buf_printf(b,
+                   ":{\"limit_per_s\":%.3f,\"allowed\":%.3f,\"passed\":%lld,\"refused\":%lld}",
+                   r->limit, r->allowed, (long long)r->passed, (long long)r->refused_in_all);
+        first = false;
+    }
+    buf_puts(b, "}\n");
 }
 
 /* {"<model>" or "*": {settings}, ...} */

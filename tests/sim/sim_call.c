@@ -126,7 +126,8 @@ static bool within_rate(struct sim_call *c)
         sim_call_error(c, 429, "dynamic_request_limited", NULL, NULL,
                        "Request was rejected due to request rate limiting. Your rate exceeds the "
                        "dynamic limit of this model.");
-        buf_printf(&c->reply.head, "x-ratelimit-reset: %d\r\n", reset_s);
+        if (!m->rate.silent)
+            buf_printf(&c->reply.head, "x-ratelimit-reset: %d\r\n", reset_s);
         return false;
     }
     if (m->capacity && m->in_flight >= m->capacity) {

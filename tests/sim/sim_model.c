@@ -151,7 +151,7 @@ static const struct setting {
     {"capacity",       SET_INT,   AT(capacity),       0, 1000000,       "requests at a time, 503 above; 0 = no bound"},
     {"stream",         SET_FORM,  AT(form),           0, 0,             "\"a\" or \"b\": the end form of streams"},
     {"reasoning",      SET_REASONING, AT(reasoning),  0, 0,             "true, false or the member that carries it"},
-    {"rate",           SET_RATE,  AT(rate),           0, 0,             "{start_per_s, growth_per_clean_s, cut_percent, window} or null"},
+    {"rate",           SET_RATE,  AT(rate),           0, 0,             "{start_per_s, growth_per_clean_s, cut_percent, window, headers} or null"},
     {"listed",         SET_FLAG,  AT(listed),         0, 1,             "whether GET /v1/models shows it"},
     {"context",        SET_INT64, AT(context),        0, 1000000000,    "tokens of prompt and answer, 403 above; 0 = no bound"},
     {"in_nanousd",     SET_INT64, AT(in_nanousd),    -1, INT64_MAX,     "price per million prompt tokens; -1 = unknown"},
@@ -166,21 +166,23 @@ static bool set_rate(struct sim_rate *rate, json_t *v, struct err *err)
 {
     const char *window = "dynamic";
     struct sim_rate r = {.on = true, .cut_percent = 50};
+    int headers = -1;
     json_error_t je;
 
     if (json_is_null(v) || json_is_false(v)) {
         *rate = (struct sim_rate){0};
         return true;
     }
-    if (json_unpack_ex(v, &je, JSON_STRICT, "{s:F,s?F,s?i,s?s,s?s}", "start_per_s", &r.start_per_s,
+    if (json_unpack_ex(v, &je, JSON_STRICT, "{s:F,s?F,s?i,s?s,s?s,s?b}", "start_per_s", &r.start_per_s,
                        "growth_per_clean_s", &r.growth_per_clean_s, "cut_percent", &r.cut_percent,
-                       "window", &window, "model", &(const char *){NULL}))
+                       "window", &window, "model", &(const char *){NULL}, "headers", &headers))
         return err_set(err, ERR_INVALID, "rate: %s", je.text);
     if (r.start_per_s < 1 || r.growth_per_clean_s < 0 || r.cut_percent < 0 || r.cut_percent > 100)
         return err_set(err, ERR_INVALID, "rate: start_per_s >= 1, growth >= 0, cut_percent 0..100");
     r.fixed_window = !strcmp(window, "fixed");
     if (!r.fixed_window && strcmp(window, "dynamic") != 0)
         return err_set(err, ERR_INVALID, "rate: window is dynamic or fixed, not %s", window);
+    r.silent = headers < 0 ? r.fixed_window : !headers;
     sim_rate_reset(&r);
     *rate = r;
     return true;

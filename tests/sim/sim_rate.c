@@ -11,8 +11,10 @@
 void sim_rate_reset(struct sim_rate *r)
 {
     r->limit = r->level = r->start_per_s;
-    r->second = r->last_us = 0;
+    r->second = r->counted = r->last_us = 0;
     r->taken = r->refused = 0;
+    r->allowed = 0;
+    r->passed = r->refused_in_all = 0;
 }
 
 static void close_second(struct sim_rate *r, int64_t second)
@@ -29,6 +31,31 @@ static void close_second(struct sim_rate *r, int64_t second)
     r->taken = r->refused = 0;
 }
 
+static void move(struct sim_rate *r, int64_t now_us)
+{
+    int64_t second = now_us / SECOND_US;
+
+    if (r->last_us && !r->fixed_window)
+        r->allowed += r->limit * (double)(now_us - r->last_us) / SECOND_US;
+    if (r->fixed_window && second != r->second) /* seconds without a request counted too */
+        r->allowed += r->second ? (double)(second - r->second - 1) * (int)r->limit : 0;
+    close_second(r, second);
+    if (r->fixed_window && second != r->counted)
+        r->allowed += (int)r->limit;
+    r->counted = second;
+    if (r->last_us)
+        r->level += r->limit * (double)(now_us - r->last_us) / SECOND_US;
+    if (r->level > r->limit)
+        r->level = r->limit;
+    r->last_us = now_us;
+}
+
+void sim_rate_look(struct sim_rate *r, int64_t now_us)
+{
+    if (r->on && r->last_us)
+        move(r, now_us);
+}
+
 bool sim_rate_take(struct sim_rate *r, int64_t now_us, int *ret_reset_s)
 {
     bool pass;
@@ -37,18 +64,15 @@ bool sim_rate_take(struct sim_rate *r, int64_t now_us, int *ret_reset_s)
         return true;
     if (r->limit <= 0)
         sim_rate_reset(r);
-    close_second(r, now_us / SECOND_US);
-    if (r->last_us)
-        r->level += r->limit * (double)(now_us - r->last_us) / SECOND_US;
-    if (r->level > r->limit)
-        r->level = r->limit;
-    r->last_us = now_us;
+    move(r, now_us);
     pass = r->fixed_window ? r->taken < (int)r->limit : r->level >= 1;
     if (pass) {
         r->taken++;
+        r->passed++;
         r->level -= 1;
     } else {
         r->refused++;
+        r->refused_in_all++;
         *ret_reset_s = 1 + r->refused / (1 + (int)r->limit);
     }
     return pass;

@@ -5,6 +5,9 @@
  * The limit starts at start_per_s; every second with traffic and without a
  * refusal adds growth_per_clean_s, every second with a refusal cuts it by
  * cut_percent (never below one request per second).
+ *
+ * It keeps books: from the first request on `allowed` sums up what a client that always had
+ * requests could have sent at a steady pace: the limit over time ("fixed": of each second, once).
  */
 #ifndef FLOTILLA_SIM_RATE_H
 #define FLOTILLA_SIM_RATE_H
@@ -13,11 +16,15 @@
 
 struct sim_rate {
     bool on, fixed_window;
+    bool silent; /* a refusal does not say how long to wait */
     double start_per_s, growth_per_clean_s;
     int cut_percent;
+    /* books */
+    double allowed;
+    int64_t passed, refused_in_all;
     /* private */
     double limit, level;
-    int64_t second, last_us;
+    int64_t second, counted, last_us;
     int taken, refused;
 };
 
@@ -25,5 +32,7 @@ struct sim_rate {
 void sim_rate_reset(struct sim_rate *r);
 /* May one more request pass now?  False: *ret_reset_s says how many seconds to wait (>= 1). */
 bool sim_rate_take(struct sim_rate *r, int64_t now_us, int *ret_reset_s);
+/* Bring the books and the limit up to now. */
+void sim_rate_look(struct sim_rate *r, int64_t now_us);
 
 #endif

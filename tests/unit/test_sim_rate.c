@@ -65,6 +65,25 @@ START_TEST(clean_seconds_raise_the_limit_and_refusals_cut_it)
 }
 END_TEST
 
+START_TEST(it_sums_up_what_it_would_have_allowed)
+{
+    struct sim_rate dynamic = {.on = true, .start_per_s = 10, .growth_per_clean_s = 10},
+                    fixed = {.on = true, .fixed_window = true, .start_per_s = 10.5};
+
+    passes(&dynamic, 100 * S, 5);
+    passes(&dynamic, 101 * S, 5);
+    sim_rate_look(&dynamic, 102 * S);
+    ck_assert_double_eq_tol(dynamic.allowed, 10 + 20, 2.1); /* growth is seen by a request */
+    ck_assert_int_eq(dynamic.passed, 10);
+    passes(&fixed, 100 * S, 15);
+    passes(&fixed, 103 * S, 5);
+    sim_rate_look(&fixed, 103 * S + S / 2);
+    ck_assert_double_eq(fixed.allowed, 4 * 10);
+    ck_assert_int_eq(fixed.passed, 15);
+    ck_assert_int_eq(fixed.refused_in_all, 5);
+}
+END_TEST
+
 START_TEST(a_reset_forgets_what_happened)
 {
     struct sim_rate r = {.on = true, .fixed_window = true, .start_per_s = 4, .cut_percent = 50};
@@ -86,6 +105,7 @@ Suite *test_sim_rate(void)
     tcase_add_test(tc, a_fixed_window_lets_the_limit_pass_in_each_second);
     tcase_add_test(tc, a_bucket_lets_a_burst_of_one_second_pass_and_then_the_rate);
     tcase_add_test(tc, clean_seconds_raise_the_limit_and_refusals_cut_it);
+    tcase_add_test(tc, it_sums_up_what_it_would_have_allowed);
     tcase_add_test(tc, a_reset_forgets_what_happened);
     suite_add_tcase(s, tc);
     return s;

@@ -1,0 +1,321 @@
+/* test_limit_fleet.c - four processes against the provider's rules, all as functions of time.
+ *
+ *   slice x 4 --ask/hear every 200 ms--> mirror of limit.lua
+ *      └-- calls, 5 ms there, 45 ms back --> sim_rate: passes or not
+ *
+ * Each process always has jobs.  What is asked of it: nine tenths of what the rule would have
+ * allowed, hardly a refusal, and soon steady again.  The rate's constants were chosen with the
+ * dynamic rule only. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim_rate.h"
+#include "tests/unit/limit_mirror.h"
+
+enum { PROCESSES = 4, QUEUE = 8192, FLIGHTS = 65536, START_RATE = 200 };
+#define MS        INT64_C(1000)
+#define S         INT64_C(1000000)
+#define REDIS_GAP (INT64_C(1790000000) * S) /* its clock is another */
+#define AHEAD_S   0.6
+
+struct process_ {
+    struct slice slice;
+    struct bucket_ticket queue[QUEUE];
+    size_t head, tail;
+    int64_t next_ask_us, heard_us;
+    bool asking;
+    struct slice_ask ask;
+    char text[BUCKET_TEXT];
+};
+struct flight_ {
+    int64_t at_us, cuts;
+    int process, reset_s;
+    bool passed;
+};
+struct ring {
+    struct flight_ of[FLIGHTS];
+    size_t head, tail;
+};
+
+static struct world_ {
+    struct process_ processes[PROCESSES];
+    struct mirror mirror;
+    struct sim_rate rule;
+    struct ring there, back;
+    int64_t now_us;
+    double passed, refused;
+    bool lose_answers; /* Redis does not answer */
+} world;
+
+static void world_start(struct sim_rate rule)
+{
+    memset(&world, 0, sizeof world);
+    world.rule = rule;
+    world.rule.on = true;
+    sim_rate_reset(&world.rule);
+    world.now_us = 100 * S;
+    for (int i = 0; i < PROCESSES; i++) {
+        slice_init(&world.processes[i].slice);
+        world.processes[i].next_ask_us = world.now_us + i * 37 * MS;
+    }
+}
+
+static size_t wanted(const struct process_ *p)
+{
+    return 1 + (size_t)(p->slice.b.lane[BUCKET_CALLS].rate / PROCESSES * AHEAD_S);
+}
+
+static void ask(struct process_ *p)
+{
+    double needs[BUCKET_LANES][BUCKET_CLASSES] = {{0}};
+    size_t have = p->tail - p->head, want = wanted(p);
+
+    needs[BUCKET_CALLS][BUCKET_STANDARD] = want > have ? (double)(want - have) : 0;
+    slice_ask(&p->slice, needs, START_RATE, world.now_us, &p->ask);
+    mirror_ask(&world.mirror, &p->ask, world.now_us + REDIS_GAP, p->text);
+    p->asking = true;
+    p->heard_us = world.now_us + MS;
+    p->next_ask_us = world.now_us + 200 * MS;
+}
+
+static void hear(struct process_ *p)
+{
+    p->asking = false;
+    if (world.lose_answers) {
+        slice_lost(&p->slice, &p->ask, world.now_us);
+        return;
+    }
+    ck_assert(slice_hear(&p->slice, &p->ask, (struct span){p->text, strlen(p->text)},
+                         world.now_us));
+    while (p->tail - p->head < wanted(p) && p->tail - p->head < QUEUE &&
+           slice_take(&p->slice, BUCKET_STANDARD, 0, &p->queue[p->tail % QUEUE]))
+        p->tail++;
+}
+
+static void add(struct ring *r, struct flight_ f)
+{
+    ck_assert_uint_lt(r->tail - r->head, FLIGHTS);
+    r->of[r->tail++ % FLIGHTS] = f;
+}
+
+static void call_those_due(int i)
+{
+    struct process_ *p = &world.processes[i];
+
+    while (p->head < p->tail) {
+        int64_t wait = slice_wait_us(&p->slice, &p->queue[p->head % QUEUE], world.now_us);
+
+        if (wait > 0 && wait < INT64_MAX / 2)
+            return;
+        p->head++;
+        if (wait != 0) /* it has lapsed */
+            continue;
+        slice_sent(&p->slice, 0);
+        add(&world.there, (struct flight_){.at_us = world.now_us + 5 * MS,
+                                           .cuts = p->slice.b.cuts,
+                                           .process = i});
+    }
+}
+
+static void provider(void)
+{
+    while (world.there.head < world.there.tail &&
+           world.there.of[world.there.head % FLIGHTS].at_us <= world.now_us) {
+        struct flight_ f = world.there.of[world.there.head++ % FLIGHTS];
+
+        f.passed = sim_rate_take(&world.rule, world.now_us, &f.reset_s);
+        f.at_us = world.now_us + 45 * MS;
+        *(f.passed ? &world.passed : &world.refused) += 1;
+        add(&world.back, f);
+    }
+}
+
+static void answers(void)
+{
+    while (world.back.head < world.back.tail &&
+           world.back.of[world.back.head % FLIGHTS].at_us <= world.now_us) {
+        const struct flight_ *f = &world.back.of[world.back.head++ % FLIGHTS];
+        struct slice *s = &world.processes[f->process].slice;
+
+        if (f->passed)
+            slice_well(s, 0, 0);
+        else
+            (void)slice_refused(s, BUCKET_CALLS, f->cuts, world.rule.silent ? -1 : f->reset_s * S,
+                                world.now_us);
+    }
+}
+
+static void run(double seconds)
+{
+    int64_t end = world.now_us + (int64_t)(seconds * (double)S);
+
+    for (; world.now_us < end; world.now_us += MS) {
+        for (int i = 0; i < PROCESSES; i++) {
+            struct process_ *p = &world.processes[i];
+
+            if (p->asking && world.now_us >= p->heard_us)
+                hear(p);
+            if (!p->asking && (world.now_us >= p->next_ask_us || p->slice.cut))
+                ask(p);
+            call_those_due(i);
+        }
+        provider();
+        answers();
+    }
+    sim_rate_look(&world.rule, world.now_us);
+}
+
+struct measure {
+    double allowed, passed, refused;
+};
+
+static struct measure now(void)
+{
+    return (struct measure){world.rule.allowed, world.passed, world.refused};
+}
+
+static double used_since(struct measure m)
+{
+    return (world.passed - m.passed) / (world.rule.allowed - m.allowed);
+}
+
+static double refused_since(struct measure m)
+{
+    double refused = world.refused - m.refused;
+
+    return refused / (world.passed - m.passed + refused);
+}
+
+/* ---- what is reached ---- */
+
+#define DYNAMIC(start, growth, cut) \
+    {.start_per_s = (start), .growth_per_clean_s = (growth), .cut_percent = (cut)}
+#define FIXED(start, growth, cut)                                                               \
+    {.fixed_window = true, .silent = true, .start_per_s = (start), .growth_per_clean_s = (growth), \
+     .cut_percent = (cut)}
+
+static const struct sim_rate dynamic[] = {
+    DYNAMIC(50, 5, 50),   DYNAMIC(50, 1, 20),    DYNAMIC(50, 20, 50),   DYNAMIC(100, 3, 40),
+    DYNAMIC(200, 2, 10),  DYNAMIC(200, 10, 50),  DYNAMIC(500, 50, 50),  DYNAMIC(1000, 10, 50),
+    DYNAMIC(2000, 0, 0),  DYNAMIC(2000, 20, 30), DYNAMIC(2000, 100, 50),
+};
+static const struct sim_rate fixed[] = {
+    FIXED(50, 5, 50),  FIXED(100, 3, 40),  FIXED(200, 2, 10),   FIXED(200, 10, 50),
+    FIXED(500, 50, 50), FIXED(2000, 0, 0), FIXED(2000, 20, 30), FIXED(2000, 100, 50),
+};
+static const struct sim_rate low[] = {DYNAMIC(5, 0.2, 20), DYNAMIC(5, 1, 50), DYNAMIC(10, 1, 50)};
+
+/* Two minutes, the first ten seconds apart. */
+static void check_reaches(struct sim_rate rule, double used, double refused)
+{
+    struct measure begun;
+    double u, f;
+
+    world_start(rule);
+    run(10);
+    begun = now();
+    run(110);
+    u = used_since(begun);
+    f = refused_since(begun);
+    if (getenv("LIMIT_FIGURES"))
+        printf("%s %.0f/s +%.1f -%d%%: %.3f used, %.2f%% refused\n",
+               rule.fixed_window ? "fixed" : "dynamic", rule.start_per_s, rule.growth_per_clean_s,
+               rule.cut_percent, u, 100 * f);
+    ck_assert_msg(u >= used && f <= refused, "%s %.0f/s +%.1f -%d%%: %.3f used, %.2f%% refused",
+                  rule.fixed_window ? "fixed" : "dynamic", rule.start_per_s,
+                  rule.growth_per_clean_s, rule.cut_percent, u, 100 * f);
+}
+
+START_TEST(nine_tenths_of_the_dynamic_rule_are_used_and_hardly_a_call_is_refused)
+{
+    check_reaches(dynamic[_i], 0.9, 0.01);
+}
+END_TEST
+
+START_TEST(about_as_much_of_fixed_windows_that_tell_nothing)
+{
+    check_reaches(fixed[_i], 0.8, 0.01);
+}
+END_TEST
+
+START_TEST(few_calls_a_second_are_found_as_well)
+{
+    check_reaches(low[_i], 0.85, 0.03);
+}
+END_TEST
+
+START_TEST(a_provider_without_limit_is_soon_used_in_full)
+{
+    world_start((struct sim_rate)DYNAMIC(1e6, 0, 50));
+    run(1.5);
+    ck_assert_double_ge(world.mirror.b.lane[BUCKET_CALLS].rate, 4000);
+    ck_assert_int_eq((int)world.refused, 0);
+}
+END_TEST
+
+START_TEST(it_is_steady_again_ten_seconds_after_the_limit_fell)
+{
+    struct measure then;
+
+    world_start((struct sim_rate)DYNAMIC(200, 2, 30));
+    run(60);
+    world.rule.limit /= 3;
+    run(10);
+    then = now();
+    run(20);
+    ck_assert_double_ge(used_since(then), 0.75);
+    ck_assert_double_le(refused_since(then), 0.02);
+}
+END_TEST
+
+START_TEST(a_burst_of_refusals_is_one_cut)
+{
+    int64_t cuts;
+
+    world_start((struct sim_rate)DYNAMIC(500, 5, 50));
+    run(60);
+    cuts = world.mirror.b.cuts;
+    world.rule.level = -250; /* everything is refused for half a second */
+    run(1);
+    ck_assert_int_eq(world.mirror.b.cuts, cuts + 1);
+    ck_assert_double_gt(world.refused, 3);
+}
+END_TEST
+
+START_TEST(no_call_comes_while_the_server_asks_to_wait)
+{
+    struct measure then;
+
+    world_start((struct sim_rate)DYNAMIC(300, 0, 50));
+    while (world.mirror.b.cuts == 0)
+        run(0.01);
+    run(0.3); /* all have heard it, and what was on its way has arrived */
+    then = now();
+    run(0.6);
+    ck_assert_double_eq(world.passed - then.passed, 0);
+    ck_assert_double_eq(world.refused - then.refused, 0);
+    run(3);
+    ck_assert_double_gt(world.passed, then.passed);
+}
+END_TEST
+
+Suite *test_limit_fleet(void);
+Suite *test_limit_fleet(void)
+{
+    Suite *s = suite_create("test_limit_fleet");
+    TCase *tc = tcase_create("fleet");
+
+    tcase_set_timeout(tc, 30);
+    tcase_add_loop_test(tc, nine_tenths_of_the_dynamic_rule_are_used_and_hardly_a_call_is_refused,
+                        0, ARRAY_LEN(dynamic));
+    tcase_add_loop_test(tc, about_as_much_of_fixed_windows_that_tell_nothing, 0, ARRAY_LEN(fixed));
+    tcase_add_loop_test(tc, few_calls_a_second_are_found_as_well, 0, ARRAY_LEN(low));
+    tcase_add_test(tc, a_provider_without_limit_is_soon_used_in_full);
+    tcase_add_test(tc, it_is_steady_again_ten_seconds_after_the_limit_fell);
+    tcase_add_test(tc, a_burst_of_refusals_is_one_cut);
+    tcase_add_test(tc, no_call_comes_while_the_server_asks_to_wait);
+    suite_add_tcase(s, tc);
+    return s;
+}
