@@ -87,8 +87,8 @@ static void hear(struct process_ *p)
         slice_lost(&p->slice, &p->ask, world.now_us);
         return;
     }
-    ck_assert(slice_hear(&p->slice, &p->ask, (struct span){p->text, strlen(p->text)},
-                         world.now_us));
+    ck_assert(
+        slice_hear(&p->slice, &p->ask, (struct span){p->text, strlen(p->text)}, world.now_us));
     while (p->tail - p->head < wanted(p) && p->tail - p->head < QUEUE &&
            slice_take(&p->slice, BUCKET_STANDARD, 0, &p->queue[p->tail % QUEUE]))
         p->tail++;
@@ -190,19 +190,23 @@ static double refused_since(struct measure m)
 
 /* ---- what is reached ---- */
 
-#define DYNAMIC(start, growth, cut) \
-    {.start_per_s = (start), .growth_per_clean_s = (growth), .cut_percent = (cut)}
-#define FIXED(start, growth, cut)                                                               \
-    {.fixed_window = true, .silent = true, .start_per_s = (start), .growth_per_clean_s = (growth), \
-     .cut_percent = (cut)}
+#define DYNAMIC(start, growth, cut)                                                  \
+    {                                                                                \
+        .start_per_s = (start), .growth_per_clean_s = (growth), .cut_percent = (cut) \
+    }
+#define FIXED(start, growth, cut)                                     \
+    {                                                                 \
+        .fixed_window = true, .silent = true, .start_per_s = (start), \
+        .growth_per_clean_s = (growth), .cut_percent = (cut)          \
+    }
 
 static const struct sim_rate dynamic[] = {
-    DYNAMIC(50, 5, 50),   DYNAMIC(50, 1, 20),    DYNAMIC(50, 20, 50),   DYNAMIC(100, 3, 40),
-    DYNAMIC(200, 2, 10),  DYNAMIC(200, 10, 50),  DYNAMIC(500, 50, 50),  DYNAMIC(1000, 10, 50),
-    DYNAMIC(2000, 0, 0),  DYNAMIC(2000, 20, 30), DYNAMIC(2000, 100, 50),
+    DYNAMIC(50, 5, 50),  DYNAMIC(50, 1, 20),    DYNAMIC(50, 20, 50),    DYNAMIC(100, 3, 40),
+    DYNAMIC(200, 2, 10), DYNAMIC(200, 10, 50),  DYNAMIC(500, 50, 50),   DYNAMIC(1000, 10, 50),
+    DYNAMIC(2000, 0, 0), DYNAMIC(2000, 20, 30), DYNAMIC(2000, 100, 50),
 };
 static const struct sim_rate fixed[] = {
-    FIXED(50, 5, 50),  FIXED(100, 3, 40),  FIXED(200, 2, 10),   FIXED(200, 10, 50),
+    FIXED(50, 5, 50),   FIXED(100, 3, 40), FIXED(200, 2, 10),   FIXED(200, 10, 50),
     FIXED(500, 50, 50), FIXED(2000, 0, 0), FIXED(2000, 20, 30), FIXED(2000, 100, 50),
 };
 static const struct sim_rate low[] = {DYNAMIC(5, 0.2, 20), DYNAMIC(5, 1, 50), DYNAMIC(10, 1, 50)};
@@ -240,10 +244,7 @@ START_TEST(about_as_much_of_fixed_windows_that_tell_nothing)
 }
 END_TEST
 
-START_TEST(few_calls_a_second_are_found_as_well)
-{
-    check_reaches(low[_i], 0.85, 0.03);
-}
+START_TEST(few_calls_a_second_are_found_as_well) { check_reaches(low[_i], 0.85, 0.03); }
 END_TEST
 
 START_TEST(a_provider_without_limit_is_soon_used_in_full)
