@@ -20,16 +20,16 @@
 #define DRIFT       0.0017 /* per second, growing with time (CURVE) */
 #define CURVE       20.0   /* s */
 #define DRIFT_CALLS 357.0  /* calls to pass while it crosses the margin, at least */
-#define Z0          1.0    /* standard deviations over it, at first, per second, at most */
+#define Z0          0.5    /* standard deviations over it, at first, per second, at most */
 #define ZS          0.15
-#define ZM          2.8
-#define FARU        0.1275 /* and more when it is as unsure as that, from about so many s on */
+#define ZM          3.92
+#define FARU        0.064 /* and more when it is as unsure as that, from about so many s on */
 #define FART        7.2
 /* the filter */
 #define SB    0.34 /* standard deviations at first: of beta, of gain per second and limit */
 #define SG    0.05
 #define NOISE 0.0425 /* of what is measured, relative */
-#define QB    0.036  /* of what changes from cut to cut: along the line, and of the gain */
+#define QB    0.031  /* of what changes from cut to cut: along the line, and of the gain */
 #define QG    0.042
 #define ETA   0.01 /* part of the gain that is taken for beta at each cut: rather flat than steep */
 
