@@ -161,6 +161,26 @@ START_TEST(a_process_reacts_before_anybody_has_heard)
 }
 END_TEST
 
+START_TEST(nobody_waits_for_the_end_of_a_probes_lease)
+{
+    struct health_call probe = {0}, other = {0};
+    struct health_says says;
+
+    a.cfg->routing_probe_max_ms = 60000;
+    calls(&a, 5, ERR_SERVER_ERROR);
+    skipped_ms += 150;
+    ck_assert_int_eq(health_gate(a.health, route(&a), &probe).gate, HEALTH_PROBE);
+    says = health_gate(a.health, route(&a), &other);
+    ck_assert_int_eq(says.gate, HEALTH_WAIT);
+    ck_assert_int_le(says.wait_ms, 1000);
+    health_began(a.health, &probe);
+    health_answered(a.health, &probe, 30);
+    ck_assert_int_eq(health_gate(a.health, route(&a), &other).gate, HEALTH_GO);
+    health_drop(a.health, &probe);
+    health_drop(a.health, &other);
+}
+END_TEST
+
 START_TEST(the_jobs_own_failures_take_nothing_out)
 {
     calls(&a, 50, ERR_BAD_REQUEST);
@@ -572,6 +592,7 @@ Suite *test_health(void)
 
     tcase_add_checked_fixture(t, two_processes, no_processes);
     tcase_add_test(t, a_process_reacts_before_anybody_has_heard);
+    tcase_add_test(t, nobody_waits_for_the_end_of_a_probes_lease);
     tcase_add_test(t, the_jobs_own_failures_take_nothing_out);
     tcase_add_test(t, calls_that_hang_make_a_route_slow_before_they_are_answered);
     tcase_add_test(t, tickets_may_end_in_any_order_and_without_a_call);

@@ -198,8 +198,13 @@ void health_look_all(struct health *h)
 
 /* ---- the gate ---- */
 
-static struct health_says wait_for(const struct health_state *s, int64_t ms)
+/* Not to the end of a probe's lease: it is mostly over much sooner. */
+static struct health_says wait_for(const struct health_state *s, int64_t now_ms)
 {
+    int64_t ms = s->next_ms - now_ms;
+
+    if (s->breaker == HEALTH_HALF_OPEN && ms > LOOK_MS)
+        ms = LOOK_MS;
     return (struct health_says){HEALTH_WAIT, ms > 0 ? ms : 1, s->reason};
 }
 
@@ -210,7 +215,7 @@ static struct health_says ask(struct health *h, struct health_route *t, bool tak
         return (struct health_says){HEALTH_PROBE, 0, t->fleet.reason};
     t->wants_probe = true;
     health_sync_soon(h);
-    return wait_for(&t->fleet, ASK_MS);
+    return (struct health_says){HEALTH_WAIT, ASK_MS, t->fleet.reason};
 }
 
 static struct health_says by_fleet(struct health *h, struct health_route *t,
@@ -227,9 +232,7 @@ static struct health_says by_fleet(struct health *h, struct health_route *t,
     }
     if (health_probe_is_due(&t->fleet, now_ms))
         return ask(h, t, call != NULL);
-    if (t->fleet.breaker == HEALTH_HALF_OPEN && t->fleet.next_ms - now_ms > LOOK_MS)
-        return wait_for(&t->fleet, LOOK_MS);
-    return wait_for(&t->fleet, t->fleet.next_ms - now_ms);
+    return wait_for(&t->fleet, now_ms);
 }
 
 static struct health_says by_own(struct health *h, struct health_route *t, int64_t now_ms,
@@ -240,7 +243,7 @@ static struct health_says by_own(struct health *h, struct health_route *t, int64
     if (t->own.breaker == HEALTH_CLOSED)
         return (struct health_says){.gate = HEALTH_GO};
     if (!health_probe_is_due(&t->own, now_ms))
-        return wait_for(&t->own, t->own.next_ms - now_ms);
+        return wait_for(&t->own, now_ms);
     if (call) {
         health_probe_begin(&t->own, "", &rules, now_ms);
         call->probe = HEALTH_OWN_PROBE;
