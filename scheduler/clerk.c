@@ -1,13 +1,14 @@
 /* clerk.c - has the catalogue of every provider fetched, once per routing.catalogue_ms.
  *
  *     slot = now rounded down to catalogue_ms
- *     field catalogue:<provider> of errands < slot --> job catalogue~<provider>~<slot>
+ *     field catalogue:<provider> of errands < slot --> job catalogue~<provider>~<now>, field = now
  *
  * Only workers talk to providers, so the clerk makes a job per provider and
- * slot; id and field are the slot, so there is one, whoever holds the lease
- * when.  The first slot is the one that is under way: a new fleet fetches at
- * once, a scheduler that takes over does not fetch again.  Without workers
- * nothing is made: nobody would hear the prices. */
+ * slot; job and field are written together, and only while the field is what
+ * was read, so there is one, whoever holds the lease when.  A scheduler that
+ * gains the lease has it fetched as well, unless that was just done: who starts
+ * everything anew gets the prices of today.  Without workers nothing is made:
+ * nobody would hear the prices. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@
 #include "scheduler/errand.h"
 #include "scheduler/scheduler.h"
 
-enum { LOOK_MS = 1000, LOOK_MIN_MS = 50, USELESS_MIN_MS = 60000, AT_MAX = 64 };
+enum { LOOK_MS = 1000, LOOK_MIN_MS = 50, AT_MAX = 64 };
+enum { USELESS_MIN_MS = 60000, JUST_NOW_MS = 60000 };
 
 /* What is known of one provider; providers do not change while a program runs. */
 struct shelf {
@@ -29,6 +31,7 @@ struct shelf {
     char at[AT_MAX]; /* what the field held last; "" nothing, or not looked */
     int64_t at_ms;
     bool asking;
+    bool fresh; /* the lease was gained since the last one was made */
 };
 
 struct clerk {
@@ -51,20 +54,22 @@ static void on_made(void *arg, enum errand_end end, const char *at)
     struct shelf *f = arg;
 
     f->asking = false;
+    if (end == ERRAND_MADE)
+        f->fresh = false;
     if (end == ERRAND_MADE || end == ERRAND_MOVED) {
         snprintf(f->at, sizeof f->at, "%s", at);
         f->at_ms = number(at);
     }
 }
 
-static void make(struct shelf *f, int64_t slot_ms, int64_t every_ms)
+static void make(struct shelf *f, int64_t now, int64_t every_ms)
 {
     struct errand *e = errand_new(f->c->s, f->what, QUEUE_INFERENCE_REALTIME);
-    int64_t useless_ms = slot_ms + (every_ms > USELESS_MIN_MS ? 2 * every_ms : USELESS_MIN_MS);
+    int64_t useless_ms = now + (every_ms > USELESS_MIN_MS ? 2 * every_ms : USELESS_MIN_MS);
     struct buf doc = BUF(4096);
     char id[128], to[AT_MAX];
 
-    snprintf(to, sizeof to, "%" PRId64, slot_ms);
+    snprintf(to, sizeof to, "%" PRId64, now);
     snprintf(id, sizeof id, "catalogue~%s~%s", f->name, to);
     buf_puts(&doc, "{\"type\":\"catalogue\",\"payload\":{");
     json_add_str(&doc, "provider", f->name);
@@ -74,6 +79,11 @@ static void make(struct shelf *f, int64_t slot_ms, int64_t every_ms)
     buf_done(&doc);
     f->asking = true;
     errand_send(e, f->at, to, on_made, f);
+}
+
+static bool is_due(const struct shelf *f, int64_t now, int64_t every_ms)
+{
+    return f->at_ms < now - now % every_ms || (f->fresh && f->at_ms < now - JUST_NOW_MS);
 }
 
 static void look(void *arg)
@@ -89,8 +99,8 @@ static void look(void *arg)
     for (size_t i = 0; i < c->count; i++) {
         struct shelf *f = &c->shelves[i];
 
-        if (!f->asking && f->at_ms < now - now % every_ms)
-            make(f, now - now % every_ms, every_ms);
+        if (!f->asking && is_due(f, now, every_ms))
+            make(f, now, every_ms);
     }
 }
 
@@ -116,6 +126,8 @@ void clerk_start(struct clerk *c)
     if (c->running)
         return;
     c->running = true;
+    for (size_t i = 0; i < c->count; i++)
+        c->shelves[i].fresh = true;
     c->timer = loop_after(c->s->loop, 0, look, c);
 }
 

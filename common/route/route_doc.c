@@ -29,6 +29,14 @@ static bool check_row(const struct model *m, const struct config *cfg, struct er
     return true;
 }
 
+/* What it says counts, whatever a catalogue lists. */
+static void note_given(struct model *m)
+{
+    m->given = (m->in_nanousd >= 0 ? PRICE_IN : 0U) | (m->out_nanousd >= 0 ? PRICE_OUT : 0U) |
+               (m->cached_nanousd >= 0 ? PRICE_CACHED : 0U) |
+               (m->image_nanousd >= 0 ? PRICE_IMAGE : 0U) | (m->context > 0 ? GIVEN_CONTEXT : 0U);
+}
+
 bool route_doc_read(struct span id, struct span doc, const struct config *cfg, struct model *ret,
                     struct err *err)
 {
@@ -47,6 +55,7 @@ bool route_doc_read(struct span id, struct span doc, const struct config *cfg, s
     }
     free(m.id);
     m.id = xstrndup(id.p, id.n);
+    note_given(&m);
     model_fill_impossible(&m);
     *ret = m;
     return true;

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/support/facts.h"
 #include "tests/support/look.h"
@@ -70,6 +71,25 @@ START_TEST(a_catalogue_is_fetched_once_whichever_scheduler_works)
 }
 END_TEST
 
+/* Who starts everything anew wants the prices of today, and not those of an hour ago. */
+START_TEST(a_new_holder_of_the_lease_has_it_fetched_unless_that_was_just_done)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *holder;
+
+    world_start_worker(w, one_process, once);
+    WAIT_UNTIL(w, 5000, world_int(w, "HLEN fl:{0}:workers") == 1);
+    holder = world_start_scheduler(w, once);
+    WAIT_UNTIL(w, 10000, fetches(w) == 1);
+    world_stop(w, holder, 5000);
+    world_redis(w, "HSET fl:{0}:errands catalogue:together %lld",
+                (long long)(time(NULL) - 70) * 1000);
+    world_start_scheduler(w, once);
+    WAIT_UNTIL(w, 10000, fetches(w) == 2);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(what_is_kept_are_rounded_prices)
 {
     struct world *w = world_new(.simulator = true);
@@ -84,7 +104,9 @@ START_TEST(what_is_kept_are_rounded_prices)
         if (strcmp(world_string_at(model, "id"), "meta-llama/Llama-3.3-70B-Instruct-Turbo") != 0)
             continue;
         found++;
-        ck_assert(json_equal(json_object_get(model, "input_usd"), json_real(1.04)));
+        ck_assert_int_eq(
+            (int64_t)(json_real_value(json_object_get(model, "input_usd")) * 1e9 + 0.5),
+            1040000000);
         ck_assert_int_eq(world_int_at(model, "context"), 131072);
     }
     ck_assert_uint_eq(found, 1);
@@ -349,6 +371,7 @@ Suite *test_catalogue(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_catalogue_is_fetched_once_whichever_scheduler_works);
+    tcase_add_test(tc, a_new_holder_of_the_lease_has_it_fetched_unless_that_was_just_done);
     tcase_add_test(tc, what_is_kept_are_rounded_prices);
     tcase_add_test(tc, what_got_worse_is_an_alert);
     tcase_add_test(tc, a_provider_without_a_catalogue_is_told_once_in_the_log);

@@ -114,8 +114,10 @@ START_TEST(an_added_route_may_be_chosen)
     ck_assert(r && r->model.allowed && r->model.routed && r->source == ROUTE_RUNTIME);
     ck_assert_int_eq(r->model.in_nanousd, 10000000);
     ck_assert_int_eq(r->model.out_nanousd, 0); /* an embedding has no answer tokens */
-    take("together", "[{\"id\":\"my/tuned\",\"type\":\"embedding\",\"pricing\":{\"input\":0.02}}]");
-    ck_assert_int_eq(r->model.in_nanousd, 20000000);
+    take("together", "[{\"id\":\"my/tuned\",\"type\":\"embedding\",\"context_length\":512,"
+                     "\"pricing\":{\"input\":0.02}}]");
+    ck_assert_int_eq(r->model.in_nanousd, 10000000); /* as it was added */
+    ck_assert_int_eq(r->model.context, 512);
     ck_assert(r->model.routed);
 }
 END_TEST
