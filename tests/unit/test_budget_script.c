@@ -110,6 +110,7 @@ static struct said ask(const struct item *settled, size_t settled_n, const struc
     redis_arg_str(&a, key(scene_keys(), KEY_BUDGET));
     redis_arg_str(&a, key(scene_keys(), KEY_HOLDS));
     redis_arg_str(&a, key(scene_keys(), KEY_HOLDS_DUE));
+    redis_arg_str(&a, key(scene_keys(), KEY_ALERTS));
     redis_arg_int(&a, how.remember_ms);
     redis_arg_int(&a, how.keep_ms);
     add_sums(&a);
@@ -121,7 +122,7 @@ static struct said ask(const struct item *settled, size_t settled_n, const struc
     redis_arg_int(&a, (int64_t)made_n);
     for (size_t i = 0; i < made_n; i++)
         add_item(&a, &made[i]);
-    redis_script(scene_redis(), script(SCRIPT_BUDGET), 3, &a, on_said, &s);
+    redis_script(scene_redis(), script(SCRIPT_BUDGET), 4, &a, on_said, &s);
     scene_turn_until(&s.done);
     ck_assert_str_eq(s.error, "");
     return s;
@@ -392,6 +393,12 @@ START_TEST(each_percent_is_told_once_when_it_is_reached)
     ck_assert_int_eq(s.kind[0], 2);
     ck_assert_str_eq(s.told, "a d20261122 100 81 100;"); /* nothing fits any more */
     ck_assert_str_eq(make("x2", 30, A, 1000).told, "");
+    CK_SAYS("XLEN @alerts", "3");
+    ck_assert_ptr_nonnull(strstr(
+        says("XREVRANGE @alerts + - COUNT 1"),
+        "code budget_100 doc {\"code\":\"budget_100\",\"subject\":\"a d20261122\","
+        "\"message\":\"budget a d20261122: 0.000000081 of 0.0000001 USD are spent, and there "
+        "is no room for another call\",\"at\":"));
 }
 END_TEST
 

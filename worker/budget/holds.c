@@ -21,7 +21,6 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
-#include "common/queue/alert.h"
 #include "common/queue/scripts.h"
 #include "worker/budget/holds_private.h"
 #include "worker/process.h"
@@ -108,29 +107,15 @@ void holds_free(struct holds *s)
 static void send_batch(struct hold_batch *b);
 static void retry_later(struct holds *s);
 
-static void alert(struct holds *s, const char *sum, const struct reply *told, size_t at)
-{
-    int64_t percent = reply_int(reply_at(told, at)), spent = reply_int(reply_at(told, at + 1)),
-            limit = reply_int(reply_at(told, at + 2));
-    char code[32], text[300], usd[2][BUDGET_USD];
-
-    snprintf(code, sizeof code, "budget_%" PRId64, percent);
-    snprintf(text, sizeof text, "budget %s: %s of %s USD are spent%s", sum,
-             budget_usd(spent, usd[0]), budget_usd(limit, usd[1]),
-             percent == 100 ? ", and there is no room for another call" : "");
-    alert_send(s->p->redis, &s->p->keys, code, sum, text);
-    log_event(LOG_WARN, "budget", "sum=%s percent=%" PRId64 " spent_nanousd=%" PRId64,
-              log_quote(sum), percent, spent);
-}
-
-static void hear_alerts(struct holds *s, const struct reply *told)
+/* The alerts are in Redis already. */
+static void log_alerts(const struct reply *told)
 {
     for (size_t i = 0; i + 3 < reply_count(told); i += 4) {
-        struct span name = reply_span(reply_at(told, i));
-        char sum[BUDGET_SUM_NAME];
+        struct span sum = reply_span(reply_at(told, i));
 
-        snprintf(sum, sizeof sum, "%.*s", (int)name.n, name.p);
-        alert(s, sum, told, i + 1);
+        log_event(LOG_WARN, "budget", "sum=%s percent=%" PRId64 " spent_nanousd=%" PRId64,
+                  log_quote_n(sum.p, sum.n), reply_int(reply_at(told, i + 1)),
+                  reply_int(reply_at(told, i + 2)));
     }
 }
 
@@ -156,7 +141,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
         return;
     }
     DL_DELETE(s->batches, b);
-    hear_alerts(s, reply_at(reply, 3));
+    log_alerts(reply_at(reply, 3));
     hold_batch_hear(b, reply);
     free_batch(b);
 }
@@ -170,7 +155,7 @@ static void send_batch(struct hold_batch *b)
     b->sent = true;
     b->tries++;
     hold_batch_write(b, &b->s->p->keys, clock_wall_ms() + b->s->offset_ms, &a);
-    redis_script(b->s->p->redis, script(SCRIPT_BUDGET), 3, &a, on_answer, b);
+    redis_script(b->s->p->redis, script(SCRIPT_BUDGET), 4, &a, on_answer, b);
 }
 
 static void send_all(struct holds *s)

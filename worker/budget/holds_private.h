@@ -46,7 +46,7 @@ struct hold_batch {
 };
 
 /* ---- holds_call.c ---- */
-/* The script's keys (three) and arguments; now: Redis's clock. */
+/* The script's keys (four) and arguments; now: Redis's clock. */
 void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms,
                       struct redis_args *a);
 /* Tell each hold what the script said.  Callbacks may make and settle others, and give up those

@@ -3,6 +3,7 @@
 -- KEYS: 1 budget (hash: sum -> 'spent reserved told ends limit alerts', see common/budget/budget.h)
 --       2 holds (hash: hold -> 'o|c amount sum ...': open, or charged because it expired)
 --       3 holds-due (zset: 'h' hold -> when it expires; 's' sum -> when it is forgotten)
+--       4 alerts
 -- ARGV: 1 ms that an expired hold is remembered  2 ms that a sum is kept after its period
 --       3 n, then n sums: name, start and end of its period, limit, alerts ('50,80,100')
 --       then n, then n holds to settle: hold, what the call cost
@@ -12,7 +13,8 @@
 --       else {kind, sum, spent, reserved}: nothing was changed
 --         1 held by others: there will be room if calls under way cost less than they may
 --         2 full: spent + amount is over the limit  3 never: the amount alone is
---       the last list: percents of the limit that `spent` has reached now for the first time
+--       the last list, for logs: percents of the limit that `spent` has reached now for the first
+--       time; their alerts are written here, so that none is lost with its caller
 --       or {'period', now}: it is not the period of a sum; nothing was done
 --
 -- All sums of a hold have room (spent + reserved + amount <= limit), or none is touched.  Settling
@@ -46,9 +48,18 @@ local function load(name)
     return sum
 end
 
+-- nano-USD with at least two decimals.
+local function usd(n)
+    return string.match(string.format('%.9f', n / 1000000000), '^(%d+%.%d%d.-)0*$')
+end
+
 local function tell(sum, percent)
     if percent <= sum.told then return end
     sum.told = percent
+    local code = 'budget_' .. percent
+    call('XADD', KEYS[4], '*', 'code', code, 'doc', '{"code":"' .. code .. '","subject":"' .. sum.name ..
+        '","message":"budget ' .. sum.name .. ': ' .. usd(sum.spent) .. ' of ' .. usd(sum.limit) .. ' USD are spent' ..
+        (percent == 100 and ', and there is no room for another call' or '') .. '","at":' .. int(now) .. '}')
     for _, v in ipairs({sum.name, int(percent), int(sum.spent), int(sum.limit)}) do told[#told + 1] = v end
 end
 
