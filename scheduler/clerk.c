@@ -49,6 +49,8 @@ static int64_t number(const char *text)
     return parse_int64(text, strlen(text), 0, INT64_MAX, &v) ? v : 0;
 }
 
+static void look(void *arg);
+
 static void on_made(void *arg, enum errand_end end, const char *at)
 {
     struct shelf *f = arg;
@@ -59,6 +61,10 @@ static void on_made(void *arg, enum errand_end end, const char *at)
     if (end == ERRAND_MADE || end == ERRAND_MOVED) {
         snprintf(f->at, sizeof f->at, "%s", at);
         f->at_ms = number(at);
+    }
+    if (end == ERRAND_MOVED && f->c->running) { /* now it is known whether one is due */
+        loop_cancel(&f->c->timer);
+        f->c->timer = loop_after(f->c->s->loop, 0, look, f->c);
     }
 }
 
