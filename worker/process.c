@@ -15,8 +15,8 @@
 #include "common/queue/scripts.h"
 #include "common/route/routes.h"
 #include "worker/budget/holds.h"
-#include "worker/chunks.h"
 #include "worker/cache/share.h"
+#include "worker/chunks.h"
 #include "worker/hooks.h"
 #include "worker/limit/limiter.h"
 #include "worker/outbox.h"
@@ -390,7 +390,7 @@ static void stop(struct app *a)
     http_client_free(p->http);
     outbox_free(p->outbox);
     limiter_free(p->limiter); /* before Redis tells it of what is lost: nobody may go now */
-    redis_free(p->redis); /* what it has not answered is told to pull and heartbeat now */
+    redis_free(p->redis);     /* what it has not answered is told to pull and heartbeat now */
     p->redis = NULL;
     pull_free(p->pull);
     heartbeat_free(p->heartbeat);
