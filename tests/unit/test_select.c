@@ -1,6 +1,7 @@
 /* Which routes a job may take, in which order: tables over a configuration of six models. */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/config/config_parts.h"
@@ -53,7 +54,7 @@ static struct route_health health_of(void *arg, const struct route *r)
             h.state = states[i].state;
     at = at ? strchr(at, ',') : NULL;
     if (at)
-        sscanf(at + 1, "%ld", &h.p50_ms);
+        h.p50_ms = strtol(at + 1, NULL, 10);
     return h;
 }
 
