@@ -165,6 +165,10 @@ static void add_costs(struct settle *s, const struct cost_event *costs, size_t c
         redis_arg_int(a, c->prompt_tokens);
         redis_arg_int(a, c->completion_tokens);
         redis_arg_int(a, c->estimate_nanousd);
+        if (c->flags & COST_CACHED)
+            redis_arg_int(a, c->list_cost_nanousd);
+        else
+            redis_arg_str(a, "");
     }
 }
 

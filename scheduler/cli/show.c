@@ -177,7 +177,8 @@ static void add_day(struct cli *c, json_t *rows, const char *by, const char *day
 static void print_costs(const char *by, json_t *rows)
 {
     const char *const headers[] = {
-        by, "COST", "CALLS", "PROMPT TOKENS", "COMPLETION TOKENS", "UNCONFIRMED AT MOST"};
+        by,       "COST", "CALLS", "PROMPT TOKENS", "COMPLETION TOKENS", "UNCONFIRMED AT MOST",
+        "CACHED", "SAVED"};
     struct cli_table *t = cli_table_new(headers, ARRAY_LEN(headers));
     const char *name;
     json_t *row;
@@ -189,6 +190,8 @@ static void print_costs(const char *by, json_t *rows)
         cli_table_cell(t, "%lld", (long long)int_of(row, "prompt"));
         cli_table_cell(t, "%lld", (long long)int_of(row, "completion"));
         cli_table_cell(t, "%s", cli_usd(int_of(row, "estimate")));
+        cli_table_cell(t, "%lld", (long long)int_of(row, "hits"));
+        cli_table_cell(t, "%s", cli_usd(int_of(row, "saved")));
     }
     cli_table_print(t);
 }

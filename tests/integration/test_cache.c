@@ -12,7 +12,9 @@
 
 enum { ALL_MS = 20000 };
 
-#define MODEL "Qwen/Qwen3.5-9B"
+/* However slow this machine is: one call, not one per process. */
+#define PATIENT "FLOTILLA_CACHE_WAIT_MS=5000"
+#define MODEL   "Qwen/Qwen3.5-9B"
 #define ASK(more)                                                                      \
     "{'task':'chat','body':{'model':'" MODEL "','messages':[{'role':'user','content':" \
     "'How many legs have nine spiders?'}]" more "}}"
@@ -49,6 +51,19 @@ static void check_same_output(struct world *w, const char *a, const char *b)
     char *y = world_own(w, (char *)(uintptr_t)text_of(world_result(w, b)->doc, "output"), free);
 
     ck_assert_str_eq(x, y);
+}
+
+/* What `flotilla costs` tells of one call and two hits. */
+static void check_sums(struct world *w, json_t *cost)
+{
+    struct cli c = world_cli(w, "costs", "--by", "total", "--json");
+    json_t *row = json_object_iter_value(json_object_iter(world_json(w, c.out)));
+
+    ck_assert_int_eq(world_int_at(row, "calls"), 1);
+    ck_assert_int_eq(world_int_at(row, "hits"), 2);
+    ck_assert_int_eq(world_int_at(row, "cost"), world_int_at(cost, "cost_nanousd"));
+    ck_assert_int_eq(world_int_at(row, "saved"), 2 * world_int_at(cost, "list_cost_nanousd"));
+    ck_assert_int_eq(world_int_at(row, "prompt"), world_int_at(cost, "prompt_tokens"));
 }
 
 /* ---- hits and misses ---- */
@@ -89,6 +104,7 @@ START_TEST(an_equal_request_is_answered_for_nothing)
         ck_assert_int_gt(world_int_at(cost, "list_cost_nanousd"), 0);
     }
     ck_assert(!is_cached(w, "first"));
+    check_sums(w, first);
     world_check_one_result_each(w, 3);
     world_check_money(w);
     world_free(w);
@@ -190,7 +206,8 @@ START_TEST(a_thousand_equal_jobs_are_one_call)
 
     world_sim_latency(w, 500);
     push_equal(w, JOBS);
-    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_WORKERS_CONCURRENCY=128");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_WORKERS_CONCURRENCY=128",
+                     PATIENT);
     world_wait_results(w, JOBS, ALL_MS);
     world_check_one_result_each(w, JOBS);
     ck_assert_int_eq(calls(w), 1);
@@ -209,10 +226,11 @@ START_TEST(when_the_caller_is_killed_one_more_call_is_made)
 
     world_sim_latency(w, 1000);
     world_start_scheduler(w);
-    first = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_CACHE_LEASE_MS=800");
+    first = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_CACHE_LEASE_MS=800",
+                               PATIENT);
     push(w, "j-0", "", ASK_ZERO);
     WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:flight:*")->elements == 1);
-    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_CACHE_LEASE_MS=800");
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_CACHE_LEASE_MS=800", PATIENT);
     for (int i = 1; i < JOBS; i++)
         push(w, world_text(w, "j-%d", i), "", ASK_ZERO);
     WAIT_UNTIL(w, ALL_MS, look_held(w) == JOBS);

@@ -237,7 +237,7 @@ void share_later(struct sharer *l, int64_t in_ms)
         return;
     in_ms = in_ms < 1 ? 1 : in_ms;
     buf_printf(&mark, "later:%lld", (long long)(clock_wall_ms() + in_ms));
-    lease_end(s, mark.p, in_ms);
+    lease_end(s, mark.p, in_ms - in_ms / 8); /* gone when the job is back, which waits less long */
     buf_done(&mark);
     s->in_ms = in_ms;
     end(s, SHARE_LATER);

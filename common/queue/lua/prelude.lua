@@ -98,7 +98,8 @@ end
 -- part: read_sets add_cost add_costs add_late_costs skip_costs write_sums
 -- ---- money ----
 -- Cost events travel in ARGV as: n, then n times
---   event_id, document, dimension set, cost, prompt tokens, completion tokens, estimate
+--   event_id, document, dimension set, cost, prompt tokens, completion tokens, estimate, and what
+--   was saved when it is no call but an answer that was known ('' for calls)
 -- and dimension sets as: n, then n times: k, k names ("model:..", "tenant:..", ...).
 local sums = {}
 local sets = {}
@@ -121,8 +122,13 @@ local function add_cost(a, costs_key, id, doc)
     local s = ARGV[a + 2]
     local sum = sums[s]
     if not sum then
-        sum = {0, 0, 0, 0, 0}
+        sum = {0, 0, 0, 0, 0, 0, 0}
         sums[s] = sum
+    end
+    if ARGV[a + 7] ~= '' then
+        sum[6] = sum[6] + 1
+        sum[7] = sum[7] + ARGV[a + 7]
+        return
     end
     sum[1] = sum[1] + ARGV[a + 3]
     sum[2] = sum[2] + 1
@@ -140,7 +146,7 @@ local function add_costs(a, costs_key, id, late_key, now)
     for _ = 1, n do
         if late_key then redis.call('ZADD', late_key, now, ARGV[a]) end
         add_cost(a, costs_key, id, ARGV[a + 1])
-        a = a + 7
+        a = a + 8
     end
     return a
 end
@@ -156,20 +162,20 @@ local function add_late_costs(a, costs_key, late_key, id, now)
             end, 1)
             add_cost(a, costs_key, id, doc)
         end
-        a = a + 7
+        a = a + 8
     end
     return a
 end
 
 local function skip_costs(a)
-    return a + 1 + 7 * tonumber(ARGV[a])
+    return a + 1 + 8 * tonumber(ARGV[a])
 end
 
-local SUM_NAMES = {'cost', 'calls', 'prompt', 'completion', 'estimate'}
+local SUM_NAMES = {'cost', 'calls', 'prompt', 'completion', 'estimate', 'hits', 'saved'}
 local function write_sums(spend_key)
     for s, sum in pairs(sums) do
         for _, dim in ipairs(sets[tonumber(s)]) do
-            for i = 1, 5 do
+            for i = 1, #SUM_NAMES do
                 if sum[i] ~= 0 then -- one that does not fit 63 bits is not added
                     redis.pcall('HINCRBY', spend_key, dim .. '|' .. SUM_NAMES[i], string.format('%.0f', sum[i]))
                 end
