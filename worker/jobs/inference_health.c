@@ -1,11 +1,11 @@
 /* inference_health.c - whether the route works: asked before the call, told after it.
  *
- * When a route is out because it fails, the next one is tried.  Without one the
- * job is put aside until this one may be probed; the pause grows with what the job has waited, up
- * to the longest pause between two probes, so that many jobs do not come all at once.  One that is
- * slow, or that the provider did not have a while ago, is called all the same:
- * whoever chose it (inference_plan) had nothing better.  So is one by a job
- * that could not wait any longer: none ends without having asked. */
+ * When a route is out, the next one is tried.  Without one the job is put aside
+ * until this one may be probed; the pause grows with what the job has waited,
+ * up to the longest pause between two probes, so that many jobs do not come all
+ * at once.  One that is slow, or that the provider did not have a while ago, is
+ * called all the same when nothing better follows.  So is one by a job that
+ * could not wait any longer: none ends without having asked. */
 #include <string.h>
 
 #include "common/core/random.h"
@@ -25,21 +25,37 @@ static int64_t pause_ms(const struct run *r, int64_t wait_ms)
     return pause < c->retry_park_max_ms ? pause : c->retry_park_max_ms;
 }
 
+static struct health_route *health_at(const struct run *r, size_t at)
+{
+    const struct inference *i = r->state;
+    const struct route *route = i->routes.of[at].route;
+
+    return route ? watch_health(r->p->watch, route)
+                 : health_route(r->p->health, i->provider->name, i->routes.of[at].name);
+}
+
+static bool better_follows(const struct run *r)
+{
+    const struct inference *i = r->state;
+
+    for (size_t at = i->at + 1; at < i->routes.count; at++)
+        if (health_peek(r->p->health, health_at(r, at)).gate != HEALTH_WAIT)
+            return true;
+    return false;
+}
+
 bool inference_may_go(struct run *r)
 {
     struct inference *i = r->state;
-    struct health *h = r->p->health;
-    struct health_route *t = i->route ? watch_health(r->p->watch, i->route)
-                                      : health_route(h, i->provider->name, i->req.model);
-    struct health_says says;
+    struct health_says says = health_gate(r->p->health, health_at(r, i->at), &i->health);
+    bool may_work = says.reason == HEALTH_SLOW || says.reason == HEALTH_GONE;
     struct err why;
     int64_t pause;
 
-    says = health_gate(h, t, &i->health);
-    if (says.gate != HEALTH_WAIT || says.reason == HEALTH_SLOW || says.reason == HEALTH_GONE)
+    if (says.gate != HEALTH_WAIT || (may_work && !better_follows(r)))
         return true;
     pause = pause_ms(r, says.wait_ms);
-    if (!run_may_park(r, ERR_ROUTE_OPEN, pause) && i->at + 1 >= i->routes.count)
+    if (i->at + 1 >= i->routes.count && !run_may_park(r, ERR_ROUTE_OPEN, pause))
         return true;
     err_set(&why, ERR_ROUTE_OPEN, "%.*s at %s is out (%s) until a probe goes well",
             (int)i->req.model.n, i->req.model.p, i->provider->name,
