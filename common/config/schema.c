@@ -21,7 +21,6 @@
 #include <string.h>
 
 #include "common/config/schema_node.h"
-#include "common/core/xalloc.h"
 
 struct walk {
     struct err *err; /* NULL: only the answer matters */
@@ -35,67 +34,19 @@ static bool check(struct walk *w, const struct schema_node *node, const json_t *
 /* The value of f for a failure at this place. */
 #define FAILURE(w, node, v, at) (&(const struct schema_failure){(w)->err, (node), (v), (at)})
 
-/* The nearest whole number; large ones are whole. */
-static double nearest(double d)
-{
-    if (!(d > -9e15 && d < 9e15))
-        return d;
-    return (double)(int64_t)(d < 0 ? d - 0.5 : d + 0.5);
-}
-
-static unsigned type_of(const struct schema_node *node, const json_t *v)
-{
-    if (node->theirs && json_is_real(v) && json_real_value(v) == nearest(json_real_value(v)))
-        return TYPE_INTEGER;
-    switch (json_typeof(v)) {
-    case JSON_NULL: return TYPE_NULL;
-    case JSON_TRUE:
-    case JSON_FALSE: return TYPE_BOOLEAN;
-    case JSON_INTEGER: return TYPE_INTEGER;
-    case JSON_REAL: return TYPE_NUMBER;
-    case JSON_STRING: return TYPE_STRING;
-    case JSON_ARRAY: return TYPE_ARRAY;
-    case JSON_OBJECT: return TYPE_OBJECT;
-    }
-    return 0;
-}
-
 /* ---- the rules of one node ---- */
-
-/* -1, 0, 1; integers are compared as integers, so large ones are exact. */
-static int compare(const json_t *a, const json_t *b)
-{
-    if (json_is_integer(a) && json_is_integer(b)) {
-        json_int_t x = json_integer_value(a), y = json_integer_value(b);
-
-        return (x > y) - (x < y);
-    }
-    double x = json_number_value(a), y = json_number_value(b);
-
-    return (x > y) - (x < y);
-}
-
-static bool same(const struct schema_node *node, const json_t *a, const json_t *b)
-{
-    if (node->theirs && json_is_number(a) && json_is_number(b))
-        return compare(a, b) == 0;
-    if (json_is_string(a) && json_is_string(b))
-        return json_string_length(a) == json_string_length(b) &&
-               memcmp(json_string_value(a), json_string_value(b), json_string_length(a)) == 0;
-    return json_equal(a, b);
-}
 
 static bool is_a_choice(const struct schema_node *node, const json_t *v)
 {
     const json_t *choice;
     size_t i;
 
-    if (node->constant && !same(node, node->constant, v))
+    if (node->constant && !schema_same(node, node->constant, v))
         return false;
     if (!node->choices)
         return true;
     json_array_foreach (node->choices, i, choice)
-        if (same(node, choice, v))
+        if (schema_same(node, choice, v))
             return true;
     return false;
 }
@@ -128,57 +79,17 @@ static bool check_string(struct walk *w, const struct schema_node *node, const j
     return true;
 }
 
-/* Reals are rounded: 0.3 is taken for a multiple of 0.1. */
-static bool is_multiple(const json_t *v, const json_t *of)
-{
-    double ratio;
-
-    if (json_is_integer(v) && json_is_integer(of))
-        return json_integer_value(v) % json_integer_value(of) == 0;
-    ratio = json_number_value(v) / json_number_value(of);
-    ratio = ratio < 0 ? -ratio : ratio;
-    return ratio - nearest(ratio) <= ratio * 1e-12 && nearest(ratio) - ratio <= ratio * 1e-12;
-}
-
 static bool check_number(struct walk *w, const struct schema_node *node, const json_t *v,
                          const struct schema_path *at)
 {
-    if (node->low.value && compare(v, node->low.value) < (node->low.exclusive ? 1 : 0))
+    if (node->low.value && schema_compare(v, node->low.value) < (node->low.exclusive ? 1 : 0))
         return schema_say_bounds(FAILURE(w, node, v, at));
-    if (node->high.value && compare(v, node->high.value) > (node->high.exclusive ? -1 : 0))
+    if (node->high.value && schema_compare(v, node->high.value) > (node->high.exclusive ? -1 : 0))
         return schema_say_bounds(FAILURE(w, node, v, at));
-    if (node->multiple_of && !is_multiple(v, node->multiple_of))
+    if (node->multiple_of && !schema_is_multiple(v, node->multiple_of))
         return schema_say(FAILURE(w, node, v, at), "expected a multiple of %.17g",
                           json_number_value(node->multiple_of));
     return true;
-}
-
-static int text_order(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Equal items have equal texts. */
-static bool check_unique(struct walk *w, const struct schema_node *node, const json_t *v,
-                         const struct schema_path *at)
-{
-    size_t n = json_array_size(v), twice = 0;
-    char **texts = xcalloc(n + 1, sizeof *texts);
-
-    for (size_t i = 0; i < n; i++) {
-        texts[i] =
-            json_dumps(json_array_get(v, i), JSON_ENCODE_ANY | JSON_COMPACT | JSON_SORT_KEYS);
-        if (!texts[i])
-            texts[i] = xstrdup("");
-        w->left -= 4 + (int64_t)strlen(texts[i]) / 8;
-    }
-    qsort(texts, n, sizeof *texts, text_order);
-    for (size_t i = 1; i < n; i++)
-        twice += strcmp(texts[i - 1], texts[i]) == 0;
-    for (size_t i = 0; i < n; i++)
-        free(texts[i]);
-    free(texts);
-    return !twice || schema_say(FAILURE(w, node, v, at), "expected items that are all different");
 }
 
 static bool check_array(struct walk *w, const struct schema_node *node, const json_t *v,
@@ -197,7 +108,8 @@ static bool check_array(struct walk *w, const struct schema_node *node, const js
         if (!check(w, item, json_array_get(v, i), &here))
             return false;
     }
-    return !node->unique || check_unique(w, node, v, at);
+    return !node->unique || schema_all_different(v, &w->left) ||
+           schema_say(FAILURE(w, node, v, at), "expected items that are all different");
 }
 
 /* ---- objects ---- */
@@ -267,7 +179,7 @@ static bool check_object(struct walk *w, const struct schema_node *node, const j
 static bool check_own(struct walk *w, const struct schema_node *node, const json_t *v,
                       const struct schema_path *at)
 {
-    unsigned type = type_of(node, v);
+    unsigned type = schema_type_of(node, v);
 
     if (node->never)
         return schema_say(FAILURE(w, node, v, at), "not allowed here");
@@ -304,7 +216,8 @@ static bool is_meant(const struct schema_node *node, const json_t *v)
 {
     for (int i = 0; node->ref && i < SCHEMA_MAX_DEPTH; i++) /* they may go round */
         node = node->ref;
-    if (node->never || (node->types && !(node->types & type_of(node, v))) || !is_a_choice(node, v))
+    if (node->never || (node->types && !(node->types & schema_type_of(node, v))) ||
+        !is_a_choice(node, v))
         return false;
     for (size_t i = 0; json_is_object(v) && i < node->property_count; i++) {
         const struct schema_property *p = &node->properties[i];
@@ -329,7 +242,7 @@ static bool say_alternatives(struct walk *w, const struct schema_node *node,
             return check(w, list->items[i], v, at);
     for (size_t i = 0; i < list->count; i++)
         types |= list->items[i]->types;
-    if (types && !(types & type_of(node, v)))
+    if (types && !(types & schema_type_of(node, v)))
         return schema_say_type(FAILURE(w, node, v, at), types);
     return schema_say(FAILURE(w, node, v, at), "none of the allowed forms");
 }

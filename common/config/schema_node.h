@@ -2,7 +2,7 @@
  *
  *   schema_new.c    life, and schemas of others     schema_build.c    JSON -> nodes
  *   schema.c        nodes x document -> yes or no   schema_pattern.c  regular expressions
- *   schema_say.c    a failure -> text
+ *   schema_say.c    a failure -> text               schema_value.c    type, equality, order
  */
 #ifndef FLOTILLA_SCHEMA_NODE_H
 #define FLOTILLA_SCHEMA_NODE_H
@@ -116,6 +116,14 @@ struct schema_path {
     const char *key;              /* NULL: an element */
     size_t n, index;
 };
+
+/* ---- schema_value.c ---- */
+unsigned schema_type_of(const struct schema_node *node, const json_t *v); /* one bit */
+int schema_compare(const json_t *a, const json_t *b);                     /* numbers: -1, 0, 1 */
+bool schema_same(const struct schema_node *node, const json_t *a, const json_t *b);
+bool schema_is_multiple(const json_t *v, const json_t *of);
+/* Equal items have equal texts.  *steps is lowered by what it cost. */
+bool schema_all_different(const json_t *list, int64_t *steps);
 
 int schema_property_order(const void *a, const void *b); /* by length, then bytes */
 

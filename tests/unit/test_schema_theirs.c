@@ -45,6 +45,8 @@ static const struct {
     {"{\"type\":\"integer\"}", "3.0", "3.5", "expected an integer, got 3.5"},
     {"{\"type\":\"integer\"}", "1e3", "\"1\"", "expected an integer"},
     {"{\"const\":1}", "1.0", "2", "expected 1"},
+    {"{\"const\":{\"a\":[1,\"x\",null]}}", "{\"a\":[1.0,\"x\",null]}", "{\"a\":[1.5,\"x\",null]}", "expected"},
+    {"{\"enum\":[[0],[1]]}", "[1.0]", "[false]", "expected one of"},
     {"{\"enum\":[1,\"a\"]}", "1.0", "1.5", "expected one of"},
     {"{\"$comment\":\"mine\",\"type\":\"string\"}", "\"a\"", "1", "expected a string, got 1"},
     {"{\"multipleOf\":3}", "9", "10", "expected a multiple of 3"},
