@@ -150,7 +150,7 @@ static void make_stamp(struct fetch *f)
 
     catalogue_doc_write(&f->rows, f->provider->name, 0, &text);
     EVP_Digest(text.p, text.n, md, NULL, EVP_sha256(), NULL);
-    for (int i = 0; i < (STAMP - 1) / 2; i++)
+    for (size_t i = 0; i < (STAMP - 1) / 2; i++)
         snprintf(f->stamp + 2 * i, 3, "%02x", md[i]);
     buf_done(&text);
 }
