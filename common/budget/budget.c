@@ -139,14 +139,13 @@ bool budget_sum_read(struct span value, struct budget_sum *ret)
 
 const char *budget_usd(int64_t nanousd, char text[BUDGET_USD])
 {
-    int64_t rest = nanousd % 1000000000;
-    int digits = 9;
+    size_t n;
 
-    while (digits > 2 && rest % 10 == 0) {
-        rest /= 10;
-        digits--;
-    }
-    snprintf(text, BUDGET_USD, "%" PRId64 ".%0*" PRId64, nanousd / 1000000000, digits, rest);
+    snprintf(text, BUDGET_USD, "%" PRId64 ".%09" PRId64, nanousd / 1000000000,
+             nanousd % 1000000000);
+    n = strlen(text);
+    for (int digits = 9; digits > 2 && text[n - 1] == '0'; digits--)
+        text[--n] = '\0';
     return text;
 }
 

@@ -315,7 +315,7 @@ END_TEST
 START_TEST(many_expired_holds_are_taken_in_bounded_steps)
 {
     enum { MANY = 450, STEP = 200 };
-    static char names[MANY][8];
+    static char names[MANY][16];
     static struct item made[MANY];
     char words[80];
 
@@ -355,9 +355,9 @@ START_TEST(a_sum_is_dropped_after_its_period_and_no_key_stays_for_ever)
     how.keep_ms = 50 - HOUR_MS / 2; /* as if its period ended now */
     make("x", 10, A, 100000);
     CK_SAYS("HLEN @budget", "1");
-    ck_assert_int_gt(strtoll(says("PTTL @budget"), NULL, 10), 24 * HOUR_MS);
-    ck_assert_int_gt(strtoll(says("PTTL @holds"), NULL, 10), 24 * HOUR_MS);
-    ck_assert_int_gt(strtoll(says("PTTL @holds-due"), NULL, 10), 24 * HOUR_MS);
+    ck_assert_int_gt(strtoll(says("PTTL @budget"), NULL, 10), INT64_C(24) * HOUR_MS);
+    ck_assert_int_gt(strtoll(says("PTTL @holds"), NULL, 10), INT64_C(24) * HOUR_MS);
+    ck_assert_int_gt(strtoll(says("PTTL @holds-due"), NULL, 10), INT64_C(24) * HOUR_MS);
     how.no_sums = true;
     for (int64_t end_ms = clock_mono_ms() + 10000; strcmp(says("HLEN @budget"), "0") != 0; look())
         ck_assert_int_lt(clock_mono_ms(), end_ms);
@@ -416,8 +416,8 @@ enum { GONE, OPEN, CHARGED };
 enum { HOLDS = 24, STEPS = 1000 };
 
 struct kept {
-    int state;
     int64_t amount, cost;
+    int state;
     unsigned sums;
 };
 static int64_t model_spent[2], model_reserved[2];
@@ -472,7 +472,7 @@ static void random_step(struct kept *m, const char *name)
 START_TEST(in_any_order_what_is_spent_and_reserved_stays_within_the_limits)
 {
     struct kept models[HOLDS] = {0};
-    char name[8];
+    char name[16];
 
     memset(model_spent, 0, sizeof model_spent);
     memset(model_reserved, 0, sizeof model_reserved);

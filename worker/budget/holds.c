@@ -62,7 +62,7 @@ static void add(struct hold_list *l, struct hold *h)
 {
     if (l->count == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 8;
-        l->items = xrealloc(l->items, l->cap * sizeof *l->items);
+        l->items = xrealloc(l->items, l->cap * sizeof(struct hold *));
     }
     l->items[l->count++] = h;
     h->refs++;
