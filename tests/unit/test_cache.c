@@ -235,6 +235,7 @@ START_TEST(entries_together_stay_under_their_bound)
         snprintf(name, sizeof name, "fl:infer:-:m:%02d", i);
         cfg.cache_infer_ttl_ms = 60000 + 1000 * i;
         ck_assert(keep_bytes(name, 1000));
+        cache_flush(process.cache);
         look((const char *const[]){name}, 1);
         ck_assert_int_le(number("GET fl:{0}:cached:bytes"), 10000);
     }

@@ -24,7 +24,7 @@
 #include "common/queue/scripts.h"
 #include "worker/process.h"
 
-enum { KEY_BYTES = 2048, ROOM_BYTES = 4096 };
+enum { ROOM_BYTES = 4096, HOLD_MS = 100, KEPT_MAX = 500 };
 
 static const struct {
     const char *name;
@@ -38,8 +38,8 @@ struct cache {
     struct process *p;
     struct cache_look *looks; /* not told yet, the oldest first */
     struct loop_timer *limit;
-    struct redis_args kept; /* of this turn: bytes, ms, key; ... */
-    bool telling;           /* tell_kept is deferred */
+    struct redis_args kept; /* not told cached.lua yet: bytes, ms, key; ... */
+    struct loop_timer *hold;
 };
 
 struct cache_look {
@@ -273,12 +273,11 @@ static void on_room(void *arg, const struct reply *reply, const struct err *err)
     }
 }
 
-static void tell_kept(void *arg)
+static void tell_kept(struct cache *c)
 {
-    struct cache *c = arg;
     struct redis_args a;
 
-    c->telling = false;
+    loop_cancel(&c->hold);
     redis_args_init(&a);
     redis_arg_str(&a, key(&c->p->keys, KEY_CACHED));
     redis_arg_str(&a, key(&c->p->keys, KEY_CACHED_BYTES));
@@ -287,6 +286,32 @@ static void tell_kept(void *arg)
     redis_script(c->p->redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
     redis_args_done(&c->kept);
     redis_args_init(&c->kept);
+}
+
+static void on_hold_over(void *arg)
+{
+    struct cache *c = arg;
+
+    c->hold = NULL;
+    tell_kept(c);
+}
+
+/* Nobody waits for the sum, so that many entries share a call. */
+static void note_kept(struct cache *c, const char *name, size_t bytes, int64_t ttl)
+{
+    redis_arg_int(&c->kept, (int64_t)(bytes + strlen(name)));
+    redis_arg_int(&c->kept, ttl);
+    redis_arg_str(&c->kept, name);
+    if (c->kept.count >= 3 * KEPT_MAX)
+        tell_kept(c);
+    else if (!c->hold)
+        c->hold = loop_after(c->p->loop, HOLD_MS, on_hold_over, c);
+}
+
+void cache_flush(struct cache *c)
+{
+    if (c->kept.count > 0)
+        tell_kept(c);
 }
 
 bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const struct entry *e)
@@ -308,12 +333,7 @@ bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const s
         redis_arg_str(&a, "PX");
         redis_arg_int(&a, ttl);
         redis_send(c->p->redis, &a, NULL, NULL);
-        redis_arg_int(&c->kept, (int64_t)(b.n + strlen(name)));
-        redis_arg_int(&c->kept, ttl);
-        redis_arg_str(&c->kept, name);
-        if (!c->telling)
-            loop_defer(c->p->loop, tell_kept, c);
-        c->telling = true;
+        note_kept(c, name, b.n, ttl);
     }
     buf_done(&b);
     return fits;
@@ -335,7 +355,7 @@ void cache_free(struct cache *c)
     if (!c)
         return;
     loop_cancel(&c->limit);
-    loop_undefer(c->p->loop, tell_kept, c);
+    loop_cancel(&c->hold);
     redis_args_done(&c->kept);
     free(c);
 }

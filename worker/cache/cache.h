@@ -1,8 +1,9 @@
 /* cache.h - answers kept in Redis: fl:<kind>:<tenant>:<model>:<hash>.
  *
  *   cache_look   GETs of one turn go out together; slow or away (cache.wait_ms) is a miss
- *   cache_keep   SET with the kind's time; and, once per turn, one script that keeps all entries
- *                of the fleet together under cache.max_bytes (those that end first go first)
+ *   cache_keep   SET with the kind's time; and, ten times a second, one script that keeps all
+ *                entries of the fleet together under cache.max_bytes (those that end first go
+ * first)
  *
  * The keys have no hash tag and are used by single-key commands only, so that a
  * cluster may hold them anywhere.  Nothing here is needed for a job to be right:
@@ -59,6 +60,8 @@ typedef void cache_look_cb(void *arg, struct found *found, bool answered);
 struct cache_look *cache_look(struct cache *c, const char *const *keys, size_t n, cache_look_cb *cb,
                               void *arg);
 void cache_look_cancel(struct cache_look **l); /* NULL is fine; *l becomes NULL */
+
+void cache_flush(struct cache *c); /* what was kept is told to the fleet's sum at once */
 
 /* Keep it.  False: too large (cache.max_entry_bytes). */
 bool cache_keep(struct cache *c, enum cache_kind kind, const char *key, const struct entry *e);

@@ -330,7 +330,7 @@ static void on_polled(void *arg, struct found *found, bool answered)
     }
 }
 
-/* ---- looking and asking ---- */
+/* ---- asking ---- */
 
 static void look(struct share *s, cache_look_cb *cb)
 {
@@ -353,25 +353,12 @@ static void on_asked(void *arg, struct found *found, bool answered)
     }
 }
 
+/* The lease first, and then the look: so no answer can come in between. */
 static void ask(struct share *s)
 {
     s->state = ASKING;
     lease_take(s);
     look(s, on_asked);
-}
-
-static void on_looked(void *arg, struct found *found, bool answered)
-{
-    struct share *s = arg;
-
-    s->look = NULL;
-    set_found(s, found);
-    if (found->known == found->n)
-        end(s, SHARE_HIT);
-    else if (answered)
-        ask(s);
-    else
-        lead(s);
 }
 
 static struct share *share_new(struct shares *in, const char *name, const char *const *keys,
@@ -410,7 +397,7 @@ int64_t share_join(struct shares *in, struct sharer *w, const char *name, const 
     s = share_new(in, name, keys, n);
     w->share = s;
     DL_APPEND(s->waiters, w);
-    look(s, on_looked);
+    ask(s);
     return 0;
 }
 
@@ -441,6 +428,8 @@ struct shares *shares_new(struct process *p, const struct share_ops *ops)
     lease_init(in);
     return in;
 }
+
+void shares_flush(struct shares *in) { lease_flush(in); }
 
 void shares_free(struct shares *in)
 {

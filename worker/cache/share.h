@@ -2,9 +2,7 @@
  *
  * Those who ask for the same join under one name, with the cache keys that would answer it:
  *
- *   LOOKING --found--> all of them: HIT
- *      | missing
- *   ASKING  (SET fl:{0}:flight:<name> NX PX lease, and a second look)
+ *   ASKING  (SET fl:{0}:flight:<name> NX PX lease, and then a look) --found--> all of them: HIT
  *      | got it                      | another process has it
  *   LEADING: one of them LEADs,   WATCHING: polls keys and lease, 50 ms to 1 s apart;
  *      | the others wait             | --found--> HIT   --lease gone--> ASKING   --a mark--> its
@@ -61,7 +59,8 @@ struct sharer {
 
 extern const struct share_ops inference_share_ops; /* jobs/inference_cache.c */
 struct shares *shares_new(struct process *p, const struct share_ops *ops);
-void shares_free(struct shares *s); /* after redis_free(p->redis), before cache_free */
+void shares_flush(struct shares *s); /* leases that ended are told at once */
+void shares_free(struct shares *s);  /* after redis_free(p->redis), before cache_free */
 
 /* 0: a word will come.  Else as FULL: not joined, come back in so many ms.  wait_ms: see until_ms.
  */

@@ -2,8 +2,8 @@
  *
  *   SET NX PX       who leads: the process's token
  *   flight.lua      renews and ends many at once, only those that are still ours;
- *                   renewals every third of a lease, endings at the end of the turn,
- *                   behind the answer that they announce
+ *                   renewals every third of a lease, endings held back for HOLD_MS, so
+ *                   that they share a call: behind the answers that they announce
  *
  * A question outlives the share that asked it, so that a lease that nobody
  * wants any more is given back and not waited for.
@@ -19,7 +19,7 @@
 #include "common/queue/scripts.h"
 #include "worker/cache/share_private.h"
 
-enum { TOKEN_BYTES = 16, TOLD_MAX = 500, LATER_MIN_MS = 100, LATER_MAX_MS = 60000 };
+enum { TOKEN_BYTES = 16, TOLD_MAX = 500, HOLD_MS = 20, LATER_MIN_MS = 100, LATER_MAX_MS = 60000 };
 
 struct lease_ask {
     struct shares *in;
@@ -29,14 +29,12 @@ struct lease_ask {
 
 /* ---- telling ---- */
 
-static void tell(void *arg)
+void lease_flush(struct shares *in)
 {
-    struct shares *in = arg;
     struct redis_args a;
     size_t count = in->names.count;
 
-    loop_undefer(in->p->loop, tell, in);
-    in->telling = false;
+    loop_cancel(&in->hold);
     if (count > 0) {
         redis_args_init(&a);
         redis_args_append(&a, &in->names);
@@ -50,17 +48,23 @@ static void tell(void *arg)
     redis_args_init(&in->words);
 }
 
+static void on_hold_over(void *arg)
+{
+    struct shares *in = arg;
+
+    in->hold = NULL;
+    lease_flush(in);
+}
+
 static void add_word(struct shares *in, const char *name, const char *word, int64_t ms)
 {
     keys_arg(&in->names, in->p->keys.flight, name);
     redis_arg_str(&in->words, word);
     redis_arg_int(&in->words, ms);
-    if (in->names.count >= TOLD_MAX) {
-        tell(in);
-    } else if (!in->telling) {
-        in->telling = true;
-        loop_defer(in->p->loop, tell, in);
-    }
+    if (in->names.count >= TOLD_MAX)
+        lease_flush(in);
+    else if (!in->hold)
+        in->hold = loop_after(in->p->loop, HOLD_MS, on_hold_over, in);
 }
 
 void lease_end(struct share *s, const char *mark, int64_t ms)
@@ -198,7 +202,7 @@ void lease_init(struct shares *in)
 void lease_done(struct shares *in)
 {
     loop_cancel(&in->tick);
-    loop_undefer(in->p->loop, tell, in);
+    loop_cancel(&in->hold);
     redis_args_done(&in->names);
     redis_args_done(&in->words);
 }

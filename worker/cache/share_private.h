@@ -9,7 +9,7 @@
 #include "worker/cache/share.h"
 #include "worker/process.h"
 
-enum share_state { LOOKING, ASKING, LEADING, WATCHING, ENDING };
+enum share_state { ASKING, LEADING, WATCHING, ENDING };
 
 struct share {
     struct shares *in;
@@ -42,15 +42,16 @@ struct shares {
     struct share *by_name, *all;
     struct loop_timer *tick;
     char token[40]; /* "=" and random: what our flights hold */
-    /* words for flight.lua, of this turn */
+    /* words for flight.lua, held back to share a call */
     struct redis_args names, words;
-    bool telling;
+    struct loop_timer *hold;
 };
 
 void share_check_waiters(struct share *s, int64_t now_ms); /* may free it */
 
 /* ---- share_lease.c ---- */
 void lease_init(struct shares *in);
+void lease_flush(struct shares *in); /* what is held back goes out now */
 void lease_done(struct shares *in);
 /* SET NX; s->asking until it is answered, then leased or refused, or neither: another has it. */
 void lease_take(struct share *s);
