@@ -303,6 +303,7 @@ void chunks_call(struct chunk_stream *s, int attempt, const char *call)
         chunks_flush(s->all);
     s->all->waiting -= s->text.n; /* if not: of a text that nobody needs any more */
     buf_clear(&s->text);
+    set_dirty(s, false);
     s->count = s->seq = s->lost = s->gap = 0;
     s->attempt = attempt;
     snprintf(s->call, sizeof s->call, "%s", call);

@@ -12,7 +12,8 @@
  *   lost  so many chunks before these were dropped (Redis was away or too slow); the result is
  *         whole all the same
  *   end   no more comes: completed, failed, cancelled, expired; or `again`: the job will be called
- *         once more.  It comes after the result; a worker that dies does not write it.
+ *         once more.  It comes after the result; nobody writes it when a worker dies, or when the
+ *         job ends while it waits, so the result is what counts.
  *
  * Everything here is bounded: entries per stream, time after the last one, bytes that wait here
  * (16 KB per job; a process has 2 MB on their way and 8 MB waiting).  What is over is dropped.
