@@ -1,6 +1,7 @@
 /* test_routing.c - which model a job gets, and which one next. */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/facts.h"
@@ -179,6 +180,27 @@ START_TEST(a_job_is_parked_when_one_of_its_routes_will_come_back)
 }
 END_TEST
 
+START_TEST(a_call_that_may_be_paid_is_an_attempt_whatever_the_other_routes_say)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_faults(w, "{'delay_ms':2000,'model':'" QWEN "','times':-1}");
+    world_sim_faults(w, "{'fixture':'overloaded','model':'" SMALL "','times':-1}");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_RETRY_PARK_MIN_MS=20");
+    world_push(w, "{'id':'a','type':'inference','max_attempts':2,'timeout_ms':200,"
+                  "'backoff':{'type':'fixed','delay_ms':10},'payload':{'task':'chat',"
+                  "'prompt':'Hi','model':'" QWEN "','fallbacks':['" SMALL "']}}");
+    world_wait_results(w, 1, 10000);
+    ck_assert_str_eq(world_string_at(world_result(w, "a")->doc, "error.code"), "timeout");
+    ck_assert_int_eq(world_int_at(world_result(w, "a")->doc, "attempts"), 2);
+    ck_assert_uint_eq(facts_count_flagged(facts_costs(w, "a"), "unconfirmed"), 2);
+    ck_assert_uint_eq(facts_count_flagged(facts_costs(w, "a"), "failed"), 2);
+    world_check_one_result_each(w, 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_model_that_is_gone_is_replaced_and_not_asked_for_again)
 {
     struct world *w = world_new(.simulator = true);
@@ -225,23 +247,28 @@ START_TEST(an_answer_of_another_model_has_that_ones_price)
 }
 END_TEST
 
+/* The address in what a simulator says at its start; NULL: it has not said it yet. */
+static const char *announced(struct world *w, struct program *sim)
+{
+    static const char sign[] = "listening ";
+    char *text = program_out(sim), *at = strstr(text, sign);
+    const char *url = NULL;
+
+    if (at && strchr(at, '\n'))
+        url =
+            world_text(w, "%.*s", (int)strcspn(at + sizeof sign - 1, " \n"), at + sizeof sign - 1);
+    free(text);
+    return url;
+}
+
 /* Another simulator, as another provider: its address. */
 static const char *second_provider(struct world *w)
 {
     static const char *const args[] = {"--listen", "127.0.0.1:0", NULL};
     struct program *sim = world_start(w, "together-sim", args, NULL);
-    static const char sign[] = "listening ";
     const char *url = NULL;
 
-    while (!url) {
-        char *text = program_out(sim);
-        char *at = text ? strstr(text, sign) : NULL;
-
-        if (at && strchr(at, '\n'))
-            url = world_text(w, "%.*s", (int)strcspn(at + sizeof sign - 1, " \n"),
-                             at + sizeof sign - 1);
-        free(text);
-    }
+    WAIT_UNTIL(w, 10000, (url = announced(w, sim)));
     return url;
 }
 
@@ -249,8 +276,10 @@ static int64_t requests_at(struct world *w, const char *url)
 {
     struct web_answer a =
         web_request("GET", world_text(w, "%s/_sim/ledger?items=0", url), NULL, NULL);
+    int64_t n = world_int_at(world_json(w, a.body), "requests");
 
-    return world_int_at(world_json(w, a.body), "requests");
+    web_answer_done(&a);
+    return n;
 }
 
 START_TEST(the_same_model_at_another_provider_takes_over)
@@ -311,6 +340,7 @@ Suite *test_routing(void)
     tcase_add_test(tc, a_failure_goes_on_to_the_next_model_within_the_attempt);
     tcase_add_test(tc, a_name_is_obeyed_and_its_fallbacks_are_those_that_are_given);
     tcase_add_test(tc, a_job_is_parked_when_one_of_its_routes_will_come_back);
+    tcase_add_test(tc, a_call_that_may_be_paid_is_an_attempt_whatever_the_other_routes_say);
     tcase_add_test(tc, a_model_that_is_gone_is_replaced_and_not_asked_for_again);
     tcase_add_test(tc, an_answer_of_another_model_has_that_ones_price);
     tcase_add_test(tc, the_same_model_at_another_provider_takes_over);

@@ -6,13 +6,14 @@
  * route may not have is a row of `onward`; the job's own failures are not
  * there, and end or repeat the job as ever.  When all routes have failed the
  * failure that tells most decides: one that is the provider's state parks the
- * job, whatever the others said.
+ * job, unless a call may have been paid, which is an attempt.
  *
  * A call that timed out may be paid, and the next one is a second one: that is
  * what trying another route costs, and each has its event.  Text of a stream
  * that was passed on is never followed by another model's.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/core/log.h"
 #include "common/queue/tokens.h"
@@ -145,9 +146,12 @@ static enum onward onward_of(enum err_kind kind)
     return STAY;
 }
 
-/* How much a failure tells of what will become of the job: the provider's state most. */
+/* How much a failure tells of what will become of the job: the provider's state most; but a call
+ * that may be paid is an attempt, or a job could pay for one after every pause. */
 static int weight(enum err_kind kind)
 {
+    if (kind == ERR_TIMEOUT || kind == ERR_ANSWER_LOST || kind == ERR_BAD_ANSWER)
+        return 4;
     switch (err_class(kind)) {
     case ERR_CLASS_PARK:
     case ERR_CLASS_STOP: return 3;
@@ -159,12 +163,14 @@ static int weight(enum err_kind kind)
 }
 
 /* Of equal ones the first stays, as it is of the route that was preferred; but for refusals, of
- * which the last is of the route that was wanted in the end. */
+ * which the last is of the route that was wanted in the end, and for routes that are out, of which
+ * the one that comes back first counts. */
 static void note(struct inference *i, const struct failure *f, bool blocked)
 {
     int is = weight(f->err.kind), was = weight(i->failed.err.kind);
+    bool sooner = blocked && i->blocked && f->server_wait_ms < i->failed.server_wait_ms;
 
-    if (is < was || (is == was && err_class(f->err.kind) != ERR_CLASS_FAIL))
+    if (is < was || (is == was && err_class(f->err.kind) != ERR_CLASS_FAIL && !sooner))
         return;
     i->failed = *f;
     i->blocked = blocked;
@@ -172,12 +178,12 @@ static void note(struct inference *i, const struct failure *f, bool blocked)
     i->failed.provider_code = i->failed_code;
 }
 
-static const struct config_provider *provider_at(const struct run *r, size_t at)
+/* By name: a reload makes new providers. */
+static bool is_same_provider(const struct inference *i, size_t at)
 {
-    const struct inference *i = r->state;
     const struct route *route = i->routes.of[at].route;
 
-    return route ? route->provider : config_provider(r->p->cfg, "together");
+    return !strcmp(route ? route->model.provider : "together", i->provider->name);
 }
 
 /* The place of the next route that may do better; the list's end: there is none. */
@@ -186,7 +192,7 @@ static size_t next_route(const struct run *r, enum onward onward)
     const struct inference *i = r->state;
     size_t at = i->at + 1;
 
-    while (onward == OTHER_PROVIDER && at < i->routes.count && provider_at(r, at) == i->provider)
+    while (onward == OTHER_PROVIDER && at < i->routes.count && is_same_provider(i, at))
         at++;
     return onward == STAY ? i->routes.count : at;
 }
