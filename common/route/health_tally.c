@@ -40,9 +40,11 @@ static int bin_of(int64_t ms)
 
     if (ms < 1)
         return 0;
-    while (log2 < HEALTH_BINS / 2 && ms >> (log2 + 1))
+    if (ms >> (HEALTH_BINS / 2))
+        return HEALTH_BINS - 1;
+    while (ms >> (log2 + 1))
         log2++;
-    bin = 2 * log2 + (log2 < 30 && ms * ms >= (int64_t)1 << (2 * log2 + 1));
+    bin = 2 * log2 + (ms * ms >= (int64_t)1 << (2 * log2 + 1));
     return bin < HEALTH_BINS ? bin : HEALTH_BINS - 1;
 }
 
