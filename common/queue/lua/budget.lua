@@ -17,6 +17,8 @@
 --       time; their alerts are written here, so that none is lost with its caller
 --       or {'period', now}: it is not the period of a sum; nothing was done
 --
+-- At most 1,000 holds of each kind in one call: Lua's stack is not endless.
+--
 -- All sums of a hold have room (spent + reserved + amount <= limit), or none is touched.  Settling
 -- comes before making, so that room is given on in the same call.
 --
@@ -77,19 +79,19 @@ local function change(name, reserved, spent)
     end
 end
 
-local function open_hold(hold)
-    local state, amount, names = string.match(call('HGET', KEYS[2], hold) or '', '^([oc]) (%d+)(.*)$')
+-- State and amount of a hold, and the names of its sums (they have blanks: so there are bars).
+local function read_hold(value)
+    local state, amount, names = string.match(value or '', '^([oc]) (%d+)(.*)$')
     return state, tonumber(amount), names
 end
 
--- The sums of a hold: names have two or three words each, so they are kept between bars.
 local function change_all(names, reserved, spent)
     for name in string.gmatch(names, '|([^|]+)') do change(name, reserved, spent) end
 end
 
 -- ---- what is due ----
 local function expire(hold, member)
-    local state, amount, names = open_hold(hold)
+    local state, amount, names = read_hold(call('HGET', KEYS[2], hold))
     if state == 'o' then
         change_all(names, -amount, amount)
         call('HSET', KEYS[2], hold, 'c ' .. int(amount) .. names)
@@ -100,20 +102,30 @@ local function expire(hold, member)
     end
 end
 
-local function settle(hold, cost)
-    local state, amount, names = open_hold(hold)
-    if not state then return end
-    if state == 'o' then
-        change_all(names, -amount, cost)
-    else
-        change_all(names, 0, cost - amount)
+-- ---- settling: one read and two writes for all ----
+local function settle(n)
+    local ids, gone, undue, seen = {}, {}, {}, {}
+    for i = 1, n do ids[i] = ARGV[a + 2 * i - 2] end
+    local values = call('HMGET', KEYS[2], unpack(ids))
+    for i = 1, n do
+        local state, amount, names = read_hold(values[i])
+        if state and not seen[ids[i]] then
+            local cost = tonumber(ARGV[a + 2 * i - 1])
+            change_all(names, state == 'o' and -amount or 0, state == 'o' and cost or cost - amount)
+            seen[ids[i]] = true
+            gone[#gone + 1] = ids[i]
+            undue[#undue + 1] = 'h' .. ids[i]
+        end
     end
-    call('HDEL', KEYS[2], hold)
-    call('ZREM', KEYS[3], 'h' .. hold)
+    if #gone > 0 then
+        call('HDEL', KEYS[2], unpack(gone))
+        call('ZREM', KEYS[3], unpack(undue))
+    end
+    a = a + 2 * n
 end
 
--- ---- making holds ----
-local given = {}
+-- ---- making holds: the same ----
+local given, made, due = {}, {}, {}
 
 local function refuses(sum, amount)
     if amount > sum.limit then return 3 end
@@ -121,27 +133,53 @@ local function refuses(sum, amount)
     return sum.spent + sum.reserved + amount > sum.limit and 1 or 0
 end
 
+local function refused(kind, index)
+    local sum = given[index]
+    if kind == 2 and string.find(sum.alerts, '100', 1, true) then
+        tell(sum, 100)
+        dirty[sum.name] = sum
+    end
+    return {kind, index, sum.spent, sum.reserved}
+end
+
 local function make(hold, amount, ttl, k)
     local worst, which, names = 0, nil, ''
-    if call('HEXISTS', KEYS[2], hold) == 1 then return 0 end
     for i = 1, k do
         local index = tonumber(ARGV[a + 3 + i])
         local kind = refuses(given[index], amount)
         if kind > worst then worst, which = kind, index end
         names = names .. '|' .. given[index].name
     end
-    if worst > 0 then
-        local sum = given[which]
-        if worst == 2 and string.find(sum.alerts, '100', 1, true) then
-            tell(sum, 100)
-            dirty[sum.name] = sum
-        end
-        return {worst, which, sum.spent, sum.reserved}
-    end
+    if worst > 0 then return refused(worst, which) end
     for i = 1, k do change(given[tonumber(ARGV[a + 3 + i])].name, amount, 0) end
-    call('HSET', KEYS[2], hold, 'o ' .. int(amount) .. names)
-    call('ZADD', KEYS[3], int(now + ttl), 'h' .. hold)
+    made[#made + 1] = hold
+    made[#made + 1] = 'o ' .. int(amount) .. names
+    due[#due + 1] = int(now + ttl)
+    due[#due + 1] = 'h' .. hold
     return 0
+end
+
+local function make_all(n)
+    local ids, at, seen = {}, a, {}
+    for i = 1, n do
+        ids[i] = ARGV[at]
+        at = at + 4 + ARGV[at + 3]
+    end
+    local values = call('HMGET', KEYS[2], unpack(ids))
+    for i = 1, n do
+        local k = tonumber(ARGV[a + 3])
+        if values[i] or seen[ids[i]] then
+            answers[i] = 0
+        else
+            answers[i] = make(ids[i], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), k)
+            seen[ids[i]] = answers[i] == 0
+        end
+        a = a + 4 + k
+    end
+    if #made > 0 then
+        call('HSET', KEYS[2], unpack(made))
+        call('ZADD', KEYS[3], unpack(due))
+    end
 end
 
 -- ---- the call ----
@@ -174,17 +212,10 @@ for _, member in ipairs(call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMIT'
 end
 local settled = tonumber(ARGV[a])
 a = a + 1
-for _ = 1, settled do
-    settle(ARGV[a], tonumber(ARGV[a + 1]))
-    a = a + 2
-end
+if settled > 0 then settle(settled) end
 local wanted = tonumber(ARGV[a])
 a = a + 1
-for i = 1, wanted do
-    local k = tonumber(ARGV[a + 3])
-    answers[i] = make(ARGV[a], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), k)
-    a = a + 4 + k
-end
+if wanted > 0 then make_all(wanted) end
 for name, sum in pairs(dirty) do
     call('HSET', KEYS[1], name, table.concat({int(sum.spent), int(sum.reserved), int(sum.told), sum.ends,
         int(sum.limit), sum.alerts}, ' '))
