@@ -15,8 +15,8 @@
  *
  * A job that is put off spends no attempt and is not bounded by retry.max_wait_ms, for a month's
  * budget may be a month away; its expiry ends it.  Pauses are about as long as all before them,
- * within retry.park_min_ms and park_max_ms (ten times that when the budget is full), and end
- * shortly after the next period begins: late corrections and raised limits are seen meanwhile.
+ * from retry.park_min_ms to 10 s, for calls settle soon; when the budget is full, to ten times
+ * park_max_ms or a moment after the next period begins, and raised limits are seen meanwhile.
  *
  * When the call ended, what it cost, or may have cost, takes the place of the
  * worst case.  What the provider may bill of an unpriced model is not known:
@@ -32,7 +32,7 @@
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
 
-enum { FULL_PAUSES = 10, AFTER_START_MS = 2000 };
+enum { FULL_PAUSES = 10, CLOSE_MAX_MS = 10000, AFTER_START_MS = 2000 };
 
 /* ---- refused ---- */
 
@@ -55,7 +55,8 @@ static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
     const struct config *c = r->p->cfg;
     bool full = a->word != HOLD_CLOSE;
     int64_t most = min64(max64(c->retry_park_min_ms, r->started_ms - since_ms(r)),
-                         full ? c->retry_park_max_ms * FULL_PAUSES : c->retry_park_max_ms);
+                         full ? c->retry_park_max_ms * FULL_PAUSES
+                              : min64(c->retry_park_max_ms, CLOSE_MAX_MS));
     int64_t pause = most / 2 + random_below(most - most / 2 + 1);
 
     if (full && pause >= a->next_period_ms)
