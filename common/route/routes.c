@@ -70,13 +70,25 @@ static void changed(struct routes *t)
 
 /* ---- chains ---- */
 
+/* FNV-1a */
+static size_t slot_of(const char *id, size_t n)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ (unsigned char)id[i]) * UINT64_C(0x100000001b3);
+    return (size_t)(h ^ h >> 32) % ROUTES_SLOTS;
+}
+
 static void link_route(struct routes *t, struct route *r)
 {
-    struct route *head = routes_find(t, r->model.id, strlen(r->model.id));
+    size_t n = strlen(r->model.id), slot = slot_of(r->model.id, n);
+    struct route *head = routes_find(t, r->model.id, n);
 
     r->other = NULL;
     if (!head) {
-        HASH_ADD_KEYPTR(hh, t->by_id, r->model.id, strlen(r->model.id), r);
+        r->next = t->slots[slot];
+        t->slots[slot] = r;
         return;
     }
     while (head->other)
@@ -89,7 +101,7 @@ static void link_all(struct routes *t)
 {
     const struct model_table *rows = &t->cfg->models;
 
-    HASH_CLEAR(hh, t->by_id);
+    memset(t->slots, 0, sizeof t->slots);
     for (size_t i = 0; i < rows->count; i++)
         for (size_t k = 0; k < t->count; k++)
             if (t->of[k]->there && t->of[k]->source == ROUTE_CONFIG &&
@@ -116,9 +128,10 @@ static void link_last(struct routes *t, struct route *r)
 
 struct route *routes_find(const struct routes *t, const char *id, size_t n)
 {
-    struct route *r = NULL;
+    struct route *r = t->slots[slot_of(id, n)];
 
-    HASH_FIND(hh, t->by_id, id, n, r);
+    while (r && (strlen(r->model.id) != n || memcmp(r->model.id, id, n) != 0))
+        r = r->next;
     return r;
 }
 
@@ -186,7 +199,6 @@ void routes_free(struct routes *t)
 {
     if (!t)
         return;
-    HASH_CLEAR(hh, t->by_id);
     for (size_t i = 0; i < t->count; i++) {
         free(t->of[i]->model.id);
         free(t->of[i]->model.provider);

@@ -20,12 +20,10 @@
 #ifndef FLOTILLA_ROUTES_H
 #define FLOTILLA_ROUTES_H
 
-#include <uthash.h>
-
 #include "common/config/config.h"
 #include "common/core/base.h"
 
-enum { ROUTES_MAX = 4096 };
+enum { ROUTES_MAX = 4096, ROUTES_SLOTS = 1024 };
 
 /* Where a route comes from; the first wins. */
 enum route_source { ROUTE_CONFIG, ROUTE_RUNTIME, ROUTE_CATALOGUE };
@@ -47,7 +45,7 @@ struct route {
     /* private */
     struct model told; /* by its source, without the catalogue */
     struct route_price listed;
-    UT_hash_handle hh;
+    struct route *next; /* head of another model in the same slot */
 };
 
 struct routes {
@@ -57,7 +55,7 @@ struct routes {
     struct route *defaults[TASK_COUNT]; /* by task_index(); NULL: none */
     int64_t least_context;              /* of the routes for texts; INT64_MAX: none is known */
     const struct config *cfg;
-    struct route *by_id; /* private: heads of chains */
+    struct route *slots[ROUTES_SLOTS]; /* private: heads of chains, by the hash of their id */
 };
 
 struct routes *routes_new(const struct config *cfg);

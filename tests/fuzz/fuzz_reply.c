@@ -69,6 +69,10 @@ static void check_request(struct span payload, const struct model_table *models)
     must(json_valid(req.body.p, req.body.n), "the body is not valid JSON");
     name = json_at(buf_span(&req.body), "model");
     must(name.n && *name.p == '"', "the body has no model");
+    must(together_request_write(&job, (struct span){"an/other", 8}, &req, &err),
+         "no body for another model");
+    must(json_valid(req.body.p, req.body.n), "the body for another model is not valid JSON");
+    must(memmem(req.body.p, req.body.n, "an/other", 8), "it does not name that model");
     together_request_done(&req);
 }
 
