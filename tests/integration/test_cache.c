@@ -266,6 +266,27 @@ START_TEST(when_the_call_fails_the_others_make_their_own)
 }
 END_TEST
 
+/* They wait for the provider as the caller does, and not one after the other. */
+START_TEST(when_the_provider_is_busy_nobody_else_calls)
+{
+    enum { JOBS = 50 };
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_latency(w, 100);
+    world_sim_faults(w, "{'status':429,'delay_ms':200,'times':2}");
+    push_equal(w, JOBS);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_RETRY_PARK_MIN_MS=300", PATIENT);
+    world_wait_results(w, JOBS, ALL_MS);
+    world_check_one_result_each(w, JOBS);
+    ck_assert_int_eq(count_cached(w), JOBS - 1);
+    ck_assert_int_eq(json_array_size(world_sim_items(w)), 3);
+    for (int i = 0; i < JOBS; i++)
+        ck_assert_int_le(world_int_at(facts_job(w, world_text(w, "j-%d", i)), "parks"), 3);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_cancelled_caller_hands_over)
 {
     struct world *w = world_new(.simulator = true);
@@ -386,6 +407,7 @@ Suite *test_cache(void)
     tcase_add_test(tc, a_thousand_equal_jobs_are_one_call);
     tcase_add_test(tc, when_the_caller_is_killed_one_more_call_is_made);
     tcase_add_test(tc, when_the_call_fails_the_others_make_their_own);
+    tcase_add_test(tc, when_the_provider_is_busy_nobody_else_calls);
     tcase_add_test(tc, a_cancelled_caller_hands_over);
     tcase_add_test(tc, only_texts_that_are_not_known_are_embedded);
     tcase_add_test(tc, a_text_alone_or_twice_is_the_same_text);

@@ -74,7 +74,7 @@ END_TEST
 START_TEST(large_answers_are_packed_when_that_pays)
 {
     static char body[BODY];
-    struct buf out = BUF(2 * BODY);
+    struct buf out = BUF((size_t)BODY * 2);
     uint32_t x = 1;
     struct entry *e;
 

@@ -24,7 +24,7 @@
 #include "common/queue/scripts.h"
 #include "worker/process.h"
 
-enum { ROOM_BYTES = 4096, HOLD_MS = 100, KEPT_MAX = 500 };
+enum { ROOM_BYTES = 4096, HOLD_MS = 100, KEPT_ARGS_MAX = 1500 };
 
 static const struct {
     const char *name;
@@ -302,7 +302,7 @@ static void note_kept(struct cache *c, const char *name, size_t bytes, int64_t t
     redis_arg_int(&c->kept, (int64_t)(bytes + strlen(name)));
     redis_arg_int(&c->kept, ttl);
     redis_arg_str(&c->kept, name);
-    if (c->kept.count >= 3 * KEPT_MAX)
+    if (c->kept.count >= KEPT_ARGS_MAX)
         tell_kept(c);
     else if (!c->hold)
         c->hold = loop_after(c->p->loop, HOLD_MS, on_hold_over, c);

@@ -423,10 +423,10 @@ bool canonical_hash(unsigned task, const char *path, struct span body, struct sp
         ok = put_body(&sink, task, body, input) && EVP_DigestFinal_ex(sink.md, md, &n);
     }
     EVP_MD_CTX_free(sink.md);
-    for (unsigned int i = 0; ok && i < n; i++) {
+    for (size_t i = 0; ok && i < n; i++) {
         hex[2 * i] = digits[md[i] >> 4];
         hex[2 * i + 1] = digits[md[i] & 15];
     }
-    hex[ok ? 2 * n : 0] = '\0';
+    hex[ok ? CANONICAL_HEX - 1 : 0] = '\0';
     return ok;
 }

@@ -93,28 +93,32 @@ static bool hash_texts(const char *path, struct span body, const struct span *te
     return ok;
 }
 
+struct place {
+    const char *hash;
+    size_t at;
+};
+
 static int by_hash(const void *a, const void *b)
 {
-    const struct embed_text *const *x = a, *const *y = b;
-    int c = memcmp((*x)->hash, (*y)->hash, CANONICAL_HEX);
+    const struct place *x = a, *y = b;
+    int c = memcmp(x->hash, y->hash, CANONICAL_HEX);
 
-    return c ? c : *x < *y ? -1 : *x > *y;
+    return c ? c : x->at < y->at ? -1 : x->at > y->at;
 }
 
 /* Equal texts become one: slot[i] is set, and text[] holds the different ones. */
 static void unite(struct embed *e)
 {
-    struct embed_text **order = xcalloc(e->n, sizeof *order);
+    struct place *order = xcalloc(e->n, sizeof *order);
     size_t *first = xcalloc(e->n, sizeof *first);
 
     for (size_t i = 0; i < e->n; i++)
-        order[i] = &e->text[i];
+        order[i] = (struct place){e->text[i].hash, i};
     qsort(order, e->n, sizeof *order, by_hash);
     for (size_t i = 0; i < e->n; i++) {
-        size_t at = (size_t)(order[i] - e->text);
-        bool same = i > 0 && !memcmp(order[i]->hash, order[i - 1]->hash, CANONICAL_HEX);
+        bool same = i > 0 && !memcmp(order[i].hash, order[i - 1].hash, CANONICAL_HEX);
 
-        first[at] = same ? first[order[i - 1] - e->text] : at;
+        first[order[i].at] = same ? first[order[i - 1].at] : order[i].at;
     }
     for (size_t i = 0; i < e->n; i++) {
         if (first[i] == i) {

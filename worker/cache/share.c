@@ -37,15 +37,6 @@ static void stop_waiting(struct share *s)
     loop_cancel(&s->timer);
 }
 
-static void leave_table(struct share *s)
-{
-    if (s->listed)
-        HASH_DEL(s->in->by_name, s);
-    s->listed = false;
-    if (!s->in->by_name)
-        loop_cancel(&s->in->tick);
-}
-
 static void promote(void *arg);
 static void deliver(void *arg);
 
@@ -54,7 +45,7 @@ static void free_share(struct share *s)
     struct loop *loop = s->in->p->loop;
 
     stop_waiting(s);
-    leave_table(s);
+    table_leave(s);
     loop_undefer(loop, promote, s);
     loop_undefer(loop, deliver, s);
     DL_DELETE(s->in->all, s);
@@ -66,6 +57,12 @@ static void free_share(struct share *s)
     free(s->model);
     free(s->name);
     free(s);
+}
+
+static void link_waiter(struct share *s, struct sharer *w)
+{
+    w->share = s;
+    DL_APPEND(s->waiters, w);
 }
 
 static void unlink_waiter(struct share *s, struct sharer *w)
@@ -143,7 +140,7 @@ static void deliver(void *arg)
 static void end(struct share *s, enum share_word word)
 {
     stop_waiting(s);
-    leave_table(s);
+    table_leave(s);
     s->state = ENDING;
     s->word = word;
     loop_defer(s->in->p->loop, deliver, s);
@@ -236,7 +233,8 @@ void share_later(struct sharer *l, int64_t in_ms)
     if (!s)
         return;
     in_ms = in_ms < 1 ? 1 : in_ms;
-    buf_printf(&mark, "later:%lld", (long long)(clock_wall_ms() + in_ms));
+    buf_puts(&mark, "later:");
+    buf_int(&mark, clock_wall_ms() + in_ms);
     lease_end(s, mark.p, in_ms - in_ms / 8); /* gone when the job is back, which waits less long */
     buf_done(&mark);
     s->in_ms = in_ms;
@@ -373,30 +371,25 @@ static struct share *share_new(struct shares *in, const char *name, const char *
     for (size_t i = 0; i < n; i++)
         s->keys[i] = xstrdup(keys[i]);
     s->since_ms = clock_mono_ms();
-    s->listed = true;
-    HASH_ADD_KEYPTR(hh, in->by_name, s->name, strlen(s->name), s);
     DL_APPEND(in->all, s);
-    lease_tick_later(in);
+    table_enter(s);
     return s;
 }
 
 int64_t share_join(struct shares *in, struct sharer *w, const char *name, const char *const *keys,
                    size_t n, int64_t wait_ms)
 {
-    struct share *s;
+    struct share *s = table_find(in, name);
 
-    HASH_FIND_STR(in->by_name, name, s);
     if (s && (s->state == LEADING || s->state == WATCHING) && !in->ops->waits(w))
         return full_ms(s);
     w->until_ms = clock_mono_ms() + wait_ms;
     if (s) {
-        w->share = s;
-        DL_APPEND(s->waiters, w);
+        link_waiter(s, w);
         return 0;
     }
     s = share_new(in, name, keys, n);
-    w->share = s;
-    DL_APPEND(s->waiters, w);
+    link_waiter(s, w);
     ask(s);
     return 0;
 }

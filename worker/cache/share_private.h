@@ -1,4 +1,4 @@
-/* share_private.h - what share.c and share_lease.c have in common. */
+/* share_private.h - what share.c, share_table.c and share_lease.c have in common. */
 #ifndef FLOTILLA_CACHE_SHARE_PRIVATE_H
 #define FLOTILLA_CACHE_SHARE_PRIVATE_H
 
@@ -48,6 +48,11 @@ struct shares {
 };
 
 void share_check_waiters(struct share *s, int64_t now_ms); /* may free it */
+
+/* ---- share_table.c ---- */
+struct share *table_find(const struct shares *in, const char *name); /* NULL: none */
+void table_enter(struct share *s);
+void table_leave(struct share *s); /* nothing when it is not there */
 
 /* ---- share_lease.c ---- */
 void lease_init(struct shares *in);

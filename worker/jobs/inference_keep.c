@@ -27,7 +27,7 @@ static const char *const unfit[] = {"error", "content_filter", "length"};
 static bool is_unfit(const struct run *r, struct span body)
 {
     struct span choices = json_at(body, "choices");
-    size_t count = ARRAY_LEN(unfit) - r->p->cfg->cache_length;
+    size_t count = ARRAY_LEN(unfit) - (r->p->cfg->cache_length ? 1 : 0);
     struct json_iter it;
 
     if (!json_iter_init(&it, choices.p, choices.n))
