@@ -10,7 +10,7 @@
 #include "tests/unit/redis_shot.h"
 #include "tests/unit/scripts_scene.h"
 #include "worker/process.h"
-#include "worker/route/health.h"
+#include "worker/route/health_private.h"
 
 #define MODEL ((struct span){"google/x", 8})
 #define NAME  "together google/x"
@@ -214,6 +214,22 @@ START_TEST(calls_that_hang_make_a_route_slow_before_they_are_answered)
     ck_assert_int_eq(alerts("route_opened"), 1);
     for (int i = 0; i < 10; i++)
         health_drop(a.health, &hanging[i]);
+}
+END_TEST
+
+START_TEST(latencies_are_the_fleets_or_else_its_own)
+{
+    ck_assert_int_eq(health_p50(route(&a)), 0);
+    ck_assert_int_eq(health_p50(NULL), 0);
+    calls(&a, 30, ERR_NONE); /* 50 ms each */
+    skipped_ms += 200;
+    health_look_all(a.health);
+    ck_assert_int_ge(health_p50(route(&a)), 40);
+    ck_assert_int_le(health_p50(route(&a)), 64);
+    ck_assert_int_eq(health_p50(route(&b)), 0);
+    sync_both();
+    ck_assert_int_ge(health_p50(route(&b)), 40);
+    ck_assert_int_ge(health_p90(route(&b)), health_p50(route(&b)));
 }
 END_TEST
 
@@ -595,6 +611,7 @@ Suite *test_health(void)
     tcase_add_test(t, nobody_waits_for_the_end_of_a_probes_lease);
     tcase_add_test(t, the_jobs_own_failures_take_nothing_out);
     tcase_add_test(t, calls_that_hang_make_a_route_slow_before_they_are_answered);
+    tcase_add_test(t, latencies_are_the_fleets_or_else_its_own);
     tcase_add_test(t, tickets_may_end_in_any_order_and_without_a_call);
     tcase_add_test(t, names_that_do_not_fit_are_not_watched);
     tcase_add_test(t, what_one_process_sees_all_hear);

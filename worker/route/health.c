@@ -59,40 +59,53 @@ struct health *health_new(struct process *p)
     return h;
 }
 
+static void free_route(struct health *h, struct health_route *t)
+{
+    HASH_DEL(h->routes, t);
+    free(t->gone);
+    free(t);
+}
+
 void health_free(struct health *h)
 {
-    struct health_route *t, *tmp;
-
     if (!h)
         return;
     health_sync_done(h);
-    HASH_ITER(hh, h->routes, t, tmp)
-    {
-        HASH_DEL(h->routes, t);
-        free(t->gone);
-        free(t);
-    }
+    while (h->routes)
+        free_route(h, h->routes);
     free(h);
+}
+
+static struct health_route *find(const struct health *h, const char *name)
+{
+    struct health_route *t = NULL;
+
+    HASH_FIND_STR(h->routes, name, t);
+    return t;
+}
+
+static struct health_route *add(struct health *h, const char *name, size_t provider_n)
+{
+    struct health_route *t = xcalloc(1, sizeof *t);
+
+    snprintf(t->name, sizeof t->name, "%s", name);
+    t->model = t->name + provider_n + 1;
+    t->own.begun_ms = clock_mono_ms();
+    HASH_ADD_STR(h->routes, name, t);
+    h->count++;
+    return t;
 }
 
 struct health_route *health_route(struct health *h, const char *provider, struct span model)
 {
-    struct health_route *t = NULL;
+    struct health_route *t;
     char name[HEALTH_NAME];
     int n = snprintf(name, sizeof name, "%s %.*s", provider, (int)model.n, model.p);
 
     if (n < 0 || (size_t)n >= sizeof name || memchr(name, '|', (size_t)n))
         return NULL;
-    HASH_FIND_STR(h->routes, name, t);
-    if (t || h->count == HEALTH_ROUTES_MAX)
-        return t;
-    t = xcalloc(1, sizeof *t);
-    memcpy(t->name, name, (size_t)n + 1);
-    t->model = t->name + strlen(provider) + 1;
-    t->own.begun_ms = clock_mono_ms();
-    HASH_ADD_STR(h->routes, name, t);
-    h->count++;
-    return t;
+    t = find(h, name);
+    return t || h->count == HEALTH_ROUTES_MAX ? t : add(h, name, strlen(provider));
 }
 
 void health_expect(struct health_route *t, int64_t p50_ms)
@@ -103,13 +116,19 @@ void health_expect(struct health_route *t, int64_t p50_ms)
 
 static int64_t percentile(const struct health_route *t, int percent)
 {
-    int64_t ms = t ? health_percentile(&t->fleet, percent) : 0;
+    int64_t ms = health_percentile(&t->fleet, percent);
 
-    return t && ms == 0 ? health_percentile(&t->own, percent) : ms;
+    return ms > 0 ? ms : health_percentile(&t->own, percent);
 }
 
-int64_t health_p50(const struct health_route *t) { return percentile(t, 50); }
-int64_t health_p90(const struct health_route *t) { return percentile(t, 90); }
+void health_refresh(struct health_route *t)
+{
+    t->p50_ms = percentile(t, 50);
+    t->p90_ms = percentile(t, 90);
+}
+
+int64_t health_p50(const struct health_route *t) { return t ? t->p50_ms : 0; }
+int64_t health_p90(const struct health_route *t) { return t ? t->p90_ms : 0; }
 
 int64_t health_norm(const struct health_route *t)
 {
@@ -133,6 +152,7 @@ static void judge_own(const struct health *h, struct health_route *t, int64_t no
         log_event(LOG_INFO, was_open ? "route.closed_here" : "route.opened_here",
                   "route=%s reason=%s msg=%s", log_quote(t->name),
                   health_reason_name(t->own.reason), log_quote(why.n ? why.p : "it works again"));
+    health_refresh(t);
     buf_done(&why);
 }
 

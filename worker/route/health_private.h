@@ -15,7 +15,8 @@ struct health_route {
     struct health_state fleet; /* as last heard; Redis's clock */
     struct health_tally tell;  /* seen, and not told yet; the monotonic clock */
     int64_t expected_ms;
-    int64_t judged_ms; /* when `own` was judged last */
+    int64_t p50_ms, p90_ms; /* of both records, for who chooses; as of the last look */
+    int64_t judged_ms;      /* when `own` was judged last */
     struct health_call *first, *last;
 
     /* to be told, see propose() */
@@ -46,6 +47,8 @@ struct health {
 struct health_rules health_rules_of(const struct health *h, const struct health_route *t);
 /* The same as the fleet is judged by. */
 struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t);
+/* p50_ms and p90_ms, anew. */
+void health_refresh(struct health_route *t);
 /* Look at what this process sees: calls that are late, shares of failures. */
 void health_look_all(struct health *h);
 /* Redis's time now, about. */

@@ -246,6 +246,7 @@ static void hear_route(struct health *h, struct health_route *t, const struct he
     }
     if ((was == HEALTH_CLOSED) != (heard->breaker == HEALTH_CLOSED))
         health_put_back(&t->own, clock_mono_ms()); /* the fleet knows better */
+    health_refresh(t);
 }
 
 static void hear_all(struct health *h, const struct reply *pairs)
