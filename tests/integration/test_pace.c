@@ -1,0 +1,207 @@
+/* test_pace.c - the provider's rate, with the real programs: nearly all that it allows is used,
+ * nearly nothing is refused, and nobody waits for another model's rate. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/facts.h"
+#include "tests/support/world.h"
+
+enum { ALL_MS = 20000 };
+static const char model_a[] = "Qwen/Qwen3.5-9B", model_b[] = "openai/gpt-oss-20b";
+
+static void push(struct world *w, const char *id, const char *model, const char *members)
+{
+    world_push(w,
+               "{'id':'%s','type':'inference',%s'payload':{'task':'chat','overflow':'batch','body':{"
+               "'model':'%s','max_tokens':20,'messages':[{'role':'user','content':'Hi %s'}]}}}",
+               id, members, model, id);
+}
+
+static void push_many(struct world *w, const char *prefix, int n, const char *model)
+{
+    for (int i = 0; i < n; i++) {
+        char id[32];
+
+        snprintf(id, sizeof id, "%s-%d", prefix, i);
+        push(w, id, model, "");
+    }
+}
+
+static void set_rate(struct world *w, const char *model, int start, const char *rest)
+{
+    char *body =
+        world_text(w, "{\"model\":\"%s\",\"start_per_s\":%d%s}", model, start, rest);
+
+    world_sim(w, "POST", "/_sim/rate", body);
+}
+
+/* One figure of GET /_sim/rate. */
+static double rate_of(struct world *w, const char *model, const char *name)
+{
+    json_t *doc = world_sim(w, "GET", "/_sim/rate", NULL);
+
+    return json_number_value(json_object_get(json_object_get(doc, model), name));
+}
+
+static int64_t done_of(struct world *w, const char *prefix)
+{
+    const struct results *all = world_results(w);
+    int64_t n = 0;
+
+    for (size_t i = 0; i < all->count; i++)
+        n += strncmp(all->items[i].id, prefix, strlen(prefix)) == 0;
+    return n;
+}
+
+static void check_completed(struct world *w)
+{
+    const struct results *all = world_results(w);
+
+    for (size_t i = 0; i < all->count; i++)
+        ck_assert_str_eq(all->items[i].status, "completed");
+}
+
+static int64_t most_parks(struct world *w, const char *prefix, int n)
+{
+    int64_t most = 0;
+
+    for (int i = 0; i < n; i++) {
+        char id[32];
+        int64_t parks;
+
+        snprintf(id, sizeof id, "%s-%d", prefix, i);
+        parks = world_int_at(facts_job(w, id), "parks");
+        most = parks > most ? parks : most;
+    }
+    return most;
+}
+
+/* A macro, so that the world is named after the test. */
+#define new_world() world_new(.simulator = true)
+
+START_TEST(two_processes_use_what_the_rule_allows_and_are_hardly_refused)
+{
+    struct world *w = new_world();
+    double passed, refused, allowed;
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_a, 150, ",\"growth_per_clean_s\":5,\"cut_percent\":50");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_LIMITS_START_RATE=100");
+    push_many(w, "a", 700, model_a);
+    world_wait_results(w, 700, ALL_MS);
+    passed = rate_of(w, model_a, "passed");
+    refused = rate_of(w, model_a, "refused");
+    allowed = rate_of(w, model_a, "allowed");
+    ck_assert_msg(passed >= 0.75 * allowed && refused <= 0.03 * passed,
+                  "%.0f passed and %.0f were refused of %.0f allowed", passed, refused, allowed);
+    ck_assert_int_le(most_parks(w, "a", 700), 3);
+    check_completed(w);
+    world_check_one_result_each(w, 700);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_slow_model_does_not_hold_up_another)
+{
+    enum { SLOW = 300, FAST = 1200 };
+    struct world *w = new_world();
+    int64_t began;
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_a, 20, ",\"headers\":false,\"cut_percent\":0");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=64");
+    push_many(w, "slow", SLOW, model_a);
+    push_many(w, "fast", FAST, model_b);
+    began = now_ms();
+    WAIT_UNTIL(w, ALL_MS, done_of(w, "fast") == FAST);
+    ck_assert_int_le(done_of(w, "slow"), SLOW / 2);
+    ck_assert_int_lt(now_ms() - began, patience_ms(5000));
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_tickets_of_a_killed_worker_lapse)
+{
+    struct world *w = new_world();
+    pid_t pids[2];
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_a, 100, ",\"growth_per_clean_s\":10,\"cut_percent\":20");
+    world_start_scheduler(w);
+    struct program *worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=2",
+                                                "FLOTILLA_LIMITS_START_RATE=80");
+
+    push_many(w, "a", 300, model_a);
+    WAIT_UNTIL(w, ALL_MS, done_of(w, "a") >= 60);
+    ck_assert_uint_eq(world_worker_pids(worker, pids, 2), 2);
+    kill(pids[0], SIGKILL);
+    world_wait_results(w, 300, ALL_MS);
+    check_completed(w);
+    world_check_one_result_each(w, 300);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_job_whose_turn_is_late_overflows_to_the_batch_queue)
+{
+    struct world *w = new_world();
+
+    world_sim_latency(w, 10);
+    set_rate(w, model_a, 10, ",\"cut_percent\":0");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_LIMITS_START_RATE=10",
+                     "FLOTILLA_LIMITS_OVERFLOW_AFTER_MS=1500");
+    push_many(w, "a", 60, model_a);
+    WAIT_UNTIL(w, ALL_MS, done_of(w, "a") >= 5);
+    WAIT_UNTIL(w, ALL_MS, strstr(world_string(w, "GET fl:{0}:job:a-59"), "\"bucket\"") != NULL ||
+                              world_int(w, "ZCARD fl:{0}:delayed") > 5);
+    ck_assert_str_eq(world_string_at(facts_job(w, "a-59"), "queue"), "inference.batch");
+    ck_assert_str_eq(world_string_at(facts_job(w, "a-0"), "queue"), "inference.standard");
+    world_wait_results(w, 60, ALL_MS);
+    check_completed(w);
+    world_check_one_result_each(w, 60);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(never_more_calls_at_once_than_a_model_may_have)
+{
+    struct world *w = new_world();
+    int64_t most = 0, until;
+
+    world_sim_latency(w, 100);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_LIMITS_MODEL_CONCURRENCY=8");
+    push_many(w, "a", 120, model_a);
+    until = now_ms() + patience_ms(ALL_MS);
+    while (world_int(w, "XLEN fl:{0}:results") < 120 && now_ms() < until) {
+        int64_t n = world_int_at(world_sim_ledger(w), "in_flight");
+
+        most = n > most ? n : most;
+    }
+    ck_assert_int_le(most, 8);
+    ck_assert_int_ge(most, 5);
+    check_completed(w);
+    world_check_one_result_each(w, 120);
+    world_free(w);
+}
+END_TEST
+
+Suite *test_pace(void);
+Suite *test_pace(void)
+{
+    Suite *s = suite_create("pace");
+    TCase *tc = tcase_create("pace");
+
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, two_processes_use_what_the_rule_allows_and_are_hardly_refused);
+    tcase_add_test(tc, a_slow_model_does_not_hold_up_another);
+    tcase_add_test(tc, the_tickets_of_a_killed_worker_lapse);
+    tcase_add_test(tc, a_job_whose_turn_is_late_overflows_to_the_batch_queue);
+    tcase_add_test(tc, never_more_calls_at_once_than_a_model_may_have);
+    suite_add_tcase(s, tc);
+    return s;
+}
