@@ -14,10 +14,11 @@ static const char model_a[] = "Qwen/Qwen3.5-9B", model_b[] = "openai/gpt-oss-20b
 
 static void push(struct world *w, const char *id, const char *model, const char *members)
 {
-    world_push(w,
-               "{'id':'%s','type':'inference',%s'payload':{'task':'chat','overflow':'batch','body':{"
-               "'model':'%s','max_tokens':20,'messages':[{'role':'user','content':'Hi %s'}]}}}",
-               id, members, model, id);
+    world_push(
+        w,
+        "{'id':'%s','type':'inference',%s'payload':{'task':'chat','overflow':'batch','body':{"
+        "'model':'%s','max_tokens':20,'messages':[{'role':'user','content':'Hi %s'}]}}}",
+        id, members, model, id);
 }
 
 static void push_many(struct world *w, const char *prefix, int n, const char *model)
@@ -32,8 +33,7 @@ static void push_many(struct world *w, const char *prefix, int n, const char *mo
 
 static void set_rate(struct world *w, const char *model, int start, const char *rest)
 {
-    char *body =
-        world_text(w, "{\"model\":\"%s\",\"start_per_s\":%d%s}", model, start, rest);
+    char *body = world_text(w, "{\"model\":\"%s\",\"start_per_s\":%d%s}", model, start, rest);
 
     world_sim(w, "POST", "/_sim/rate", body);
 }
@@ -132,8 +132,8 @@ START_TEST(the_tickets_of_a_killed_worker_lapse)
     world_sim_latency(w, 30);
     set_rate(w, model_a, 100, ",\"growth_per_clean_s\":10,\"cut_percent\":20");
     world_start_scheduler(w);
-    struct program *worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=2",
-                                                "FLOTILLA_LIMITS_START_RATE=80");
+    struct program *worker =
+        world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_LIMITS_START_RATE=80");
 
     push_many(w, "a", 300, model_a);
     WAIT_UNTIL(w, ALL_MS, done_of(w, "a") >= 60);
@@ -157,8 +157,9 @@ START_TEST(a_job_whose_turn_is_late_overflows_to_the_batch_queue)
                      "FLOTILLA_LIMITS_OVERFLOW_AFTER_MS=1500");
     push_many(w, "a", 60, model_a);
     WAIT_UNTIL(w, ALL_MS, done_of(w, "a") >= 5);
-    WAIT_UNTIL(w, ALL_MS, strstr(world_string(w, "GET fl:{0}:job:a-59"), "\"bucket\"") != NULL ||
-                              world_int(w, "ZCARD fl:{0}:delayed") > 5);
+    WAIT_UNTIL(w, ALL_MS,
+               strstr(world_string(w, "GET fl:{0}:job:a-59"), "\"bucket\"") != NULL ||
+                   world_int(w, "ZCARD fl:{0}:delayed") > 5);
     ck_assert_str_eq(world_string_at(facts_job(w, "a-59"), "queue"), "inference.batch");
     ck_assert_str_eq(world_string_at(facts_job(w, "a-0"), "queue"), "inference.standard");
     world_wait_results(w, 60, ALL_MS);

@@ -30,7 +30,7 @@ struct process_ {
     char text[BUCKET_TEXT];
 };
 struct flight_ {
-    int64_t at_us, cuts;
+    int64_t at_us, cuts, epoch;
     int process, reset_s;
     bool passed;
 };
@@ -115,6 +115,7 @@ static void call_those_due(int i)
         slice_sent(&p->slice, 0);
         add(&world.there, (struct flight_){.at_us = world.now_us + 5 * MS,
                                            .cuts = p->slice.b.cuts,
+                                           .epoch = p->slice.b.epoch,
                                            .process = i});
     }
 }
@@ -139,6 +140,7 @@ static void answers(void)
         const struct flight_ *f = &world.back.of[world.back.head++ % FLIGHTS];
         struct slice *s = &world.processes[f->process].slice;
 
+        slice_answered(s, f->epoch);
         if (f->passed)
             slice_well(s, 0, 0);
         else
@@ -250,7 +252,7 @@ END_TEST
 START_TEST(a_provider_without_limit_is_soon_used_in_full)
 {
     world_start((struct sim_rate)DYNAMIC(1e6, 0, 50));
-    run(1.5);
+    run(2.4);
     ck_assert_double_ge(world.mirror.b.lane[BUCKET_CALLS].rate, 4000);
     ck_assert_int_eq((int)world.refused, 0);
 }

@@ -19,8 +19,9 @@
 
 enum {
     MEMORY_MS = 1000, /* shorter waits are spent in memory */
+    AGAIN_MS = 2000,  /* and these, of jobs that were put off before */
     SLOT_MS = 100,    /* and these with the slot, when there is no room without one */
-    EARLY_MS = 250,   /* a job is back so long before its turn */
+    EARLY_MS = 500,   /* a job is back so long before its turn */
     PARKS_MAX = 2     /* then it waits in memory: with a pause after a 429 these are three */
 };
 
@@ -81,11 +82,13 @@ static void put_off(struct run *r, int64_t wait_ms)
 {
     struct inference *i = r->state;
     struct buf b = BUF(1024);
+    int64_t in_ms = wait_ms > 2 * EARLY_MS ? wait_ms - EARLY_MS : wait_ms;
 
     limiter_leave(&i->pace, true);
+    limiter_put_off(&i->pace, r->held.queue, r->id, in_ms);
     write_place(i, &b);
     log_event(LOG_DEBUG, "job.paced", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
-    run_put_off(r, wait_ms > 2 * EARLY_MS ? wait_ms - EARLY_MS : wait_ms, buf_span(&b));
+    run_put_off(r, in_ms, buf_span(&b));
     buf_done(&b);
 }
 
@@ -93,7 +96,7 @@ static bool stays(struct run *r, int64_t wait_ms)
 {
     bool often = r->held.parks >= PARKS_MAX;
 
-    if (wait_ms <= MEMORY_MS || often)
+    if (wait_ms <= (r->held.parks ? AGAIN_MS : MEMORY_MS) || often)
         return run_leave_slot(r) || wait_ms <= SLOT_MS || often;
     return false;
 }

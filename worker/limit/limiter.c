@@ -40,6 +40,7 @@ void limiter_free(struct limiter *l)
     {
         HASH_DEL(l->buckets, b);
         loop_cancel(&b->timer);
+        limiter_away_free(b);
         free(b);
     }
     free(l);
@@ -118,6 +119,7 @@ static void go(struct limiter_call *c)
     c->state = LIMITER_GOES;
     c->has_ticket = false;
     c->cuts = b->slice.b.cuts;
+    c->epoch = b->slice.b.epoch;
     b->going++;
     slice_sent(&b->slice, c->tokens);
     limiter_sync_later(b->l);
@@ -347,6 +349,8 @@ void limiter_end(struct limiter_call *c, const struct limiter_outcome *o)
     b->going--;
     out(c);
     hear_headers(b, o->reply, now);
+    if (o->end != LIMITER_LOST)
+        slice_answered(l, c->epoch);
     switch (o->end) {
     case LIMITER_LOST: break;
     case LIMITER_WELL:

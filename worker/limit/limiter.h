@@ -18,6 +18,7 @@
 
 #include "common/core/base.h"
 #include "common/limit/bucket.h"
+#include "common/queue/record.h"
 
 struct http_reply;
 struct limiter;
@@ -34,7 +35,7 @@ struct limiter_call {
     bool has_ticket;             /* the number was kept from before, or given here */
     double tokens;               /* of the request; limiter_enter adds those expected in answer */
     double answer_tokens;        /* private: these */
-    int64_t cuts;                /* private: to tell refusals apart */
+    int64_t cuts, epoch;         /* private: to tell answers apart */
     /* It has a place now, and its turn is in so many ms.  It may leave here. */
     void (*on_place)(void *arg, int64_t wait_ms);
     void (*on_turn)(void *arg); /* it is in the state GOES */
@@ -56,6 +57,8 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
 /* It does not wait any longer.  keep: its ticket is kept for when it comes back; else it is given
  * back.  Nothing when it is OUT; what GOES is ended. */
 void limiter_leave(struct limiter_call *c, bool keep);
+/* The job of that call is put off: when the rate grows, it comes back sooner than in_ms. */
+void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id, int64_t in_ms);
 const char *limiter_bucket_name(const struct limiter_call *c);
 
 /* ---- what became of a call that went ---- */

@@ -14,6 +14,8 @@ struct limiter_bucket {
     char name[LIMITER_NAME];
     struct slice slice;
     struct limiter_call *asks[BUCKET_CLASSES], *waits[BUCKET_CLASSES]; /* utlist, first is next */
+    struct limiter_away *away[BUCKET_CLASSES]; /* put off, in the order of their tickets */
+    size_t away_count[BUCKET_CLASSES];
     struct loop_timer *timer; /* when the first of those that wait may go */
     size_t calls;             /* that are not OUT */
     int64_t going;            /* that are GOES */
@@ -36,6 +38,9 @@ struct limiter {
 
 /* Tickets came, or time passed: whoever may go goes. */
 void limiter_serve(struct limiter_bucket *b);
+/* limiter_away.c: jobs that were put off and whose turn is near come back now. */
+void limiter_call_back(struct limiter_bucket *b);
+void limiter_away_free(struct limiter_bucket *b);
 /* Ask Redis: with the next round; as soon as it is fair; at the end of this turn. */
 void limiter_sync_later(struct limiter *l);
 void limiter_sync_soon(struct limiter *l);

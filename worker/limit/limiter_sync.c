@@ -73,7 +73,7 @@ static int64_t slots_wanted(const struct limiter_bucket *b)
 static bool is_waited_for(const struct limiter_bucket *b)
 {
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        if (b->asks[k] || b->waits[k])
+        if (b->asks[k] || b->waits[k] || b->away[k])
             return true;
     return false;
 }
@@ -153,6 +153,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
                       b->slice.b.lane[BUCKET_CALLS].rate, b->slice.rate[BUCKET_CALLS].met);
     }
     for (size_t i = 0; i < o->n; i++) {
+        limiter_call_back(o->items[i].b);
         limiter_serve(o->items[i].b);
         if (o->items[i].b->slice.cut) /* it came while this round was on its way */
             limiter_sync_now(l);
@@ -182,6 +183,7 @@ static void forget(struct limiter *l, struct limiter_bucket *b)
 {
     HASH_DEL(l->buckets, b);
     loop_cancel(&b->timer);
+    limiter_away_free(b);
     free(b);
 }
 

@@ -5,7 +5,7 @@
 
 #include "common/core/parse.h"
 
-#define OPEN_STEP_US INT64_C(200000)  /* OPEN: time to double */
+#define OPEN_STEP_US INT64_C(400000)  /* OPEN: time to double */
 #define STEP_US      INT64_C(250000)  /* KNOWN: between two changes */
 #define SAME_US      INT64_C(1000000) /* a refusal so soon after a cut is of the same excess */
 #define TOLD_US      INT64_C(10000000)
@@ -266,6 +266,20 @@ void rate_note(struct rate_history *h, int64_t at_us, double passed)
     h->next = (h->next + 1) % RATE_SAMPLES;
     if (h->count < RATE_SAMPLES)
         h->count++;
+}
+
+double rate_passed_since(const struct rate_history *h, int64_t at_us)
+{
+    size_t last = (h->next + RATE_SAMPLES - 1) % RATE_SAMPLES;
+
+    for (size_t i = 1; i < h->count; i++) {
+        size_t k = (last + RATE_SAMPLES - i) % RATE_SAMPLES;
+
+        if (h->ring[k].at_us <= at_us || i + 1 == h->count)
+            return (h->ring[last].passed - h->ring[k].passed) * 1e6 /
+                   (double)(h->ring[last].at_us - h->ring[k].at_us);
+    }
+    return MOST;
 }
 
 double rate_met(const struct rate_history *h, const struct rate *r, int64_t now_us, double passed)

@@ -75,6 +75,8 @@ struct rate_history {
 };
 /* So much had passed, in sum, at that time. */
 void rate_note(struct rate_history *h, int64_t at_us, double passed);
+/* What passed per second from about that time to the last note; a lot when there is none so old. */
+double rate_passed_since(const struct rate_history *h, int64_t at_us);
 /* The limit that a refusal at now_us met, when `passed` had passed.  It is the least one of a
  * provider that lets a burst of a second pass: the most, over all times since the last cut, of
  * (passed since) / (seconds since + 1), with the limit growing meanwhile as expected. */

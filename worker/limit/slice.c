@@ -13,6 +13,8 @@
 #define QUIET_MAX_US 60000000
 #define LEAST_CALLS  0.5 /* per second; less comes of pauses */
 #define LEAST_TOKENS 500.0
+#define ANSWERED_S   0.02
+#define USED_PART    0.5  /* of the rate: what is used, as reports lag behind */
 #define TOLD_PART    0.98 /* of a told limit that is used */
 
 void slice_init(struct slice *l) { *l = (struct slice){.share = 0.5}; }
@@ -138,6 +140,12 @@ void slice_sent(struct slice *l, double tokens)
     l->sent[BUCKET_TOKENS] += tokens;
 }
 
+void slice_answered(struct slice *l, int64_t epoch)
+{
+    if (epoch == l->b.epoch)
+        l->answered += 1;
+}
+
 void slice_well(struct slice *l, double estimated, double used)
 {
     l->well = true;
@@ -229,6 +237,20 @@ static void want(const struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSE
     }
 }
 
+/* Somebody waits, and about as much passed lately as might.  And of a rate that doubles it is known
+ * what came of it: answers take their time, and too many calls would be on their way before the
+ * first refusal is seen. */
+static bool is_used(const struct slice *l, enum bucket_lane_id lane)
+{
+    const struct bucket_lane *b = &l->b.lane[lane];
+    double enough = 1 + l->b.lane[BUCKET_CALLS].rate * l->share * ANSWERED_S;
+
+    if (l->rate[lane].phase == RATE_OPEN && l->answered < enough)
+        return false;
+    return bucket_is_queued(b) &&
+           rate_passed_since(&l->history[lane], l->rate[lane].step_us) >= USED_PART * b->rate;
+}
+
 /* One rate step, when it is due. */
 static bool grow(struct slice *l, int64_t now_us)
 {
@@ -239,7 +261,7 @@ static bool grow(struct slice *l, int64_t now_us)
     for (int i = 0; i < BUCKET_LANES; i++) {
         if (l->well)
             rate_well(&l->next_rate[i]);
-        any |= rate_step(&l->next_rate[i], at, bucket_is_queued(&l->b.lane[i]), held);
+        any |= rate_step(&l->next_rate[i], at, is_used(l, i), held);
         if (l->told[i] > 0)
             any |= rate_tell(&l->next_rate[i], l->told[i] * TOLD_PART, at);
         l->told[i] = 0;
@@ -316,6 +338,8 @@ bool slice_hear(struct slice *l, const struct slice_ask *a, struct span text, in
 
         l->share += 0.2 * ((part < 1 ? part : 1) - l->share);
     }
+    if (b.epoch != l->b.epoch)
+        l->answered = 0;
     l->b = b;
     l->offset_us = b.at_us - now_us;
     l->heard_us = now_us;

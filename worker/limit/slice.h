@@ -33,6 +33,7 @@ struct slice {
     double sent[BUCKET_LANES], refused, back[BUCKET_LANES][BUCKET_CLASSES];
     bool cut;         /* next_rate is a cut, not told yet or not answered: nothing is due */
     bool well;        /* something was answered well since the last ask */
+    double answered;  /* calls that were sent at this epoch's rate and answered */
     int64_t pause_us; /* of that cut, how long */
     int64_t held_us;  /* no growth before (503) */
     int64_t quiet_us; /* nothing is due before: a header said that nothing remains */
@@ -63,7 +64,9 @@ void slice_return(struct slice *l, const struct bucket_ticket *t, double tokens)
 int64_t slice_wait_us(struct slice *l, const struct bucket_ticket *t, int64_t now_us);
 
 void slice_sent(struct slice *l, double tokens);
-/* An answer: what it really used. */
+/* An answer, good or not, to a call that was sent when l->b.epoch was this. */
+void slice_answered(struct slice *l, int64_t epoch);
+/* A good one: what it really used. */
 void slice_well(struct slice *l, double tokens_estimated, double tokens_used);
 /* 429.  cuts: l->b.cuts when it was sent.  True: the script should be asked at once. */
 bool slice_refused(struct slice *l, enum bucket_lane_id lane, int64_t cuts, int64_t wait_us,
