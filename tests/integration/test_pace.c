@@ -9,7 +9,7 @@
 #include "tests/support/facts.h"
 #include "tests/support/world.h"
 
-enum { ALL_MS = 20000 };
+enum { ALL_MS = 30000 };
 static const char model_a[] = "Qwen/Qwen3.5-9B", model_b[] = "openai/gpt-oss-20b";
 
 static void push(struct world *w, const char *id, const char *model, const char *members)
@@ -84,22 +84,23 @@ static int64_t most_parks(struct world *w, const char *prefix, int n)
 
 START_TEST(two_processes_use_what_the_rule_allows_and_are_hardly_refused)
 {
+    enum { JOBS = 400 };
     struct world *w = new_world();
     double passed, refused, allowed;
 
     world_sim_latency(w, 30);
-    set_rate(w, model_a, 150, ",\"growth_per_clean_s\":5,\"cut_percent\":50");
+    set_rate(w, model_a, 150, ",\"growth_per_clean_s\":30,\"cut_percent\":50");
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_LIMITS_START_RATE=100");
-    push_many(w, "a", 700, model_a);
-    world_wait_results(w, 700, ALL_MS);
+    push_many(w, "a", JOBS, model_a);
+    world_wait_results(w, JOBS, ALL_MS);
     passed = rate_of(w, model_a, "passed");
     refused = rate_of(w, model_a, "refused");
     allowed = rate_of(w, model_a, "allowed");
     ck_assert_msg(passed >= 0.75 * allowed && refused <= 0.03 * passed,
                   "%.0f passed and %.0f were refused of %.0f allowed", passed, refused, allowed);
-    ck_assert_int_le(most_parks(w, "a", 700), 3);
+    ck_assert_int_le(most_parks(w, "a", JOBS), 3);
     check_completed(w);
-    world_check_one_result_each(w, 700);
+    world_check_one_result_each(w, JOBS);
     world_check_money(w);
     world_free(w);
 }
