@@ -213,8 +213,8 @@ static const struct sim_rate fixed[] = {
 };
 static const struct sim_rate low[] = {DYNAMIC(5, 0.2, 20), DYNAMIC(5, 1, 50), DYNAMIC(10, 1, 50)};
 
-/* Two minutes, the first ten seconds apart. */
-static void check_reaches(struct sim_rate rule, double used, double refused)
+/* Two minutes, the first ten seconds apart; returns what was used. */
+static double check_reaches(struct sim_rate rule, double used, double refused)
 {
     struct measure begun;
     double u, f;

@@ -11,6 +11,7 @@
 #define TOLD_US      INT64_C(10000000)
 #define MOST         1e7
 #define FEW          20   /* calls: with fewer a refusal proves little */
+#define FEW_STRIKES  8    /* but so many without a success do */
 #define OPEN_LEAST   10   /* times the least rate, after such a refusal */
 #define HALF_S       0.5  /* halved for so long */
 #define LEAST_LEFT   0.28 /* of the rate, that a refusal may show at least */
@@ -186,7 +187,7 @@ void rate_cut(struct rate *r, int64_t now_us, double met, int64_t until_us, doub
     r->step_us = until_us > now_us ? until_us : now_us;
     if (r->phase == RATE_KNOWN && now_us < r->cut_us + SAME_US && until_us > now_us)
         return;
-    if (r->phase != RATE_KNOWN && well < FEW) {
+    if (r->phase != RATE_KNOWN && well < FEW && r->strikes <= FEW_STRIKES) {
         r->phase = RATE_OPEN;
         r->rate = most(met / 2, OPEN_LEAST * r->least);
         r->cut_us = now_us;
