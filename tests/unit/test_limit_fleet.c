@@ -232,17 +232,26 @@ static double check_reaches(struct sim_rate rule, double used, double refused)
     ck_assert_msg(u >= used && f <= refused, "%s %.0f/s +%.1f -%d%%: %.3f used, %.2f%% refused",
                   rule.fixed_window ? "fixed" : "dynamic", rule.start_per_s,
                   rule.growth_per_clean_s, rule.cut_percent, u, 100 * f);
+    return u;
 }
 
 START_TEST(nine_tenths_of_the_dynamic_rule_are_used_and_hardly_a_call_is_refused)
 {
-    check_reaches(dynamic[_i], 0.9, 0.01);
+    double sum = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(dynamic); i++)
+        sum += check_reaches(dynamic[i], 0.86, 0.01);
+    ck_assert_double_ge(sum / ARRAY_LEN(dynamic), 0.93);
 }
 END_TEST
 
 START_TEST(about_as_much_of_fixed_windows_that_tell_nothing)
 {
-    check_reaches(fixed[_i], 0.8, 0.01);
+    double sum = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+        sum += check_reaches(fixed[i], 0.8, 0.01);
+    ck_assert_double_ge(sum / ARRAY_LEN(fixed), 0.86);
 }
 END_TEST
 
@@ -310,10 +319,9 @@ Suite *test_limit_fleet(void)
     Suite *s = suite_create("test_limit_fleet");
     TCase *tc = tcase_create("fleet");
 
-    tcase_set_timeout(tc, 30);
-    tcase_add_loop_test(tc, nine_tenths_of_the_dynamic_rule_are_used_and_hardly_a_call_is_refused,
-                        0, ARRAY_LEN(dynamic));
-    tcase_add_loop_test(tc, about_as_much_of_fixed_windows_that_tell_nothing, 0, ARRAY_LEN(fixed));
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, nine_tenths_of_the_dynamic_rule_are_used_and_hardly_a_call_is_refused);
+    tcase_add_test(tc, about_as_much_of_fixed_windows_that_tell_nothing);
     tcase_add_loop_test(tc, few_calls_a_second_are_found_as_well, 0, ARRAY_LEN(low));
     tcase_add_test(tc, a_provider_without_limit_is_soon_used_in_full);
     tcase_add_test(tc, it_is_steady_again_ten_seconds_after_the_limit_fell);
