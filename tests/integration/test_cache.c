@@ -151,30 +151,45 @@ START_TEST(what_is_not_the_same_or_not_to_be_kept_is_called)
 }
 END_TEST
 
+/* The one that is kept. */
+static const char *only_entry(struct world *w)
+{
+    redisReply *keys;
+
+    WAIT_UNTIL(w, ALL_MS, (keys = world_redis(w, "KEYS fl:infer:*"))->elements == 1);
+    return world_text(w, "%s", keys->element[0]->str);
+}
+
 START_TEST(errors_damage_and_time_make_it_a_call)
 {
     struct world *w = world_new(.simulator = true);
-    redisReply *keys;
+    const char *key;
 
-    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_CACHE_INFER_TTL_MS=700");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_CACHE_INFER_TTL_MS=90000");
     world_sim_faults(w, "{'status':400,'times':1}");
-    push(w, "refused", "", ASK_ZERO);
+    push(w, "refused", "", ASK(",'temperature':0,'seed':9"));
     world_wait_results(w, 1, ALL_MS);
     ck_assert_str_eq(world_result(w, "refused")->status, "failed");
-    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:flight:*")->elements == 0);
-    push(w, "kept", "", ASK_ZERO);
+    push(w, "asked-again", "", ASK(",'temperature':0,'seed':9"));
     world_wait_results(w, 2, ALL_MS);
-    ck_assert(!is_cached(w, "kept"));
-    keys = world_redis(w, "KEYS fl:infer:*");
-    ck_assert_uint_eq(keys->elements, 1);
-    ck_assert(strstr(keys->element[0]->str, "fl:infer:-:" MODEL ":"));
-    world_redis(w, "SETRANGE %s 200 damage", keys->element[0]->str);
-    push(w, "damaged", "", ASK_ZERO);
+    ck_assert_str_eq(world_result(w, "asked-again")->status, "completed");
+    ck_assert(!is_cached(w, "asked-again"));
+    world_redis(w, "DEL %s", only_entry(w));
+    push(w, "kept", "", ASK_ZERO);
     world_wait_results(w, 3, ALL_MS);
-    ck_assert(!is_cached(w, "damaged"));
-    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:infer:*")->elements == 0);
-    push(w, "late", "", ASK_ZERO);
+    ck_assert(!is_cached(w, "kept"));
+    key = only_entry(w);
+    ck_assert(strstr(key, "fl:infer:-:" MODEL ":"));
+    ck_assert_int_gt(world_int(w, "PTTL %s", key), 30000);
+    ck_assert_int_le(world_int(w, "PTTL %s", key), 90000);
+    world_redis(w, "SETRANGE %s 200 damage", key);
+    push(w, "damaged", "", ASK_ZERO);
     world_wait_results(w, 4, ALL_MS);
+    ck_assert(!is_cached(w, "damaged"));
+    world_redis(w, "PEXPIRE %s 1", key);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "EXISTS %s", key) == 0);
+    push(w, "late", "", ASK_ZERO);
+    world_wait_results(w, 5, ALL_MS);
     ck_assert(!is_cached(w, "late"));
     world_check_money(w);
     world_free(w);
