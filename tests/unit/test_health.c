@@ -507,104 +507,11 @@ START_TEST(a_damaged_record_is_made_anew)
 }
 END_TEST
 
-/* ---- the script alone ---- */
-
-static const char *const parts[] = {
-    "",
-    "c=3 m=90 h4=1 h11=2 g=500",
-    "c=2 k0=2 s=4 b=400",
-    "c=2 k3=1 k7=1 s=3 b=600",
-    "c=5 k0=2 s=2 b=700 g=650",
-    "l=4",
-    "c=1 k0=1 s=2 b=500",
-};
-
-static void on_told(void *arg, const struct reply *reply, const struct err *err)
-{
-    ck_assert_msg(reply != NULL, "%s", err ? err->msg : "");
-    *(bool *)arg = true;
-}
-
-/* "tally|part" -> what the script makes of it, as C writes it. */
-static void tell_script(const char *part)
-{
-    struct redis_args args;
-    bool done = false;
-
-    redis_args_init(&args);
-    redis_arg_str(&args, key(scene_keys(), KEY_HEALTH));
-    redis_arg_int(&args, 9);
-    redis_arg_int(&args, 1000);
-    redis_arg_str(&args, NAME);
-    redis_arg_str(&args, part);
-    for (int i = 0; i < 3; i++)
-        redis_arg_str(&args, i < 2 ? "" : "keep");
-    redis_script(scene_redis(), script(SCRIPT_HEALTH), 1, &args, on_told, &done);
-    scene_turn_until(&done);
-}
-
-START_TEST(the_script_adds_as_the_processes_do)
-{
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        for (size_t k = 0; k < ARRAY_LEN(parts); k++) {
-            struct health_tally t, part;
-            struct health_state got;
-            struct buf want = BUF(4096), is = BUF(4096);
-
-            says("DEL @health");
-            tell_script(parts[i]);
-            tell_script(parts[k]);
-            got = record();
-            ck_assert(health_tally_read((struct span){parts[i], strlen(parts[i])}, &t));
-            ck_assert(health_tally_read((struct span){parts[k], strlen(parts[k])}, &part));
-            health_tally_add(&t, &part);
-            health_tally_write(&t, &want);
-            health_tally_write(&got.now, &is);
-            ck_assert_msg(want.n == is.n && !memcmp(want.p ? want.p : "", is.p ? is.p : "", is.n),
-                          "'%s' + '%s' = '%s', script: '%s'", parts[i], parts[k], want.p, is.p);
-            buf_done(&want);
-            buf_done(&is);
-        }
-    }
-}
-END_TEST
-
-START_TEST(heads_are_taken_by_number)
-{
-    script_says(SCRIPT_HEALTH, "@health | 9 1000 p-m c=2,s=1,b=7,g=1 0 1_closed_5 turn");
-    ck_assert_ptr_nonnull(strstr(says("HGET @health p-m"), "1_closed_5|"));
-    ck_assert_ptr_nonnull(strstr(says("HGET @health p-m"), "b=7"));
-    ck_assert_ptr_nonnull(strstr(says("HGET @health p-m"), "c=2"));
-    ck_assert_ptr_nonnull(
-        strstr(script_says(SCRIPT_HEALTH, "@health | 9 1000 p-m '' 0 1_open_5 clear"), " n "));
-    ck_assert_ptr_nonnull(
-        strstr(script_says(SCRIPT_HEALTH, "@health | 9 1000 p-m '' 1 2_open_5 clear"), " y "));
-    CK_SAYS("HGET @health p-m", "2_open_5||");
-}
-END_TEST
-
-START_TEST(routes_that_nobody_calls_make_room)
-{
-    CK_SAYS("HSET @health old 1_closed_5|| open 1_open_5||", "2");
-    ck_assert_ptr_nonnull(
-        strstr(script_says(SCRIPT_HEALTH, "@health | 2 1000 new c=1 '' '' keep"), " f "));
-    says("DEL @health");
-    CK_SAYS("EVAL "
-            "redis.call('HSET',KEYS[1],'old','1\\032closed\\0325||','open','1\\032open\\0325||') 1 "
-            "@health",
-            "nil");
-    ck_assert_ptr_nonnull(
-        strstr(script_says(SCRIPT_HEALTH, "@health | 2 1000 new c=1 '' '' keep"), " y "));
-    CK_SAYS("HEXISTS @health old", "0");
-    CK_SAYS("HEXISTS @health open", "1");
-}
-END_TEST
-
 Suite *test_health(void);
 Suite *test_health(void)
 {
     Suite *s = suite_create("health");
-    TCase *t = tcase_create("processes"), *script = tcase_create("script");
+    TCase *t = tcase_create("processes");
 
     tcase_add_checked_fixture(t, two_processes, no_processes);
     tcase_add_test(t, a_process_reacts_before_anybody_has_heard);
@@ -628,10 +535,5 @@ Suite *test_health(void)
     tcase_add_test(t, nothing_is_asked_of_redis_when_there_is_nothing_to_say);
     tcase_add_test(t, a_damaged_record_is_made_anew);
     suite_add_tcase(s, t);
-    tcase_add_checked_fixture(script, scene_open, scene_close);
-    tcase_add_test(script, the_script_adds_as_the_processes_do);
-    tcase_add_test(script, heads_are_taken_by_number);
-    tcase_add_test(script, routes_that_nobody_calls_make_room);
-    suite_add_tcase(s, script);
     return s;
 }

@@ -12,10 +12,10 @@
  * lua/health.lua, and closes it for the fleet.  Then one call at a time in the whole fleet probes
  * it: whoever asks first.  A probe that dies with its process is replaced.
  *
- * Nothing is asked of Redis per call.  Once a second there is one script call when there is
- * something to tell, when a route is not closed, or when jobs ask and the last answer is old; a
- * shift is told at once.  When Redis is away the last known state holds for routing.stale_ms; then
- * only what this process saw itself.
+ * Nothing is asked of Redis per call.  With a heartbeat goes one script call when there is
+ * something to tell, when jobs asked since the last one, or while a route is not closed; a shift,
+ * and a job that comes after a silence, ask at once.  When Redis is away the last known state holds
+ * for routing.stale_ms; then only what this process saw itself.
  *
  * Each shift is logged, and is an alert of the process that brought it about: route_opened,
  * route_closed, route_gone, route_back.
@@ -59,7 +59,7 @@ struct health_route *health_route(struct health *h, const char *provider, struct
 void health_expect(struct health_route *t, int64_t p50_ms);
 
 /* May a call be made now?  PROBE: the ticket is the probe, so ask only when the call is really
- * wanted.  Cheap: no Redis, no clock but the loop's. */
+ * wanted.  Cheap: nothing is waited for. */
 struct health_says health_gate(struct health *h, struct health_route *t, struct health_call *call);
 /* The same for choosing among routes: nothing is taken.  PROBE: a gate would give one. */
 struct health_says health_peek(struct health *h, struct health_route *t);

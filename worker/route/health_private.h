@@ -1,4 +1,4 @@
-/* health_private.h - what health.c (calls) and health_sync.c (the fleet) share. */
+/* health_private.h - what the files of health.h share. */
 #ifndef FLOTILLA_HEALTH_PRIVATE_H
 #define FLOTILLA_HEALTH_PRIVATE_H
 
@@ -19,7 +19,7 @@ struct health_route {
     int64_t judged_ms;      /* when `own` was judged last */
     struct health_call *first, *last;
 
-    /* to be told, see propose() */
+    /* to be told, see health_propose() */
     bool wants_probe; /* a job asked for it when a probe was due */
     bool granted;     /* the fleet's probe is this process's, and no call has it yet */
     int64_t granted_ms;
@@ -49,12 +49,27 @@ struct health_rules health_rules_of(const struct health *h, const struct health_
 struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t);
 /* p50_ms and p90_ms, anew. */
 void health_refresh(struct health_route *t);
+/* Judge what this process saw of a route, now and then. */
+void health_look(struct health *h, struct health_route *t, int64_t now_ms);
 /* Look at what this process sees: calls that are late, shares of failures. */
 void health_look_all(struct health *h);
 /* Redis's time now, about. */
 int64_t health_fleet_now(const struct health *h);
 /* Is what was heard of the fleet still good? */
 bool health_is_fresh(const struct health *h);
+/* Is the fleet's probe this process's? */
+bool health_is_mine(const struct health *h, const struct health_state *s);
+/* Was it granted to this process, and no call came that wanted it? */
+bool health_probe_is_unused(const struct health_route *t);
+struct health_proposal {
+    struct health_state next;
+    const char *fate; /* of the tallies */
+    const char *code; /* of the alert */
+    struct buf text;
+    bool probe;
+};
+/* What this process would make of the fleet's record; false: nothing.  w->text is the caller's. */
+bool health_propose(const struct health *h, struct health_route *t, struct health_proposal *w);
 /* Tell and hear soon: there is a shift, or somebody waits for it. */
 void health_sync_soon(struct health *h);
 void health_sync_done(struct health *h);

@@ -1,12 +1,8 @@
-/* health_sync.c - the fleet's view of the routes: telling, hearing, proposing.
+/* health_sync.c - the fleet's view of the routes: telling and hearing.
  *
  *   tell (what was seen) + proposal --lua/health.lua--> all records, and whose proposals were taken
  *
- * lua/health.lua only adds up and arbitrates: a proposal is a new head of a
- * record, taken when nobody was quicker (seq).  What to propose is found anew
- * from what was heard last, each time (propose), so one that lost its race, or
- * whose call was lost with the connection, needs no care: what is still true is
- * proposed again.
+ * Which proposals are to be made is in health_propose.c.
  *
  * Calls are one second apart, with the heartbeat; what is urgent (a shift, the
  * end of a probe, a job that waits for one) goes at once, SOON_MS apart at
@@ -26,7 +22,6 @@
 
 enum {
     SOON_MS = 100,
-    UNUSED_MS = 2000,     /* a probe that no call wanted is given back */
     FORGET_MS = 86400000, /* a closed route that nobody calls makes room for others */
     FLAP_OPENINGS = 3,    /* in an hour: from then on a shift is told once in FLAP_MS */
     FLAP_MS = 600000
@@ -49,138 +44,13 @@ struct sync {
     struct shift shifts[]; /* one per route that is told of */
 };
 
-int64_t health_fleet_now(const struct health *h) { return clock_mono_ms() + h->ahead_ms; }
-
-bool health_is_fresh(const struct health *h)
-{
-    return h->heard_ms && clock_mono_ms() - h->heard_ms < h->p->cfg->routing_stale_ms;
-}
-
-/* All that live have told what they saw after a heartbeat and a half. */
-struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t)
-{
-    struct health_rules rules = health_rules_of(h, t);
-
-    rules.settle_ms = h->p->cfg->workers_heartbeat_ms * 3 / 2;
-    if (rules.settle_ms > rules.window_ms)
-        rules.settle_ms = rules.window_ms;
-    return rules;
-}
-
-/* ---- proposing ---- */
-
-struct proposal {
-    struct health_state next;
-    const char *fate; /* of the tallies */
-    const char *code; /* of the alert */
-    struct buf text;
-    bool probe;
-};
-
-static bool is_mine(const struct health *h, const struct health_state *s)
-{
-    return s->breaker == HEALTH_HALF_OPEN && !strcmp(s->owner, h->p->id);
-}
-
-static bool clears(struct proposal *w, const char *code)
-{
-    w->fate = "clear";
-    w->code = code;
-    return true;
-}
-
-static bool propose_gone(const struct health *h, struct health_route *t, struct proposal *w,
-                         int64_t now_ms)
-{
-    const struct health_rules rules = health_fleet_rules_of(h, t);
-    bool known = t->fleet.reason == HEALTH_GONE;
-
-    if (known && !is_mine(h, &t->fleet)) { /* somebody else told it */
-        free(TAKE(t->gone));
-        return false;
-    }
-    health_take_out(&w->next, &rules, now_ms);
-    buf_puts(&w->text, t->gone);
-    return clears(w, known ? NULL : "route_gone");
-}
-
-static bool propose_outcome(const struct health *h, struct health_route *t, struct proposal *w,
-                            int64_t now_ms)
-{
-    const struct health_rules rules = health_fleet_rules_of(h, t);
-    bool gone = t->fleet.reason == HEALTH_GONE, good = t->outcome == HEALTH_PROBE_GOOD;
-
-    if (t->fleet.breaker == HEALTH_CLOSED || (!good && !is_mine(h, &t->fleet))) {
-        t->has_outcome = false;
-        return false;
-    }
-    health_probe_end(&w->next, t->outcome, &rules, now_ms, random_below);
-    if (!good)
-        return true;
-    buf_printf(&w->text, "%s after %lld s: a probe was answered in %lld ms",
-               gone ? "back" : "closed again",
-               (long long)((now_ms - t->fleet.since_ms + 500) / 1000), (long long)t->outcome_ms);
-    return clears(w, gone ? "route_back" : "route_closed");
-}
-
-static bool propose_verdict(const struct health *h, struct health_route *t, struct proposal *w,
-                            int64_t now_ms)
-{
-    const struct health_rules rules = health_fleet_rules_of(h, t);
-    struct health_tally tell = t->tell;
-    bool open = t->fleet.breaker != HEALTH_CLOSED, gone = t->fleet.reason == HEALTH_GONE;
-
-    health_tally_shift(&tell, h->ahead_ms);
-    health_tally_add(&w->next.now, &tell);
-    if (open)
-        buf_puts(&w->text, gone ? "back: a call was answered" : "closed again: it is quick again");
-    else
-        health_say_why(&w->next, &rules, now_ms, &w->text);
-    switch (health_judge(&w->next, &rules, now_ms, random_below)) {
-    case HEALTH_STAYS: return false;
-    case HEALTH_TURNS: w->fate = "turn"; return true;
-    case HEALTH_SHIFTS: break;
-    }
-    return clears(w, gone ? "route_back" : open ? "route_closed" : "route_opened");
-}
-
-static bool is_unused(const struct health_route *t)
-{
-    return t->granted && clock_mono_ms() - t->granted_ms > UNUSED_MS;
-}
-
-/* What this process would make of the fleet's record; false: nothing. */
-static bool propose(const struct health *h, struct health_route *t, struct proposal *w)
-{
-    int64_t now_ms = health_fleet_now(h);
-
-    *w = (struct proposal){.next = t->fleet, .fate = "keep", .text = BUF(4096)};
-    if (t->gone && propose_gone(h, t, w, now_ms))
-        return true;
-    if (t->has_outcome && propose_outcome(h, t, w, now_ms))
-        return true;
-    if (t->wants_probe && health_probe_is_due(&t->fleet, now_ms)) {
-        const struct health_rules rules = health_fleet_rules_of(h, t);
-
-        w->probe = true;
-        health_probe_begin(&w->next, h->p->id, &rules, now_ms);
-        return true;
-    }
-    t->wants_probe = false;
-    if (is_unused(t)) {
-        health_probe_release(&w->next, now_ms);
-        return true;
-    }
-    return propose_verdict(h, t, w, now_ms);
-}
-
 /* ---- telling ---- */
 
 static void add_route(struct sync *s, struct health_route *t, struct redis_args *a)
 {
     struct shift *shift = &s->shifts[s->count];
-    struct proposal w;
-    bool proposed = propose(s->h, t, &w);
+    struct health_proposal w;
+    bool proposed = health_propose(s->h, t, &w);
     struct buf b = BUF(65536);
 
     if (proposed || !health_tally_is_empty(&t->tell)) {
@@ -238,7 +108,7 @@ static void hear_route(struct health *h, struct health_route *t, const struct he
     enum health_breaker was = t->fleet.breaker;
 
     t->fleet = *heard;
-    if (!is_mine(h, heard))
+    if (!health_is_mine(h, heard))
         t->granted = false;
     if (heard->norm_calls >= t->own.norm_calls) {
         t->own.norm_ms = heard->norm_ms;
@@ -288,9 +158,9 @@ static bool has_more_to_tell(struct health *h)
 
     HASH_ITER(hh, h->routes, t, tmp)
     {
-        struct proposal w;
+        struct health_proposal w;
 
-        more |= propose(h, t, &w) && (w.code || t->gone || t->has_outcome || t->wants_probe);
+        more |= health_propose(h, t, &w) && (w.code || t->gone || t->has_outcome || t->wants_probe);
         buf_done(&w.text);
     }
     return more;
@@ -308,7 +178,7 @@ static void hear_letters(const struct sync *s, struct span letters)
             continue;
         if (shift->probe) {
             t->wants_probe = false;
-            t->granted = is_mine(h, &t->fleet);
+            t->granted = health_is_mine(h, &t->fleet);
             t->granted_ms = clock_mono_ms();
         }
         if (shift->code)
@@ -371,7 +241,8 @@ static bool has_news(struct health *h)
     {
         const struct health_rules rules = health_fleet_rules_of(h, t);
 
-        if (!health_tally_is_empty(&t->tell) || t->gone || t->has_outcome || is_unused(t))
+        if (!health_tally_is_empty(&t->tell) || t->gone || t->has_outcome ||
+            health_probe_is_unused(t))
             return true;
         if (t->own.breaker != HEALTH_CLOSED || health_turn_is_due(&t->fleet, &rules, fleet_ms) ||
             t->fleet.breaker != HEALTH_CLOSED)
