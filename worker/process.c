@@ -229,6 +229,7 @@ static void maybe_leave(void *arg)
 
 void process_kick(struct process *p)
 {
+    run_serve_slots(p);
     if (p->draining) {
         pull_kick(p->pull); /* it claims nothing, but may have to look */
         loop_undefer(p->loop, maybe_leave, p);

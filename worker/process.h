@@ -75,7 +75,9 @@ struct process {
     struct run *runs;               /* all in hand, by id (uthash) */
     size_t running;                 /* runs that occupy a slot */
     size_t waiting;                 /* runs that wait in memory without one */
-    bool kicking;                   /* process_kick comes at the end of this turn */
+    struct run *returning;          /* those of them that wait for one again, in order */
+    size_t returning_count;
+    bool kicking; /* process_kick comes at the end of this turn */
 };
 
 /* Run one worker process until it has drained; the exit status. */
@@ -104,6 +106,8 @@ void heartbeat_leave(struct heartbeat *h); /* remove the registration at exit, i
 struct pull *pull_new(struct process *p);
 void pull_free(struct pull *u);
 void pull_kick(struct pull *u);
+/* May a job of that queue, which is in hand, have a slot now? */
+bool pull_has_slot(const struct pull *u, enum queue_id queue);
 void pull_reset(struct pull *u); /* a new id: forget what the old one claimed */
 void pull_reconnected(
     struct pull *u); /* resend a start without answer, look for ids whose claim was lost */

@@ -65,13 +65,25 @@ static int reserved(const struct pull *u)
                : 0;
 }
 
-/* Slots that a class may fill now. */
-static int room(const struct pull *u, int class)
+static int free_slots(const struct pull *u, int class)
 {
     int used = (int)u->p->running + starts_count(u->starts);
     int most = class == REALTIME ? slots(u) : slots(u) - reserved(u);
 
     return most > used ? most - used : 0;
+}
+
+/* Slots that a class may fill now with new jobs: those in hand come first. */
+static int room(const struct pull *u, int class)
+{
+    int left = free_slots(u, class), returning = (int)u->p->returning_count;
+
+    return left > returning ? left - returning : 0;
+}
+
+bool pull_has_slot(const struct pull *u, enum queue_id queue)
+{
+    return free_slots(u, class_of(queue)) > 0;
 }
 
 /* ---- the active set ---- */

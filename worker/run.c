@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "common/core/clock.h"
 #include "common/core/json.h"
@@ -53,6 +54,13 @@ static void run_free(struct run *r)
 
 /* ---- the slot ---- */
 
+static void stop_returning(struct run *r)
+{
+    DL_DELETE2(r->p->returning, r, go_prev, go_next);
+    r->p->returning_count--;
+    r->go = NULL;
+}
+
 void run_leave(struct run *r)
 {
     assert(!r->ended);
@@ -61,6 +69,8 @@ void run_leave(struct run *r)
         r->p->running--;
     if (r->waits)
         r->p->waiting--;
+    if (r->go)
+        stop_returning(r);
     r->slot = r->waits = false;
 }
 
@@ -79,15 +89,45 @@ bool run_leave_slot(struct run *r)
     return true;
 }
 
-void run_retake_slot(struct run *r)
+static void retake(struct run *r)
 {
-    assert(!r->ended);
-    if (!r->waits)
-        return;
     r->waits = false;
     r->slot = true;
     r->p->waiting--;
     r->p->running++;
+}
+
+bool run_take_slot(struct run *r, void (*go)(struct run *r))
+{
+    assert(!r->ended && !r->go);
+    if (!r->waits)
+        return true;
+    if (!r->p->returning && pull_has_slot(r->p->pull, r->held.queue)) {
+        retake(r);
+        return true;
+    }
+    r->go = go;
+    DL_APPEND2(r->p->returning, r, go_prev, go_next);
+    r->p->returning_count++;
+    return false;
+}
+
+void run_serve_slots(struct process *p)
+{
+    struct run *r, *tmp;
+
+    DL_FOREACH_SAFE2(p->returning, r, tmp, go_next)
+    {
+        void (*go)(struct run *) = r->go;
+
+        if (!pull_has_slot(p->pull, r->held.queue))
+            continue;
+        stop_returning(r);
+        retake(r);
+        child_enter_job(p->child, r->id);
+        go(r);
+        child_enter_job(p->child, NULL);
+    }
 }
 
 /* ---- life ---- */

@@ -58,17 +58,19 @@ struct run {
     const struct step *step;
     void *state; /* the job type's own */
     int64_t started_mono_ms, started_ms;
-    bool first;       /* no earlier claim of it made a call: it may still expire */
-    bool fenced;      /* taken away from us: outcomes are written only for their costs */
-    bool slot;        /* it occupies a slot */
-    const char *at;   /* the step to go on with when it is put aside; NULL: the one it came with */
-    bool waits;       /* it waits in memory and has left its slot: run_leave_slot */
-    int64_t aside_ms; /* its outcome is to be put aside for so long */
-    bool ended;       /* an outcome is on its way; the code is not entered again */
-    bool damaged;     /* the document cannot be read: it only ends */
-    bool cancelled;   /* cancel was asked */
-    bool stale;       /* the outcome was refused: the job is somebody else's */
-    enum job_state outcome; /* how it ended; 0: not yet, or it was put aside */
+    bool first;     /* no earlier claim of it made a call: it may still expire */
+    bool fenced;    /* taken away from us: outcomes are written only for their costs */
+    bool slot;      /* it occupies a slot */
+    const char *at; /* the step to go on with when it is put aside; NULL: the one it came with */
+    bool waits;     /* it waits in memory and has left its slot: run_leave_slot */
+    void (*go)(struct run *r);     /* what to do with the slot that it waits for; else NULL */
+    struct run *go_prev, *go_next; /* in p->returning */
+    int64_t aside_ms;              /* its outcome is to be put aside for so long */
+    bool ended;                    /* an outcome is on its way; the code is not entered again */
+    bool damaged;                  /* the document cannot be read: it only ends */
+    bool cancelled;                /* cancel was asked */
+    bool stale;                    /* the outcome was refused: the job is somebody else's */
+    enum job_state outcome;        /* how it ended; 0: not yet, or it was put aside */
     /* what the result will say */
     struct span model; /* text; must live as long as the run */
     const char *provider;
@@ -126,7 +128,11 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
 /* The run waits in memory for something that is no call (its turn, an equal call): another job may
  * have its slot.  False when as many wait so as there are slots: put it off instead. */
 bool run_leave_slot(struct run *r);
-void run_retake_slot(struct run *r); /* the wait is over */
+/* The wait is over, and a call is to be made.  True: it has a slot.  False: all are taken; go is
+ * called as soon as one is free, before anything else is claimed. */
+NODISCARD bool run_take_slot(struct run *r, void (*go)(struct run *r));
+/* Those that run_take_slot told to wait, as far as there are slots now. */
+void run_serve_slots(struct process *p);
 
 /* ---- what others do to it ---- */
 void run_cancel(struct run *r); /* asked by a user: aborted and finished as cancelled */

@@ -6,6 +6,8 @@
 #include "tests/support/look.h"
 
 enum { ALL_MS = 60000 };
+/* Else the late answers would spare the second calls. */
+#define NO_CACHE    "FLOTILLA_CACHE_ENABLED=false"
 #define QUICK_LEASE "FLOTILLA_WORKERS_LEASE_MS=1500", "FLOTILLA_WORKERS_HEARTBEAT_MS=200"
 
 /* The process has another id than this one by now; fails when it takes too long. */
@@ -27,7 +29,7 @@ START_TEST(a_stopped_worker_is_fenced_and_works_on)
 
     world_sim_latency(w, 1000);
     world_start_scheduler(w, QUICK_LEASE);
-    stopped = world_start_worker(w, QUICK_LEASE, "FLOTILLA_WORKERS_PROCESSES=1");
+    stopped = world_start_worker(w, QUICK_LEASE, "FLOTILLA_WORKERS_PROCESSES=1", NO_CACHE);
     pid = look_wait_workers(w, stopped, 1)[0];
     old = look_worker(w, pid);
     world_push_questions(w, JOBS, NULL);
@@ -36,7 +38,7 @@ START_TEST(a_stopped_worker_is_fenced_and_works_on)
     WAIT_UNTIL(w, ALL_MS, !look_is_registered(w, old));
     ck_assert_int_eq(look_flagged(w, "unconfirmed"), JOBS);
     if (_i == 0) {
-        other = world_start_worker(w, QUICK_LEASE, "FLOTILLA_WORKERS_PROCESSES=1");
+        other = world_start_worker(w, QUICK_LEASE, "FLOTILLA_WORKERS_PROCESSES=1", NO_CACHE);
         world_wait_results(w, JOBS, ALL_MS);
     }
     kill(pid, SIGCONT);

@@ -301,7 +301,6 @@ static void word(struct sharer *s, enum share_word w, const struct share_news *n
     struct run *r = c->run;
 
     child_enter_job(r->p->child, r->id);
-    run_retake_slot(r);
     heed(r, w, news);
     child_enter_job(r->p->child, NULL);
 }

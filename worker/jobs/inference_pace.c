@@ -18,11 +18,13 @@
 #include "worker/jobs/inference.h"
 
 enum {
-    MEMORY_MS = 1000, /* shorter waits are spent in memory */
-    AGAIN_MS = 2000,  /* and these, of jobs that were put off before */
-    SLOT_MS = 100,    /* and these with the slot, when there is no room without one */
-    EARLY_MS = 500,   /* a job is back so long before its turn */
-    PARKS_MAX = 2     /* then it waits in memory: with a pause after a 429 these are three */
+    UNTRIED_MS = 5000, /* with the slot while the rate doubles that nobody has limited yet: soon all
+                          may go, and to put thousands off would cost more than it gives */
+    MEMORY_MS = 1000,  /* shorter waits are spent in memory */
+    AGAIN_MS = 2000,   /* and these, of jobs that were put off before */
+    SLOT_MS = 100,     /* and these with the slot, when there is no room without one */
+    EARLY_MS = 500,    /* a job is back so long before its turn */
+    PARKS_MAX = 2      /* then it waits in memory: with a pause after a 429 these are three */
 };
 
 /* ---- the place that goes with the job ---- */
@@ -94,8 +96,11 @@ static void put_off(struct run *r, int64_t wait_ms)
 
 static bool stays(struct run *r, int64_t wait_ms)
 {
+    const struct inference *i = r->state;
     bool often = r->held.parks >= PARKS_MAX;
 
+    if (limiter_is_untried(&i->pace) && wait_ms <= UNTRIED_MS)
+        return true;
     if (wait_ms <= (r->held.parks ? AGAIN_MS : MEMORY_MS) || often)
         return run_leave_slot(r) || wait_ms <= SLOT_MS || often;
     return false;
@@ -129,13 +134,21 @@ static void on_place(void *arg, int64_t wait_ms)
     child_enter_job(child, NULL);
 }
 
+/* For the time of a question to Redis a slot does as well. */
+static void ask(struct run *r)
+{
+    struct inference *i = r->state;
+
+    if (!limiter_is_untried(&i->pace))
+        (void)run_leave_slot(r);
+}
+
 static void on_turn(void *arg)
 {
     struct run *r = arg;
     struct child *child = r->p->child;
 
     child_enter_job(child, r->id);
-    run_retake_slot(r);
     inference_next(r);
     child_enter_job(child, NULL);
 }
@@ -183,7 +196,7 @@ void inference_pace(struct run *r)
     if (wait == 0)
         inference_next(r);
     else if (wait < 0)
-        (void)run_leave_slot(r); /* for the time of a question to Redis a slot does as well */
+        ask(r);
     else
         (void)place(r, wait);
 }

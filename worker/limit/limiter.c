@@ -73,6 +73,11 @@ static struct limiter_bucket *bucket_of(struct limiter *l, const char *name)
     return b;
 }
 
+bool limiter_is_untried(const struct limiter_call *c)
+{
+    return c->bucket && c->bucket->slice.b.cuts == 0;
+}
+
 const char *limiter_bucket_name(const struct limiter_call *c)
 {
     return c->bucket ? c->bucket->name : "";

@@ -16,9 +16,9 @@
 #include "worker/limit/limiter_private.h"
 
 #define NEAR_US  INT64_C(1200000) /* so long before its turn a job is called back */
-#define GAIN_US  INT64_C(500000) /* unless it comes by itself about then */
-#define AWAY_MAX 200000          /* per bucket and class */
-#define CALL_MAX 500             /* per round */
+#define GAIN_US  INT64_C(500000)  /* unless it comes by itself about then */
+#define AWAY_MAX 200000           /* per bucket and class */
+#define CALL_MAX 500              /* per round */
 
 struct limiter_away {
     struct bucket_ticket ticket;

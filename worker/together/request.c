@@ -30,7 +30,8 @@ static const struct {
 };
 
 /* Members of a payload that are no part of a body. */
-static const char *const ours[] = {"task", "body", "allow_cached", "overflow", "fallbacks", "validate"};
+static const char *const ours[] = {"task",     "body",      "allow_cached",
+                                   "overflow", "fallbacks", "validate"};
 
 /* Content of messages that only some models can look at. */
 static const char *const pictures[] = {"\"image_url\"", "\"video_url\""};
