@@ -58,7 +58,7 @@ static void all_completed(struct world *w, int n)
 
 START_TEST(a_model_that_fails_is_left_alone_until_a_probe_goes_well)
 {
-    enum { FIRST = 10, LATER = 200, FAULTS = 36 };
+    enum { FIRST = 10, LATER = 200, FAULTS = 28 };
     struct world *w = world_new(.simulator = true);
     int64_t before;
 
