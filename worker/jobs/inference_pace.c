@@ -84,7 +84,7 @@ static void put_off(struct run *r, int64_t wait_ms)
 {
     struct inference *i = r->state;
     struct buf b = BUF(1024);
-    int64_t in_ms = wait_ms > 2 * EARLY_MS ? wait_ms - EARLY_MS : wait_ms;
+    int64_t in_ms = wait_ms > INT64_C(2) * EARLY_MS ? wait_ms - EARLY_MS : wait_ms;
 
     limiter_leave(&i->pace, true);
     limiter_put_off(&i->pace, r->held.queue, r->id, in_ms);
@@ -191,7 +191,7 @@ void inference_pace(struct run *r)
         read_place(r, name);
     if (!c->has_ticket)
         c->ticket.class = class_of(r);
-    c->tokens = (double)(i->req.body.n / 4);
+    c->tokens = (double)i->req.body.n / 4;
     wait = limiter_enter(r->p->limiter, c, name, most_at_once(r));
     if (wait == 0)
         inference_next(r);
