@@ -29,8 +29,8 @@ struct batch {
 
 struct outbox {
     struct process *p;
-    struct settle *open[2]; /* by settle_kind */
-    struct batch *batches;  /* sent or to be sent again, in order */
+    struct settle *open[SETTLE_KINDS];
+    struct batch *batches; /* sent or to be sent again, in order */
     size_t waiting;
     bool deferred;
     int64_t last_flush_us;
@@ -62,8 +62,8 @@ void outbox_free(struct outbox *o)
         settle_free(b->settle);
         free(b);
     }
-    settle_free(o->open[0]);
-    settle_free(o->open[1]);
+    for (int kind = 0; kind < SETTLE_KINDS; kind++)
+        settle_free(o->open[kind]);
     free(o);
 }
 
@@ -90,8 +90,12 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     }
     DL_DELETE(o->batches, b);
     o->waiting -= n;
-    for (size_t i = 0; i < n; i++)
-        run_settled(settle_item(s, i), codes[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (settle_kind_of(s) == SETTLE_TELL)
+            run_told(settle_item(s, i));
+        else
+            run_settled(settle_item(s, i), codes[i]);
+    }
     settle_free(s);
     free(b);
     process_kick(o->p);
@@ -159,6 +163,7 @@ void outbox_flush(struct outbox *o)
     o->last_flush_us = clock_mono_us();
     close_batch(o, SETTLE_FINISH);
     close_batch(o, SETTLE_DEFER);
+    close_batch(o, SETTLE_TELL);
 }
 
 static void on_hold_over(void *arg)
@@ -211,4 +216,10 @@ void outbox_defer(struct outbox *o, const struct defer *d, struct run *r)
 {
     settle_defer(open_batch(o, SETTLE_DEFER), d, r);
     added(o, SETTLE_DEFER);
+}
+
+void outbox_tell(struct outbox *o, const struct tell *t, struct told *told)
+{
+    settle_tell(open_batch(o, SETTLE_TELL), t, told);
+    added(o, SETTLE_TELL);
 }

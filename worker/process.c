@@ -80,7 +80,8 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
 static void take_over_next(struct app *a)
 {
     const struct takeover *t = a->takeovers;
-    struct recover_options o = {.redis = a->p.redis, .keys = &a->p.keys, .cfg = a->p.cfg};
+    struct recover_options o = {
+        .redis = a->p.redis, .keys = &a->p.keys, .cfg = a->p.cfg, .routes = a->p.routes};
 
     if (!t || a->taking_over)
         return;

@@ -20,6 +20,12 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 
+/* Costs on their way; may outlive the run. */
+struct told {
+    struct run *run; /* NULL: it does not wait for it any more */
+    void (*go)(struct run *r);
+};
+
 static const struct job_type *const types[JOB_TYPE_COUNT] = {
 #define X(type, name, symbol, code, flags) [JOB_##type] = &job_type_##symbol,
 #include "common/queue/job_types.def"
@@ -71,6 +77,9 @@ void run_leave(struct run *r)
         r->p->waiting--;
     if (r->go)
         stop_returning(r);
+    if (r->told)
+        r->told->run = NULL;
+    r->told = NULL;
     r->slot = r->waits = false;
 }
 
@@ -265,6 +274,43 @@ void run_settled(struct run *r, char code)
 }
 
 /* ---- money ---- */
+
+static bool is_of_worth(const struct run *r)
+{
+    for (size_t i = 0; i < r->cost_count; i++)
+        if (r->costs[i].cost.cost_nanousd > 0 || r->costs[i].cost.estimate_nanousd > 0)
+            return true;
+    return false;
+}
+
+bool run_tell(struct run *r, void (*go)(struct run *r))
+{
+    const struct tell t = {
+        .id = r->id, .held = &r->held, .costs = r->costs, .cost_count = r->cost_count};
+
+    if (!is_of_worth(r))
+        return true;
+    r->told = xcalloc(1, sizeof *r->told);
+    r->told->run = r;
+    r->told->go = go;
+    outbox_tell(r->p->outbox, &t, r->told);
+    r->cost_count = 0; /* from here on they are the outbox's */
+    return false;
+}
+
+void run_told(struct told *take_t)
+{
+    struct run *r = take_t->run;
+    void (*go)(struct run *) = take_t->go;
+
+    free(take_t);
+    if (!r)
+        return;
+    r->told = NULL;
+    child_enter_job(r->p->child, r->id);
+    go(r);
+    child_enter_job(r->p->child, NULL);
+}
 
 void run_cost(struct run *r, const struct cost *c, const char *provider, struct span model,
               struct span requested_model)

@@ -58,11 +58,12 @@ struct run {
     const struct step *step;
     void *state; /* the job type's own */
     int64_t started_mono_ms, started_ms;
-    bool first;     /* no earlier claim of it made a call: it may still expire */
-    bool fenced;    /* taken away from us: outcomes are written only for their costs */
-    bool slot;      /* it occupies a slot */
-    const char *at; /* the step to go on with when it is put aside; NULL: the one it came with */
-    bool waits;     /* it waits in memory and has left its slot: run_leave_slot */
+    bool first;        /* no earlier claim of it made a call: it may still expire */
+    bool fenced;       /* taken away from us: outcomes are written only for their costs */
+    bool slot;         /* it occupies a slot */
+    const char *at;    /* the step to go on with when it is put aside; NULL: the one it came with */
+    bool waits;        /* it waits in memory and has left its slot: run_leave_slot */
+    struct told *told; /* costs on their way: run_tell; or NULL */
     void (*go)(struct run *r);     /* what to do with the slot that it waits for; else NULL */
     struct run *go_prev, *go_next; /* in p->returning */
     int64_t aside_ms;              /* its outcome is to be put aside for so long */
@@ -134,10 +135,16 @@ NODISCARD bool run_take_slot(struct run *r, void (*go)(struct run *r));
 /* Those that run_take_slot told to wait, as far as there are slots now. */
 void run_serve_slots(struct process *p);
 
+/* Before a further call: what the calls of this claim cost so far is told to Redis, so that it is
+ * known whoever dies now.  True: there is nothing of worth to tell.  False: go is called when that
+ * is done. */
+NODISCARD bool run_tell(struct run *r, void (*go)(struct run *r));
+
 /* ---- what others do to it ---- */
 void run_cancel(struct run *r); /* asked by a user: aborted and finished as cancelled */
 void run_give_back(
     struct run *r); /* draining is over: to the front of its queue, no attempt spent */
+void run_told(struct told *take_t); /* the outbox has the answer */
 void run_settled(struct run *r,
                  char code); /* the outbox has the answer: see settle_code; frees r */
 

@@ -33,7 +33,7 @@ static void give_back(struct process *p, const char *id, const struct record *re
 
     if (job_read(record_doc(rec, bytes.p, bytes.n), &p->defaults, &job) &&
         cost_of_lost_job(&lost, id, rec, &job, &p->cfg->models, clock_wall_ms())) {
-        route_lost(&lost, &job, p->cfg);
+        route_lost(&lost, &job, p->cfg, p->routes);
         d.costs = &lost;
         d.cost_count = 1;
     }

@@ -144,7 +144,7 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
 
     if (job->payload.p &&
         cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms())) {
-        route_lost(&lost, job, v->o.cfg);
+        route_lost(&lost, job, v->o.cfg, v->o.routes);
         cost = &lost;
     }
     v->blamed |= blamed;

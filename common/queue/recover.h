@@ -19,7 +19,8 @@ struct recover_options {
     struct redis *redis; /* borrowed until the callback */
     const struct keys *keys;
     const struct config *cfg;
-    const char *worker; /* the dead one; copied */
+    const struct routes *routes; /* with the prices of now; NULL: those of cfg */
+    const char *worker;          /* the dead one; copied */
     const char
         *what; /* its entry in `workers` when it was found dead, copied; NULL: whatever it is */
     const char *lease; /* the scheduler's token, copied, or NULL */

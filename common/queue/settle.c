@@ -285,6 +285,18 @@ void settle_defer(struct settle *s, const struct defer *d, void *item)
     add_item(s, item);
 }
 
+void settle_tell(struct settle *s, const struct tell *t, void *item)
+{
+    assert(s->kind == SETTLE_TELL);
+    add_word(s, t->id);
+    for (int i = 0; i < 3; i++)
+        add_word(s, NULL);
+    redis_arg_str(&s->jobs, t->id);
+    add_claim(&s->jobs, t->held);
+    add_costs(s, t->costs, t->cost_count);
+    add_item(s, item);
+}
+
 /* ---- sending ---- */
 
 static void add_spend_key(struct redis_args *a, const struct keys *k)
@@ -343,19 +355,34 @@ static void defer_head(struct redis_args *a, const struct settle_who *w)
     keys_arg_queues(a, k);
 }
 
+static void tell_head(struct redis_args *a, const struct settle_who *w)
+{
+    redis_arg_str(a, key(w->keys, KEY_COSTS));
+    add_spend_key(a, w->keys);
+    redis_arg_str(a, key(w->keys, KEY_LATE));
+}
+
+static const struct {
+    enum script_id script;
+    void (*head)(struct redis_args *a, const struct settle_who *w);
+    bool guarded, times; /* its arguments begin with the lease; then those times */
+} kinds[SETTLE_KINDS] = {
+    [SETTLE_FINISH] = {SCRIPT_FINISH, finish_head, true, true},
+    [SETTLE_DEFER] = {SCRIPT_DEFER, defer_head, true, false},
+    [SETTLE_TELL] = {SCRIPT_TELL, tell_head, false, false},
+};
+
 static size_t build(const struct settle *s, const struct settle_who *w, struct redis_args *a)
 {
     size_t nkeys;
 
     redis_args_init(a);
-    if (s->kind == SETTLE_FINISH)
-        finish_head(a, w);
-    else
-        defer_head(a, w);
+    kinds[s->kind].head(a, w);
     add_job_keys(a, s, w->keys);
     nkeys = a->count;
-    redis_arg_str(a, w->lease ? w->lease : "");
-    if (s->kind == SETTLE_FINISH) {
+    if (kinds[s->kind].guarded)
+        redis_arg_str(a, w->lease ? w->lease : "");
+    if (kinds[s->kind].times) {
         redis_arg_int(a, w->ids_ms);
         redis_arg_int(a, w->dead_ms);
         redis_arg_int(a, w->reply_ms);
@@ -366,10 +393,7 @@ static size_t build(const struct settle *s, const struct settle_who *w, struct r
     return nkeys;
 }
 
-static enum script_id script_of(const struct settle *s)
-{
-    return s->kind == SETTLE_FINISH ? SCRIPT_FINISH : SCRIPT_DEFER;
-}
+static enum script_id script_of(const struct settle *s) { return kinds[s->kind].script; }
 
 const char *settle_codes(const struct settle *s, const struct reply *reply,
                          const struct err *redis_err, struct err *err)

@@ -1,4 +1,5 @@
-/* settle.h - batches of outcomes on their way to Redis: finish and defer.
+/* settle.h - batches of outcomes on their way to Redis: finish and defer; and costs, before the
+ * end.
  *
  * Whoever holds jobs (a worker; a scheduler that reaps; a command that cancels)
  * adds outcomes to a batch and sends it as one script call.  The batch keeps
@@ -21,7 +22,7 @@
 #include "common/queue/keys.h"
 #include "common/queue/record.h"
 
-enum settle_kind { SETTLE_FINISH, SETTLE_DEFER };
+enum settle_kind { SETTLE_FINISH, SETTLE_DEFER, SETTLE_TELL, SETTLE_KINDS };
 
 /* What became of one item (the scripts' letters). */
 enum settle_code {
@@ -62,12 +63,21 @@ struct defer {
     size_t cost_count;
 };
 
+/* What calls of a job cost that goes on: told at once, so that nobody forgets it who dies later. */
+struct tell {
+    const char *id;
+    const struct record *held;
+    const struct cost_event *costs;
+    size_t cost_count;
+};
+
 struct settle;
 struct settle *settle_new(enum settle_kind kind);
 void settle_free(struct settle *s);
 /* Append.  Everything is copied; item comes back through settle_item. */
 void settle_finish(struct settle *s, const struct finish *f, void *item);
 void settle_defer(struct settle *s, const struct defer *d, void *item);
+void settle_tell(struct settle *s, const struct tell *t, void *item);
 enum settle_kind settle_kind_of(const struct settle *s);
 size_t settle_count(const struct settle *s);
 size_t settle_bytes(const struct settle *s);

@@ -25,13 +25,14 @@ static void read_fallbacks(const struct job *job, struct route_needs *needs)
                 (struct span){it.value.p + 1, it.value.n - 2};
 }
 
-void route_lost(struct cost_event *e, const struct job *job, const struct config *cfg)
+void route_lost(struct cost_event *e, const struct job *job, const struct config *cfg,
+                const struct routes *routes)
 {
     struct route_needs needs = {.priority = job->priority};
     const struct route_view view = {0};
     struct route_rules rules;
     struct route_list list;
-    struct routes *table;
+    struct routes *own = NULL;
     struct span body;
     unsigned task;
 
@@ -45,9 +46,10 @@ void route_lost(struct cost_event *e, const struct job *job, const struct config
     else if (e->requested_model.n)
         needs.model = e->requested_model; /* unescaped */
     read_fallbacks(job, &needs);
-    table = routes_new(cfg);
+    if (!routes)
+        routes = own = routes_new(cfg);
     route_rules_from(&rules, cfg);
-    route_select(table, &rules, &needs, &view, &list);
+    route_select(routes, &rules, &needs, &view, &list);
     for (size_t i = 0; i < list.count; i++) {
         const struct route *r = list.of[i].route;
         struct cost c;
@@ -56,5 +58,6 @@ void route_lost(struct cost_event *e, const struct job *job, const struct config
         if (c.estimate_nanousd > e->cost.estimate_nanousd)
             e->cost = c;
     }
-    routes_free(table);
+    if (own)
+        routes_free(own);
 }

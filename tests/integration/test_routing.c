@@ -1,5 +1,6 @@
 /* test_routing.c - which model a job gets, and which one next. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,36 @@ START_TEST(a_call_that_may_be_paid_is_an_attempt_whatever_the_other_routes_say)
 }
 END_TEST
 
+/* The call before the one that was under way is known all the same. */
+START_TEST(a_worker_that_dies_in_a_fallback_has_told_what_the_calls_before_may_cost)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+    json_t *costs;
+    pid_t pid;
+
+    world_sim_faults(w, "{'status':504,'model':'" SMALL "','times':1}");
+    world_sim(w, "POST", "/_sim/latency", "{\"model\":\"" LARGE "\",\"ms\":20000}");
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_push(w, "{'id':'a','type':'inference','payload':{'task':'chat','prompt':'Hi','model':"
+                  "'" SMALL "','fallbacks':['" LARGE "'],'max_tokens':20}}");
+    WAIT_UNTIL(w, 10000, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    ck_assert_uint_eq(json_array_size(facts_costs(w, "a")), 1); /* while the second one runs */
+    ck_assert_uint_eq(world_worker_pids(worker, &pid, 1), 1);
+    kill(pid, SIGKILL);
+    world_wait_results(w, 1, 30000);
+    check_done(w, "a", SMALL);
+    costs = facts_costs(w, "a");
+    ck_assert_uint_eq(json_array_size(costs), 3);
+    ck_assert_uint_eq(facts_count_flagged(costs, "unconfirmed"), 2);
+    ck_assert_uint_eq(facts_count_flagged(costs, "duplicate"), 0);
+    world_check_one_result_each(w, 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_model_that_is_gone_is_replaced_and_not_asked_for_again)
 {
     struct world *w = world_new(.simulator = true);
@@ -342,6 +373,7 @@ Suite *test_routing(void)
     tcase_add_test(tc, a_name_is_obeyed_and_its_fallbacks_are_those_that_are_given);
     tcase_add_test(tc, a_job_is_parked_when_one_of_its_routes_will_come_back);
     tcase_add_test(tc, a_call_that_may_be_paid_is_an_attempt_whatever_the_other_routes_say);
+    tcase_add_test(tc, a_worker_that_dies_in_a_fallback_has_told_what_the_calls_before_may_cost);
     tcase_add_test(tc, a_model_that_is_gone_is_replaced_and_not_asked_for_again);
     tcase_add_test(tc, an_answer_of_another_model_has_that_ones_price);
     tcase_add_test(tc, the_same_model_at_another_provider_takes_over);

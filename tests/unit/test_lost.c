@@ -32,7 +32,7 @@ static struct cost_event lost(const char *payload)
     struct cost_event e = {0};
 
     ck_assert(cost_of_lost_job(&e, "a", &rec, &job, &cfg->models, 1));
-    route_lost(&e, &job, cfg);
+    route_lost(&e, &job, cfg, NULL);
     return e;
 }
 

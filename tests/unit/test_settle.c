@@ -151,6 +151,36 @@ static char finish(const struct record *held)
     return send(s);
 }
 
+static char tell(const struct record *held)
+{
+    const struct tell d = {.id = "j", .held = held, .costs = call_of(held), .cost_count = 1};
+    struct settle *s = settle_new(SETTLE_TELL);
+
+    settle_tell(s, &d, NULL);
+    return send(s);
+}
+
+/* _i 1: the job was taken away in between, and then sent once more. */
+START_TEST(what_a_call_cost_is_told_once_before_the_end)
+{
+    struct record held;
+    struct shot doc_told;
+
+    claim();
+    held = start();
+    if (_i == 0)
+        ck_assert_int_eq(tell(&held), SETTLE_WRITTEN);
+    ck_assert_int_eq(give_back(&held, true), SETTLE_WRITTEN);
+    ck_assert_int_eq(tell(&held), SETTLE_STALE);
+    ck_assert_int_eq(tell(&held), SETTLE_STALE);
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:costs").number, 1);
+    doc_told = ask(&t.line, "EVAL return(redis.call('XRANGE',KEYS[1],'-','+')[1][2][4]) 1 "
+                            "fl:{0}:costs");
+    ck_assert(doc_told.ok);
+    ck_assert_int_eq(strstr(doc_told.text, "duplicate") != NULL, _i == 1);
+}
+END_TEST
+
 START_TEST(an_outcome_sent_twice_is_written_once)
 {
     struct record held;
@@ -224,6 +254,7 @@ Suite *test_settle(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 20);
+    tcase_add_loop_test(tc, what_a_call_cost_is_told_once_before_the_end, 0, 2);
     tcase_add_test(tc, an_outcome_sent_twice_is_written_once);
     tcase_add_test(tc, an_outcome_of_a_job_that_was_taken_away_adds_only_its_cost);
     tcase_add_loop_test(tc, a_stale_outcome_leaves_the_id_that_is_held_anew, 0, 2);

@@ -136,7 +136,7 @@ void inference_send(struct run *r)
         inference_go(r, INFERENCE_BUDGET);
         return;
     }
-    if (!run_take_slot(r, inference_send))
+    if (!run_take_slot(r, inference_send) || !run_tell(r, inference_send))
         return;
     if (!has_key(r) || !may_use_key(r) || !inference_may_go(r))
         return;
