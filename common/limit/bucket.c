@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/json.h"
 #include "common/core/parse.h"
 
 static const double weights[BUCKET_CLASSES] = {16, 4, 1};
@@ -69,6 +70,24 @@ bool bucket_read(struct span text, struct bucket *ret)
         return false;
     memcpy(b.control, text.p, text.n);
     *ret = b;
+    return true;
+}
+
+bool bucket_read_place(struct span progress, char *name, size_t size, struct bucket_ticket *ret)
+{
+    struct span bucket = {NULL, 0}, class = {NULL, 0}, calls = {NULL, 0}, tokens = {NULL, 0};
+    const struct json_want wants[] = {
+        {"bucket", &bucket}, {"class", &class}, {"calls", &calls}, {"tokens", &tokens}};
+    struct bucket_ticket t = {0};
+    int64_t k = -1;
+
+    if (!progress.n || !json_pick(progress.p, progress.n, wants, ARRAY_LEN(wants)) ||
+        !json_read_text(bucket, name, size) || !json_read_int(class, &k) || k < 0 ||
+        k >= BUCKET_CLASSES || !json_read_double(calls, &t.number[BUCKET_CALLS]) ||
+        !json_read_double(tokens, &t.number[BUCKET_TOKENS]) || t.number[BUCKET_CALLS] <= 0)
+        return false;
+    t.class = (enum bucket_class)k;
+    *ret = t;
     return true;
 }
 

@@ -50,6 +50,12 @@ struct bucket_ticket {
 
 /* False when the text is none of this version. */
 NODISCARD bool bucket_read(struct span text, struct bucket *ret);
+/* The place of a job that was put off, as its progress keeps it:
+ *   {"bucket": NAME, "class": k, "calls": number, "tokens": number}
+ * With that bucket, moved to now, bucket_wait_us tells how long the job still waits.  False when
+ * there is none. */
+NODISCARD bool bucket_read_place(struct span progress, char *name, size_t size,
+                                 struct bucket_ticket *ret);
 /* Move to now_us. */
 void bucket_advance(struct bucket *b, int64_t now_us);
 /* How long after b->at_us the ticket is due, as things are: 0 now; INT64_MAX/2 when never (no rate,

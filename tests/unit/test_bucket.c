@@ -164,6 +164,33 @@ START_TEST(reads_its_text_and_nothing_else)
 }
 END_TEST
 
+static const struct {
+    const char *progress;
+    double calls; /* 0: none */
+} places[] = {
+    {"{\"bucket\":\"f:m\",\"class\":1,\"calls\":12.000,\"tokens\":0.000}", 12},
+    {"{\"bucket\":\"f:m\",\"class\":3,\"calls\":12,\"tokens\":0}", 0},
+    {"{\"bucket\":\"f:m\",\"class\":1,\"calls\":0,\"tokens\":0}", 0},
+    {"{\"bucket\":7,\"class\":1,\"calls\":5,\"tokens\":0}", 0},
+    {"{\"budget\":\"all\"}", 0},
+    {"[]", 0},
+    {"", 0},
+};
+
+START_TEST(reads_the_place_of_a_job)
+{
+    const char *text = places[_i].progress;
+    struct bucket_ticket t = {0};
+    char name[32];
+
+    ck_assert(bucket_read_place((struct span){text, strlen(text)}, name, sizeof name, &t) ==
+              (places[_i].calls > 0));
+    ck_assert_double_eq(t.number[BUCKET_CALLS], places[_i].calls);
+    if (places[_i].calls > 0)
+        ck_assert_str_eq(name, "f:m");
+}
+END_TEST
+
 Suite *test_bucket(void);
 Suite *test_bucket(void)
 {
@@ -179,6 +206,7 @@ Suite *test_bucket(void)
     tcase_add_test(tc, an_idle_bucket_saves_up_little);
     tcase_add_test(tc, what_is_overdue_is_told_in_seconds_of_the_rate);
     tcase_add_test(tc, reads_its_text_and_nothing_else);
+    tcase_add_loop_test(tc, reads_the_place_of_a_job, 0, ARRAY_LEN(places));
     suite_add_tcase(s, tc);
     return s;
 }

@@ -49,24 +49,13 @@ static void write_place(const struct inference *i, struct buf *b)
 static void read_place(struct run *r, const char *name)
 {
     struct inference *i = r->state;
-    struct span at = run_progress(r), bucket = {NULL, 0}, class = {NULL, 0}, calls = {NULL, 0},
-                tokens = {NULL, 0};
-    const struct json_want wants[] = {
-        {"bucket", &bucket}, {"class", &class}, {"calls", &calls}, {"tokens", &tokens}};
-    struct bucket_ticket t = {0};
-    char text[LIMITER_NAME];
-    int64_t k = -1;
+    struct bucket_ticket t;
+    char of[LIMITER_NAME];
 
-    if (!at.n || !json_pick(at.p, at.n, wants, ARRAY_LEN(wants)) || !bucket.p)
+    if (!bucket_read_place(run_progress(r), of, sizeof of, &t) || strcmp(of, name) != 0)
         return;
-    if (!json_read_text(bucket, text, sizeof text) || strcmp(text, name) != 0 ||
-        !json_read_int(class, &k) || k < 0 || k >= BUCKET_CLASSES ||
-        !json_read_double(calls, &t.number[BUCKET_CALLS]) ||
-        !json_read_double(tokens, &t.number[BUCKET_TOKENS]))
-        return;
-    t.class = (enum bucket_class)k;
     i->pace.ticket = t;
-    i->pace.has_ticket = t.number[BUCKET_CALLS] > 0;
+    i->pace.has_ticket = true;
 }
 
 /* ---- waiting ---- */
