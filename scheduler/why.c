@@ -14,15 +14,20 @@
 #include "common/core/json.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
+#include "common/limit/bucket.h"
 #include "common/queue/cost.h"
+#include "common/route/health_state.h"
+#include "common/route/lost.h"
 
-enum { LOOK = 100000, CALLS = 300 };
+enum { LOOK = 100000, CALLS = 300, BUCKET_NAME = 256 };
+#define FAR_US (INT64_C(1000000) * 86400 * 365)
 
 struct asking {
     struct why_options o;
     char id[96];
     struct buf record;
     struct why_facts facts;
+    char route[HEALTH_NAME]; /* "<provider> <model>"; "" nobody knows */
     why_cb *cb;
     void *arg;
     int open; /* questions without an answer */
@@ -163,13 +168,67 @@ static void read_budget(struct asking *a, const struct reply *reply)
              budget_usd(sum.reserved_nanousd, usd[2]));
 }
 
+/* A job that was put off for the rate has its place with it. */
+static bool place_of(const struct asking *a, char name[BUCKET_NAME], struct bucket_ticket *ret)
+{
+    struct span tail = record_tail(&a->facts.rec, a->record.p, a->record.n);
+
+    name[0] = '\0';
+    return bucket_read_place(json_at(tail, "data"), name, BUCKET_NAME, ret);
+}
+static void ask_rate(const struct asking *a, struct redis_args *r)
+{
+    struct bucket_ticket t;
+    char name[BUCKET_NAME];
+
+    (void)place_of(a, name, &t);
+    redis_arg_str(r, "HGET");
+    redis_arg_str(r, key(a->o.keys, KEY_BUCKET));
+    redis_arg_str(r, name);
+}
+static void read_rate(struct asking *a, const struct reply *reply)
+{
+    struct bucket_ticket t;
+    struct bucket b;
+    char name[BUCKET_NAME];
+    int64_t wait_us;
+    double ahead;
+
+    if (!place_of(a, name, &t) || !bucket_read(reply_span(reply), &b))
+        return;
+    bucket_advance(&b, a->facts.now_ms * 1000);
+    wait_us = bucket_wait_us(&b, &t);
+    ahead = t.number[BUCKET_CALLS] - b.lane[BUCKET_CALLS].pos[t.class];
+    if (wait_us < FAR_US)
+        a->facts.turn_ms = a->facts.now_ms + wait_us / 1000;
+    snprintf(a->facts.rate, sizeof a->facts.rate, "%.0f calls before it, %.1f a second for all",
+             ahead > 1 ? ahead - 1 : 0, b.lane[BUCKET_CALLS].rate);
+}
+
+static void ask_route(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "HGET");
+    redis_arg_str(r, key(a->o.keys, KEY_HEALTH));
+    redis_arg_str(r, a->route);
+}
+static void read_route(struct asking *a, const struct reply *reply)
+{
+    struct health_state s;
+
+    if (!health_read(reply_span(reply), &s) || s.breaker == HEALTH_CLOSED)
+        return;
+    a->facts.route_ms = s.next_ms;
+    snprintf(a->facts.route, sizeof a->facts.route, "%s is taken out (%s); it is probed again",
+             a->route, health_reason_name(s.reason));
+}
+
 static const struct {
     void (*ask)(const struct asking *a, struct redis_args *r);
     void (*read)(struct asking *a, const struct reply *reply);
 } questions[] = {
     {ask_length, read_length},   {ask_place, read_place}, {ask_paused, read_paused},
     {ask_workers, read_workers}, {ask_stops, read_stops}, {ask_pace, read_pace},
-    {ask_budget, read_budget},
+    {ask_budget, read_budget},   {ask_rate, read_rate},   {ask_route, read_route},
 };
 
 /* ---- the two rounds ---- */
@@ -219,17 +278,22 @@ static void ask_all(struct asking *a)
     }
 }
 
-static int64_t cost_at_most(const struct asking *a)
+/* The dearest call that it may make, and the route that is named, or preferred without a name. */
+static void look_at_call(struct asking *a)
 {
     struct cost_event e;
     struct job job;
     struct span doc = record_doc(&a->facts.rec, a->record.p, a->record.n);
 
+    a->facts.cost_at_most_nanousd = -1;
     if (job_state_ended(a->facts.rec.state) || !job_read(doc, a->o.defaults, &job) ||
-        !cost_of_lost_job(&e, a->id, &a->facts.rec, &job, &a->o.cfg->models, a->facts.now_ms) ||
-        (e.cost.flags & COST_UNPRICED))
-        return -1;
-    return e.cost.estimate_nanousd;
+        !cost_of_lost_job(&e, a->id, &a->facts.rec, &job, &a->o.cfg->models, a->facts.now_ms))
+        return;
+    if (e.provider)
+        snprintf(a->route, sizeof a->route, "%s %.*s", e.provider, (int)e.model.n, e.model.p);
+    route_lost(&e, &job, a->o.cfg, NULL);
+    if (!(e.cost.flags & COST_UNPRICED))
+        a->facts.cost_at_most_nanousd = e.cost.estimate_nanousd;
 }
 
 /* No record: it may lie in the intake still, which nobody can search. */
@@ -267,7 +331,7 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
         return;
     }
     a->facts.now_ms = clock_wall_ms();
-    a->facts.cost_at_most_nanousd = cost_at_most(a);
+    look_at_call(a);
     ask_all(a);
 }
 

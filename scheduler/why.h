@@ -42,6 +42,8 @@ struct why_facts {
     int64_t workers, slots, running; /* of processes that are not draining */
     int64_t finished, finished_ms;   /* so many jobs ended in so many ms, lately */
     char stop[64];                   /* why a provider key is stopped, "" none is */
+    char rate[120];   /* how far its turn is at the provider's rate, in figures; "" not known */
+    int64_t turn_ms;  /* when that is, at the rate of now; 0 unknown */
     char route[400];  /* its model's breaker is not closed: the words for it; "" it is closed */
     int64_t route_ms; /* when that may change; 0 unknown */
     char budget[300]; /* what of the budget that it waits for is spent; "" not known */

@@ -63,7 +63,7 @@ static int64_t starts(const struct why_facts *f, enum why_reason reason)
     if (f->rec.state == JOB_STATE_ACTIVE)
         return f->rec.started_ms;
     if (f->rec.due_ms > f->now_ms)
-        return f->rec.due_ms;
+        return reason == WHY_RATE && f->turn_ms ? f->turn_ms : f->rec.due_ms;
     if (f->running + ahead < f->slots)
         return f->now_ms;
     return f->finished ? f->now_ms + (ahead + 1) * f->finished_ms / f->finished : 0;
@@ -87,6 +87,8 @@ static void say_more(const struct why_facts *f, struct why *w)
         say(w, " (%d failed)", f->rec.attempts);
     else if (w->reason == WHY_STOPPED)
         say(w, " (%s); `flotilla doctor` tells more", f->stop);
+    else if (w->reason == WHY_RATE && f->rate[0])
+        say(w, ": %s", f->rate);
     else if (w->reason == WHY_ROUTE)
         say(w, ": %s", f->route);
     else if (w->reason == WHY_BUDGET && f->budget[0])
@@ -101,12 +103,19 @@ static void say_more(const struct why_facts *f, struct why *w)
         say(w, "; all %lld slots are taken", (long long)f->slots);
 }
 
+static int64_t until(const struct why_facts *f, enum why_reason reason)
+{
+    if (reason == WHY_RATE && f->turn_ms)
+        return f->turn_ms;
+    if (f->rec.due_ms > f->now_ms && f->rec.state == JOB_STATE_READY)
+        return f->rec.due_ms;
+    return reason == WHY_ROUTE ? f->route_ms : 0;
+}
+
 void why_decide(const struct why_facts *f, struct why *ret)
 {
     *ret = (struct why){.reason = reason_of(f)};
-    ret->until_ms = f->rec.due_ms > f->now_ms && f->rec.state == JOB_STATE_READY ? f->rec.due_ms
-                    : ret->reason == WHY_ROUTE                                   ? f->route_ms
-                                                                                 : 0;
+    ret->until_ms = until(f, ret->reason);
     ret->starts_ms = starts(f, ret->reason);
     say(ret, "%s", reasons[ret->reason].text);
     say_more(f, ret);

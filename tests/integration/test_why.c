@@ -79,6 +79,39 @@ START_TEST(a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls)
 }
 END_TEST
 
+START_TEST(a_job_that_waits_for_the_rate_or_for_its_model_says_so)
+{
+    enum { JOBS = 60 };
+    struct world *w = world_new(.simulator = true);
+    struct cli cli;
+    int i = 0;
+
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_sim(w, "POST", "/_sim/rate",
+              "{\"model\":\"openai/gpt-oss-20b\",\"start_per_s\":2,\"growth_per_clean_s\":0,"
+              "\"cut_percent\":0}");
+    for (int n = 0; n < JOBS; n++)
+        world_push(w,
+                   "{'id':'r-%d','type':'inference','payload':{'task':'chat','prompt':'%d','model':"
+                   "'openai/gpt-oss-20b','max_tokens':9}}",
+                   n, n);
+    WAIT_UNTIL(w, ALL_MS, strcmp(reason(w, world_text(w, "r-%d", i++ % JOBS)), "rate") == 0);
+    cli = world_cli(w, "why", world_text(w, "r-%d", (i - 1) % JOBS));
+    CHECK_EXIT(cli, 0);
+    world_sim_faults(w, "{'path':'/v1/chat/completions','model':'Qwen/Qwen3.5-9B','status':500,"
+                        "'times':-1}");
+    for (int n = 0; n < 12; n++)
+        world_push(w,
+                   "{'id':'q-%d','type':'inference','max_attempts':50,'backoff':{'type':'fixed',"
+                   "'delay_ms':20},'payload':{'task':'chat','prompt':'%d','model':"
+                   "'Qwen/Qwen3.5-9B'}}",
+                   n, n);
+    WAIT_UNTIL(w, ALL_MS, strcmp(reason(w, world_text(w, "q-%d", i++ % 12)), "route_open") == 0);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_why(void)
 {
     Suite *s = suite_create("why");
@@ -87,6 +120,7 @@ Suite *test_why(void)
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, a_waiting_job_tells_for_what);
     tcase_add_test(tc, a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls);
+    tcase_add_test(tc, a_job_that_waits_for_the_rate_or_for_its_model_says_so);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -120,6 +120,20 @@ START_TEST(a_job_that_was_put_off_tells_where)
 }
 END_TEST
 
+START_TEST(a_turn_at_the_rate_is_told_as_it_stands_now)
+{
+    struct why_facts f = put_off("pace");
+    struct why w;
+
+    f.turn_ms = NOW + 3000; /* the rate has grown since it was put off */
+    snprintf(f.rate, sizeof f.rate, "%s", "30 calls before it, 10.0 a second for all");
+    w = ask(f);
+    CHECK_WHY(w, WHY_RATE, "then: 30 calls before it, 10.0 a second");
+    ck_assert_int_eq(w.until_ms, NOW + 3000);
+    ck_assert_int_eq(w.starts_ms, NOW + 3000);
+}
+END_TEST
+
 START_TEST(a_parked_job_tells_what_is_wrong_at_the_provider)
 {
     struct why_facts f = parked();
@@ -185,6 +199,7 @@ Suite *test_why(void)
     tcase_add_test(tc, a_job_behind_others_starts_by_the_pace_of_what_ends);
     tcase_add_test(tc, what_keeps_a_whole_queue_is_told_before_its_length);
     tcase_add_loop_test(tc, a_job_that_was_put_off_tells_where, 0, (int)ARRAY_LEN(steps));
+    tcase_add_test(tc, a_turn_at_the_rate_is_told_as_it_stands_now);
     tcase_add_test(tc, a_parked_job_tells_what_is_wrong_at_the_provider);
     tcase_add_test(tc, a_retry_and_a_delay_are_told_apart);
     tcase_add_test(tc, a_job_that_does_not_wait_says_so);

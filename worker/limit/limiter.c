@@ -75,7 +75,7 @@ static struct limiter_bucket *bucket_of(struct limiter *l, const char *name)
 
 bool limiter_is_untried(const struct limiter_call *c)
 {
-    return c->bucket && c->bucket->slice.b.cuts == 0;
+    return c->bucket && !c->bucket->tried && c->bucket->slice.b.cuts == 0;
 }
 
 const char *limiter_bucket_name(const struct limiter_call *c)
@@ -249,11 +249,30 @@ static int64_t serve_starved(struct limiter_bucket *b, int64_t now)
     return somebody_asks(b) ? mint_us(b, now) : NEVER_US;
 }
 
+/* The first refusal ever: waits were told by a rate that nobody had limited, and are longer. */
+static void tell_places(struct limiter_bucket *b, int64_t now)
+{
+    struct limiter_call *c, *tmp;
+
+    for (int k = 0; k < BUCKET_CLASSES; k++)
+        DL_FOREACH_SAFE(b->waits[k], c, tmp)
+        {
+            int64_t wait = wait_us(b, c, now);
+
+            if (wait > 0 && wait < NEVER_US)
+                c->on_place(c->arg, (wait + 999) / 1000); /* it may leave, it alone */
+        }
+}
+
 void limiter_serve(struct limiter_bucket *b)
 {
     int64_t now = clock_mono_us(), next;
 
     loop_cancel(&b->timer);
+    if (!b->tried && b->slice.b.cuts > 0) {
+        b->tried = true;
+        tell_places(b, now);
+    }
     give_tickets(b, now);
     next = serve_starved(b, now);
     for (int k = 0; k < BUCKET_CLASSES; k++) {

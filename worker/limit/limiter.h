@@ -36,7 +36,8 @@ struct limiter_call {
     double tokens;               /* of the request; limiter_enter adds those expected in answer */
     double answer_tokens;        /* private: these */
     int64_t cuts, epoch;         /* private: to tell answers apart */
-    /* It has a place now, and its turn is in so many ms.  It may leave here. */
+    /* It has a place now (or the place is another), and its turn is in so many ms.  It may leave
+     * here. */
     void (*on_place)(void *arg, int64_t wait_ms);
     void (*on_turn)(void *arg); /* it is in the state GOES */
     void *arg;

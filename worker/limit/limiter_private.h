@@ -19,6 +19,7 @@ struct limiter_bucket {
     struct loop_timer *timer; /* when the first of those that wait may go */
     size_t calls;             /* that are not OUT */
     int64_t going;            /* that are GOES */
+    bool tried;               /* a call was refused, at some time */
     int64_t most, granted;    /* calls at once: of the fleet (0: any), of this process */
     int64_t starved_us;       /* since when somebody asks in vain; 0 nobody */
     int64_t minted_us;        /* while Redis is away: the last ticket of our own making */
