@@ -121,8 +121,9 @@ static void start_all(struct world *w)
 
 static void push_one(struct world *w)
 {
-    world_push(w, "{'id':'one','type':'inference','payload':{'task':'chat','messages':[{'role':"
-                  "'user','content':'what-only-the-document-says'}]}}");
+    world_push(w, "{'id':'one','type':'inference','payload':{'task':'chat','model':"
+                  "'openai/gpt-oss-20b','messages':[{'role':'user','content':"
+                  "'what-only-the-document-says'}]}}"); /* by name: no other model is tried */
 }
 
 static void wait_state(struct world *w, const char *state)
