@@ -342,6 +342,18 @@ static void on_hup(void *arg)
     }
 }
 
+static void on_usr1(void *arg)
+{
+    const struct process *p = arg;
+
+    log_event(LOG_INFO, "state",
+              "running=%zu waiting=%zu returning=%zu unwritten=%zu calls=%zu "
+              "registered=%d draining=%d fenced=%d heartbeat_age_ms=%lld",
+              p->running, p->waiting, p->returning_count, outbox_waiting(p->outbox),
+              http_in_flight(p->http), p->registered, p->draining, p->fenced,
+              (long long)heartbeat_age_ms(p->heartbeat));
+}
+
 static bool start(struct app *a, const struct child_options *o, struct err *err)
 {
     struct process *p = &a->p;
@@ -376,6 +388,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     if (p->wait[0])
         p->wait[1] = connect_redis(p, "flotilla-worker-wait", false, err);
     loop_on_signal(p->loop, SIGHUP, on_hup, p);
+    loop_on_signal(p->loop, SIGUSR1, on_usr1, p);
     return p->wait[1] != NULL;
 }
 
