@@ -14,8 +14,12 @@
 #define LEAST_CALLS  0.5 /* per second; less comes of pauses */
 #define LEAST_TOKENS 500.0
 #define ANSWERED_S   0.02
-#define USED_PART    0.5  /* of the rate: what is used, as reports lag behind */
-#define TOLD_PART    0.98 /* of a told limit that is used */
+#define USED_PART    0.5 /* of the rate: what is used, as reports lag behind */
+/* The same of a rate that nobody has limited, when somebody has waited for so long: many tickets
+ * lapse when calls come in bursts. */
+#define OPEN_PART 0.3
+#define OPEN_US   1500000
+#define TOLD_PART 0.98 /* of a told limit that is used */
 
 void slice_init(struct slice *l) { *l = (struct slice){.share = 0.5}; }
 
@@ -240,15 +244,17 @@ static void want(const struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSE
 /* Somebody waits, and about as much passed lately as might.  And of a rate that doubles it is known
  * what came of it: answers take their time, and too many calls would be on their way before the
  * first refusal is seen. */
-static bool is_used(const struct slice *l, enum bucket_lane_id lane)
+static bool is_used(const struct slice *l, enum bucket_lane_id lane, int64_t at)
 {
     const struct bucket_lane *b = &l->b.lane[lane];
     double enough = 1 + l->b.lane[BUCKET_CALLS].rate * l->share * ANSWERED_S;
+    bool open = l->rate[lane].phase == RATE_OPEN;
+    bool long_open = open && at - l->rate[lane].step_us >= OPEN_US;
 
-    if (l->rate[lane].phase == RATE_OPEN && l->answered < enough)
+    if (open && l->answered < enough)
         return false;
-    return bucket_is_queued(b) &&
-           rate_passed_since(&l->history[lane], l->rate[lane].step_us) >= USED_PART * b->rate;
+    return bucket_is_queued(b) && rate_passed_since(&l->history[lane], l->rate[lane].step_us) >=
+                                      (long_open ? OPEN_PART : USED_PART) * b->rate;
 }
 
 /* One rate step, when it is due. */
@@ -261,7 +267,7 @@ static bool grow(struct slice *l, int64_t now_us)
     for (int i = 0; i < BUCKET_LANES; i++) {
         if (l->well)
             rate_well(&l->next_rate[i]);
-        any |= rate_step(&l->next_rate[i], at, is_used(l, i), held);
+        any |= rate_step(&l->next_rate[i], at, is_used(l, i, at), held);
         if (l->told[i] > 0)
             any |= rate_tell(&l->next_rate[i], l->told[i] * TOLD_PART, at);
         l->told[i] = 0;
