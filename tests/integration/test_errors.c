@@ -206,7 +206,8 @@ START_TEST(the_providers_state_parks_a_job_and_spends_no_attempt)
         ck_assert_str_eq(world_result(w, waits[i].fixture)->status, "completed");
         check_events(w, &waits[i], PARKS);
         ck_assert_int_eq(attempts(w, waits[i].fixture), 1);
-        ck_assert_int_eq(world_int_at(facts_job(w, waits[i].fixture), "parks"), PARKS);
+        /* and perhaps for its turn, when others were refused */
+        ck_assert_int_ge(world_int_at(facts_job(w, waits[i].fixture), "parks"), PARKS);
     }
     ck_assert_int_eq(world_int(w, "ZCARD fl:{0}:dead"), 0);
     world_check_one_result_each(w, ARRAY_LEN(waits));
