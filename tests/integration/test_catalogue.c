@@ -357,10 +357,12 @@ END_TEST
 
 START_TEST(producers_cannot_ask_for_a_catalogue)
 {
+    static const char refused[] =
+        "{\"id\":\"a\",\"type\":\"catalogue\",\"payload\":{\"provider\":\"together\"}}";
     struct world *w = world_new();
 
     world_start_scheduler(w);
-    world_push(w, "{'id':'a','type':'catalogue','payload':{'provider':'together'}}");
+    world_push_raw(w, refused, sizeof refused - 1);
     world_wait_results(w, 1, 10000);
     ck_assert_str_eq(world_string_at(world_result(w, "a")->doc, "error.code"), "unknown_type");
     world_free(w);
