@@ -56,7 +56,7 @@ CFILES  = $(filter %.c,$(SRCS))
 VERSION := 0.1.0
 CPPFLAGS += -DFLOTILLA_VERSION='"$(VERSION)"'
 
-.PHONY: all tests check unit integration asan tsan memcheck analyze fuzz tidy lint format format-check \
+.PHONY: all tests check unit unit-halves integration asan tsan memcheck analyze fuzz tidy lint format format-check \
         bench demo install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -109,7 +109,11 @@ unit: $(UNIT) ## unit tests; SUITE=job runs one suite
 integration: $(PROGS) $(INTEG) ## the real programs against throw-away redis-servers; T=kill runs suites that match
 	sh tests/integration/run.sh $(B) $(T)
 asan tsan: ## unit tests under AddressSanitizer+UBSan, or ThreadSanitizer
-	$(MAKE) VARIANT=$@ unit
+	$(MAKE) VARIANT=$@ unit-halves
+unit-halves: $(UNIT)
+	@SHARD=1/2 $(UNIT) >$(B)/unit.1.log 2>&1 & first=$$!; \
+	 code=0; SHARD=2/2 $(UNIT) >$(B)/unit.2.log 2>&1 || code=1; wait $$first || code=1; \
+	 cat $(B)/unit.1.log $(B)/unit.2.log; exit $$code
 memcheck: $(UNIT) ## unit tests under valgrind
 	CK_FORK=no valgrind -q --leak-check=full --error-exitcode=9 $(UNIT)
 analyze: ## gcc's static analyser (it understands the cleanup attribute)
