@@ -1,7 +1,8 @@
 /* parse.c - text to numbers, the whole text or nothing.
  *
- * Texts come with a length and need no NUL.  No function here accepts blanks,
- * a '+', hexadecimal, "inf" or "nan".  Doubles go through strtod, which reads
+ * Texts come with a length and need no NUL.  No number here may hold blanks,
+ * a '+', hexadecimal, "inf" or "nan"; only parse_next_double passes over the
+ * blanks between two of them.  Doubles go through strtod, which reads
  * '.' because no program of ours calls setlocale.  Money never becomes a
  * double: parse_usd moves the decimal point nine places and rounds on digits.
  */
@@ -105,6 +106,20 @@ bool parse_double(const char *p, size_t n, double min, double max, double *ret)
     if (!(v >= min && v <= max))
         return false;
     *ret = v;
+    return true;
+}
+
+bool parse_next_double(struct span *text, double *ret)
+{
+    const char *p = text->p, *end = p + text->n, *stop;
+
+    while (p < end && *p == ' ')
+        p++;
+    stop = memchr(p, ' ', (size_t)(end - p));
+    stop = stop ? stop : end;
+    if (!parse_double(p, (size_t)(stop - p), -PARSE_NEXT_MOST, PARSE_NEXT_MOST, ret))
+        return false;
+    *text = (struct span){stop, (size_t)(end - stop)};
     return true;
 }
 

@@ -16,25 +16,11 @@ static const double weights[BUCKET_CLASSES] = {16, 4, 1};
 
 /* ---- reading ---- */
 
-static bool next_word(struct span *text, double *ret)
-{
-    const char *p = text->p, *end = p + text->n, *stop;
-
-    while (p < end && *p == ' ')
-        p++;
-    stop = memchr(p, ' ', (size_t)(end - p));
-    stop = stop ? stop : end;
-    if (!parse_double(p, (size_t)(stop - p), -1e18, 1e18, ret))
-        return false;
-    *text = (struct span){stop, (size_t)(end - stop)};
-    return true;
-}
-
 static bool next_whole(struct span *text, int64_t *ret)
 {
     double v;
 
-    if (!next_word(text, &v))
+    if (!parse_next_double(text, &v))
         return false;
     *ret = (int64_t)v;
     return true;
@@ -42,10 +28,10 @@ static bool next_whole(struct span *text, int64_t *ret)
 
 static bool read_lane(struct span *text, struct bucket_lane *l)
 {
-    bool ok = next_word(text, &l->rate) && next_word(text, &l->credit);
+    bool ok = parse_next_double(text, &l->rate) && parse_next_double(text, &l->credit);
 
     for (int k = 0; ok && k < BUCKET_CLASSES; k++)
-        ok = next_word(text, &l->pos[k]) && next_word(text, &l->issued[k]);
+        ok = parse_next_double(text, &l->pos[k]) && parse_next_double(text, &l->issued[k]);
     return ok;
 }
 
@@ -56,8 +42,8 @@ bool bucket_read(struct span text, struct bucket *ret)
 
     if (!text.p || !next_whole(&text, &version) || version != 1 || !next_whole(&text, &b.at_us) ||
         !next_whole(&text, &b.pause_us) || !next_whole(&text, &b.epoch) ||
-        !next_whole(&text, &b.cuts) || !next_word(&text, &b.sent[BUCKET_CALLS]) ||
-        !next_word(&text, &b.sent[BUCKET_TOKENS]) || !next_word(&text, &b.refused))
+        !next_whole(&text, &b.cuts) || !parse_next_double(&text, &b.sent[BUCKET_CALLS]) ||
+        !parse_next_double(&text, &b.sent[BUCKET_TOKENS]) || !parse_next_double(&text, &b.refused))
         return false;
     for (int i = 0; i < BUCKET_LANES; i++)
         if (!read_lane(&text, &b.lane[i]))

@@ -86,6 +86,33 @@ START_TEST(doubles_are_bounded)
 }
 END_TEST
 
+START_TEST(numbers_in_a_row_are_read_one_after_the_other)
+{
+    struct span text = {" 1 -2.5   3e2 x", 14}; /* ends before the x */
+    double v = 42;
+
+    ck_assert(parse_next_double(&text, &v) && v == 1);
+    ck_assert(parse_next_double(&text, &v) && v == -2.5);
+    ck_assert(parse_next_double(&text, &v) && v == 300);
+    ck_assert(!parse_next_double(&text, &v));
+    ck_assert_double_eq(v, 300);
+}
+END_TEST
+
+START_TEST(what_is_no_number_stays_where_it_is)
+{
+    static const char *const texts[] = {"", " ", "x 1", "1x 2", "1e19 2", "1\t2"};
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct span text = {texts[i], strlen(texts[i])};
+        double v = 42;
+
+        ck_assert_msg(!parse_next_double(&text, &v), "'%s'", texts[i]);
+        ck_assert(text.p == texts[i] && text.n == strlen(texts[i]) && v == 42);
+    }
+}
+END_TEST
+
 START_TEST(bools_are_a_few_words)
 {
     bool v = false;
@@ -206,6 +233,8 @@ Suite *test_parse(void)
     tcase_add_test(tc, an_integer_ends_where_its_length_says);
     tcase_add_loop_test(tc, doubles_are_plain_decimal_numbers, 0, (int)ARRAY_LEN(doubles));
     tcase_add_test(tc, doubles_are_bounded);
+    tcase_add_test(tc, numbers_in_a_row_are_read_one_after_the_other);
+    tcase_add_test(tc, what_is_no_number_stays_where_it_is);
     tcase_add_test(tc, bools_are_a_few_words);
     tcase_add_loop_test(tc, amounts_become_nano_usd_without_a_double, 0, (int)ARRAY_LEN(amounts));
     tcase_add_test(tc, the_nearest_name_is_suggested);

@@ -1,8 +1,6 @@
 /* rate.c - see rate.h. */
 #include "worker/limit/rate.h"
 
-#include <string.h>
-
 #include "common/core/parse.h"
 
 #define OPEN_STEP_US INT64_C(400000)  /* OPEN: time to double */
@@ -216,20 +214,6 @@ void rate_write(const struct rate *r, struct buf *b)
                r->told, (long long)r->told_us);
 }
 
-static bool word(struct span *text, double *ret)
-{
-    const char *p = text->p, *end = p + text->n, *stop;
-
-    while (p < end && *p == ' ')
-        p++;
-    stop = memchr(p, ' ', (size_t)(end - p));
-    stop = stop ? stop : end;
-    if (!parse_double(p, (size_t)(stop - p), -1e18, 1e18, ret))
-        return false;
-    *text = (struct span){stop, (size_t)(end - stop)};
-    return true;
-}
-
 bool rate_read(struct span *text, struct rate *ret)
 {
     struct rate r = {0};
@@ -241,7 +225,7 @@ bool rate_read(struct span *text, struct rate *ret)
     if (!text->p)
         return false;
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        if (!word(text, fields[i]))
+        if (!parse_next_double(text, fields[i]))
             return false;
     if (phase < RATE_NONE || phase > RATE_KNOWN)
         return false;
