@@ -20,7 +20,7 @@ struct row {
 };
 
 struct output {
-    struct cli_table *table; /* NULL: JSON */
+    struct cli_table *table;
     json_t *list;
 };
 
@@ -94,10 +94,8 @@ static json_t *row_json(const struct row *r)
 
 static void add_row(struct output *o, const struct row *r)
 {
-    if (o->table)
-        add_cells(o->table, r);
-    else
-        json_array_append_new(o->list, row_json(r));
+    add_cells(o->table, r);
+    json_array_append_new(o->list, row_json(r));
 }
 
 /* ---- the sums of one budget ---- */
@@ -154,15 +152,10 @@ int cli_budgets(struct cli *c)
     r = r ? cli_callv(c, "HGETALL", key(&c->keys, KEY_BUDGET), NULL) : NULL;
     if (!r)
         return CLI_UNREACHABLE;
-    if (c->json)
-        o.list = json_array();
-    else
-        o.table = cli_table_new(headers, ARRAY_LEN(headers));
+    o.table = cli_table_new(c, headers, ARRAY_LEN(headers));
+    o.list = json_array();
     for (size_t i = 0; i < c->cfg->budget_count; i++)
         add_budget(&o, &c->cfg->budgets[i], r, now_ms);
-    if (o.table)
-        cli_table_print(o.table);
-    else
-        cli_print_json(o.list);
+    cli_print(c, o.table, o.list);
     return CLI_OK;
 }

@@ -73,12 +73,15 @@ struct routes;
 struct routes *cli_live_routes(struct cli *c);
 
 /* ---- output ---- */
-/* A table: cells are added row by row; printed with aligned columns.  Numbers are right-aligned. */
+/* A table: cells are added row by row; printed with aligned columns.  Numbers are right-aligned.
+ * With --json there is none: NULL, of which cells and printing are nothing. */
 struct cli_table;
-struct cli_table *cli_table_new(const char *const *headers, size_t columns);
+struct cli_table *cli_table_new(const struct cli *c, const char *const *headers, size_t columns);
 void cli_table_cell(struct cli_table *t, const char *fmt, ...) PRINTF(2, 3);
-void cli_table_print(struct cli_table *t); /* and frees it */
+void cli_table_print(struct cli_table *take_table);
 void cli_print_json(json_t *take_value);
+/* The table, or with --json the value. */
+void cli_print(const struct cli *c, struct cli_table *take_table, json_t *take_value);
 /* "3 s ago", "in 2 min": rotating static buffers. */
 const char *cli_when(int64_t ms, int64_t now_ms);
 const char *cli_duration(int64_t ms);

@@ -213,10 +213,9 @@ int cli_jobs(struct cli *c)
         return cli_usage(c);
     if (!good_words(&l))
         return CLI_USAGE;
-    l.table = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    l.table = cli_table_new(c, headers, ARRAY_LEN(headers));
     scan_jobs(&l);
-    if (l.table)
-        cli_table_print(l.table);
+    cli_table_print(l.table);
     if (l.shown == l.limit)
         fprintf(stderr, "the first %lld; --limit N shows more\n", (long long)l.limit);
     return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;

@@ -119,17 +119,13 @@ static const char *source_text(const struct route *r)
 /* One row, with where it comes from when source is told. */
 static void list_one(struct cli_table *t, json_t *list, const struct model *m, const char *source)
 {
-    json_t *row;
+    json_t *row = model_json(m);
 
-    if (t) {
-        model_row(t, m);
-        if (source)
-            cli_table_cell(t, "%s", source);
-        return;
-    }
-    row = model_json(m);
-    if (source)
+    model_row(t, m);
+    if (source) {
+        cli_table_cell(t, "%s", source);
         json_object_set_new(row, "from", json_string(source));
+    }
     json_array_append_new(list, row);
 }
 
@@ -138,7 +134,7 @@ static int list_models(struct cli *c, bool all)
     static const char *const headers[] = {
         "MODEL",   "PROVIDER", "TASKS (* default)", "$ IN/M", "$ OUT/M", "$ CACHED/M", "CONTEXT",
         "QUALITY", "P50 MS",   "FEATURES",          "CALLED", "FROM"};
-    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers) - !all);
+    struct cli_table *t = cli_table_new(c, headers, ARRAY_LEN(headers) - !all);
     struct routes *live = all ? cli_live_routes(c) : NULL;
     json_t *list = json_array();
 
@@ -148,12 +144,7 @@ static int list_models(struct cli *c, bool all)
     for (size_t i = 0; !live && i < c->cfg->models.count; i++)
         list_one(t, list, &c->cfg->models.rows[i], NULL);
     routes_free(live);
-    if (t)
-        cli_table_print(t);
-    if (c->json)
-        cli_print_json(list);
-    else
-        json_decref(list);
+    cli_print(c, t, list);
     return CLI_OK;
 }
 
@@ -245,20 +236,14 @@ static void print_candidates(struct cli *c, const struct candidate *all, size_t 
     static const char *const headers[] = {"#",       "MODEL",  "PROVIDER",
                                           "SCORE",   "PRICE",  "LATENCY",
                                           "QUALITY", "P50 MS", "STATE, OR WHY NOT"};
-    struct cli_table *t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    struct cli_table *t = cli_table_new(c, headers, ARRAY_LEN(headers));
     json_t *list = json_array();
 
-    for (size_t i = 0; i < n; i++)
-        if (t)
-            candidate_row(t, &all[i], (int)i + 1);
-        else
-            json_array_append_new(list, candidate_json(&all[i], (int)i + 1));
-    if (t)
-        cli_table_print(t);
-    if (c->json)
-        cli_print_json(list);
-    else
-        json_decref(list);
+    for (size_t i = 0; i < n; i++) {
+        candidate_row(t, &all[i], (int)i + 1);
+        json_array_append_new(list, candidate_json(&all[i], (int)i + 1));
+    }
+    cli_print(c, t, list);
 }
 
 static bool read_needs(struct cli *c, struct route_needs *ret)

@@ -153,11 +153,10 @@ static int list(struct cli *c)
     r = cli_callv(c, "HGETALL", key(&c->keys, KEY_ROUTES), NULL);
     if (!r)
         return failed(c);
-    t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    t = cli_table_new(c, headers, ARRAY_LEN(headers));
     for (size_t i = 0; i + 1 < reply_count(r); i += 2)
         list_one(c, t, reply_span(reply_at(r, i)), reply_span(reply_at(r, i + 1)));
-    if (t)
-        cli_table_print(t);
+    cli_table_print(t);
     return CLI_OK;
 }
 

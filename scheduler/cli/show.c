@@ -29,7 +29,7 @@ int cli_queues(struct cli *c)
 
     if (c->argc > 0)
         return cli_usage(c);
-    t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    t = cli_table_new(c, headers, ARRAY_LEN(headers));
     doc = json_object();
     queues = json_object();
     for (int q = 1; q <= QUEUE_COUNT; q++) {
@@ -40,29 +40,20 @@ int cli_queues(struct cli *c)
 
         json_object_set_new(queues, name,
                             json_pack("{s:I, s:b}", "ready", (json_int_t)ready, "paused", paused));
-        if (t) {
-            cli_table_cell(t, "%s", name);
-            cli_table_cell(t, "%lld", (long long)ready);
-            cli_table_cell(t, "%s", paused ? "paused" : "");
-        }
+        cli_table_cell(t, "%s", name);
+        cli_table_cell(t, "%lld", (long long)ready);
+        cli_table_cell(t, "%s", paused ? "paused" : "");
     }
     json_object_set_new(doc, "queues", queues);
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
         int64_t n = length(c, others[i].command, key(&c->keys, others[i].key));
 
         json_object_set_new(doc, others[i].name, json_integer(n));
-        if (t) {
-            cli_table_cell(t, "(%s)", others[i].name);
-            cli_table_cell(t, "%lld", (long long)n);
-            cli_table_cell(t, "%s", "");
-        }
+        cli_table_cell(t, "(%s)", others[i].name);
+        cli_table_cell(t, "%lld", (long long)n);
+        cli_table_cell(t, "%s", "");
     }
-    if (t)
-        cli_table_print(t);
-    if (c->json)
-        cli_print_json(doc);
-    else
-        json_decref(doc);
+    cli_print(c, t, doc);
     return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;
 }
 
@@ -102,7 +93,7 @@ int cli_workers(struct cli *c)
 
     if (c->argc > 0)
         return cli_usage(c);
-    t = c->json ? NULL : cli_table_new(headers, ARRAY_LEN(headers));
+    t = cli_table_new(c, headers, ARRAY_LEN(headers));
     list = json_array();
     r = cli_callv(c, "HGETALL", key(&c->keys, KEY_WORKERS), NULL);
     for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
@@ -111,19 +102,13 @@ int cli_workers(struct cli *c)
         char text[128];
 
         snprintf(text, sizeof text, "%.*s", (int)id.n, id.p);
-        if (t)
-            worker_row(t, text, w);
+        worker_row(t, text, w);
         if (w) {
             json_object_set_new(w, "id", json_string(text));
             json_array_append_new(list, w);
         }
     }
-    if (t)
-        cli_table_print(t);
-    if (c->json)
-        cli_print_json(list);
-    else
-        json_decref(list);
+    cli_print(c, t, list);
     return r ? CLI_OK : CLI_UNREACHABLE;
 }
 
@@ -174,16 +159,16 @@ static void add_day(struct cli *c, json_t *rows, const char *by, const char *day
     }
 }
 
-static void print_costs(const char *by, json_t *rows)
+static void print_costs(const struct cli *c, const char *by, json_t *take_rows)
 {
     const char *const headers[] = {
         by,       "COST", "CALLS", "PROMPT TOKENS", "COMPLETION TOKENS", "UNCONFIRMED AT MOST",
         "CACHED", "SAVED"};
-    struct cli_table *t = cli_table_new(headers, ARRAY_LEN(headers));
+    struct cli_table *t = cli_table_new(c, headers, ARRAY_LEN(headers));
     const char *name;
     json_t *row;
 
-    json_object_foreach (rows, name, row) {
+    json_object_foreach (take_rows, name, row) {
         cli_table_cell(t, "%s", name);
         cli_table_cell(t, "%s", cli_usd(int_of(row, "cost")));
         cli_table_cell(t, "%lld", (long long)int_of(row, "calls"));
@@ -193,7 +178,7 @@ static void print_costs(const char *by, json_t *rows)
         cli_table_cell(t, "%lld", (long long)int_of(row, "hits"));
         cli_table_cell(t, "%s", cli_usd(int_of(row, "saved")));
     }
-    cli_table_print(t);
+    cli_print(c, t, take_rows);
 }
 
 int cli_costs(struct cli *c)
@@ -215,12 +200,7 @@ int cli_costs(struct cli *c)
 
         add_day(c, rows, by, clock_day(clock_wall_ms() - (int64_t)d * 86400000, day));
     }
-    if (c->json) {
-        cli_print_json(rows);
-    } else {
-        print_costs(by, rows);
-        json_decref(rows);
-    }
+    print_costs(c, by, rows);
     return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;
 }
 

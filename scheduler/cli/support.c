@@ -223,10 +223,3 @@ const char *cli_usd(int64_t nanousd)
 }
 
 bool cli_stderr_is_terminal(void) { return isatty(STDERR_FILENO) == 1; }
-
-void cli_print_json(json_t *take_value)
-{
-    json_dumpf(take_value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-    fputc('\n', stdout);
-    json_decref(take_value);
-}

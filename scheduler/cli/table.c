@@ -1,4 +1,13 @@
-/* table.c - aligned columns; a column whose cells are all numbers is right-aligned. */
+/* table.c - aligned columns; a column whose cells are all numbers is right-aligned.
+ *
+ * A command that lists makes both, the rows of a table and the JSON of the same, and says at the
+ * end cli_print(), which prints the one that was asked for:
+ *
+ *     t = cli_table_new(c, headers, ARRAY_LEN(headers));  NULL with --json
+ *     for each:  cli_table_cell(t, ...), json_array_append_new(list, ...)
+ *     cli_print(c, t, list);
+ *
+ * All cells are kept until then, as only the last tells how wide its column is. */
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,10 +31,13 @@ static void add(struct cli_table *t, char *take_text)
     t->cells[t->count++] = take_text;
 }
 
-struct cli_table *cli_table_new(const char *const *headers, size_t columns)
+struct cli_table *cli_table_new(const struct cli *c, const char *const *headers, size_t columns)
 {
-    struct cli_table *t = xcalloc(1, sizeof *t);
+    struct cli_table *t;
 
+    if (c->json)
+        return NULL;
+    t = xcalloc(1, sizeof *t);
     t->columns = columns;
     for (size_t i = 0; i < columns; i++)
         add(t, xstrdup(headers[i]));
@@ -37,6 +49,8 @@ void cli_table_cell(struct cli_table *t, const char *fmt, ...)
     char text[512];
     va_list ap;
 
+    if (!t)
+        return;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
@@ -60,7 +74,7 @@ static bool is_number(const char *s)
     return *s == '\0' || *s == '-' || *s == '$' || isdigit((unsigned char)*s);
 }
 
-void cli_table_print(struct cli_table *t)
+static void print(const struct cli_table *t)
 {
     for (size_t i = 0; i < t->count; i++) {
         size_t col = i % t->columns, width = 0, pad;
@@ -79,8 +93,31 @@ void cli_table_print(struct cli_table *t)
             printf("%*s%s%*s  ", numbers ? (int)pad : 0, "", t->cells[i], numbers ? 0 : (int)pad,
                    "");
     }
+}
+
+void cli_table_print(struct cli_table *t)
+{
+    if (!t)
+        return;
+    print(t);
     for (size_t i = 0; i < t->count; i++)
         free(t->cells[i]);
     free(t->cells);
     free(t);
+}
+
+void cli_print_json(json_t *value)
+{
+    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    fputc('\n', stdout);
+    json_decref(value);
+}
+
+void cli_print(const struct cli *c, struct cli_table *t, json_t *value)
+{
+    cli_table_print(t);
+    if (c->json)
+        cli_print_json(value);
+    else
+        json_decref(value);
 }
