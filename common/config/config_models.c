@@ -40,10 +40,6 @@
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
-#define CONTEXT_MAX     INT64_C(1000000000)
-#define P50_MAX_MS      INT64_C(3600000)
-#define CONCURRENCY_MAX INT64_C(1000000)
-
 static const char *const fields[] = {
     "id",          "provider",        "tasks",       "input_usd", "output_usd",
     "cached_usd",  "image_usd",       "image_unit",  "context",   "batch_discount_percent",
@@ -52,34 +48,18 @@ static const char *const fields[] = {
 
 /* ---- sets of names ---- */
 
-static const char *task_text(unsigned bit) { return task_name((enum task_bit)bit); }
-static const char *feature_text(unsigned bit) { return feature_name((enum feature_bit)bit); }
-
-/* What may stand in a list: bits from 1 to last. */
-static const struct set {
-    const char *noun, *example;
-    unsigned last;
-    unsigned (*of)(const char *name, size_t n);
-    const char *(*name)(unsigned bit);
-} tasks = {"task", "[chat, code]", TASK_RERANK, task_of, task_text},
-  features = {"feature", "[tools, vision]", FEATURE_VISION, feature_of, feature_text};
-
-static bool fail_member(const struct config_item *it, const char *key, const struct set *set,
+static bool fail_member(const struct config_item *it, const char *key, const struct model_set *set,
                         const char *text)
 {
-    const char *names[16];
     struct err why;
     char got[CONFIG_QUOTED];
-    size_t n = 0;
 
-    for (unsigned bit = 1; bit <= set->last && n < ARRAY_LEN(names); bit <<= 1)
-        names[n++] = set->name(bit);
-    config_unknown(&why, set->noun, text, names, n);
+    config_unknown(&why, set->noun, text, set->names, set->count);
     return item_fail(it, key, "%s: %.150s", config_quote(text, got), why.msg);
 }
 
 /* A list of names as bits; *ret stays when there is no such field. */
-static bool read_set(const struct config_item *it, const char *key, const struct set *set,
+static bool read_set(const struct config_item *it, const char *key, const struct model_set *set,
                      unsigned *ret)
 {
     const struct yaml_tree *list = yaml_tree_get(it->node, key);
@@ -92,7 +72,7 @@ static bool read_set(const struct config_item *it, const char *key, const struct
                          yaml_kind_name(list->kind));
     for (size_t i = 0; i < list->count; i++) {
         const char *text = list->items[i].kind == YAML_TEXT ? list->items[i].text : "";
-        unsigned bit = set->of(text, strlen(text));
+        unsigned bit = model_set_of(set, text, strlen(text));
 
         if (!bit)
             return fail_member(it, key, set, text);
@@ -114,7 +94,7 @@ static bool read_defaults(const struct config_item *it, struct model_table *t, s
 {
     unsigned bits = 0;
 
-    if (!read_set(it, "default_for", &tasks, &bits))
+    if (!read_set(it, "default_for", &model_tasks, &bits))
         return false;
     if (!yaml_tree_get(it->node, "default_for")) {
         m->default_for &= m->tasks;
@@ -146,16 +126,11 @@ static struct model *add_row(struct model_table *t, const struct model *like)
 
 static struct model *add_unknown(struct model_table *t, const char *id)
 {
-    return add_row(t, &(struct model){.id = xstrdup(id),
-                                      .provider = xstrdup("together"),
-                                      .in_nanousd = -1,
-                                      .out_nanousd = -1,
-                                      .cached_nanousd = -1,
-                                      .image_nanousd = -1,
-                                      .batch_percent = 100,
-                                      .quality_permille = QUALITY_MAX / 2,
-                                      .allowed = true,
-                                      .routed = true});
+    struct model m = MODEL_UNKNOWN;
+
+    m.id = xstrdup(id);
+    m.provider = xstrdup("together");
+    return add_row(t, &m);
 }
 
 /* The model of the first row of this id, at another provider. */
@@ -199,10 +174,8 @@ static bool read_image(const struct config_item *it, struct model *m)
 
     if (!item_usd(it, "image_usd", &m->image_nanousd) || !item_text(it, "image_unit", &unit))
         return false;
-    if (unit && strcmp(unit, "megapixel") == 0)
-        m->image_unit = IMAGE_MEGAPIXEL;
-    else if (unit && strcmp(unit, "piece") == 0)
-        m->image_unit = IMAGE_PIECE;
+    if (unit && image_unit_of(unit) != IMAGE_NONE)
+        m->image_unit = image_unit_of(unit);
     else if (unit)
         return item_fail(it, "image_unit", "expected megapixel or piece; got %s",
                          config_quote(unit, got));
@@ -232,10 +205,10 @@ static bool read_routing(const struct config_item *it, struct model *m)
 {
     const char *replacement = NULL;
 
-    if (!read_quality(it, m) || !item_int(it, "p50_ms", 0, P50_MAX_MS, &m->p50_ms) ||
-        !read_set(it, "features", &features, &m->features) ||
+    if (!read_quality(it, m) || !item_int(it, "p50_ms", 0, MODEL_P50_MAX_MS, &m->p50_ms) ||
+        !read_set(it, "features", &model_features, &m->features) ||
         !item_bool(it, "allowed", &m->allowed) || !item_bool(it, "routed", &m->routed) ||
-        !item_int(it, "max_concurrency", 0, CONCURRENCY_MAX, &m->max_concurrency) ||
+        !item_int(it, "max_concurrency", 0, MODEL_CONCURRENCY_MAX, &m->max_concurrency) ||
         !item_text(it, "replacement", &replacement) || !item_ids(it, "fallbacks", &m->fallbacks))
         return false;
     if (replacement) {
@@ -265,11 +238,11 @@ static bool read_fields(const struct config_item *it, struct model *m, bool is_n
 {
     int64_t discount = 100 - m->batch_percent;
 
-    if (!read_provider(it, m) || !read_set(it, "tasks", &tasks, &m->tasks) ||
+    if (!read_provider(it, m) || !read_set(it, "tasks", &model_tasks, &m->tasks) ||
         !item_usd(it, "input_usd", &m->in_nanousd) ||
         !item_usd(it, "output_usd", &m->out_nanousd) ||
         !item_usd(it, "cached_usd", &m->cached_nanousd) || !read_image(it, m) ||
-        !item_int(it, "context", 0, CONTEXT_MAX, &m->context) ||
+        !item_int(it, "context", 0, MODEL_CONTEXT_MAX, &m->context) ||
         !item_int(it, "batch_discount_percent", 0, 100, &discount) || !read_routing(it, m))
         return false;
     if (is_new && !m->tasks)
@@ -329,8 +302,8 @@ static bool read_item(struct config_load *l, size_t i, unsigned *claimed, struct
         return false;
     if (!id)
         return item_fail(&it, NULL, "expected an id like maker/model");
-    if (strlen(id) > 200)
-        return item_fail(&it, "id", "expected at most 200 characters");
+    if (strlen(id) > MODEL_ID_MAX)
+        return item_fail(&it, "id", "expected at most %d characters", MODEL_ID_MAX);
     is_new = !model_find(&l->cfg->models, id, strlen(id));
     m = open_row(&it, i, id);
     return m && read_fields(&it, m, is_new) && read_defaults(&it, &l->cfg->models, m, claimed);

@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "common/config/model_doc.h"
 #include "common/core/json.h"
 
 #define SHOW_MAX_BYTES ((size_t)8 * 1024 * 1024)
@@ -65,40 +66,6 @@ static void add_groups(const struct config *c, struct buf *b, bool secrets)
     }
 }
 
-static void add_tasks(struct buf *b, const char *name, unsigned tasks)
-{
-    json_add_key(b, name);
-    buf_putc(b, '[');
-    for (unsigned bit = 1; bit <= TASK_RERANK; bit <<= 1) {
-        if (!(tasks & bit))
-            continue;
-        if (b->p[b->n - 1] != '[')
-            buf_putc(b, ',');
-        json_add_text(b, task_name((enum task_bit)bit));
-    }
-    buf_putc(b, ']');
-}
-
-static void add_price(struct buf *b, const char *name, int64_t nanousd)
-{
-    if (nanousd >= 0)
-        json_add_usd(b, name, nanousd);
-}
-
-static void add_features(struct buf *b, unsigned features)
-{
-    json_add_key(b, "features");
-    buf_putc(b, '[');
-    for (unsigned bit = 1; bit <= FEATURE_VISION; bit <<= 1) {
-        if (!(features & bit))
-            continue;
-        if (b->p[b->n - 1] != '[')
-            buf_putc(b, ',');
-        json_add_text(b, feature_name((enum feature_bit)bit));
-    }
-    buf_putc(b, ']');
-}
-
 static void add_ids(struct buf *b, const char *name, const struct model_ids *ids)
 {
     json_add_key(b, name);
@@ -134,7 +101,7 @@ static void add_routing(struct buf *b, const struct model *m)
     json_add_key(b, "quality");
     buf_printf(b, "%d.%03d", m->quality_permille / QUALITY_MAX, m->quality_permille % QUALITY_MAX);
     json_add_int(b, "p50_ms", m->p50_ms);
-    add_features(b, m->features);
+    model_doc_add_set(b, "features", &model_features, m->features);
     json_add_bool(b, "allowed", m->allowed);
     json_add_bool(b, "routed", m->routed);
     json_add_int(b, "max_concurrency", m->max_concurrency);
@@ -148,17 +115,11 @@ static void add_model(struct buf *b, const struct model *m)
     open_item(b);
     json_add_str(b, "id", m->id);
     json_add_str(b, "provider", m->provider);
-    add_tasks(b, "tasks", m->tasks);
-    add_price(b, "input_usd", m->in_nanousd);
-    add_price(b, "output_usd", m->out_nanousd);
-    add_price(b, "cached_usd", m->cached_nanousd);
-    if (m->image_unit != IMAGE_NONE) {
-        add_price(b, "image_usd", m->image_nanousd);
-        json_add_str(b, "image_unit", m->image_unit == IMAGE_PIECE ? "piece" : "megapixel");
-    }
+    model_doc_add_set(b, "tasks", &model_tasks, m->tasks);
+    model_doc_add_prices(b, m);
     json_add_int(b, "context", m->context);
     json_add_int(b, "batch_discount_percent", 100 - m->batch_percent);
-    add_tasks(b, "default_for", m->default_for);
+    model_doc_add_set(b, "default_for", &model_tasks, m->default_for);
     add_routing(b, m);
     buf_putc(b, '}');
 }

@@ -44,22 +44,19 @@ static const struct builtin builtins[] = {
 #include "common/config/models.def"
 };
 
-static const struct {
-    enum task_bit bit;
-    const char *name;
-} tasks[] = {
-    {TASK_CHAT, "chat"},           {TASK_COMPLETION, "completion"}, {TASK_CODE, "code"},
-    {TASK_EMBEDDING, "embedding"}, {TASK_IMAGE, "image"},           {TASK_RERANK, "rerank"},
+static const char *const task_names[TASK_COUNT] = {
+    [__builtin_ctz(TASK_CHAT)] = "chat",   [__builtin_ctz(TASK_COMPLETION)] = "completion",
+    [__builtin_ctz(TASK_CODE)] = "code",   [__builtin_ctz(TASK_EMBEDDING)] = "embedding",
+    [__builtin_ctz(TASK_IMAGE)] = "image", [__builtin_ctz(TASK_RERANK)] = "rerank",
 };
-
-static const struct {
-    enum feature_bit bit;
-    const char *name;
-} features[] = {
-    {FEATURE_TOOLS, "tools"},
-    {FEATURE_JSON_SCHEMA, "json_schema"},
-    {FEATURE_VISION, "vision"},
+static const char *const feature_names[] = {
+    [__builtin_ctz(FEATURE_TOOLS)] = "tools",
+    [__builtin_ctz(FEATURE_JSON_SCHEMA)] = "json_schema",
+    [__builtin_ctz(FEATURE_VISION)] = "vision",
 };
+const struct model_set model_tasks = {"task", "[chat, code]", task_names, ARRAY_LEN(task_names)};
+const struct model_set model_features = {"feature", "[tools, vision]", feature_names,
+                                         ARRAY_LEN(feature_names)};
 
 void model_table_builtin(struct model_table *ret)
 {
@@ -152,34 +149,31 @@ const struct model *model_default(const struct model_table *t, enum task_bit tas
     return NULL;
 }
 
-unsigned task_of(const char *name, size_t n)
+/* ---- names ---- */
+
+unsigned model_set_of(const struct model_set *s, const char *name, size_t n)
 {
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        if (strlen(tasks[i].name) == n && memcmp(tasks[i].name, name, n) == 0)
-            return tasks[i].bit;
+    for (size_t i = 0; i < s->count; i++)
+        if (strlen(s->names[i]) == n && memcmp(s->names[i], name, n) == 0)
+            return 1U << i;
     return 0;
 }
+
+unsigned task_of(const char *name, size_t n) { return model_set_of(&model_tasks, name, n); }
 
 const char *task_name(enum task_bit task)
 {
-    for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
-        if (tasks[i].bit == task)
-            return tasks[i].name;
-    return "unknown";
+    return task && task < (1 << TASK_COUNT) ? task_names[task_index(task)] : "unknown";
 }
 
-unsigned feature_of(const char *name, size_t n)
+enum image_unit image_unit_of(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_LEN(features); i++)
-        if (strlen(features[i].name) == n && memcmp(features[i].name, name, n) == 0)
-            return features[i].bit;
-    return 0;
+    return strcmp(name, "megapixel") == 0 ? IMAGE_MEGAPIXEL
+           : strcmp(name, "piece") == 0   ? IMAGE_PIECE
+                                          : IMAGE_NONE;
 }
 
-const char *feature_name(enum feature_bit feature)
+const char *image_unit_name(enum image_unit unit)
 {
-    for (size_t i = 0; i < ARRAY_LEN(features); i++)
-        if (features[i].bit == feature)
-            return features[i].name;
-    return "unknown";
+    return unit == IMAGE_MEGAPIXEL ? "megapixel" : "piece";
 }

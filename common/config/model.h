@@ -32,7 +32,11 @@ enum price_bit {
     PRICE_IMAGE = 8,
     GIVEN_CONTEXT = 16
 };
-enum { QUALITY_MAX = 1000, FALLBACKS_MAX = 8 };
+enum { QUALITY_MAX = 1000, FALLBACKS_MAX = 8, MODEL_ID_MAX = 200 };
+/* The most that the configuration, a catalogue or an added route may say. */
+#define MODEL_CONTEXT_MAX     INT64_C(1000000000)
+#define MODEL_P50_MAX_MS      INT64_C(3600000)
+#define MODEL_CONCURRENCY_MAX INT64_C(1000000)
 
 /* Ids of models, in order. */
 struct model_ids {
@@ -66,6 +70,17 @@ struct model_table {
     size_t count;
 };
 
+/* Nothing known: no texts, prices -1. */
+#define MODEL_UNKNOWN                                    \
+    ((struct model){.in_nanousd = -1,                    \
+                    .out_nanousd = -1,                   \
+                    .cached_nanousd = -1,                \
+                    .image_nanousd = -1,                 \
+                    .batch_percent = 100,                \
+                    .quality_permille = QUALITY_MAX / 2, \
+                    .allowed = true,                     \
+                    .routed = true})
+
 void model_table_builtin(struct model_table *ret);
 void model_table_done(struct model_table *t);
 /* The first row of an id; NULL when unknown.  Id compared exactly. */
@@ -75,6 +90,17 @@ const struct model *model_find_at(const struct model_table *t, const char *provi
                                   size_t n);
 /* The default model of a task; NULL when none is configured. */
 const struct model *model_default(const struct model_table *t, enum task_bit task);
+
+/* Bits with names: a list of tasks or features, wherever one is read or written.  Bit 1 << i has
+ * names[i]. */
+struct model_set {
+    const char *noun, *example; /* for messages: "task", "[chat, code]" */
+    const char *const *names;
+    size_t count;
+};
+extern const struct model_set model_tasks, model_features;
+/* The bit of a name; 0 when unknown. */
+unsigned model_set_of(const struct model_set *s, const char *name, size_t n);
 /* "chat" -> TASK_CHAT; 0 when unknown.  task_name(TASK_CHAT) -> "chat". */
 unsigned task_of(const char *name, size_t n);
 const char *task_name(enum task_bit task);
@@ -83,9 +109,9 @@ static inline unsigned task_index(enum task_bit task)
 {
     return (unsigned)__builtin_ctz((unsigned)task) % TASK_COUNT;
 }
-/* "tools", "json_schema", "vision"; the same way. */
-unsigned feature_of(const char *name, size_t n);
-const char *feature_name(enum feature_bit feature);
+/* "megapixel", "piece"; IMAGE_NONE when unknown. */
+enum image_unit image_unit_of(const char *name);
+const char *image_unit_name(enum image_unit unit);
 
 /* What a row does not say and what its tasks cannot cost (answer tokens of an embedding): 0. */
 void model_fill_impossible(struct model *m);

@@ -16,10 +16,7 @@
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
-#define CONTEXT_MAX     INT64_C(1000000000)
-#define P50_MAX_MS      INT64_C(3600000)
-#define CONCURRENCY_MAX INT64_C(1000000)
-#define PROVIDER_MAX    32
+#define PROVIDER_MAX 32
 
 /* ---- readers: false leaves "expected ..." in err ---- */
 
@@ -60,36 +57,49 @@ static bool read_provider(struct span v, struct model *m, struct err *err)
     return true;
 }
 
-/* A list of names, as bits. */
-static bool read_set(struct span v, unsigned (*of)(const char *, size_t), unsigned *ret,
-                     const char *what, struct err *err)
+/* "expected a list of tools, json_schema and vision" */
+static bool expected_set(struct err *err, const struct model_set *set)
+{
+    char text[160];
+    size_t n = 0;
+
+    for (size_t i = 0; i < set->count && n < sizeof text; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%s",
+                              i == 0                ? "a list of "
+                              : i + 1 == set->count ? " and "
+                                                    : ", ",
+                              set->names[i]);
+    return expected(err, text);
+}
+
+static bool read_set(struct span v, const struct model_set *set, unsigned *ret, struct err *err)
 {
     struct json_iter it;
     unsigned bits = 0;
     char name[32];
 
     if (!json_iter_init(&it, v.p, v.n) || it.close != ']')
-        return expected(err, what);
+        return expected_set(err, set);
     while (json_next(&it)) {
-        unsigned bit = json_read_text(it.value, name, sizeof name) ? of(name, strlen(name)) : 0;
+        unsigned bit =
+            json_read_text(it.value, name, sizeof name) ? model_set_of(set, name, strlen(name)) : 0;
 
         if (!bit)
-            return expected(err, what);
+            return expected_set(err, set);
         bits |= bit;
     }
     *ret = bits;
-    return !it.bad || expected(err, what);
+    return !it.bad || expected_set(err, set);
 }
 
 static bool read_tasks(struct span v, struct model *m, struct err *err)
 {
-    return read_set(v, task_of, &m->tasks,
-                    "a list of chat, completion, code, embedding, image and rerank", err);
+    return read_set(v, &model_tasks, &m->tasks, err);
 }
 
 static bool read_features(struct span v, struct model *m, struct err *err)
 {
-    return read_set(v, feature_of, &m->features, "a list of tools, json_schema and vision", err);
+    return read_set(v, &model_features, &m->features, err);
 }
 
 static bool read_usd(struct span v, int64_t *ret, struct err *err)
@@ -121,9 +131,10 @@ static bool read_image(struct span v, struct model *m, struct err *err)
 
 static bool read_image_unit(struct span v, struct model *m, struct err *err)
 {
-    m->image_unit = json_equals(v, "megapixel") ? IMAGE_MEGAPIXEL : IMAGE_PIECE;
-    return json_equals(v, "megapixel") || json_equals(v, "piece") ||
-           expected(err, "megapixel or piece");
+    char text[16] = "";
+
+    m->image_unit = json_read_text(v, text, sizeof text) ? image_unit_of(text) : IMAGE_NONE;
+    return m->image_unit != IMAGE_NONE || expected(err, "megapixel or piece");
 }
 
 static bool read_int(struct span v, int64_t most, int64_t *ret, struct err *err)
@@ -138,17 +149,17 @@ static bool read_int(struct span v, int64_t most, int64_t *ret, struct err *err)
 
 static bool read_context(struct span v, struct model *m, struct err *err)
 {
-    return read_int(v, CONTEXT_MAX, &m->context, err);
+    return read_int(v, MODEL_CONTEXT_MAX, &m->context, err);
 }
 
 static bool read_p50(struct span v, struct model *m, struct err *err)
 {
-    return read_int(v, P50_MAX_MS, &m->p50_ms, err);
+    return read_int(v, MODEL_P50_MAX_MS, &m->p50_ms, err);
 }
 
 static bool read_concurrency(struct span v, struct model *m, struct err *err)
 {
-    return read_int(v, CONCURRENCY_MAX, &m->max_concurrency, err);
+    return read_int(v, MODEL_CONCURRENCY_MAX, &m->max_concurrency, err);
 }
 
 static bool read_discount(struct span v, struct model *m, struct err *err)
@@ -243,18 +254,37 @@ bool model_doc_read(struct span doc, struct model *m, struct err *err)
     return !it.bad || expected(err, "valid JSON");
 }
 
-static void add_tasks(struct buf *b, unsigned tasks)
+/* ---- writing ---- */
+
+void model_doc_add_set(struct buf *b, const char *name, const struct model_set *set, unsigned bits)
 {
-    json_add_key(b, "tasks");
+    json_add_key(b, name);
     buf_putc(b, '[');
-    for (unsigned bit = 1; bit <= TASK_RERANK; bit <<= 1) {
-        if (!(tasks & bit))
+    for (size_t i = 0; i < set->count; i++) {
+        if (!(bits & 1U << i))
             continue;
         if (b->p[b->n - 1] != '[')
             buf_putc(b, ',');
-        json_add_text(b, task_name((enum task_bit)bit));
+        json_add_text(b, set->names[i]);
     }
     buf_putc(b, ']');
+}
+
+static void add_price(struct buf *b, const char *name, int64_t nanousd)
+{
+    if (nanousd >= 0)
+        json_add_usd(b, name, nanousd);
+}
+
+void model_doc_add_prices(struct buf *b, const struct model *m)
+{
+    add_price(b, "input_usd", m->in_nanousd);
+    add_price(b, "output_usd", m->out_nanousd);
+    add_price(b, "cached_usd", m->cached_nanousd);
+    if (m->image_unit == IMAGE_NONE)
+        return;
+    add_price(b, "image_usd", m->image_nanousd);
+    json_add_str(b, "image_unit", image_unit_name(m->image_unit));
 }
 
 void model_doc_write(const struct model *m, struct buf *b)
@@ -262,17 +292,8 @@ void model_doc_write(const struct model *m, struct buf *b)
     buf_putc(b, '{');
     json_add_str(b, "id", m->id);
     json_add_str(b, "provider", m->provider);
-    add_tasks(b, m->tasks);
-    if (m->in_nanousd >= 0)
-        json_add_usd(b, "input_usd", m->in_nanousd);
-    if (m->out_nanousd >= 0)
-        json_add_usd(b, "output_usd", m->out_nanousd);
-    if (m->cached_nanousd >= 0)
-        json_add_usd(b, "cached_usd", m->cached_nanousd);
-    if (m->image_unit != IMAGE_NONE && m->image_nanousd >= 0) {
-        json_add_usd(b, "image_usd", m->image_nanousd);
-        json_add_str(b, "image_unit", m->image_unit == IMAGE_PIECE ? "piece" : "megapixel");
-    }
+    model_doc_add_set(b, "tasks", &model_tasks, m->tasks);
+    model_doc_add_prices(b, m);
     if (m->context > 0)
         json_add_int(b, "context", m->context);
     buf_putc(b, '}');

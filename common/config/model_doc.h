@@ -13,25 +13,18 @@
 #include "common/core/buf.h"
 #include "common/core/err.h"
 
-enum { MODEL_ID_MAX = 200 };
-
-/* Nothing known: no texts, prices -1. */
-#define MODEL_UNKNOWN                                    \
-    ((struct model){.in_nanousd = -1,                    \
-                    .out_nanousd = -1,                   \
-                    .cached_nanousd = -1,                \
-                    .image_nanousd = -1,                 \
-                    .batch_percent = 100,                \
-                    .quality_permille = QUALITY_MAX / 2, \
-                    .allowed = true,                     \
-                    .routed = true})
-
 /* The object: id, provider, tasks, and of prices, unit and context what is known. */
 void model_doc_write(const struct model *m, struct buf *out);
 /* Members that are there are set in m (whose texts are its own), the others stay.  False: unknown
  * member, wrong type or out of bounds (ERR_INVALID, "input_usd: expected ..."); m may be changed.
  */
 NODISCARD bool model_doc_read(struct span doc, struct model *m, struct err *err);
+
+/* Parts of that object, for the configuration's text: one set as a list of names, and of the prices
+ * (with image_unit) those that are known. */
+void model_doc_add_set(struct buf *out, const char *name, const struct model_set *set,
+                       unsigned bits);
+void model_doc_add_prices(struct buf *out, const struct model *m);
 
 /* A kept catalogue: {"provider": "together", "fetched_at": ms, "models": [...]}. */
 void catalogue_doc_write(const struct model_table *t, const char *provider, int64_t fetched_ms,

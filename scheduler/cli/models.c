@@ -18,25 +18,17 @@
 
 /* ---- cells ---- */
 
-/* Names of bits up to last, with a mark behind those of `marked`. */
-static void bits_text(unsigned bits, unsigned marked, unsigned last,
-                      const char *(*name)(unsigned bit), char *text, size_t size)
+/* Names of bits, with a mark behind those of `marked`. */
+static void set_text(const struct model_set *set, unsigned bits, unsigned marked, char *text,
+                     size_t size)
 {
     size_t n = 0;
 
     text[0] = '\0';
-    for (unsigned bit = 1; bit <= last; bit <<= 1)
-        if ((bits & bit) && n < size)
-            n += (size_t)snprintf(text + n, size - n, "%s%s%s", n ? " " : "", name(bit),
-                                  marked & bit ? "*" : "");
-}
-
-static const char *task_text(unsigned bit) { return task_name((enum task_bit)bit); }
-static const char *feature_text(unsigned bit) { return feature_name((enum feature_bit)bit); }
-
-static void tasks_text(const struct model *m, char *text, size_t size)
-{
-    bits_text(m->tasks, m->default_for, TASK_RERANK, task_text, text, size);
+    for (size_t i = 0; i < set->count; i++)
+        if ((bits & 1U << i) && n < size)
+            n += (size_t)snprintf(text + n, size - n, "%s%s%s", n ? " " : "", set->names[i],
+                                  marked & 1U << i ? "*" : "");
 }
 
 static void price_cell(struct cli_table *t, int64_t nanousd)
@@ -73,8 +65,8 @@ static json_t *model_json(const struct model *m)
 {
     char tasks[128], features[64];
 
-    tasks_text(m, tasks, sizeof tasks);
-    bits_text(m->features, 0, FEATURE_VISION, feature_text, features, sizeof features);
+    set_text(&model_tasks, m->tasks, m->default_for, tasks, sizeof tasks);
+    set_text(&model_features, m->features, 0, features, sizeof features);
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:f, s:I, s:s, s:b, s:b, s:I, s:s?, "
                      "s:o}",
                      "id", m->id, "provider", m->provider, "tasks", tasks,
@@ -92,8 +84,8 @@ static void model_row(struct cli_table *t, const struct model *m)
 {
     char tasks[128], features[64];
 
-    tasks_text(m, tasks, sizeof tasks);
-    bits_text(m->features, 0, FEATURE_VISION, feature_text, features, sizeof features);
+    set_text(&model_tasks, m->tasks, m->default_for, tasks, sizeof tasks);
+    set_text(&model_features, m->features, 0, features, sizeof features);
     cli_table_cell(t, "%s", m->id);
     cli_table_cell(t, "%s", m->provider);
     cli_table_cell(t, "%s", tasks);

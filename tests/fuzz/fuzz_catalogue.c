@@ -36,7 +36,7 @@ static void check_rows(const struct model_table *t)
     for (size_t i = 0; i < t->count; i++) {
         const struct model *m = &t->rows[i];
 
-        must(*m->id && strlen(m->id) <= CATALOGUE_ID_MAX, "an id");
+        must(*m->id && strlen(m->id) <= MODEL_ID_MAX, "an id");
         must(model_find(t, m->id, strlen(m->id)) == m, "an id comes twice");
         must(m->in_nanousd >= -1 && m->out_nanousd >= -1 && m->cached_nanousd >= -1 &&
                  m->image_nanousd >= -1 && m->context >= 0,

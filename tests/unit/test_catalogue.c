@@ -253,6 +253,8 @@ static const struct {
     {"{\"context\":-1}", "context: expected a whole number from 0 to 1000000000"},
     {"{\"context\":1.5}", "context: expected a whole number from 0 to 1000000000"},
     {"{\"quality\":1.1}", "quality: expected a number from 0 to 1"},
+    {"{\"features\":[\"tools\",\"wings\"]}",
+     "features: expected a list of tools, json_schema and vision"},
     {"{\"image_unit\":\"acre\"}", "image_unit: expected megapixel or piece"},
     {"{\"batch_discount_percent\":101}",
      "batch_discount_percent: expected a whole number from 0 to 100"},

@@ -70,6 +70,9 @@ START_TEST(tasks_have_names)
     ck_assert_uint_eq(task_of("chatx", 5), 0);
     ck_assert_uint_eq(task_of("chatx", 4), TASK_CHAT);
     ck_assert_uint_eq(task_of("", 0), 0);
+    ck_assert_str_eq(task_name((enum task_bit)0), "unknown");
+    ck_assert_str_eq(task_name((enum task_bit)(TASK_RERANK << 1)), "unknown");
+    ck_assert_uint_eq(model_set_of(&model_features, "vision", 6), FEATURE_VISION);
 }
 END_TEST
 

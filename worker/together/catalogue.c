@@ -20,8 +20,6 @@
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
-#define CONTEXT_MAX INT64_C(1000000000)
-
 /* ---- prices ---- */
 
 #define PRICE_MAX INT64_C(1000000000000000) /* a million USD: more is a mistake */
@@ -134,22 +132,17 @@ static bool is_plain(const char *id)
 }
 
 /* False: not one of ours. */
-static bool read_row(struct span item, char id[CATALOGUE_ID_MAX + 1], struct model *m)
+static bool read_row(struct span item, char id[MODEL_ID_MAX + 1], struct model *m)
 {
     struct span name = {0}, type = {0}, context = {0}, pricing = {0};
     const struct json_want wants[] = {
         {"id", &name}, {"type", &type}, {"context_length", &context}, {"pricing", &pricing}};
 
-    *m = (struct model){.in_nanousd = -1,
-                        .out_nanousd = -1,
-                        .cached_nanousd = -1,
-                        .image_nanousd = -1,
-                        .batch_percent = 100};
+    *m = MODEL_UNKNOWN;
     if (!item.n || *item.p != '{' || !json_pick(item.p, item.n, wants, ARRAY_LEN(wants)) ||
-        !json_read_text(name, id, CATALOGUE_ID_MAX + 1) || !*id || !is_plain(id) ||
-        !read_type(type, m))
+        !json_read_text(name, id, MODEL_ID_MAX + 1) || !*id || !is_plain(id) || !read_type(type, m))
         return false;
-    if (!json_read_int(context, &m->context) || m->context < 0 || m->context > CONTEXT_MAX)
+    if (!json_read_int(context, &m->context) || m->context < 0 || m->context > MODEL_CONTEXT_MAX)
         m->context = 0;
     read_pricing(pricing, m);
     return true;
@@ -175,7 +168,7 @@ bool catalogue_read(struct span body, const char *provider, struct model_table *
 {
     struct span list = body.p ? list_of(body) : (struct span){NULL, 0};
     struct model_table t = {0};
-    char id[CATALOGUE_ID_MAX + 1];
+    char id[MODEL_ID_MAX + 1];
     struct json_iter it;
     struct model m;
 

@@ -14,7 +14,7 @@
 #include "common/core/base.h"
 #include "common/core/err.h"
 
-enum { CATALOGUE_ID_MAX = 200, CATALOGUE_ROWS_MAX = 4096 };
+enum { CATALOGUE_ROWS_MAX = 4096 };
 
 /* A bare array (Together), or {"data": [...]} (OpenAI).  Elements that are no model of ours (no id,
  * audio, video ...) are left out, and so is an id that came before.  Of a row, id, provider, tasks
