@@ -1,26 +1,7 @@
 /* test_health_script.c - lua/health.lua alone: it adds up as the processes do, and arbitrates. */
 #include <string.h>
 
-#include "common/route/health_state.h"
-#include "tests/unit/scripts_scene.h"
-
-#define NAME "together google/x"
-
-static struct health_state record(void)
-{
-    struct health_state s;
-    struct redis_args args;
-    struct err err = {0};
-    struct span text;
-
-    redis_args_init(&args);
-    redis_arg_str(&args, "HGET");
-    redis_arg_str(&args, key(scene_keys(), KEY_HEALTH));
-    redis_arg_str(&args, NAME);
-    text = reply_span(redis_call(scene_redis(), &args, &err));
-    ck_assert_msg(health_read(text, &s), "%.*s", (int)text.n, text.p ? text.p : "");
-    return s;
-}
+#include "tests/unit/health_scene.h"
 
 static const char *const parts[] = {
     "",
@@ -48,7 +29,7 @@ static void tell_script(const char *part)
     redis_arg_str(&args, key(scene_keys(), KEY_HEALTH));
     redis_arg_int(&args, 9);
     redis_arg_int(&args, 1000);
-    redis_arg_str(&args, NAME);
+    redis_arg_str(&args, HEALTH_SCENE_ROUTE);
     redis_arg_str(&args, part);
     for (int i = 0; i < 3; i++)
         redis_arg_str(&args, i < 2 ? "" : "keep");
@@ -67,7 +48,7 @@ START_TEST(the_script_adds_as_the_processes_do)
             says("DEL @health");
             tell_script(parts[i]);
             tell_script(parts[k]);
-            got = record();
+            got = health_record();
             ck_assert(health_tally_read((struct span){parts[i], strlen(parts[i])}, &t));
             ck_assert(health_tally_read((struct span){parts[k], strlen(parts[k])}, &part));
             health_tally_add(&t, &part);
