@@ -1,39 +1,16 @@
-#include <check.h>
+/* test_config.c - what loads: defaults, files, lists, and the environment over them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
-#include "common/config/config_parts.h"
-
-#define GROUPS(text) "workers:\n  groups:\n  - " text "\n"
-#define MODELS(text) "models:\n- " text "\n"
-#define OTHERS(text) "providers:\n  others:\n  - " text "\n"
-
-static const char *no_env[] = {NULL};
-
-static struct config *build(const char *text, const char *const *env, struct err *err)
-{
-    return config_build("f.yaml", text, text ? strlen(text) : 0, env, err);
-}
-
-/* A configuration that must load. */
-static struct config *good(const char *text)
-{
-    struct err err = {0};
-    struct config *c = build(text, no_env, &err);
-
-    ck_assert_msg(c, "%s", err.msg);
-    return c;
-}
+#include "tests/unit/config_scene.h"
 
 /* ---- what loads ---- */
 
 START_TEST(defaults_alone_are_a_configuration)
 {
-    struct config *c = good(NULL);
+    struct config *c = config_good(NULL);
     int64_t ms[32];
 
     ck_assert_str_eq(c->redis_url, "redis://127.0.0.1:6379");
@@ -56,7 +33,7 @@ END_TEST
 
 START_TEST(without_groups_one_serves_all_queues)
 {
-    struct config *c = good("workers: {processes: 3, concurrency: 9}");
+    struct config *c = config_good("workers: {processes: 3, concurrency: 9}");
     const struct config_group *g = config_group(c, "default");
 
     ck_assert_uint_eq(c->group_count, 1);
@@ -75,13 +52,14 @@ END_TEST
 
 START_TEST(a_file_sets_scalars_of_every_type)
 {
-    struct config *c = good("redis:\n  url: unix:///run/redis.sock\n"
-                            "providers: {allow_http: yes, together_base_url: 'http://x.lan/v1//'}\n"
-                            "retry:\n"
-                            "log: {level: debug, format: json}\n"
-                            "webhooks:\n  allow_networks: [10.0.0.0/8, 'fd00::/8']\n"
-                            "  schedule_ms: [0, 10]\n"
-                            "data_dir: /srv\n");
+    struct config *c =
+        config_good("redis:\n  url: unix:///run/redis.sock\n"
+                    "providers: {allow_http: yes, together_base_url: 'http://x.lan/v1//'}\n"
+                    "retry:\n"
+                    "log: {level: debug, format: json}\n"
+                    "webhooks:\n  allow_networks: [10.0.0.0/8, 'fd00::/8']\n"
+                    "  schedule_ms: [0, 10]\n"
+                    "data_dir: /srv\n");
     int64_t ms[32];
 
     ck_assert_str_eq(c->redis_url, "unix:///run/redis.sock");
@@ -99,10 +77,10 @@ END_TEST
 
 START_TEST(groups_are_read_with_weights_or_names)
 {
-    struct config *c = good("workers:\n  groups:\n"
-                            "    - name: people\n      processes: 4\n      concurrency: 32\n"
-                            "      queues: {inference.realtime: 7, webhook: , eval: 1000}\n"
-                            "    - {name: rest, queues: [noop, batch]}\n");
+    struct config *c = config_good("workers:\n  groups:\n"
+                                   "    - name: people\n      processes: 4\n      concurrency: 32\n"
+                                   "      queues: {inference.realtime: 7, webhook: , eval: 1000}\n"
+                                   "    - {name: rest, queues: [noop, batch]}\n");
     const struct config_group *g = config_group(c, "people");
 
     ck_assert_uint_eq(c->group_count, 2);
@@ -124,13 +102,13 @@ END_TEST
 START_TEST(models_override_fields_and_add_rows)
 {
     struct config *c =
-        good("providers:\n  others:\n    - {name: l, base_url: 'http://[::1]:1/v1/'}\n"
-             "models:\n"
-             "  - {id: openai/gpt-oss-20b, input_usd: 0.123456789, default_for: [chat]}\n"
-             "  - {id: me/m, provider: l, tasks: [chat, code], output_usd: '2e-7',\n"
-             "     context: 5, batch_discount_percent: 40, default_for: [code]}\n"
-             "  - {id: me/e, tasks: [embedding], input_usd: 0}\n"
-             "  - {id: me/i, tasks: [image], image_usd: 0.04, image_unit: piece}\n");
+        config_good("providers:\n  others:\n    - {name: l, base_url: 'http://[::1]:1/v1/'}\n"
+                    "models:\n"
+                    "  - {id: openai/gpt-oss-20b, input_usd: 0.123456789, default_for: [chat]}\n"
+                    "  - {id: me/m, provider: l, tasks: [chat, code], output_usd: '2e-7',\n"
+                    "     context: 5, batch_discount_percent: 40, default_for: [code]}\n"
+                    "  - {id: me/e, tasks: [embedding], input_usd: 0}\n"
+                    "  - {id: me/i, tasks: [image], image_usd: 0.04, image_unit: piece}\n");
     const struct model *m = model_find(&c->models, "openai/gpt-oss-20b", 18);
 
     ck_assert_int_eq(m->in_nanousd, 123456789);
@@ -158,14 +136,14 @@ END_TEST
 START_TEST(rows_of_one_id_are_the_same_model_at_several_providers)
 {
     struct config *c =
-        good("providers:\n  others:\n    - {name: l, base_url: 'http://[::1]:1/v1/'}\n"
-             "    - {name: k, base_url: 'http://[::1]:2/v1/'}\n"
-             "models:\n"
-             "  - {id: Qwen/Qwen3.5-9B, provider: l, quality: 0.7, features: [tools]}\n"
-             "  - {id: Qwen/Qwen3.5-9B, output_usd: 1, p50_ms: 90, replacement: me/m}\n"
-             "  - {id: me/m, provider: k, tasks: [chat], allowed: no, max_concurrency: 3}\n"
-             "  - {id: me/m, provider: l, allowed: yes, routed: no, fallbacks: [me/m]}\n"
-             "routing:\n  fallbacks:\n    - {task: code, models: [me/m]}\n");
+        config_good("providers:\n  others:\n    - {name: l, base_url: 'http://[::1]:1/v1/'}\n"
+                    "    - {name: k, base_url: 'http://[::1]:2/v1/'}\n"
+                    "models:\n"
+                    "  - {id: Qwen/Qwen3.5-9B, provider: l, quality: 0.7, features: [tools]}\n"
+                    "  - {id: Qwen/Qwen3.5-9B, output_usd: 1, p50_ms: 90, replacement: me/m}\n"
+                    "  - {id: me/m, provider: k, tasks: [chat], allowed: no, max_concurrency: 3}\n"
+                    "  - {id: me/m, provider: l, allowed: yes, routed: no, fallbacks: [me/m]}\n"
+                    "routing:\n  fallbacks:\n    - {task: code, models: [me/m]}\n");
     const struct model *m = model_find(&c->models, "Qwen/Qwen3.5-9B", 15);
 
     ck_assert_str_eq(m->provider, "l");
@@ -211,7 +189,7 @@ START_TEST(loopback_is_told_from_the_host_alone)
     struct config *c;
 
     snprintf(env, sizeof(env), "TOGETHER_BASE_URL=%s", urls[_i].url);
-    c = build(NULL, vars, &err);
+    c = config_of(NULL, vars, &err);
     ck_assert_msg(c, "%s", err.msg);
     ck_assert_msg(c->providers[0].loopback == urls[_i].loopback, "%s", urls[_i].url);
     config_free(c);
@@ -237,11 +215,11 @@ START_TEST(the_environment_wins_over_the_file)
                          NULL};
     struct err err = {0};
     struct config *c =
-        build("data_dir: /file\nredis: {url: 'redis://file'}\nproviders:\n  others:\n"
-              "  - {name: l, base_url: 'https://l/v1', api_key_env: LOCAL}\n"
-              "  - {name: m, base_url: 'https://m/v1', api_key_env: NOT_SET}\n"
-              "  - {name: n, base_url: 'https://n/v1', api_key: k3}\n",
-              env, &err);
+        config_of("data_dir: /file\nredis: {url: 'redis://file'}\nproviders:\n  others:\n"
+                  "  - {name: l, base_url: 'https://l/v1', api_key_env: LOCAL}\n"
+                  "  - {name: m, base_url: 'https://m/v1', api_key_env: NOT_SET}\n"
+                  "  - {name: n, base_url: 'https://n/v1', api_key: k3}\n",
+                  env, &err);
 
     ck_assert_msg(c, "%s", err.msg);
     ck_assert_str_eq(c->TOP_data_dir, "/env");
@@ -282,7 +260,7 @@ START_TEST(a_secret_is_read_from_its_file_without_the_newline)
         struct config *c;
 
         snprintf(var, sizeof(var), "%s=%s", names[i / ARRAY_LEN(contents)], path);
-        c = build(NULL, env, &err);
+        c = config_of(NULL, env, &err);
         ck_assert_msg(c, "%s", err.msg);
         ck_assert_str_eq(c->providers[0].api_key, "sk-1");
         config_free(c);
@@ -304,7 +282,7 @@ START_TEST(every_setting_has_a_variable)
         setting_env_name(s, var);
         ck_assert_int_eq(strncmp(var, "FLOTILLA_", 9), 0);
         snprintf(var + strlen(var), sizeof(var) - strlen(var), "=%s", s->def);
-        c = build(NULL, env, &err);
+        c = config_of(NULL, env, &err);
         ck_assert_msg(c, "%s", err.msg);
         ck_assert_str_ne(c->origins->of[i].env, "");
         config_free(c);
@@ -339,213 +317,6 @@ START_TEST(a_file_is_found_by_argument_and_by_variable)
 }
 END_TEST
 
-/* ---- show and diff ---- */
-
-START_TEST(show_tells_value_and_origin_and_no_secret)
-{
-    const char *env[] = {"REDIS_URL=redis://me:pass@h:1/2", "TOGETHER_API_KEY=sk-key", NULL};
-    struct err err = {0};
-    struct buf out = BUF(1 << 20);
-    struct config *c = build("workers:\n  lease_ms: 11000\nproviders:\n  others:\n"
-                             "  - {name: l, base_url: 'https://l/v1', api_key: sk-other}\n"
-                             "http: {token: sk-token}\n",
-                             env, &err);
-    /* clang-format off */
-    static const char *const lines[] = {
-        "\nworkers.lease_ms: 11000  # f.yaml:2\n",
-        "redis.url: redis://me:***@h:1/2  # environment REDIS_URL\n",
-        "\nproviders.together_api_key: \"***\"  # environment TOGETHER_API_KEY\n",
-        "\nwebhooks.secret: \"\"  # default\n",
-        "\nhttp.token: \"***\"  # f.yaml:6\n",
-        "\nlog.level: info  # default\n",
-        "\ndata_dir: /var/lib/flotilla  # default\n",
-        "\nproviders.others: [{\"name\":\"l\",\"base_url\":\"https://l/v1\",\"api_key\":\"***\"}]  # f.yaml:4\n",
-        "\nmodels: []  # default\n",
-    };
-    /* clang-format on */
-
-    ck_assert_msg(c, "%s", err.msg);
-    config_show(c, &out, false);
-    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
-        ck_assert_msg(strstr(out.p, lines[i]), "no line %s in:\n%s", lines[i], out.p);
-    ck_assert_ptr_null(strstr(out.p, "sk-"));
-    ck_assert_ptr_null(strstr(out.p, "pass"));
-    config_free(c);
-    buf_done(&out);
-}
-END_TEST
-
-START_TEST(show_as_json_has_every_setting_with_its_type)
-{
-    struct buf out = BUF(1 << 20);
-    struct config *c = good("models: [{id: me/m, tasks: [chat], input_usd: 0.15}]");
-    json_error_t error;
-    json_t *doc;
-    json_t *entry;
-    size_t i;
-
-    config_show(c, &out, true);
-    doc = json_loadb(out.p, out.n, 0, &error);
-    ck_assert_msg(doc, "%s: %s", error.text, out.p);
-    ck_assert_uint_eq(json_array_size(doc), SETTING_COUNT + LIST_COUNT);
-    json_array_foreach (doc, i, entry) {
-        const json_t *value = json_object_get(entry, "value");
-
-        ck_assert(json_is_string(json_object_get(entry, "key")));
-        ck_assert(json_is_string(json_object_get(entry, "origin")));
-        if (i >= SETTING_COUNT)
-            ck_assert(json_is_array(value));
-        else if (config_settings[i].type == SETTING_INT)
-            ck_assert(json_is_integer(value));
-        else
-            ck_assert(config_settings[i].type == SETTING_BOOL ? json_is_boolean(value)
-                                                              : json_is_string(value));
-    }
-    entry = json_array_get(doc, SETTING_COUNT + LIST_MODELS);
-    ck_assert_str_eq(json_string_value(json_object_get(entry, "origin")), "f.yaml:1");
-    entry = json_array_get(json_object_get(entry, "value"), 0);
-    ck_assert_str_eq(json_string_value(json_object_get(entry, "id")), "me/m");
-    ck_assert_double_eq(json_number_value(json_object_get(entry, "input_usd")), 0.15);
-    json_decref(doc);
-    config_free(c);
-    buf_done(&out);
-}
-END_TEST
-
-/* clang-format off */
-static const struct {
-    const char *before, *after, *changed, *restart;
-} diffs[] = {
-    {"log: {level: info}", NULL, "", ""},
-    {"log: {level: warn}", NULL, "log.level", ""},
-    {"redis: {prefix: a}\nhttp: {listen: ''}\nretry: {max_attempts: 4}", NULL, "retry.max_attempts", "redis.prefix, http.listen"},
-    {"workers: {processes: 9}", NULL, "workers.processes", ""},
-    {GROUPS("{name: a, queues: [noop]}"), GROUPS("{name: a, processes: 7, queues: [noop]}"), "workers.groups", ""},
-    {GROUPS("{name: a, queues: [noop]}"), GROUPS("{name: a, queues: {noop: 9}}"), "", "workers.groups"},
-    {GROUPS("{name: a, queues: [noop]}"), NULL, "", "workers.groups"},
-    {MODELS("{id: a, tasks: [chat]}"), MODELS("{id: a, tasks: [chat], input_usd: 1}"), "models", ""},
-    {OTHERS("{name: a, base_url: 'https://a', api_key: x}"), OTHERS("{name: a, base_url: 'https://a', api_key: y}"), "", "providers.others"},
-    {"webhooks: {secret: whsec_MTIzNDU2Nzg5MDEyMzQ1Ng==}", "webhooks: {secret: whsec_MTIzNDU2Nzg5MDEyMzQ1Nw==}", "webhooks.secret", ""},
-};
-/* clang-format on */
-
-START_TEST(diff_says_what_a_reload_does_and_what_needs_a_restart)
-{
-    struct config *a = good(diffs[_i].before);
-    struct config *b = good(diffs[_i].after);
-    struct buf changed = BUF(4096);
-    struct buf restart = BUF(4096);
-
-    config_diff(a, b, &changed, &restart);
-    ck_assert_str_eq(changed.n ? changed.p : "", diffs[_i].changed);
-    ck_assert_str_eq(restart.n ? restart.p : "", diffs[_i].restart);
-    buf_done(&changed);
-    buf_done(&restart);
-    config_free(a);
-    config_free(b);
-}
-END_TEST
-
-/* ---- the documents ---- */
-
-static char *read_all(const char *path)
-{
-    struct buf b = BUF(1 << 20);
-    struct err err = {0};
-
-    ck_assert_msg(config_read_file(path, 1 << 20, &b, &err), "%s (run from the top folder)",
-                  err.msg);
-    return buf_take(&b);
-}
-
-START_TEST(the_reference_file_and_the_man_page_have_every_setting)
-{
-    char *yaml = read_all("deploy/flotilla.yaml");
-    char *man = read_all("deploy/man/flotilla.yaml.5");
-
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *s = &config_settings[i];
-        char bounds[128] = "";
-        char line[512];
-
-        if (s->type == SETTING_INT)
-            snprintf(bounds, sizeof(bounds), " (%lld to %lld)", (long long)s->min,
-                     (long long)s->max);
-        else if (s->type == SETTING_BOOL)
-            snprintf(bounds, sizeof(bounds), " (true or false)");
-        snprintf(line, sizeof(line), "# %s%s", s->help, bounds);
-        ck_assert_msg(strstr(yaml, line), "not in deploy/flotilla.yaml: %s", line);
-        snprintf(line, sizeof(line), "\n.It Ic %s : ", s->name);
-        ck_assert_msg(strstr(man, line), "not in flotilla.yaml(5): %s", line);
-        snprintf(line, sizeof(line), "\n%s.\n", s->help);
-        ck_assert_msg(strstr(man, line), "not in flotilla.yaml(5): %s", line);
-        snprintf(bounds, sizeof(bounds), "From %lld to %lld.", (long long)s->min,
-                 (long long)s->max);
-        ck_assert_msg(s->type != SETTING_INT || strstr(strstr(man, line), bounds),
-                      "not in flotilla.yaml(5): %s %s", s->name, bounds);
-    }
-    free(yaml);
-    free(man);
-}
-END_TEST
-
-/* The file with every single # in the first column deleted, without lines from one that starts with
- * `from` to the next empty one, or without those that start with one of two texts. */
-static char *uncommented(const char *block, const char *line1, const char *line2)
-{
-    char *text = read_all("deploy/flotilla.yaml");
-    struct buf out = BUF(1 << 20);
-    bool skip = false;
-
-    for (char *line = text, *end; *line; line = end) {
-        end = line + strcspn(line, "\n");
-        end += *end == '\n';
-        if (line[0] == '#' && line[1] != '#')
-            line++;
-        skip = strncmp(line, block, strlen(block)) == 0 || (skip && end - line > 1);
-        if (!skip && strncmp(line, line1, strlen(line1)) != 0 &&
-            strncmp(line, line2, strlen(line2)) != 0)
-            buf_add(&out, line, (size_t)(end - line));
-    }
-    free(text);
-    return buf_take(&out);
-}
-
-START_TEST(the_reference_file_loads_and_holds_the_defaults)
-{
-    char *text = uncommented("  groups:", "-", "-");
-    struct config *c = good(text);
-    struct config *d = good(NULL);
-
-    for (size_t i = 0; i < SETTING_COUNT; i++) {
-        ck_assert_msg(setting_equal(c, d, &config_settings[i]), "%s", config_settings[i].name);
-        ck_assert_msg(c->origins->of[i].line > 0, "%s is not set", config_settings[i].name);
-    }
-    config_free(c);
-    config_free(d);
-    free(text);
-    text = read_all("deploy/flotilla.yaml");
-    c = good(text);
-    for (size_t i = 0; i < SETTING_COUNT; i++)
-        ck_assert_msg(c->origins->of[i].line == 0, "%s is set", config_settings[i].name);
-    config_free(c);
-    free(text);
-}
-END_TEST
-
-START_TEST(the_examples_of_lists_in_the_reference_file_load)
-{
-    char *text = uncommented("-", "  processes:", "  concurrency:");
-    struct config *c = good(text);
-
-    ck_assert_uint_eq(c->group_count, 2);
-    ck_assert_uint_eq(c->provider_count, 2);
-    ck_assert_ptr_nonnull(model_find(&c->models, "my-org/my-painter", 17));
-    config_free(c);
-    free(text);
-}
-END_TEST
-
 Suite *test_config(void);
 Suite *test_config(void)
 {
@@ -563,13 +334,6 @@ Suite *test_config(void)
     tcase_add_test(tc, a_secret_is_read_from_its_file_without_the_newline);
     tcase_add_test(tc, every_setting_has_a_variable);
     tcase_add_test(tc, a_file_is_found_by_argument_and_by_variable);
-    tcase_add_test(tc, show_tells_value_and_origin_and_no_secret);
-    tcase_add_test(tc, show_as_json_has_every_setting_with_its_type);
-    tcase_add_loop_test(tc, diff_says_what_a_reload_does_and_what_needs_a_restart, 0,
-                        (int)ARRAY_LEN(diffs));
-    tcase_add_test(tc, the_reference_file_and_the_man_page_have_every_setting);
-    tcase_add_test(tc, the_reference_file_loads_and_holds_the_defaults);
-    tcase_add_test(tc, the_examples_of_lists_in_the_reference_file_load);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -1,15 +1,7 @@
 /* The list `budgets:`: what it may say, the exact words when it is wrong, and how it is shown. */
-#include <check.h>
 #include <string.h>
 
-#include "common/config/config_parts.h"
-
-static const char *no_env[] = {NULL};
-
-static struct config *build(const char *text, struct err *err)
-{
-    return config_build("f.yaml", text, strlen(text), no_env, err);
-}
+#include "tests/unit/config_scene.h"
 
 #define ITEM(text) "budgets:\n- " text "\n"
 #define GOOD       "name: a, for: {all: true}, per: day, limit_usd: 1"
@@ -60,7 +52,7 @@ static const struct {
 START_TEST(refuses_a_bad_budget_with_one_clear_message)
 {
     struct err err = {0};
-    struct config *c = build(bad[_i].text, &err);
+    struct config *c = config_of(bad[_i].text, NULL, &err);
 
     ck_assert_msg(!c, "row %d was accepted:\n%s", _i, bad[_i].text);
     ck_assert_int_eq(err.kind, ERR_CONFIG);
@@ -93,7 +85,7 @@ START_TEST(shows_what_it_read)
         "{\"name\":\"f\",\"for\":{\"all\":true},\"per\":\"day\","
         "\"limit_usd\":2.5,\"policy\":\"wait\",\"alert_percent\":[80,100]}]  # f.yaml:1\n";
     struct err err = {0};
-    struct config *c = build(all_kinds, &err);
+    struct config *c = config_of(all_kinds, NULL, &err);
     struct buf out = BUF(1 << 20);
 
     ck_assert_msg(c, "%s", err.msg);
@@ -108,14 +100,14 @@ END_TEST
 START_TEST(what_is_shown_is_read_again)
 {
     struct err err = {0};
-    struct config *a = build(all_kinds, &err), *b;
+    struct config *a = config_of(all_kinds, NULL, &err), *b;
     struct buf out = BUF(1 << 20), changed = BUF(4096), restart = BUF(4096);
     char *list;
 
     config_show(a, &out, false);
     list = strstr(out.p, "\nbudgets:") + 1;
     list[strcspn(list, "\n")] = '\0';
-    b = build(list, &err);
+    b = config_of(list, NULL, &err);
     ck_assert_msg(b, "%s", err.msg);
     config_diff(a, b, &changed, &restart);
     ck_assert_uint_eq(changed.n + restart.n, 0);

@@ -1,22 +1,11 @@
 /* Every way to get a configuration wrong, with the exact words of the answer. */
-#include <check.h>
 #include <string.h>
 
-#include "common/config/config_parts.h"
-
-static const char *no_env[] = {NULL};
-
-static struct config *build(const char *text, const char *const *env, struct err *err)
-{
-    return config_build("f.yaml", text, text ? strlen(text) : 0, env, err);
-}
+#include "tests/unit/config_scene.h"
 
 #define LONG_60           "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff"
 #define SECRET_OF(base64) "webhooks: {secret: 'whsec_" base64 "'}"
 #define BAD_SECRET        "f.yaml:1: webhooks.secret: expected whsec_ and the base64 of 16 to 256 bytes"
-#define GROUPS(text)      "workers:\n  groups:\n  - " text "\n"
-#define MODELS(text)      "models:\n- " text "\n"
-#define OTHERS(text)      "providers:\n  others:\n  - " text "\n"
 
 /* clang-format off */
 static const struct {
@@ -213,7 +202,7 @@ static const struct {
 START_TEST(refuses_a_bad_file_with_one_clear_message)
 {
     struct err err = {0};
-    struct config *c = build(bad_files[_i].text, no_env, &err);
+    struct config *c = config_of(bad_files[_i].text, NULL, &err);
 
     ck_assert_msg(!c, "row %d was accepted:\n%s", _i, bad_files[_i].text);
     ck_assert_int_eq(err.kind, ERR_CONFIG);
@@ -224,7 +213,7 @@ END_TEST
 START_TEST(refuses_a_bad_environment_with_one_clear_message)
 {
     struct err err = {0};
-    struct config *c = build(NULL, bad_envs[_i].env, &err);
+    struct config *c = config_of(NULL, bad_envs[_i].env, &err);
 
     ck_assert_msg(!c, "row %d was accepted", _i);
     ck_assert_int_eq(err.kind, ERR_CONFIG);
@@ -238,7 +227,7 @@ START_TEST(a_setting_of_the_implicit_group_in_the_environment_is_refused_with_gr
     const char *env[] = {var, NULL};
     struct err err = {0};
 
-    ck_assert(!build(GROUPS("{name: a, queues: [noop]}"), env, &err));
+    ck_assert(!config_of(GROUPS("{name: a, queues: [noop]}"), env, &err));
     ck_assert_str_eq(err.msg, "FLOTILLA_WORKERS_PROCESSES: workers.processes: speaks of the group "
                               "'default', but workers.groups (line 2) is set; expected processes "
                               "in each group");
