@@ -1,210 +1,22 @@
-/* test_budget_script.c - lua/budget.lua on a real server: money set aside, settled, expired.
- *
- * Two sums stand for all: "a" with a limit of 100 and alerts at 50, 80 and 100 %, "b" with 60 and
- * none.  A hold names those that it needs as bits. */
-#include "tests/unit/scripts_scene.h"
-
+/* test_budget_script.c - lua/budget.lua on a real server: money set aside, settled, expired. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/budget/budget.h"
 #include "common/core/clock.h"
-
-enum { A = 1, B = 2, HOUR_MS = 3600000 };
-
-/* How the script is called. */
-static struct {
-    int64_t starts_in_ms, remember_ms, keep_ms;
-    bool no_sums;
-} how;
-
-static const struct {
-    const char *name;
-    int limit;
-    const char *alerts;
-} known[] = {{"a d20261122", 100, "50,80,100"}, {"b d20261122", 60, ""}};
-
-/* ---- one call of the script ---- */
-struct item {
-    const char *hold;
-    int64_t amount; /* or what it cost */
-    unsigned sums;
-    int64_t ttl_ms;
-};
-struct said {
-    bool done;
-    char first[16];
-    int64_t kind[8], sum[8], spent[8], reserved[8];
-    size_t answers;
-    char told[256]; /* "a d20261122 50 61 100;" */
-    char error[512];
-};
-
-static void on_said(void *arg, const struct reply *reply, const struct err *err)
-{
-    struct said *s = arg;
-    const struct reply *answers = reply_at(reply, 2), *told = reply_at(reply, 3);
-    struct span first = reply_span(reply_at(reply, 0));
-    size_t n = 0;
-
-    s->done = true;
-    if (err) {
-        snprintf(s->error, sizeof s->error, "%s", err->msg);
-        return;
-    }
-    snprintf(s->first, sizeof s->first, "%.*s", (int)first.n, first.p);
-    s->answers = reply_count(answers);
-    for (size_t i = 0; i < s->answers && i < ARRAY_LEN(s->kind); i++) {
-        const struct reply *a = reply_at(answers, i);
-
-        s->kind[i] = reply_type(a) == REPLY_ARRAY ? reply_int(reply_at(a, 0)) : 0;
-        s->sum[i] = reply_int(reply_at(a, 1));
-        s->spent[i] = reply_int(reply_at(a, 2));
-        s->reserved[i] = reply_int(reply_at(a, 3));
-    }
-    for (size_t i = 0; i < reply_count(told); i++) {
-        struct span v = reply_span(reply_at(told, i));
-
-        n += (size_t)snprintf(s->told + n, sizeof s->told - n, "%.*s%s", (int)v.n, v.p,
-                              i % 4 == 3 ? ";" : " ");
-    }
-}
-
-static void add_item(struct redis_args *a, const struct item *m)
-{
-    int count = !!(m->sums & A) + !!(m->sums & B);
-
-    redis_arg_str(a, m->hold);
-    redis_arg_int(a, m->amount);
-    redis_arg_int(a, m->ttl_ms);
-    redis_arg_int(a, count);
-    if (m->sums & A)
-        redis_arg_int(a, 1);
-    if (m->sums & B)
-        redis_arg_int(a, 2);
-}
-
-static void add_sums(struct redis_args *a)
-{
-    int64_t starts_ms = clock_wall_ms() + how.starts_in_ms;
-
-    redis_arg_int(a, how.no_sums ? 0 : ARRAY_LEN(known));
-    for (size_t i = 0; i < ARRAY_LEN(known) && !how.no_sums; i++) {
-        redis_arg_str(a, known[i].name);
-        redis_arg_int(a, starts_ms);
-        redis_arg_int(a, starts_ms + HOUR_MS);
-        redis_arg_int(a, known[i].limit);
-        redis_arg_str(a, known[i].alerts);
-    }
-}
-
-static struct said ask(const struct item *settled, size_t settled_n, const struct item *made,
-                       size_t made_n)
-{
-    struct said s = {0};
-    struct redis_args a;
-
-    redis_args_init(&a);
-    redis_arg_str(&a, key(scene_keys(), KEY_BUDGET));
-    redis_arg_str(&a, key(scene_keys(), KEY_HOLDS));
-    redis_arg_str(&a, key(scene_keys(), KEY_HOLDS_DUE));
-    redis_arg_str(&a, key(scene_keys(), KEY_ALERTS));
-    redis_arg_int(&a, how.remember_ms);
-    redis_arg_int(&a, how.keep_ms);
-    add_sums(&a);
-    redis_arg_int(&a, (int64_t)settled_n);
-    for (size_t i = 0; i < settled_n; i++) {
-        redis_arg_str(&a, settled[i].hold);
-        redis_arg_int(&a, settled[i].amount);
-    }
-    redis_arg_int(&a, (int64_t)made_n);
-    for (size_t i = 0; i < made_n; i++)
-        add_item(&a, &made[i]);
-    redis_script(scene_redis(), script(SCRIPT_BUDGET), 4, &a, on_said, &s);
-    scene_turn_until(&s.done);
-    ck_assert_str_eq(s.error, "");
-    return s;
-}
-
-static void open_scene(void)
-{
-    scene_open();
-    how.starts_in_ms = -HOUR_MS / 2;
-    how.remember_ms = how.keep_ms = HOUR_MS;
-    how.no_sums = false;
-}
-
-static struct said make(const char *hold, int64_t amount, unsigned sums, int64_t ttl_ms)
-{
-    const struct item m = {hold, amount, sums, ttl_ms};
-    struct said s = ask(NULL, 0, &m, 1);
-
-    ck_assert_str_eq(s.first, "ok");
-    ck_assert_uint_eq(s.answers, 1);
-    return s;
-}
-
-static struct said settle(const char *hold, int64_t cost)
-{
-    const struct item m = {.hold = hold, .amount = cost};
-    struct said s = ask(&m, 1, NULL, 0);
-
-    ck_assert_str_eq(s.first, "ok");
-    return s;
-}
-
-static struct said look(void) { return ask(NULL, 0, NULL, 0); }
-
-/* ---- what is kept ---- */
-struct text {
-    bool done;
-    char p[200];
-};
-
-static void on_text(void *arg, const struct reply *reply, const struct err *err)
-{
-    struct text *t = arg;
-    struct span v = reply_span(reply);
-
-    ck_assert_ptr_null(err);
-    snprintf(t->p, sizeof t->p, "%.*s", (int)v.n, v.n ? v.p : "");
-    t->done = true;
-}
-
-static struct budget_sum sum_of(int i)
-{
-    struct text t = {0};
-    struct budget_sum sum = {0};
-
-    redis_sendv(scene_redis(), on_text, &t, "HGET", key(scene_keys(), KEY_BUDGET), known[i].name,
-                NULL);
-    scene_turn_until(&t.done);
-    if (t.p[0])
-        ck_assert_msg(budget_sum_read((struct span){t.p, strlen(t.p)}, &sum), "%s", t.p);
-    return sum;
-}
-
-static void check_sum(int i, int64_t spent, int64_t reserved)
-{
-    struct budget_sum s = sum_of(i);
-
-    ck_assert_msg(s.spent_nanousd == spent && s.reserved_nanousd == reserved,
-                  "%s: spent %" PRId64 ", reserved %" PRId64, known[i].name, s.spent_nanousd,
-                  s.reserved_nanousd);
-}
+#include "tests/unit/budget_scene.h"
 
 /* ---- making ---- */
 
 START_TEST(money_is_set_aside_in_all_sums_or_in_none)
 {
-    struct said s = make("x", 50, A | B, 1000);
+    struct said s = hold("x", 50, A | B, 1000);
 
     ck_assert_int_eq(s.kind[0], 0);
     check_sum(0, 0, 50);
     check_sum(1, 0, 50);
-    s = make("y", 20, A | B, 1000); /* a would have room */
+    s = hold("y", 20, A | B, 1000); /* a would have room */
     ck_assert_int_eq(s.kind[0], 1);
     ck_assert_int_eq(s.sum[0], 2);
     ck_assert_int_eq(s.spent[0], 0);
@@ -212,29 +24,29 @@ START_TEST(money_is_set_aside_in_all_sums_or_in_none)
     check_sum(0, 0, 50);
     check_sum(1, 0, 50);
     CK_SAYS("HLEN @holds", "1");
-    ck_assert_int_eq(make("y", 20, A, 1000).kind[0], 0);
+    ck_assert_int_eq(hold("y", 20, A, 1000).kind[0], 0);
     check_sum(0, 0, 70);
 }
 END_TEST
 
 START_TEST(a_refusal_says_whether_waiting_for_others_may_help)
 {
-    ck_assert_int_eq(make("never", 101, A, 1000).kind[0], 3);
-    ck_assert_int_eq(make("never", 61, A | B, 1000).sum[0], 2);
-    make("x", 90, A, 1000);
-    ck_assert_int_eq(make("y", 11, A, 1000).kind[0], 1); /* x may cost less */
-    settle("x", 90);
-    ck_assert_int_eq(make("y", 11, A, 1000).kind[0], 2);
-    ck_assert_int_eq(make("y", 10, A, 1000).kind[0], 0); /* to the last nano-dollar */
+    ck_assert_int_eq(hold("never", 101, A, 1000).kind[0], 3);
+    ck_assert_int_eq(hold("never", 61, A | B, 1000).sum[0], 2);
+    hold("x", 90, A, 1000);
+    ck_assert_int_eq(hold("y", 11, A, 1000).kind[0], 1); /* x may cost less */
+    settle_hold("x", 90);
+    ck_assert_int_eq(hold("y", 11, A, 1000).kind[0], 2);
+    ck_assert_int_eq(hold("y", 10, A, 1000).kind[0], 0); /* to the last nano-dollar */
     check_sum(0, 90, 10);
 }
 END_TEST
 
 START_TEST(a_call_without_a_price_is_counted_when_its_cost_is_known)
 {
-    make("x", 0, A, 1000);
+    hold("x", 0, A, 1000);
     check_sum(0, 0, 0);
-    settle("x", 7);
+    settle_hold("x", 7);
     check_sum(0, 7, 0);
 }
 END_TEST
@@ -247,9 +59,9 @@ START_TEST(many_holds_in_one_call_share_what_is_there)
     const struct item more[] = {{"5", 70, A, 1000}, {"6", 1, A, 1000}};
     struct said s;
 
-    s = ask(NULL, 0, made, 4);
+    s = tell_budget(NULL, 0, made, 4);
     ck_assert(s.kind[0] == 0 && s.kind[1] == 0 && s.kind[2] == 1 && s.kind[3] == 0);
-    s = ask(settled, 2, more, 2); /* 10 spent, 20 held: room for 70 */
+    s = tell_budget(settled, 2, more, 2); /* 10 spent, 20 held: room for 70 */
     ck_assert(s.kind[0] == 0 && s.kind[1] == 1);
     check_sum(0, 10, 90);
 }
@@ -259,14 +71,14 @@ START_TEST(a_hold_that_stands_twice_in_a_call_counts_once)
 {
     const struct item made[] = {{"1", 40, A, 1000}, {"1", 40, A, 1000}};
     const struct item settled[] = {{.hold = "1", .amount = 10}, {.hold = "1", .amount = 10}};
-    struct said s = ask(NULL, 0, made, 2);
+    struct said s = tell_budget(NULL, 0, made, 2);
 
     ck_assert(s.kind[0] == 0 && s.kind[1] == 0);
     check_sum(0, 0, 40);
-    s = ask(settled, 2, made, 1); /* settled, and made again */
+    s = tell_budget(settled, 2, made, 1); /* settled, and made again */
     ck_assert_int_eq(s.kind[0], 0);
     check_sum(0, 10, 40);
-    settle("1", 0);
+    settle_hold("1", 0);
     check_sum(0, 10, 0);
 }
 END_TEST
@@ -275,12 +87,12 @@ END_TEST
 
 START_TEST(a_hold_that_is_asked_for_again_is_counted_once)
 {
-    make("x", 40, A | B, 1000);
-    ck_assert_int_eq(make("x", 40, A | B, 1000).kind[0], 0);
+    hold("x", 40, A | B, 1000);
+    ck_assert_int_eq(hold("x", 40, A | B, 1000).kind[0], 0);
     check_sum(0, 0, 40);
-    settle("x", 15);
-    settle("x", 15);
-    settle("x", 99);
+    settle_hold("x", 15);
+    settle_hold("x", 15);
+    settle_hold("x", 99);
     check_sum(0, 15, 0);
     check_sum(1, 15, 0);
     CK_SAYS("HLEN @holds", "0");
@@ -290,7 +102,7 @@ END_TEST
 
 START_TEST(settling_what_was_never_held_does_nothing)
 {
-    settle("ghost", 50);
+    settle_hold("ghost", 50);
     check_sum(0, 0, 0);
     CK_SAYS("HLEN @holds", "0");
 }
@@ -300,16 +112,16 @@ END_TEST
 
 START_TEST(an_expired_hold_is_spent_and_a_late_answer_corrects_it)
 {
-    make("x", 40, A | B, 0);
+    hold("x", 40, A | B, 0);
     look();
     check_sum(0, 40, 0);
     check_sum(1, 40, 0);
-    ck_assert_int_eq(make("x", 40, A | B, 0).kind[0], 0); /* the answer to making it was lost */
+    ck_assert_int_eq(hold("x", 40, A | B, 0).kind[0], 0); /* the answer to making it was lost */
     check_sum(0, 40, 0);
-    settle("x", 12);
+    settle_hold("x", 12);
     check_sum(0, 12, 0);
     check_sum(1, 12, 0);
-    settle("x", 12);
+    settle_hold("x", 12);
     check_sum(0, 12, 0);
 }
 END_TEST
@@ -317,13 +129,13 @@ END_TEST
 START_TEST(an_expired_hold_is_forgotten_in_the_end_and_stays_spent)
 {
     how.remember_ms = 0;
-    make("x", 40, A, 0);
+    hold("x", 40, A, 0);
     look();
     CK_SAYS("HLEN @holds", "1");
     look();
     CK_SAYS("HLEN @holds", "0");
     CK_SAYS("ZSCORE @holds-due hx", "nil");
-    settle("x", 1);
+    settle_hold("x", 1);
     check_sum(0, 40, 0);
 }
 END_TEST
@@ -339,7 +151,7 @@ START_TEST(many_expired_holds_are_taken_in_bounded_steps)
         snprintf(names[i], sizeof names[i], "%d", i);
         made[i] = (struct item){names[i], 0, A, 0};
     }
-    ask(NULL, 0, made, MANY);
+    tell_budget(NULL, 0, made, MANY);
     snprintf(words, sizeof words, "ZCOUNT @holds-due -inf %" PRId64, clock_wall_ms() + 60000);
     CK_SAYS(words, "450");
     look();
@@ -360,7 +172,7 @@ START_TEST(another_period_than_the_servers_is_refused_and_nothing_is_done)
 
     for (size_t i = 0; i < ARRAY_LEN(off_ms); i++) {
         how.starts_in_ms = off_ms[i];
-        ck_assert_str_eq(ask(NULL, 0, &m, 1).first, "period");
+        ck_assert_str_eq(tell_budget(NULL, 0, &m, 1).first, "period");
         CK_SAYS("EXISTS @budget @holds @holds-due", "0");
     }
 }
@@ -369,7 +181,7 @@ END_TEST
 START_TEST(a_sum_is_dropped_after_its_period_and_no_key_stays_for_ever)
 {
     how.keep_ms = 50 - HOUR_MS / 2; /* as if its period ended now */
-    make("x", 10, A, 100000);
+    hold("x", 10, A, 100000);
     CK_SAYS("HLEN @budget", "1");
     ck_assert_int_gt(strtoll(says("PTTL @budget"), NULL, 10), INT64_C(24) * HOUR_MS);
     ck_assert_int_gt(strtoll(says("PTTL @holds"), NULL, 10), INT64_C(24) * HOUR_MS);
@@ -377,16 +189,16 @@ START_TEST(a_sum_is_dropped_after_its_period_and_no_key_stays_for_ever)
     how.no_sums = true;
     for (int64_t end_ms = clock_mono_ms() + 10000; strcmp(says("HLEN @budget"), "0") != 0; look())
         ck_assert_int_lt(clock_mono_ms(), end_ms);
-    settle("x", 5); /* of a sum that is gone */
+    settle_hold("x", 5); /* of a sum that is gone */
     CK_SAYS("EXISTS @budget @holds @holds-due", "0");
 }
 END_TEST
 
 START_TEST(a_hold_is_settled_by_whoever_knows_no_budget)
 {
-    make("x", 40, A, 100000);
+    hold("x", 40, A, 100000);
     how.no_sums = true;
-    settle("x", 12);
+    settle_hold("x", 12);
     check_sum(0, 12, 0);
 }
 END_TEST
@@ -397,18 +209,18 @@ START_TEST(each_percent_is_told_once_when_it_is_reached)
 {
     struct said s;
 
-    make("x", 40, A, 1000);
-    ck_assert_str_eq(settle("x", 40).told, "");
-    make("x", 20, A, 1000);
-    ck_assert_str_eq(settle("x", 10).told, "a d20261122 50 50 100;");
-    make("x", 20, A, 1000);
-    ck_assert_str_eq(settle("x", 20).told, "");
-    make("x", 11, A, 0);
+    hold("x", 40, A, 1000);
+    ck_assert_str_eq(settle_hold("x", 40).told, "");
+    hold("x", 20, A, 1000);
+    ck_assert_str_eq(settle_hold("x", 10).told, "a d20261122 50 50 100;");
+    hold("x", 20, A, 1000);
+    ck_assert_str_eq(settle_hold("x", 20).told, "");
+    hold("x", 11, A, 0);
     ck_assert_str_eq(look().told, "a d20261122 80 81 100;"); /* by an expired hold as well */
-    s = make("x2", 30, A, 1000);
+    s = hold("x2", 30, A, 1000);
     ck_assert_int_eq(s.kind[0], 2);
     ck_assert_str_eq(s.told, "a d20261122 100 81 100;"); /* nothing fits any more */
-    ck_assert_str_eq(make("x2", 30, A, 1000).told, "");
+    ck_assert_str_eq(hold("x2", 30, A, 1000).told, "");
     CK_SAYS("XLEN @alerts", "3");
     ck_assert_ptr_nonnull(strstr(
         says("XREVRANGE @alerts + - COUNT 1"),
@@ -420,9 +232,9 @@ END_TEST
 
 START_TEST(several_percents_reached_at_once_are_all_told)
 {
-    make("x", 100, A, 1000);
-    ck_assert_str_eq(settle("x", 100).told, "a d20261122 50 100 100;a d20261122 80 100 100;"
-                                            "a d20261122 100 100 100;");
+    hold("x", 100, A, 1000);
+    ck_assert_str_eq(settle_hold("x", 100).told, "a d20261122 50 100 100;a d20261122 80 100 100;"
+                                                 "a d20261122 100 100 100;");
 }
 END_TEST
 
@@ -461,7 +273,7 @@ static void make_some(struct kept *m, const char *name)
 
     *m = (struct kept){.amount = rand() % 12, .sums = 1u + (unsigned)rand() % 3};
     m->cost = rand() % (m->amount + 1);
-    if (make(name, m->amount, m->sums, expires ? 0 : 100000).kind[0] != 0)
+    if (hold(name, m->amount, m->sums, expires ? 0 : 100000).kind[0] != 0)
         return;
     model_turn(m, OPEN);
     if (expires) {
@@ -474,13 +286,13 @@ static void make_some(struct kept *m, const char *name)
 static void random_step(struct kept *m, const char *name)
 {
     if (m->state == GONE && rand() % 4 == 0) {
-        settle(name, 1000);
+        settle_hold(name, 1000);
     } else if (m->state == GONE) {
         make_some(m, name);
     } else if (rand() % 4 == 0) {
-        ck_assert_int_eq(make(name, m->amount, m->sums, 100000).kind[0], 0);
+        ck_assert_int_eq(hold(name, m->amount, m->sums, 100000).kind[0], 0);
     } else {
-        settle(name, m->cost);
+        settle_hold(name, m->cost);
         model_turn(m, GONE);
     }
 }
@@ -505,7 +317,7 @@ START_TEST(in_any_order_what_is_spent_and_reserved_stays_within_the_limits)
     }
     for (int h = 0; h < HOLDS; h++) {
         snprintf(name, sizeof name, "%d", h);
-        settle(name, models[h].cost);
+        settle_hold(name, models[h].cost);
         if (models[h].state != GONE)
             model_turn(&models[h], GONE);
     }
@@ -523,7 +335,7 @@ Suite *test_budget_script(void)
     TCase *tc = tcase_create("budget.lua");
 
     tcase_set_timeout(tc, 20);
-    tcase_add_checked_fixture(tc, open_scene, scene_close);
+    tcase_add_checked_fixture(tc, budget_scene_open, scene_close);
     tcase_add_test(tc, money_is_set_aside_in_all_sums_or_in_none);
     tcase_add_test(tc, a_refusal_says_whether_waiting_for_others_may_help);
     tcase_add_test(tc, a_call_without_a_price_is_counted_when_its_cost_is_known);
