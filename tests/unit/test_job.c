@@ -1,21 +1,12 @@
 /* test_job.c - job documents: what is accepted, what is refused and how it is told. */
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/config/config.h"
 #include "common/core/json.h"
-#include "common/queue/job.h"
+#include "tests/unit/job_scene.h"
 
 #define SPAN(text) ((struct span){(text), sizeof(text) - 1})
-
-static const struct job_defaults defaults = {.max_attempts = 3,
-                                             .delay_ms = 1000,
-                                             .realtime_delay_ms = 250,
-                                             .finetune_delay_ms = 5000,
-                                             .backoff_max_ms = 300000,
-                                             .timeout_ms = 120000,
-                                             .max_bytes = 1000000};
 
 static struct span span_of(const char *text) { return (struct span){text, strlen(text)}; }
 
@@ -35,7 +26,7 @@ START_TEST(reads_everything_that_a_document_says)
 {
     struct job j;
 
-    ck_assert(job_read(SPAN(FULL), &defaults, &j));
+    ck_assert(job_read(SPAN(FULL), &job_scene_defaults, &j));
     ck_assert(json_equals(j.id, "order-4711"));
     ck_assert_int_eq(j.type, JOB_INFERENCE);
     ck_assert_int_eq(j.priority, JOB_REALTIME);
@@ -61,7 +52,7 @@ START_TEST(fills_in_defaults_for_what_it_does_not_say)
 {
     struct job j;
 
-    ck_assert(job_read(SPAN("{\"payload\":{},\"type\":\"noop\"}"), &defaults, &j));
+    ck_assert(job_read(SPAN("{\"payload\":{},\"type\":\"noop\"}"), &job_scene_defaults, &j));
     ck_assert_int_eq(j.type, JOB_NOOP);
     ck_assert_int_eq(j.priority, JOB_STANDARD);
     ck_assert_uint_eq(j.payload.n, 2);
@@ -95,7 +86,7 @@ START_TEST(the_first_backoff_depends_on_type_and_priority)
 {
     struct job j;
 
-    ck_assert(job_read(span_of(backoffs[_i].doc), &defaults, &j));
+    ck_assert(job_read(span_of(backoffs[_i].doc), &job_scene_defaults, &j));
     ck_assert_int_eq(j.backoff_delay_ms, backoffs[_i].delay_ms);
 }
 END_TEST
@@ -115,7 +106,7 @@ START_TEST(run_at_becomes_milliseconds)
     struct job j;
 
     snprintf(doc, sizeof doc, "{\"type\":\"noop\",\"run_at\":%s}", times[_i].run_at);
-    ck_assert(job_read(span_of(doc), &defaults, &j));
+    ck_assert(job_read(span_of(doc), &job_scene_defaults, &j));
     ck_assert_int_eq(j.run_at_ms, times[_i].ms);
 }
 END_TEST
@@ -134,7 +125,7 @@ START_TEST(a_damaged_document_is_not_read)
 {
     struct job j = {.delay_ms = 77};
 
-    ck_assert(!job_read(span_of(damaged[_i]), &defaults, &j));
+    ck_assert(!job_read(span_of(damaged[_i]), &job_scene_defaults, &j));
     ck_assert_int_eq(j.delay_ms, 77);
 }
 END_TEST
@@ -144,7 +135,7 @@ START_TEST(names_and_words_may_be_written_with_escapes)
     struct job j;
 
     ck_assert(job_read(SPAN("{\"t\\u0079pe\":\"n\\u006fop\",\"priority\":\"b\\u0061tch\"}"),
-                       &defaults, &j));
+                       &job_scene_defaults, &j));
     ck_assert_int_eq(j.type, JOB_NOOP);
     ck_assert_int_eq(j.priority, JOB_PRIORITY_BATCH);
 }
