@@ -22,7 +22,6 @@
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
-#define NAME_MAX_CHARS    32
 #define TAG_VALUE_MAX     512
 #define LIMIT_MAX_NANOUSD INT64_C(9000000000000000) /* 2^53 is a little more */
 
@@ -227,15 +226,8 @@ static bool read_words(const struct config_item *it, struct config_budget *b)
 
 static bool read_name(const struct config_item *it, const struct config *c, const char **ret)
 {
-    char got[CONFIG_QUOTED];
-
-    if (!item_text(it, "name", ret))
+    if (!item_name(it, ret))
         return false;
-    if (!*ret)
-        return item_fail(it, NULL, "expected a name");
-    if (!check_name(*ret, NAME_MAX_CHARS))
-        return item_fail(it, "name", "expected 1 to %d of [A-Za-z0-9._-]; got %s", NAME_MAX_CHARS,
-                         config_quote(*ret, got));
     for (size_t i = 0; i < c->budget_count; i++)
         if (strcmp(c->budgets[i].name, *ret) == 0)
             return item_fail(it, "name", "expected another name; '%s' is taken", *ret);

@@ -130,17 +130,11 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
     const struct setting *concurrency = &config_settings[SETTING_workers_concurrency];
     struct config_item it;
     struct config_group *g;
-    const char *name = NULL;
-    char got[CONFIG_QUOTED];
+    const char *name;
 
     if (!item_open(&it, l, LIST_GROUPS, i, fields, ARRAY_LEN(fields), err) ||
-        !item_text(&it, "name", &name))
+        !item_name(&it, &name))
         return false;
-    if (!name)
-        return item_fail(&it, NULL, "expected a name");
-    if (!check_name(name, 32))
-        return item_fail(&it, "name", "expected 1 to 32 of [A-Za-z0-9._-]; got %s",
-                         config_quote(name, got));
     if (config_group(l->cfg, name))
         return item_fail(&it, "name", "expected another name; '%s' is taken", name);
     if (l->cfg->group_count == GROUPS_MAX)

@@ -16,6 +16,8 @@
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
+#define NAME_MAX_CHARS 32
+
 static bool refuse_others(const struct config_item *it, const char *const *fields, size_t count)
 {
     for (size_t m = 0; m < it->node->count; m++) {
@@ -81,6 +83,21 @@ bool item_text(const struct config_item *it, const char *key, const char **ret)
         return item_fail(it, key, "expected text; got %s",
                          field->kind == YAML_TEXT ? "nothing" : yaml_kind_name(field->kind));
     *ret = field->text;
+    return true;
+}
+
+bool item_name(const struct config_item *it, const char **ret)
+{
+    char got[CONFIG_QUOTED];
+
+    *ret = NULL;
+    if (!item_text(it, "name", ret))
+        return false;
+    if (!*ret)
+        return item_fail(it, NULL, "expected a name");
+    if (!check_name(*ret, NAME_MAX_CHARS))
+        return item_fail(it, "name", "expected 1 to %d of [A-Za-z0-9._-]; got %s", NAME_MAX_CHARS,
+                         config_quote(*ret, got));
     return true;
 }
 

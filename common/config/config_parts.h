@@ -130,6 +130,8 @@ NODISCARD bool item_map(const struct config_item *it, const char *key, const cha
 bool item_fail(const struct config_item *it, const char *key, const char *fmt, ...) PRINTF(3, 4);
 /* Each leaves *ret alone when the item has no such field. */
 NODISCARD bool item_text(const struct config_item *it, const char *key, const char **ret);
+/* The item's field `name`, which must be there: 1 to 32 of [A-Za-z0-9._-]. */
+NODISCARD bool item_name(const struct config_item *it, const char **ret);
 NODISCARD bool item_int(const struct config_item *it, const char *key, int64_t min, int64_t max,
                         int64_t *ret);
 NODISCARD bool item_usd(const struct config_item *it, const char *key, int64_t *ret_nanousd);

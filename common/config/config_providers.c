@@ -51,22 +51,6 @@ static void add_together(struct config *c)
     p->loopback = text_is_loopback(p->base_url);
 }
 
-static bool read_name(const struct config_item *it, const struct config *c, const char **ret)
-{
-    char got[CONFIG_QUOTED];
-
-    if (!item_text(it, "name", ret))
-        return false;
-    if (!*ret)
-        return item_fail(it, NULL, "expected a name");
-    if (!check_name(*ret, 32))
-        return item_fail(it, "name", "expected 1 to 32 of [A-Za-z0-9._-]; got %s",
-                         config_quote(*ret, got));
-    if (config_provider(c, *ret))
-        return item_fail(it, "name", "expected another name; %s is taken", config_quote(*ret, got));
-    return true;
-}
-
 static bool read_url(const struct config_item *it, const struct config *c, const char **ret)
 {
     struct err why;
@@ -129,12 +113,16 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
 {
     struct config_item it;
     struct config_provider *p;
-    const char *name = NULL;
+    const char *name;
     const char *url = NULL;
     char *key = NULL;
 
     if (!item_open(&it, l, LIST_PROVIDERS, i, fields, ARRAY_LEN(fields), err) ||
-        !read_name(&it, l->cfg, &name) || !read_url(&it, l->cfg, &url) || !read_key(&it, &key))
+        !item_name(&it, &name))
+        return false;
+    if (config_provider(l->cfg, name))
+        return item_fail(&it, "name", "expected another name; '%s' is taken", name);
+    if (!read_url(&it, l->cfg, &url) || !read_key(&it, &key))
         return false;
     if (l->cfg->provider_count == PROVIDERS_MAX) {
         free(key);
