@@ -7,6 +7,7 @@
 
 #include "common/core/log.h"
 #include "common/queue/alert.h"
+#include "common/queue/connect.h"
 #include "common/queue/scripts.h"
 
 static void on_ready(void *arg)
@@ -39,18 +40,12 @@ static struct redis *connect_redis(struct scheduler *s, const char *name, void (
                                    struct err *err)
 {
     bool main_one = ready == on_ready;
-    const struct redis_options o = {
-        .url = s->cfg->redis_url,
-        .client_name = name,
-        .ca_file = s->cfg->redis_ca_file[0] ? s->cfg->redis_ca_file : NULL,
-        .connect_timeout_ms = s->cfg->redis_connect_timeout_ms,
-        .command_timeout_ms = s->cfg->redis_command_timeout_ms,
-        .scripts = main_one ? scripts_all() : NULL,
-        .on_ready = ready,
-        .on_lost = main_one ? on_lost : NULL,
-        .arg = s,
-    };
+    struct redis_options o = connect_options(s->cfg, name);
 
+    o.scripts = main_one ? scripts_all() : NULL;
+    o.on_ready = ready;
+    o.on_lost = main_one ? on_lost : NULL;
+    o.arg = s;
     return redis_new(s->loop, &o, err);
 }
 

@@ -11,6 +11,7 @@
 #include "common/core/log.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
+#include "common/queue/connect.h"
 #include "common/queue/recover.h"
 #include "common/queue/scripts.h"
 #include "common/route/routes.h"
@@ -145,18 +146,12 @@ static void on_wait_ready(void *arg) { pull_kick(((struct process *)arg)->pull);
 static struct redis *connect_redis(struct process *p, const char *name, bool main_one,
                                    struct err *err)
 {
-    const struct redis_options o = {
-        .url = p->cfg->redis_url,
-        .client_name = name,
-        .ca_file = p->cfg->redis_ca_file[0] ? p->cfg->redis_ca_file : NULL,
-        .connect_timeout_ms = p->cfg->redis_connect_timeout_ms,
-        .command_timeout_ms = p->cfg->redis_command_timeout_ms,
-        .scripts = main_one ? scripts_all() : NULL,
-        .on_ready = main_one ? on_ready : on_wait_ready,
-        .on_lost = main_one ? on_lost : NULL,
-        .arg = p,
-    };
+    struct redis_options o = connect_options(p->cfg, name);
 
+    o.scripts = main_one ? scripts_all() : NULL;
+    o.on_ready = main_one ? on_ready : on_wait_ready;
+    o.on_lost = main_one ? on_lost : NULL;
+    o.arg = p;
     return redis_new(p->loop, &o, err);
 }
 

@@ -6,45 +6,18 @@
 
 #include "common/core/xalloc.h"
 #include "common/io/http_client.h"
+#include "common/queue/connect.h"
 #include "deploy/demo/demo.h"
 
 enum { ANSWER_MAX = 64 << 20, ADMIN_MS = 10000 };
 
-struct attempt {
-    bool failed;
-    struct err why;
-};
-
-static void on_lost(void *arg, const struct err *why)
-{
-    struct attempt *a = arg;
-
-    a->failed = true;
-    a->why = *why;
-}
-
 bool talk_open(struct demo *d, struct err *err)
 {
-    static struct attempt attempt;
-    const struct redis_options o = {.url = d->cfg->redis_url,
-                                    .client_name = "flotilla-demo",
-                                    .ca_file =
-                                        d->cfg->redis_ca_file[0] ? d->cfg->redis_ca_file : NULL,
-                                    .on_lost = on_lost,
-                                    .arg = &attempt};
-
     d->loop = loop_new();
     d->http = http_client_new(d->loop, NULL);
     keys_init(&d->keys, d->cfg->redis_prefix);
-    d->redis = redis_new(d->loop, &o, err);
-    if (!d->redis)
-        return false;
-    while (!redis_is_ready(d->redis) && !attempt.failed)
-        loop_turn(d->loop, 1000);
-    if (redis_is_ready(d->redis))
-        return true;
-    *err = attempt.why;
-    return false;
+    d->redis = connect_now(d->loop, d->cfg, "flotilla-demo", err);
+    return d->redis != NULL;
 }
 
 void talk_close(struct demo *d)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "common/core/xalloc.h"
-#include "common/queue/scripts.h"
+#include "common/queue/connect.h"
 #include "scheduler/cli/cli.h"
 
 /* ---- arguments ---- */
@@ -87,41 +87,11 @@ int cli_fail(int status, const char *fmt, ...)
 
 /* ---- Redis ---- */
 
-struct attempt {
-    bool failed;
-    struct err why;
-};
-
-static void on_lost(void *arg, const struct err *why)
-{
-    struct attempt *a = arg;
-
-    a->failed = true;
-    a->why = *why;
-}
-
 bool cli_connect(struct cli *c, struct err *err)
 {
-    static struct attempt attempt;
-    const struct redis_options o = {.url = c->cfg->redis_url,
-                                    .client_name = "flotilla",
-                                    .ca_file =
-                                        c->cfg->redis_ca_file[0] ? c->cfg->redis_ca_file : NULL,
-                                    .connect_timeout_ms = c->cfg->redis_connect_timeout_ms,
-                                    .command_timeout_ms = c->cfg->redis_command_timeout_ms,
-                                    .on_lost = on_lost,
-                                    .arg = &attempt};
-
     c->loop = loop_new();
-    c->redis = redis_new(c->loop, &o, err);
-    if (!c->redis)
-        return false;
-    while (!redis_is_ready(c->redis) && !attempt.failed)
-        loop_turn(c->loop, 1000);
-    if (redis_is_ready(c->redis))
-        return true;
-    *err = attempt.why;
-    return false;
+    c->redis = connect_now(c->loop, c->cfg, "flotilla", err);
+    return c->redis != NULL;
 }
 
 const struct reply *cli_call(struct cli *c, struct redis_args *a)
