@@ -306,6 +306,90 @@ START_TEST(a_stream_whose_worker_is_killed_starts_anew)
 }
 END_TEST
 
+/* ---- the end of a supervisor ---- */
+
+/* One job streams, another waits for its slot. */
+static struct program *start_streaming(struct world *w, const char *drain)
+{
+    struct program *worker;
+
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=1",
+                                drain);
+    push(w, "a", FORM_A);
+    push(w, "b", FORM_B);
+    WAIT_UNTIL(w, 5000,
+               world_int(w, "XLEN fl:{0}:chunks:a") > 1 &&
+                   world_int(w, "LLEN fl:{0}:ready:inference.standard") == 1);
+    return worker;
+}
+
+START_TEST(a_stream_is_finished_at_term)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+    struct reading r;
+    struct money m;
+
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':25,'answer_bytes':200}}");
+    worker = start_streaming(w, quick[0]);
+    ck_assert_str_eq(read_chunks(w, "a").end, "");
+    world_stop(w, worker, 10000);
+    /* All is written when it is gone: nobody could do it any more. */
+    r = read_chunks(w, "a");
+    ck_assert_str_eq(r.end, "completed");
+    ck_assert_str_eq(text_of(&r, 0), world_string_at(world_result(w, "a")->doc,
+                                                     "output.choices.0.message.content"));
+    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 1);
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 1);
+    ck_assert_int_eq(world_int(w, "LLEN fl:{0}:ready:inference.standard"), 1);
+    world_start_worker(w, quick[0]);
+    world_wait_results(w, 2, 10000);
+    check_whole(w, "a", 1);
+    check_whole(w, "b", 1);
+    ck_assert_uint_eq(json_array_size(facts_costs(w, "a")), 1);
+    world_check_one_result_each(w, 2);
+    m = world_check_money(w);
+    ck_assert_int_eq(m.confirmed_nanousd, m.billed_nanousd);
+    ck_assert_int_eq(m.estimated_nanousd, 0);
+    world_free(w);
+}
+END_TEST
+
+/* _i 0: drain_ms passes; 1: a second TERM does not wait for it. */
+START_TEST(a_stream_that_outlasts_the_drain_starts_anew_elsewhere)
+{
+    struct world *w = world_new(.simulator = true, .simulator_args = bill_aborted);
+    struct program *worker;
+    struct money m;
+
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':50,'answer_bytes':4000}}");
+    worker = start_streaming(w, _i ? "FLOTILLA_WORKERS_DRAIN_MS=60000"
+                                   : "FLOTILLA_WORKERS_DRAIN_MS=300");
+    program_signal(worker, SIGTERM);
+    if (_i) {
+        WAIT_UNTIL(w, 5000, look_logged(worker, "event=drain ") == 1);
+        program_signal(worker, SIGTERM);
+    }
+    ck_assert_int_eq(program_wait(worker, 10000), 0);
+    ck_assert_str_eq(read_chunks(w, "a").end, "again");
+    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 0);
+    ck_assert_str_eq(world_string(w, "LINDEX fl:{0}:ready:inference.standard -1"), "a");
+    ck_assert_uint_eq(facts_count_flagged(facts_costs(w, "a"), "unconfirmed"), 1);
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':0,'answer_bytes':100}}");
+    world_start_worker(w, quick[0]);
+    world_wait_results(w, 2, 10000);
+    ck_assert_int_eq(check_whole(w, "a", 2).ends, 2); /* again, completed */
+    check_whole(w, "b", 1);
+    ck_assert_uint_eq(json_array_size(facts_costs(w, "a")), 2);
+    ck_assert_int_eq(world_int_at(world_result(w, "a")->doc, "attempts"), 1);
+    world_check_one_result_each(w, 2);
+    m = world_check_money(w);
+    ck_assert_int_lt(m.confirmed_nanousd, m.billed_nanousd); /* what was cut is paid, and told */
+    world_free(w);
+}
+END_TEST
+
 /* ---- the command ---- */
 
 START_TEST(the_command_prints_the_text_as_it_comes)
@@ -382,6 +466,8 @@ Suite *test_streams(void)
     tcase_add_loop_test(tc, a_stream_that_breaks_starts_anew_and_readers_see_it, 0, 2);
     tcase_add_test(tc, a_cancelled_stream_is_closed_and_its_loss_is_told);
     tcase_add_test(tc, a_stream_whose_worker_is_killed_starts_anew);
+    tcase_add_test(tc, a_stream_is_finished_at_term);
+    tcase_add_loop_test(tc, a_stream_that_outlasts_the_drain_starts_anew_elsewhere, 0, 2);
     tcase_add_test(tc, the_command_prints_the_text_as_it_comes);
     tcase_add_test(tc, the_command_ends_as_the_job_does);
     suite_add_tcase(s, tc);
