@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/support/facts.h"
 #include "tests/support/look.h"
@@ -14,7 +15,7 @@
 enum { ALL_MS = 60000, MAX_TOKENS = 512, ANSWER_TOKENS = 300 };
 enum { IN_NANOUSD = 3000, OUT_NANOUSD = 15000 }; /* per token of moonshotai/Kimi-K3 */
 #define BODY                                                             \
-    "{'model':'moonshotai/Kimi-K3','max_tokens':512,'temperature':0.7,'" \
+    "{'model':'moonshotai/Kimi-K3','max_tokens':512,'temperature':0.5,'" \
     "messages':[{'role':'user','content':'How many legs have %04d spiders?'}]}"
 #define SHORT_PARKS "FLOTILLA_RETRY_PARK_MIN_MS=50", "FLOTILLA_RETRY_PARK_MAX_MS=250"
 
@@ -150,6 +151,82 @@ START_TEST(a_thousand_parallel_jobs_never_spend_more_than_a_dollar)
                world_int(w, "ZCARD fl:{0}:delayed") +
                        world_int(w, "LLEN fl:{0}:ready:inference.standard") + look_held(w) ==
                    JOBS - done);
+    world_free(w);
+}
+END_TEST
+
+/* Holds that expire by themselves within so many seconds. */
+static int64_t count_due_within(struct world *w, int64_t s)
+{
+    return world_int(w, "ZCOUNT fl:{0}:holds-due 1 %lld", (long long)(time(NULL) + s) * 1000);
+}
+
+/* The due times of holds pass: minutes, or the hour for which an expired one is remembered. */
+static void let_holds_expire(struct world *w)
+{
+    redisReply *holds = world_redis(w, "HKEYS fl:{0}:holds");
+
+    for (size_t i = 0; i < holds->elements; i++)
+        ck_assert_int_eq(world_int(w, "ZADD fl:{0}:holds-due XX CH 1 h%s",
+                                   world_text(w, "%s", holds->element[i]->str)),
+                         1);
+}
+
+/* Nobody knows what became of the call: it counts as it may have cost, once, and keeps no room
+ * beyond that. */
+START_TEST(what_a_killed_worker_had_set_aside_is_spent_once_and_then_forgotten)
+{
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                      "limit_usd: 1}\n");
+    struct program *worker;
+    struct money m;
+
+    world_sim_latency(w, 20000);
+    worker = world_start_worker(w, config, SHORT_PARKS, "FLOTILLA_WORKERS_PROCESSES=1");
+    push(w, 0, 3, "");
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "in_flight") == 3);
+    ck_assert_int_eq(read_sums(w).reserved, 3 * worst());
+    ck_assert_int_eq(count_due_within(w, 120 + 10 + 5 + 1), 3); /* time-out, lease, and a moment */
+    world_sim_latency(w, 1);
+    kill(look_wait_workers(w, worker, 1)[0], SIGKILL);
+    world_wait_results(w, 3, ALL_MS);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:holds") == 3); /* the dead one's */
+    ck_assert_int_eq(read_sums(w).reserved, 3 * worst());
+    m = world_check_money(w);
+    ck_assert_int_eq(read_sums(w).spent, m.confirmed_nanousd);
+    ck_assert_int_eq(m.estimated_nanousd, 3 * worst());
+    for (int i = 0; i < 2; i++) { /* they expire, and are forgotten */
+        let_holds_expire(w);
+        push(w, 3 + i, 1, "");
+        world_wait_results(w, 4 + i, ALL_MS);
+        WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:holds") == (i ? 0 : 3));
+        ck_assert_int_eq(read_sums(w).reserved, 0);
+        m = world_check_money(w);
+        ck_assert_int_eq(read_sums(w).spent, m.confirmed_nanousd + m.estimated_nanousd);
+    }
+    ck_assert_int_eq(world_int(w, "EXISTS fl:{0}:holds-due"), 1); /* the sum, until it is over */
+    ck_assert_int_eq(world_int(w, "ZCARD fl:{0}:holds-due"), 1);
+    world_check_one_result_each(w, 5);
+    world_free(w);
+}
+END_TEST
+
+/* An expired hold counts as spent: others would be turned away although there will be room. */
+START_TEST(the_hold_of_a_streamed_call_lasts_as_long_as_it_may)
+{
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                      "limit_usd: 1}\n");
+
+    world_sim_latency(w, 20000);
+    world_start_worker(w, config, "FLOTILLA_LIMITS_STREAM_MAX_MS=1800000");
+    world_push(w, "{'id':'s','type':'inference','timeout_ms':5000,'payload':{'task':'chat','body':"
+                  "{'model':'moonshotai/Kimi-K3','stream':true,'messages':[{'role':'user',"
+                  "'content':'Hi'}]}}}");
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    ck_assert_int_eq(count_due_within(w, 1800), 0);
+    ck_assert_int_eq(count_due_within(w, 1800 + 10 + 5 + 1), 1);
     world_free(w);
 }
 END_TEST
@@ -360,6 +437,8 @@ Suite *test_budget(void)
 
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, a_thousand_parallel_jobs_never_spend_more_than_a_dollar);
+    tcase_add_test(tc, what_a_killed_worker_had_set_aside_is_spent_once_and_then_forgotten);
+    tcase_add_test(tc, the_hold_of_a_streamed_call_lasts_as_long_as_it_may);
     tcase_add_test(tc, what_can_be_paid_is_done_and_the_rest_is_rejected);
     tcase_add_test(tc, waiting_jobs_go_on_when_the_limit_is_raised);
     tcase_add_test(tc, what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told);

@@ -218,7 +218,8 @@ static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
                           .tenant = r->job.tenant,
                           .budgets = budgets,
                           .count = count,
-                          .call_ms = r->job.timeout_ms};
+                          .call_ms =
+                              i->req.stream ? r->p->cfg->limits_stream_max_ms : r->job.timeout_ms};
     bool unpriced;
 
     i->worst_nanousd = budget_worst(i->model, i->req.task, buf_span(&i->req.body), &unpriced);
