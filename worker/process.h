@@ -76,8 +76,8 @@ struct process {
     size_t running;                 /* runs that occupy a slot */
     size_t waiting;                 /* runs that wait in memory without one */
     struct run *returning;          /* those of them that wait for one again, in order */
-    size_t returning_count;
-    bool kicking; /* process_kick comes at the end of this turn */
+    size_t returning_count, returning_realtime; /* all; those of realtime's queue */
+    bool kicking;                               /* process_kick comes at the end of this turn */
 };
 
 /* Run one worker process until it has drained; the exit status. */

@@ -73,12 +73,17 @@ static int free_slots(const struct pull *u, int class)
     return most > used ? most - used : 0;
 }
 
-/* Slots that a class may fill now with new jobs: those in hand come first. */
+/* Slots that a class may fill now with new jobs: those in hand come first, as far as they may have
+ * them. */
 static int room(const struct pull *u, int class)
 {
-    int left = free_slots(u, class), returning = (int)u->p->returning_count;
+    const struct process *p = u->p;
+    int left = free_slots(u, class), realtime = (int)p->returning_realtime,
+        others = (int)p->returning_count - realtime;
 
-    return left > returning ? left - returning : 0;
+    if (class == REALTIME && others > free_slots(u, OTHERS))
+        others = free_slots(u, OTHERS);
+    return left > realtime + others ? left - realtime - others : 0;
 }
 
 bool pull_has_slot(const struct pull *u, enum queue_id queue)

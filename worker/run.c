@@ -60,10 +60,19 @@ static void run_free(struct run *r)
 
 /* ---- the slot ---- */
 
+static void start_returning(struct run *r, void (*go)(struct run *r))
+{
+    DL_APPEND2(r->p->returning, r, go_prev, go_next);
+    r->p->returning_count++;
+    r->p->returning_realtime += r->held.queue == QUEUE_INFERENCE_REALTIME;
+    r->go = go;
+}
+
 static void stop_returning(struct run *r)
 {
     DL_DELETE2(r->p->returning, r, go_prev, go_next);
     r->p->returning_count--;
+    r->p->returning_realtime -= r->held.queue == QUEUE_INFERENCE_REALTIME;
     r->go = NULL;
 }
 
@@ -115,22 +124,31 @@ bool run_take_slot(struct run *r, void (*go)(struct run *r))
         retake(r);
         return true;
     }
-    r->go = go;
-    DL_APPEND2(r->p->returning, r, go_prev, go_next);
-    r->p->returning_count++;
+    start_returning(r, go);
+    if (pull_has_slot(r->p->pull, r->held.queue)) /* one that those before it may not have */
+        process_kick_later(r->p);
     return false;
+}
+
+static struct run *first_with_slot(const struct process *p)
+{
+    struct run *r;
+
+    DL_FOREACH2(p->returning, r, go_next)
+    {
+        if (pull_has_slot(p->pull, r->held.queue))
+            return r;
+    }
+    return NULL;
 }
 
 void run_serve_slots(struct process *p)
 {
-    struct run *r, *tmp;
+    struct run *r;
 
-    DL_FOREACH_SAFE2(p->returning, r, tmp, go_next)
-    {
+    while ((r = first_with_slot(p))) {
         void (*go)(struct run *) = r->go;
 
-        if (!pull_has_slot(p->pull, r->held.queue))
-            continue;
         stop_returning(r);
         retake(r);
         child_enter_job(p->child, r->id);

@@ -33,7 +33,7 @@ void sim_ledger_done(struct sim_ledger *l)
 void sim_ledger_reset(struct sim_ledger *l)
 {
     drop_items(l);
-    l->requests = l->billed_nanousd = l->in_flight = 0;
+    l->requests = l->billed_nanousd = l->in_flight = l->most_in_flight = 0;
     l->epoch++;
 }
 
@@ -56,7 +56,8 @@ struct sim_ledger_ref sim_ledger_open(struct sim_ledger *l, const char *path)
     struct sim_ledger_ref ref = {.index = l->count, .epoch = l->epoch, .open = true};
 
     l->requests += is_call(path);
-    l->in_flight++;
+    if (++l->in_flight > l->most_in_flight)
+        l->most_in_flight = l->in_flight;
     if (l->count == SIM_LEDGER_ITEMS_MAX)
         return ref;
     if (l->count == l->cap) {
@@ -112,6 +113,7 @@ void sim_ledger_print(const struct sim_ledger *l, const struct sim_models *model
     buf_putc(out, '{');
     json_add_int(out, "requests", l->requests);
     json_add_int(out, "in_flight", l->in_flight);
+    json_add_int(out, "most_in_flight", l->most_in_flight);
     json_add_int(out, "billed_nanousd", l->billed_nanousd);
     buf_puts(out, ",\"by_model\":{");
     for (size_t i = 0; i < models->count; i++) {

@@ -28,7 +28,8 @@ struct sim_ledger_item {
 struct sim_ledger {
     struct sim_ledger_item *items;
     size_t count, cap;
-    int64_t requests, billed_nanousd, in_flight;
+    int64_t requests, billed_nanousd;
+    int64_t in_flight, most_in_flight; /* now, and ever since the last reset */
     uint32_t epoch; /* counts resets: late ends of earlier requests are ignored */
 };
 

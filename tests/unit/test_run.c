@@ -1,0 +1,242 @@
+/* test_run.c - the slots of runs: who waits in memory has none, and comes back in order.
+ *
+ * Four slots, one of them kept for realtime. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/config/config_parts.h"
+#include "worker/process.h"
+#include "worker/run_private.h"
+
+enum { SLOTS = 4, OTHERS = SLOTS - 1, RUNS = 16 };
+
+static const char text[] = "workers: {concurrency: 4, realtime_percent: 25}\n";
+static struct process p;
+static struct run runs[RUNS];
+static char went[RUNS + 1]; /* a letter per run, in order */
+
+static void open_process(void)
+{
+    static const struct child_options alone = {.group = "default", .alone = true};
+    static const char *no_env[] = {NULL};
+    struct err err = {0};
+
+    p = (struct process){.loop = loop_new()};
+    p.cfg = config_build("f.yaml", text, strlen(text), no_env, &err);
+    ck_assert_msg(p.cfg, "%s", err.msg);
+    p.group = config_group(p.cfg, "default");
+    p.child = child_new(p.loop, &alone);
+    p.pull = pull_new(&p);
+    memset(went, 0, sizeof went);
+    for (int i = 0; i < RUNS; i++) {
+        runs[i] = (struct run){.p = &p};
+        snprintf(runs[i].id, sizeof runs[i].id, "%c", 'a' + i);
+    }
+}
+
+static void close_process(void)
+{
+    pull_free(p.pull);
+    child_free(p.child);
+    config_free(p.cfg);
+    loop_free(p.loop);
+}
+
+static void turn(void)
+{
+    for (int i = 0; i < 3; i++)
+        loop_turn(p.loop, 0);
+}
+
+/* ---- runs, by their letters ---- */
+
+static struct run *run_of(char c) { return &runs[c - 'a']; }
+
+/* Standard ones in small letters' order; a capital is realtime. */
+static void start(const char *letters)
+{
+    for (; *letters; letters++) {
+        struct run *r = run_of((char)(*letters | 32));
+
+        ck_assert(!r->slot && !r->ended);
+        r->held.queue = *letters & 32 ? QUEUE_INFERENCE_STANDARD : QUEUE_INFERENCE_REALTIME;
+        r->slot = true;
+        p.running++;
+    }
+}
+
+static void leave_slots(const char *letters)
+{
+    for (; *letters; letters++)
+        ck_assert(run_leave_slot(run_of(*letters)));
+    turn(); /* others may be claimed now: nothing is left to be done */
+}
+
+static void end_run(char c)
+{
+    run_leave(run_of(c));
+    process_kick(&p);
+}
+
+static void on_go(struct run *r)
+{
+    ck_assert(r->slot && !r->waits);
+    ck_assert_uint_le(p.running, SLOTS);
+    went[strlen(went)] = r->id[0];
+}
+
+/* Those that have a slot at once have gone, too. */
+static void come_back(const char *letters)
+{
+    for (; *letters; letters++)
+        if (run_take_slot(run_of(*letters), on_go))
+            on_go(run_of(*letters));
+}
+
+/* ---- tests ---- */
+
+START_TEST(a_run_that_did_not_wait_has_its_slot)
+{
+    start("abc");
+    come_back("abc");
+    ck_assert_str_eq(went, "abc");
+    ck_assert_uint_eq(p.running, 3);
+}
+END_TEST
+
+START_TEST(a_free_slot_is_taken_at_once_and_else_they_queue)
+{
+    start("abc");
+    leave_slots("abc");
+    ck_assert_uint_eq(p.running, 0);
+    ck_assert_uint_eq(p.waiting, 3);
+    start("de");
+    come_back("abc");
+    ck_assert_str_eq(went, "a");
+    ck_assert_uint_eq(p.running, OTHERS);
+    ck_assert_uint_eq(p.returning_count, 2);
+    turn();
+    ck_assert_str_eq(went, "a");
+    end_run('e');
+    ck_assert_str_eq(went, "ab");
+    end_run('a');
+    ck_assert_str_eq(went, "abc");
+    ck_assert_uint_eq(p.running, OTHERS);
+    ck_assert_uint_eq(p.waiting + p.returning_count, 0);
+}
+END_TEST
+
+/* A slot that has just become free belongs to who waits for it. */
+START_TEST(nobody_overtakes)
+{
+    start("abc");
+    leave_slots("ab");
+    start("de");
+    come_back("a");
+    run_leave(run_of('c'));
+    come_back("b");
+    ck_assert_str_eq(went, "");
+    turn(); /* nobody has to come for it */
+    ck_assert_str_eq(went, "a");
+    end_run('d');
+    ck_assert_str_eq(went, "ab");
+}
+END_TEST
+
+START_TEST(the_reserved_slot_is_for_realtime_whoever_waits_before_it)
+{
+    start("abcD");
+    leave_slots("abd");
+    start("ef");
+    come_back("ab");
+    ck_assert_str_eq(went, "");
+    come_back("d");
+    turn();
+    ck_assert_str_eq(went, "d");
+    ck_assert_uint_eq(p.returning_realtime, 0);
+    ck_assert_uint_eq(p.running, SLOTS);
+    end_run('d'); /* and no other gets it */
+    turn();
+    ck_assert_str_eq(went, "d");
+    end_run('c');
+    ck_assert_str_eq(went, "da");
+}
+END_TEST
+
+START_TEST(as_many_may_wait_as_there_are_slots)
+{
+    start("abc");
+    leave_slots("abc");
+    start("def");
+    leave_slots("d");
+    ck_assert(!run_leave_slot(run_of('e')));
+    ck_assert(run_of('e')->slot);
+    ck_assert(run_leave_slot(run_of('a'))); /* it has */
+    ck_assert_uint_eq(p.waiting, SLOTS);
+    ck_assert_uint_eq(p.running, 2);
+    run_leave(run_of('a'));
+    ck_assert(run_leave_slot(run_of('e')));
+}
+END_TEST
+
+START_TEST(one_that_ends_while_it_waits_is_forgotten)
+{
+    start("abc");
+    leave_slots("abc");
+    start("def");
+    come_back("abc");
+    end_run('b');
+    end_run('a');
+    ck_assert_uint_eq(p.returning_count, 1);
+    ck_assert_uint_eq(p.waiting, 1);
+    ck_assert_uint_eq(p.running, OTHERS);
+    end_run('d');
+    ck_assert_str_eq(went, "c");
+    end_run('e');
+    end_run('f');
+    end_run('c');
+    ck_assert_str_eq(went, "c");
+    ck_assert_uint_eq(p.running + p.waiting + p.returning_count, 0);
+}
+END_TEST
+
+static void end_all_others(struct run *r)
+{
+    on_go(r);
+    for (char c = 'b'; c <= 'c'; c++)
+        run_leave(run_of(c));
+}
+
+START_TEST(one_that_goes_may_end_others)
+{
+    start("abc");
+    leave_slots("abc");
+    start("def");
+    ck_assert(!run_take_slot(run_of('a'), end_all_others));
+    come_back("bc");
+    run_leave(run_of('d'));
+    run_leave(run_of('e'));
+    end_run('f');
+    ck_assert_str_eq(went, "a");
+    ck_assert_uint_eq(p.running, 1);
+    ck_assert_uint_eq(p.waiting + p.returning_count, 0);
+}
+END_TEST
+
+Suite *test_run(void)
+{
+    Suite *s = suite_create("run");
+    TCase *tc = tcase_create("slots");
+
+    tcase_add_checked_fixture(tc, open_process, close_process);
+    tcase_add_test(tc, a_run_that_did_not_wait_has_its_slot);
+    tcase_add_test(tc, a_free_slot_is_taken_at_once_and_else_they_queue);
+    tcase_add_test(tc, nobody_overtakes);
+    tcase_add_test(tc, the_reserved_slot_is_for_realtime_whoever_waits_before_it);
+    tcase_add_test(tc, as_many_may_wait_as_there_are_slots);
+    tcase_add_test(tc, one_that_ends_while_it_waits_is_forgotten);
+    tcase_add_test(tc, one_that_goes_may_end_others);
+    suite_add_tcase(s, tc);
+    return s;
+}
