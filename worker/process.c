@@ -1,4 +1,15 @@
-/* process.c - one worker process: wiring and life cycle; see process.h. */
+/* process.c - one worker process: wiring and life cycle; the picture is in process.h.
+ *
+ * start() makes the parts, which know each other through struct process alone, and stop() ends
+ * them in an order that matters: what still has to be said to Redis is said first, and callbacks
+ * of a connection that is freed must find those whom they tell.
+ *
+ * Between them stands one question, asked whenever something ended (process_kick): claim more,
+ * take a new id, or leave?  It leaves when it drains, holds nothing and has written every outcome;
+ * and owes nobody (a claim whose answer was lost, a dead process to take over), unless the time to
+ * drain is over: then the scheduler has it.
+ *
+ * To add a part: a pointer in struct process, a line in start() and one in stop(). */
 #include "worker/process.h"
 
 #include <signal.h>
@@ -12,7 +23,6 @@
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
 #include "common/queue/connect.h"
-#include "common/queue/recover.h"
 #include "common/queue/scripts.h"
 #include "common/route/routes.h"
 #include "worker/budget/holds.h"
@@ -26,14 +36,9 @@
 #include "worker/route/watch.h"
 #include "worker/run.h"
 #include "worker/stops.h"
+#include "worker/takeover.h"
 
-enum { FENCED_GRACE_MS = 1000, TAKEOVER_RETRY_MS = 1000 };
-
-struct takeover {
-    struct process *p;
-    char *worker, *blame;
-    struct takeover *next;
-};
+enum { FENCED_GRACE_MS = 1000 };
 
 struct old_networks {
     struct http_networks *list;
@@ -43,82 +48,11 @@ struct old_networks {
 struct app {
     struct process p;
     struct old_networks *old_networks; /* before reloads */
-    struct takeover *takeovers;        /* dead processes whose jobs are still to be recovered */
-    bool taking_over;
     bool give_up; /* draining is over: what is still owed is left to the scheduler */
     struct loop_timer *drain_timer;
 };
 
 static struct app *app_of(struct process *p) { return (struct app *)(void *)p; }
-
-/* ---- taking over ---- */
-
-static void take_over_next(struct app *a);
-static void take_over_again(void *arg) { take_over_next(arg); }
-
-static void on_recovered(void *arg, const struct recover_report *report, const struct err *err)
-{
-    struct app *a = arg;
-    struct takeover *t = a->takeovers;
-
-    a->taking_over = false;
-    if (err) {
-        log_err(LOG_WARN, "takeover.failed", err);
-        if (err->kind != ERR_REDIS_LOST) /* else after the reconnect */
-            loop_after(a->p.loop, TAKEOVER_RETRY_MS, take_over_again, a);
-        return;
-    }
-    log_event(LOG_WARN, "takeover.done", "dead=%s given_back=%zu ended=%zu", t->worker,
-              report->given_back, report->ended);
-    a->takeovers = t->next;
-    free(t->worker);
-    free(t->blame);
-    free(t);
-    take_over_next(a);
-    process_kick(&a->p);
-}
-
-static void take_over_next(struct app *a)
-{
-    const struct takeover *t = a->takeovers;
-    struct recover_options o = {
-        .redis = a->p.redis, .keys = &a->p.keys, .cfg = a->p.cfg, .routes = a->p.routes};
-
-    if (!t || a->taking_over)
-        return;
-    o.worker = t->worker;
-    o.blame = t->blame;
-    a->taking_over = true;
-    recover_start(&o, on_recovered, a);
-}
-
-/* "id,id=job,..." */
-static void note_takeovers(struct app *a, const char *ids)
-{
-    while (ids && *ids) {
-        size_t n = strcspn(ids, ","), id = strcspn(ids, ",=");
-        struct takeover *t = xcalloc(1, sizeof *t);
-
-        t->p = &a->p;
-        t->worker = xstrndup(ids, id);
-        t->blame = id < n ? xstrndup(ids + id + 1, n - id - 1) : NULL;
-        t->next = a->takeovers;
-        a->takeovers = t;
-        ids += n + (ids[n] == ',');
-    }
-}
-
-static void forget_takeovers(struct app *a)
-{
-    while (a->takeovers) {
-        struct takeover *t = a->takeovers;
-
-        a->takeovers = t->next;
-        free(t->worker);
-        free(t->blame);
-        free(t);
-    }
-}
 
 /* ---- connections ---- */
 
@@ -127,7 +61,7 @@ static void on_ready(void *arg)
     struct process *p = arg;
 
     log_event(LOG_INFO, "redis.ready", "connection=scripts");
-    take_over_next(app_of(p));
+    takeovers_next(p->takeovers);
     heartbeat_now(p->heartbeat);
     holds_reconnected(p->holds);
     outbox_resend(p->outbox);
@@ -213,7 +147,7 @@ static void maybe_leave(void *arg)
     struct process *p = arg;
     const struct app *a = app_of(p);
 
-    bool owes = a->takeovers || pull_must_look(p->pull);
+    bool owes = takeovers_owe(p->takeovers) || pull_must_look(p->pull);
 
     if (p->draining && !p->runs && outbox_is_empty(p->outbox) && pull_is_idle(p->pull) &&
         (!owes || a->give_up) && !p->leave) {
@@ -376,7 +310,7 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->heartbeat = heartbeat_new(p);
     p->outbox = outbox_new(p);
     p->pull = pull_new(p);
-    note_takeovers(a, o->takes_over);
+    p->takeovers = takeovers_new(p, o->takes_over);
     p->redis = connect_redis(p, "flotilla-worker", true, err);
     if (p->redis)
         p->wait[0] = connect_redis(p, "flotilla-worker-realtime", false, err);
@@ -417,7 +351,7 @@ static void stop(struct app *a)
     cache_free(p->cache);
     chunks_free(p->chunks);
     free_networks(a);
-    forget_takeovers(a);
+    takeovers_free(p->takeovers);
     child_free(p->child);
     keys_done(&p->keys);
 }

@@ -42,6 +42,7 @@ struct shares;
 struct health;
 struct limiter;
 struct holds;
+struct takeovers;
 
 struct process {
     struct loop *loop;
@@ -71,6 +72,7 @@ struct process {
     struct cache *cache;            /* answers kept in Redis */
     struct shares *shares;          /* equal calls under way */
     struct http_networks *networks; /* webhooks.allow_networks; NULL: none */
+    struct takeovers *takeovers;    /* dead processes whose jobs are still to be recovered */
     struct chunks *chunks;          /* streamed answers, for who reads along */
     struct run *runs;               /* all in hand, by id (uthash) */
     size_t running;                 /* runs that occupy a slot */
