@@ -28,158 +28,18 @@
 #include "common/core/notify.h"
 #include "common/core/parse.h"
 #include "common/core/random.h"
-#include "common/core/xalloc.h"
-#include "worker/slot.h"
-#include "worker/spawn.h"
+#include "worker/crew.h"
 
-enum { TICK_MS = 250, MEMORY_MS = 5000, ABORT_MS = 2000, SLOTS_MAX = 1024, LINE_BYTES = 256 };
-
-struct slot {
-    struct slot *next;
-    char *group;
-    int number;
-    bool wanted; /* false: scaled away, or replaced */
-    enum slot_state state;
-    struct spawned child;
-    int64_t started_ms, spawn_at_ms;
-    int quick_exits;
-    struct buf takes_over; /* as child_options has it: what waits for the next process */
-    /* watchdog */
-    uint64_t beats;
-    int64_t beat_ms, abort_ms;
-    bool watchdog;
-    struct buf line;
-};
-
-struct group_state {
-    char *name;
-    int64_t told; /* the last `scale` that came; -1: none, the configuration counts */
-    struct group_state *next;
-};
+enum { TICK_MS = 250, MEMORY_MS = 5000, ABORT_MS = 2000 };
 
 struct supervisor {
     struct config *cfg;
-    struct slot *slots;
-    struct group_state *groups;
+    struct crew crew;
     int signals;
     int stopping; /* how many TERMs */
     int64_t kill_at_ms, memory_at_ms, tick_ms;
     bool bad_config;
 };
-
-/* ---- slots ---- */
-
-static void spawn(struct slot *t)
-{
-    const struct child_options o = {.group = t->group,
-                                    .slot = t->number,
-                                    .takes_over = t->takes_over.n ? t->takes_over.p : NULL};
-
-    if (!spawn_child(&o, &t->child)) {
-        t->spawn_at_ms = clock_mono_ms() + SLOT_REST_MIN_MS;
-        return;
-    }
-    t->state = t->wanted ? SLOT_RUNNING : SLOT_DRAINING;
-    t->started_ms = t->beat_ms = clock_mono_ms();
-    t->beats = 0;
-    t->abort_ms = 0;
-    t->watchdog = false;
-    log_event(LOG_INFO, "process.started", "pid=%d group=%s slot=%d takes_over=%s",
-              (int)t->child.pid, t->group, t->number, o.takes_over ? o.takes_over : "-");
-    if (!t->wanted) /* it only takes over */
-        spawn_tell(&t->child, "drain");
-}
-
-static struct slot *add_slot(struct supervisor *s, const char *group, int number)
-{
-    struct slot *t = xcalloc(1, sizeof *t);
-
-    t->group = xstrdup(group);
-    t->number = number;
-    t->wanted = true;
-    t->child.line = -1;
-    buf_init(&t->takes_over, 16384);
-    buf_init(&t->line, LINE_BYTES);
-    t->next = s->slots;
-    s->slots = t;
-    return t;
-}
-
-static void drop_slot(struct supervisor *s, struct slot *t)
-{
-    struct slot **at = &s->slots;
-
-    while (*at != t)
-        at = &(*at)->next;
-    *at = t->next;
-    spawn_release(&t->child);
-    buf_done(&t->takes_over);
-    buf_done(&t->line);
-    free(t->group);
-    free(t);
-}
-
-static void drain(struct slot *t)
-{
-    if (t->state != SLOT_RUNNING)
-        return;
-    log_event(LOG_INFO, "process.drain", "pid=%d group=%s slot=%d", (int)t->child.pid, t->group,
-              t->number);
-    t->state = SLOT_DRAINING;
-    t->started_ms = clock_mono_ms();
-    spawn_tell(&t->child, "drain");
-}
-
-/* Make a group have n processes: the lowest numbers stay. */
-static void scale(struct supervisor *s, const char *group, int64_t n)
-{
-    struct slot *t, *have;
-
-    for (t = s->slots; t; t = t->next)
-        if (!strcmp(t->group, group) && t->wanted && t->number >= n) {
-            t->wanted = false;
-            drain(t);
-        }
-    for (int i = 0; i < n && i < SLOTS_MAX; i++) {
-        for (have = s->slots; have; have = have->next)
-            if (!strcmp(have->group, group) && have->number == i && have->wanted)
-                break;
-        if (!have)
-            spawn(add_slot(s, group, i));
-    }
-}
-
-static struct group_state *group_state(struct supervisor *s, const char *name)
-{
-    struct group_state *g;
-
-    for (g = s->groups; g; g = g->next)
-        if (!strcmp(g->name, name))
-            return g;
-    g = xcalloc(1, sizeof *g);
-    g->name = xstrdup(name);
-    g->told = -1;
-    g->next = s->groups;
-    s->groups = g;
-    return g;
-}
-
-static void apply_config(struct supervisor *s)
-{
-    struct slot *t;
-
-    for (size_t i = 0; i < s->cfg->group_count; i++) {
-        const struct config_group *g = &s->cfg->groups[i];
-        const struct group_state *state = group_state(s, g->name);
-
-        scale(s, g->name, state->told >= 0 ? state->told : g->processes);
-    }
-    for (t = s->slots; t; t = t->next)
-        if (!config_group(s->cfg, t->group) && t->wanted) {
-            t->wanted = false;
-            drain(t);
-        }
-}
 
 /* ---- deaths ---- */
 
@@ -224,12 +84,12 @@ static void on_exit_of(struct supervisor *s, struct slot *t, int status)
     t->quick_exits = v.quick_exits;
     s->bad_config |= v.bad_config;
     if (!v.respawn || s->stopping) {
-        drop_slot(s, t);
+        crew_drop(&s->crew, t);
         return;
     }
     t->spawn_at_ms = clock_mono_ms() + v.rest_ms + random_below(v.rest_ms / 2 + 1);
     if (v.rest_ms == 0)
-        spawn(t);
+        crew_spawn(t);
 }
 
 static void reap(struct supervisor *s)
@@ -238,7 +98,7 @@ static void reap(struct supervisor *s)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct slot *t = s->slots;
+        struct slot *t = s->crew.slots;
 
         while (t && t->child.pid != pid)
             t = t->next;
@@ -258,15 +118,9 @@ static void on_line(struct supervisor *s, struct slot *t, char *line)
     if (strncmp(line, "id ", 3) == 0) {
         log_event(LOG_DEBUG, "process.id", "pid=%d id=%s", (int)t->child.pid, log_quote(line + 3));
     } else if (number && parse_int64(number + 1, strlen(number + 1), 0, SLOTS_MAX, &n)) {
-        struct group_state *g;
-
         *number = '\0';
-        g = group_state(s, name);
-        if (g->told == n || s->stopping)
-            return;
-        g->told = n;
-        log_event(LOG_INFO, "scale", "group=%s processes=%lld", name, (long long)n);
-        scale(s, name, n);
+        if (!s->stopping)
+            crew_told(&s->crew, name, n);
     }
 }
 
@@ -326,8 +180,8 @@ static void check_memory(struct supervisor *s, struct slot *t)
     log_event(LOG_WARN, "process.memory", "pid=%d bytes=%lld limit=%lld", (int)t->child.pid,
               (long long)bytes, (long long)s->cfg->workers_memory_bytes);
     t->wanted = false;
-    spawn(add_slot(s, t->group, t->number));
-    drain(t);
+    crew_spawn(crew_add(&s->crew, t->group, t->number));
+    crew_drain(t);
 }
 
 static void tick(struct supervisor *s)
@@ -341,11 +195,11 @@ static void tick(struct supervisor *s)
     s->tick_ms = now;
     if (memory)
         s->memory_at_ms = now + MEMORY_MS;
-    for (t = s->slots; t; t = next) {
+    for (t = s->crew.slots; t; t = next) {
         next = t->next;
         if (t->state == SLOT_EMPTY) {
             if (now >= t->spawn_at_ms && !s->stopping)
-                spawn(t);
+                crew_spawn(t);
             continue;
         }
         if (late)
@@ -358,7 +212,7 @@ static void tick(struct supervisor *s)
             kill(t->child.pid, SIGKILL);
     }
     if (s->stopping && now >= s->kill_at_ms)
-        for (t = s->slots; t; t = t->next)
+        for (t = s->crew.slots; t; t = t->next)
             if (t->state != SLOT_EMPTY)
                 kill(t->child.pid, SIGKILL);
     notify_watchdog();
@@ -374,10 +228,10 @@ static void stop(struct supervisor *s)
     log_event(LOG_INFO, "stopping", "times=%d", s->stopping);
     notify("STOPPING=1");
     s->kill_at_ms = clock_mono_ms() + (s->stopping == 1 ? s->cfg->workers_drain_ms + 5000 : 2000);
-    for (t = s->slots; t; t = next) {
+    for (t = s->crew.slots; t; t = next) {
         next = t->next;
         if (t->state == SLOT_EMPTY) {
-            drop_slot(s, t);
+            crew_drop(&s->crew, t);
             continue;
         }
         t->state = SLOT_DRAINING;
@@ -392,17 +246,17 @@ static void reload(struct supervisor *s)
     if (!program_reload(&s->cfg))
         return;
     s->bad_config = false;
-    for (t = s->slots; t; t = t->next)
+    for (t = s->crew.slots; t; t = t->next)
         if (t->state == SLOT_RUNNING)
             kill(t->child.pid, SIGHUP);
-    apply_config(s);
+    crew_configure(&s->crew, s->cfg);
 }
 
 static void dump(const struct supervisor *s)
 {
     static const char *const names[] = {"empty", "running", "draining"};
 
-    for (const struct slot *t = s->slots; t; t = t->next)
+    for (const struct slot *t = s->crew.slots; t; t = t->next)
         log_event(LOG_INFO, "state",
                   "group=%s slot=%d state=%s pid=%d worker=%s jobs=%llu age_ms=%lld", t->group,
                   t->number, names[t->state], (int)t->child.pid,
@@ -445,7 +299,7 @@ static void wait_for_events(struct supervisor *s)
     struct slot *at[SLOTS_MAX + 1];
     nfds_t n = 1;
 
-    for (struct slot *t = s->slots; t && n <= SLOTS_MAX; t = t->next)
+    for (struct slot *t = s->crew.slots; t && n <= SLOTS_MAX; t = t->next)
         if (t->state != SLOT_EMPTY && t->child.line >= 0) {
             at[n] = t;
             fds[n++] = (struct pollfd){.fd = t->child.line, .events = POLLIN};
@@ -461,11 +315,7 @@ static void wait_for_events(struct supervisor *s)
 
 static void forget_all(struct supervisor *s)
 {
-    for (struct group_state *g; (g = s->groups);) {
-        s->groups = g->next;
-        free(g->name);
-        free(g);
-    }
+    crew_forget(&s->crew);
     program_end(s->cfg);
     close(s->signals);
 }
@@ -478,9 +328,9 @@ int supervisor_main(struct config *cfg)
     s.signals = open_signals();
     s.tick_ms = clock_mono_ms();
     log_event(LOG_INFO, "started", "version=%s groups=%zu", FLOTILLA_VERSION, cfg->group_count);
-    apply_config(&s);
+    crew_configure(&s.crew, cfg);
     notify("READY=1");
-    while (!(s.stopping && !s.slots) && !(s.bad_config && !s.slots)) {
+    while (!(s.stopping && !s.crew.slots) && !(s.bad_config && !s.crew.slots)) {
         wait_for_events(&s);
         tick(&s);
     }
