@@ -62,7 +62,7 @@ START_TEST(runs_in_hand_come_before_new_jobs_and_never_is_a_call_too_many)
     const struct results *all;
 
     world_sim_latency(w, 50);
-    world_sim(w, "POST", "/_sim/models", "{'" FULL "':{'latency_ms':1500}}");
+    world_sim(w, "POST", "/_sim/models", "{'" FULL "':{'latency_ms':1300}}");
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=4",
                      "FLOTILLA_WORKERS_REALTIME_PERCENT=0");
     fill(w, SLOTS, WAITING);

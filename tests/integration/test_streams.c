@@ -331,7 +331,7 @@ START_TEST(a_stream_is_finished_at_term)
     struct reading r;
     struct money m;
 
-    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':25,'answer_bytes':200}}");
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'chunk_ms':15,'answer_bytes':200}}");
     worker = start_streaming(w, quick[0]);
     ck_assert_str_eq(read_chunks(w, "a").end, "");
     world_stop(w, worker, 10000);

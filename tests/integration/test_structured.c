@@ -2,12 +2,16 @@
  */
 #include <check.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/facts.h"
 #include "tests/support/look.h"
 
 #define AGE "{'type':'object','properties':{'age':{'type':'integer'}},'required':['age']}"
+
+#define PACED    "Qwen/Qwen3.5-9B"
+#define BUDGETED "moonshotai/Kimi-K3"
 
 /* A chat job; the fault that names it makes its first answers bad. */
 static void push(struct world *w, const char *id, const char *members, const char *validate)
@@ -121,6 +125,65 @@ START_TEST(the_count_survives_the_death_of_the_worker)
 }
 END_TEST
 
+static const char *config_of(struct world *w, const char *limit_usd)
+{
+    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
+
+    ck_assert_ptr_nonnull(out);
+    fprintf(out, "budgets:\n  - {name: b, for: {model: " BUDGETED "}, per: month, limit_usd: %s}\n",
+            limit_usd);
+    fclose(out);
+    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
+}
+
+/* The record of a job that was put aside says so much about why. */
+static bool is_aside(struct world *w, const char *id, const char *why)
+{
+    const char *record = world_string(w, "GET fl:{0}:job:%s", id);
+
+    return record && strstr(record, why) &&
+           world_string(w, "ZSCORE fl:{0}:delayed inference.standard/%s", id);
+}
+
+/* Between the two answers one job waits for the rate, which another one's 429 has stopped, and one
+ * for money: the first call costs most of the worst case, and the limit is little more. */
+START_TEST(the_count_survives_a_wait_between_two_answers)
+{
+    static const char *const ids[] = {"rate", "money"};
+    struct world *w = world_new(.simulator = true);
+    const char *config = config_of(w, "0.002");
+    struct program *worker;
+
+    world_sim_faults(w, "{'match':'rate:','answer':'no','delay_ms':300,'times':-1}");
+    world_sim_faults(w, "{'match':'money:','answer':'%0300d no','times':-1}", 0);
+    world_sim_faults(w, "{'match':'refused:','status':429,'headers':{'x-ratelimit-reset':'3'}}");
+    world_start_scheduler(w);
+    worker = world_start_worker(w, config, "FLOTILLA_WORKERS_PROCESSES=1",
+                                "FLOTILLA_RETRY_PARK_MIN_MS=50", "FLOTILLA_RETRY_PARK_MAX_MS=50");
+    push(w, "rate", ",'model':'" PACED "'", ",'validate':{'schema':{},'max_retries':1}");
+    WAIT_UNTIL(w, 5000, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    push(w, "refused", ",'model':'" PACED "'", "");
+    push(w, "money", ",'model':'" BUDGETED "','max_tokens':100",
+         ",'validate':{'schema':{},'max_retries':1}");
+    WAIT_UNTIL(w, 5000, is_aside(w, "rate", "\"bucket\""));
+    WAIT_UNTIL(w, 5000, is_aside(w, "money", "\"over_budget_since\""));
+    config_of(w, "1");
+    program_signal(worker, SIGHUP);
+    world_wait_results(w, 3, 10000);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        json_t *doc = world_result(w, ids[i])->doc;
+
+        ck_assert_str_eq(world_string_at(doc, "error.code"), "invalid_output");
+        ck_assert_ptr_nonnull(strstr(world_string_at(doc, "error.message"), "asked 2 times"));
+        ck_assert_uint_eq(json_array_size(facts_costs(w, ids[i])), 2);
+    }
+    ck_assert_str_eq(world_result(w, "refused")->status, "completed");
+    world_check_one_result_each(w, 3);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_schema_that_is_not_understood_is_refused_at_submission)
 {
     struct world *w = world_new(.simulator = true);
@@ -143,6 +206,7 @@ Suite *test_structured(void)
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, an_answer_that_does_not_fit_is_asked_for_again_and_each_call_is_paid);
     tcase_add_test(tc, the_count_survives_the_death_of_the_worker);
+    tcase_add_test(tc, the_count_survives_a_wait_between_two_answers);
     tcase_add_test(tc, a_schema_that_is_not_understood_is_refused_at_submission);
     suite_add_tcase(s, tc);
     return s;
