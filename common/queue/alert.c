@@ -9,33 +9,32 @@
 
 #define ALERT_AGAIN_MS 3600000
 
-void alert_send_again(struct redis *r, const struct keys *k, const char *code, const char *subject,
-                      const char *message, int64_t again_ms)
+void alert_write(struct buf *out, const char *code, const char *subject, const char *message)
+{
+    buf_putc(out, '{');
+    json_add_str(out, "code", code);
+    json_add_str(out, "subject", subject);
+    json_add_str(out, "message", message);
+    json_add_int(out, "at", clock_wall_ms());
+    buf_putc(out, '}');
+}
+
+void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
+                const char *message)
 {
     struct buf doc = BUF(16384);
     struct redis_args a;
 
-    buf_putc(&doc, '{');
-    json_add_str(&doc, "code", code);
-    json_add_str(&doc, "subject", subject);
-    json_add_str(&doc, "message", message);
-    json_add_int(&doc, "at", clock_wall_ms());
-    buf_putc(&doc, '}');
+    alert_write(&doc, code, subject, message);
     redis_args_init(&a);
     redis_arg_str(&a, key(k, KEY_ALERTS));
     redis_arg_str(&a, key(k, KEY_ALERTED));
     redis_arg_str(&a, code);
     redis_arg_str(&a, subject);
     redis_arg_span(&a, buf_span(&doc));
-    redis_arg_int(&a, again_ms);
+    redis_arg_int(&a, ALERT_AGAIN_MS);
     redis_script(r, script(SCRIPT_ALERT), 2, &a, NULL, NULL);
     buf_done(&doc);
-}
-
-void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
-                const char *message)
-{
-    alert_send_again(r, k, code, subject, message, ALERT_AGAIN_MS);
 }
 
 enum alert_level alert_level(const char *code)

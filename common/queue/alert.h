@@ -2,14 +2,15 @@
 #ifndef FLOTILLA_ALERT_H
 #define FLOTILLA_ALERT_H
 
+#include "common/core/buf.h"
 #include "common/queue/keys.h"
 
 /* {"code","subject","message","at"}; the same code and subject at most once an hour. */
 void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
                 const char *message);
-/* The same at most once in again_ms; 0: each time (an event, not a state). */
-void alert_send_again(struct redis *r, const struct keys *k, const char *code, const char *subject,
-                      const char *message, int64_t again_ms);
+
+/* Its document alone, for a script that writes it with what it tells of. */
+void alert_write(struct buf *out, const char *code, const char *subject, const char *message);
 
 /* How bad it is, by its code (alert_codes.def); a code that is not there is a warning. */
 enum alert_level { ALERT_INFO, ALERT_WARNING, ALERT_ERROR };

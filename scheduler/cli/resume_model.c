@@ -56,8 +56,10 @@ static bool put_back(struct cli *c, const struct found *f)
     redis_args_init(&a);
     redis_arg_str(&a, "EVAL");
     redis_arg_str(&a, script(SCRIPT_HEALTH)->text);
-    redis_arg_int(&a, 1);
+    redis_arg_int(&a, 3);
     redis_arg_str(&a, key(&c->keys, KEY_HEALTH));
+    redis_arg_str(&a, key(&c->keys, KEY_ALERTS));
+    redis_arg_str(&a, key(&c->keys, KEY_ALERTED));
     redis_arg_int(&a, ROUTES_MAX_KEPT);
     redis_arg_int(&a, INT64_MAX);
     redis_arg_str(&a, f->name);
@@ -65,6 +67,8 @@ static bool put_back(struct cli *c, const struct found *f)
     redis_arg_int(&a, f->state.seq);
     redis_arg_span(&a, buf_span(&head));
     redis_arg_str(&a, "clear");
+    for (int i = 0; i < 3; i++) /* it is not told: who asks for it knows */
+        redis_arg_str(&a, "");
     letters = reply_span(reply_at(cli_call(c, &a), 1));
     buf_done(&head);
     return letters.n == 1 && *letters.p == 'y';

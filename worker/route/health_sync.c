@@ -29,10 +29,9 @@ enum {
 
 struct shift {
     struct health_route *route;
-    const char *code; /* of the alert; NULL: none */
-    char *text;
-    int64_t openings;
-    bool probe; /* it asks for the probe */
+    const char *code; /* of the alert, which the script writes; NULL: none */
+    char *text;       /* its message */
+    bool probe;       /* it asks for the probe */
 };
 
 /* One call of the script. */
@@ -46,6 +45,32 @@ struct sync {
 
 /* ---- telling ---- */
 
+/* "google/x at together: opened, ..." */
+static char *message_of(const struct health_route *t, const struct health_proposal *w)
+{
+    struct buf b = BUF(8192);
+
+    buf_printf(&b, "%s at %.*s: %s", t->model, (int)(t->model - t->name - 1), t->name,
+               !strcmp(w->code, "route_opened") ? "opened, " : "");
+    buf_add_span(&b, buf_span(&w->text));
+    if (w->next.openings > 1)
+        buf_printf(&b, " (opened %lld times within an hour)", (long long)w->next.openings);
+    return buf_take(&b);
+}
+
+static void add_alert(const struct shift *shift, const struct health_state *next,
+                      struct redis_args *a)
+{
+    struct buf doc = BUF(16384);
+
+    if (shift->code)
+        alert_write(&doc, shift->code, shift->route->name, shift->text);
+    redis_arg_str(a, shift->code ? shift->code : "");
+    redis_arg_span(a, buf_span(&doc));
+    redis_arg_int(a, next->openings > FLAP_OPENINGS ? FLAP_MS : 0);
+    buf_done(&doc);
+}
+
 static void add_route(struct sync *s, struct health_route *t, struct redis_args *a)
 {
     struct shift *shift = &s->shifts[s->count];
@@ -54,7 +79,7 @@ static void add_route(struct sync *s, struct health_route *t, struct redis_args 
     struct buf b = BUF(65536);
 
     if (proposed || !health_tally_is_empty(&t->tell)) {
-        *shift = (struct shift){.route = t, .openings = w.next.openings, .probe = w.probe};
+        *shift = (struct shift){.route = t, .probe = w.probe};
         redis_arg_str(a, t->name);
         health_tally_shift(&t->tell, s->h->ahead_ms);
         health_tally_write(&t->tell, &b);
@@ -70,7 +95,8 @@ static void add_route(struct sync *s, struct health_route *t, struct redis_args 
         redis_arg_span(a, buf_span(&b));
         redis_arg_str(a, w.fate);
         shift->code = proposed ? w.code : NULL;
-        shift->text = shift->code ? buf_take(&w.text) : NULL;
+        shift->text = shift->code ? message_of(t, &w) : NULL;
+        add_alert(shift, &w.next, a);
         s->count++;
     }
     buf_done(&b);
@@ -85,23 +111,6 @@ static void free_sync(struct sync *s)
 }
 
 /* ---- hearing ---- */
-
-/* "google/x at together: opened, ..." */
-static void tell_shift(const struct health *h, const struct shift *shift)
-{
-    const struct health_route *t = shift->route;
-    struct buf b = BUF(8192);
-    bool flaps = shift->openings > FLAP_OPENINGS;
-
-    buf_printf(&b, "%s at %.*s: %s%s", t->model, (int)(t->model - t->name - 1), t->name,
-               !strcmp(shift->code, "route_opened") ? "opened, " : "", shift->text);
-    if (shift->openings > 1)
-        buf_printf(&b, " (opened %lld times within an hour)", (long long)shift->openings);
-    log_event(LOG_WARN, "route.shift", "code=%s route=%s msg=%s", shift->code, log_quote(t->name),
-              log_quote(b.p));
-    alert_send_again(h->p->redis, &h->p->keys, shift->code, t->name, b.p, flaps ? FLAP_MS : 0);
-    buf_done(&b);
-}
 
 static void hear_route(struct health *h, struct health_route *t, const struct health_state *heard)
 {
@@ -182,7 +191,8 @@ static void hear_letters(const struct sync *s, struct span letters)
             t->granted_ms = clock_mono_ms();
         }
         if (shift->code)
-            tell_shift(h, shift);
+            log_event(LOG_WARN, "route.shift", "code=%s route=%s msg=%s", shift->code,
+                      log_quote(t->name), log_quote(shift->text));
     }
 }
 
@@ -217,6 +227,8 @@ static void send(struct health *h)
     s->at_ms = clock_mono_ms();
     redis_args_init(&a);
     redis_arg_str(&a, key(&h->p->keys, KEY_HEALTH));
+    redis_arg_str(&a, key(&h->p->keys, KEY_ALERTS));
+    redis_arg_str(&a, key(&h->p->keys, KEY_ALERTED));
     redis_arg_int(&a, HEALTH_ROUTES_MAX);
     redis_arg_int(&a, FORGET_MS);
     HASH_ITER(hh, h->routes, t, tmp)
@@ -227,7 +239,7 @@ static void send(struct health *h)
     h->waiting = true;
     h->urgent = h->asked = false;
     h->sent_ms = s->at_ms;
-    redis_script(h->p->redis, script(SCRIPT_HEALTH), 1, &a, on_answer, s);
+    redis_script(h->p->redis, script(SCRIPT_HEALTH), 3, &a, on_answer, s);
 }
 
 static bool has_news(struct health *h)

@@ -1,11 +1,15 @@
 -- health.lua - what a process saw of the routes is added up, a shift is taken from one, all hear all.
 --
 -- KEYS: 1 health (hash: route -> "head|tally|tally before", see common/route/health_state.h)
+--       2 alerts  3 alerted (see alert.lua)
 -- ARGV: 1 most routes  2 ms after which a closed route that nobody calls makes room
---       then five per route: its name, tally to add, seq that the proposed head follows ('' none),
---       that head, what becomes of the tallies then: 'keep', 'turn', 'clear'
+--       then eight per route: its name, tally to add, seq that the proposed head follows ('' none),
+--       that head, what becomes of the tallies then: 'keep', 'turn', 'clear'; and the alert that
+--       tells of it: code ('' none), document, ms in which the same is not told again
 -- Returns {now, a letter per route, {route, record, ...}}
 --   y done  n the head has changed meanwhile, the proposal was passed over  f no room for that route
+--
+-- The alert is written here, so that no shift is untold whoever dies.
 --
 -- A tally is words name=number, which are added; but a row of failures (s, begun at b) ends where
 -- somebody had a good answer later (g).
@@ -72,7 +76,11 @@ local function hear(name, part, seq, new, fate)
     return letter
 end
 
-for i = 3, #ARGV, 5 do
-    letters[#letters + 1] = hear(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+for i = 3, #ARGV, 8 do
+    local letter, code = hear(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4]), ARGV[i + 5]
+    if letter == 'y' and code ~= '' then
+        alert_once(KEYS[2], KEYS[3], now, code, ARGV[i], ARGV[i + 6], ARGV[i + 7])
+    end
+    letters[#letters + 1] = letter
 end
 return {now, table.concat(letters), redis.call('HGETALL', KEYS[1])}

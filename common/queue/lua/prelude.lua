@@ -24,6 +24,17 @@ local function now_ms()
     return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- part: alert_once
+-- Tell the team, unless the same (code and subject) was told less than again ms ago.  A key of
+-- another type loses the alert, and not what it tells of.
+local function alert_once(alerts, alerted, now, code, subject, doc, again)
+    local field = code .. ' ' .. subject
+    local last = redis.pcall('HGET', alerted, field)
+    if type(last) == 'string' and now - last < tonumber(again) then return 0 end
+    redis.pcall('HSET', alerted, field, string.format('%.0f', now))
+    return type(redis.pcall('XADD', alerts, '*', 'code', code, 'doc', doc)) == 'string' and 1 or 0
+end
+
 -- part: hex11
 local function hex11(n)
     return string.format('%011x', n)
