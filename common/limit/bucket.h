@@ -27,8 +27,8 @@
 enum bucket_class { BUCKET_FRONT, BUCKET_STANDARD, BUCKET_BATCH, BUCKET_CLASSES };
 enum bucket_lane_id { BUCKET_CALLS, BUCKET_TOKENS, BUCKET_LANES };
 #define BUCKET_BURST_S 0.01
-#define BUCKET_CONTROL 512 /* bytes of control, with NUL */
-#define BUCKET_TEXT    1536
+#define BUCKET_CONTROL 1024 /* bytes of control, with NUL */
+#define BUCKET_TEXT    2048
 
 struct bucket_lane {
     double rate, credit;

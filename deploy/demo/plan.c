@@ -329,7 +329,7 @@ bool plan_faults(struct demo *d, struct err *err)
     if (!ok)
         return false;
     buf_printf(&b,
-               "[{\"fixture\":\"throttled\",\"model\":\"%s\",\"times\":3,"
+               "[{\"fixture\":\"throttled\",\"model\":\"%s\",\"times\":15,"
                "\"headers\":{\"x-ratelimit-reset\":\"1\"}}",
                thinker);
     for (size_t i = 0; i < ARRAY_LEN(troubles); i++)

@@ -47,6 +47,9 @@ static struct world_ {
     int64_t now_us;
     double passed, refused;
     bool lose_answers; /* Redis does not answer */
+    /* refusals that are not about the rate: so many calls, or all until then */
+    int refuse_calls;
+    int64_t refuse_until_us;
 } world;
 
 static void world_start(struct sim_rate rule)
@@ -120,13 +123,23 @@ static void call_those_due(int i)
     }
 }
 
+static bool is_refused_anyway(void)
+{
+    if (world.refuse_calls > 0) {
+        world.refuse_calls--;
+        return true;
+    }
+    return world.now_us < world.refuse_until_us;
+}
+
 static void provider(void)
 {
     while (world.there.head < world.there.tail &&
            world.there.of[world.there.head % FLIGHTS].at_us <= world.now_us) {
         struct flight_ f = world.there.of[world.there.head++ % FLIGHTS];
 
-        f.passed = sim_rate_take(&world.rule, world.now_us, &f.reset_s);
+        f.reset_s = 1;
+        f.passed = !is_refused_anyway() && sim_rate_take(&world.rule, world.now_us, &f.reset_s);
         f.at_us = world.now_us + 45 * MS;
         *(f.passed ? &world.passed : &world.refused) += 1;
         add(&world.back, f);
@@ -142,7 +155,7 @@ static void answers(void)
 
         slice_answered(s, f->epoch);
         if (f->passed)
-            slice_well(s, 0, 0);
+            slice_well(s, f->cuts, 0, 0);
         else
             (void)slice_refused(s, BUCKET_CALLS, f->cuts, world.rule.silent ? -1 : f->reset_s * S,
                                 world.now_us);
@@ -313,6 +326,113 @@ START_TEST(no_call_comes_while_the_server_asks_to_wait)
 }
 END_TEST
 
+/* ---- refusals that are not about the rate ---- */
+
+enum { LOOK_MS = 250, LOOKS = 6, RECOVERY_S = 60 };
+
+/* Seconds until so many calls per second pass, for one and a half. */
+static double recovers_in_s(double per_s)
+{
+    double then[RECOVERY_S * 1000 / LOOK_MS + 1];
+    int n = 0;
+
+    while (n < RECOVERY_S * 1000 / LOOK_MS) {
+        then[n++] = world.passed;
+        run(LOOK_MS / 1000.0);
+        if (n >= LOOKS && world.passed - then[n - LOOKS] >= per_s * LOOKS * LOOK_MS / 1000)
+            return (n - LOOKS) * LOOK_MS / 1000.0;
+    }
+    return RECOVERY_S;
+}
+
+static const struct trouble {
+    const char *name;
+    struct sim_rate rule;
+    double after_s;  /* so long all went well */
+    int calls;       /* are refused then ... */
+    double seconds;  /* ... or all, for so long */
+    double per_s;    /* pass again (0: nine tenths of before) ... */
+    double in_s;     /* ... so long after the end of it */
+    double refusals; /* at most so many meanwhile */
+} troubles[] = {
+    {"15, untried, no limit", DYNAMIC(1e6, 0, 50), 0, 15, 0, 1000, 5, 15},
+    {"15, untried", DYNAMIC(200, 5, 50), 0, 15, 0, 150, 4, 15},
+    {"15, open, no limit", DYNAMIC(1e6, 0, 50), 1, 15, 0, 1000, 15, 15},
+    {"15, known", DYNAMIC(200, 2, 10), 60, 15, 0, 0, 10, 20},
+    {"15, known", DYNAMIC(200, 10, 50), 60, 15, 0, 0, 10, 20},
+    {"15, known", DYNAMIC(2000, 20, 30), 60, 15, 0, 0, 10, 20},
+    {"15, known", FIXED(200, 10, 50), 60, 15, 0, 0, 15, 20},
+    {"20 s, untried", DYNAMIC(200, 5, 50), 0, 0, 20, 150, 4, 40},
+    {"20 s, known", DYNAMIC(200, 5, 50), 60, 0, 20, 0, 4, 70},
+    {"20 s, known", DYNAMIC(2000, 20, 30), 60, 0, 20, 0, 4, 120},
+    {"20 s, known", FIXED(500, 10, 30), 60, 0, 20, 0, 4, 120},
+    {"20 s, known", DYNAMIC(10, 1, 50), 60, 0, 20, 0, 4, 60},
+    {"5 min, known", DYNAMIC(200, 5, 50), 60, 0, 300, 0, 30, 130},
+};
+
+START_TEST(what_is_refused_for_another_reason_does_not_make_it_slow)
+{
+    const struct trouble *t = &troubles[_i];
+    double per_s = t->per_s, refused, passed, s;
+    int64_t began;
+
+    world_start(t->rule);
+    run(t->after_s - 5);
+    passed = world.passed;
+    run(t->after_s < 5 ? t->after_s : 5);
+    if (per_s <= 0)
+        per_s = 0.9 * (world.passed - passed) / 5;
+    refused = world.refused;
+    began = world.now_us;
+    world.refuse_calls = t->calls;
+    world.refuse_until_us = began + (int64_t)(t->seconds * (double)S);
+    do {
+        run(0.1);
+    } while (world.refuse_calls > 0 || world.now_us < world.refuse_until_us);
+    refused = world.refused - refused;
+    s = recovers_in_s(per_s);
+    if (getenv("LIMIT_FIGURES"))
+        printf("%s (%.0f/s +%.1f -%d%%): %.0f refused over %.1f s, %.0f/s %.1f s later\n", t->name,
+               t->rule.start_per_s, t->rule.growth_per_clean_s, t->rule.cut_percent, refused,
+               (double)(world.now_us - began) / 1e6 - s - 1.5, per_s, s);
+    ck_assert_double_le(s, t->in_s);
+    ck_assert_double_le(refused, t->refusals);
+}
+END_TEST
+
+static const struct sim_rate moved[] = {DYNAMIC(200, 2, 10), DYNAMIC(500, 0, 0),
+                                        DYNAMIC(1000, 10, 30), FIXED(500, 5, 20)};
+
+START_TEST(a_limit_that_falls_to_a_tenth_is_found_and_kept)
+{
+    struct measure then;
+    double used, refused;
+
+    world_start(moved[_i]);
+    run(60);
+    world.rule.limit /= 10;
+    run(10);
+    then = now();
+    run(60);
+    used = used_since(then);
+    refused = refused_since(then);
+    if (getenv("LIMIT_FIGURES"))
+        printf("a tenth of %.0f/s +%.1f -%d%%: %.3f used, %.2f%% refused\n", moved[_i].start_per_s,
+               moved[_i].growth_per_clean_s, moved[_i].cut_percent, used, 100 * refused);
+    ck_assert_double_ge(used, 0.7);
+    ck_assert_double_le(refused, 0.01);
+}
+END_TEST
+
+START_TEST(a_limit_that_rises_tenfold_is_found_within_a_minute)
+{
+    world_start(moved[_i]);
+    run(30);
+    world.rule.limit *= 10;
+    ck_assert_double_lt(recovers_in_s(0.9 * world.rule.limit), RECOVERY_S);
+}
+END_TEST
+
 Suite *test_limit_fleet(void);
 Suite *test_limit_fleet(void)
 {
@@ -327,6 +447,11 @@ Suite *test_limit_fleet(void)
     tcase_add_test(tc, it_is_steady_again_ten_seconds_after_the_limit_fell);
     tcase_add_test(tc, a_burst_of_refusals_is_one_cut);
     tcase_add_test(tc, no_call_comes_while_the_server_asks_to_wait);
+    tcase_add_loop_test(tc, a_limit_that_falls_to_a_tenth_is_found_and_kept, 0, ARRAY_LEN(moved));
+    tcase_add_loop_test(tc, a_limit_that_rises_tenfold_is_found_within_a_minute, 0,
+                        ARRAY_LEN(moved));
+    tcase_add_loop_test(tc, what_is_refused_for_another_reason_does_not_make_it_slow, 0,
+                        ARRAY_LEN(troubles));
     suite_add_tcase(s, tc);
     return s;
 }

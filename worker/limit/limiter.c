@@ -378,7 +378,7 @@ void limiter_end(struct limiter_call *c, const struct limiter_outcome *o)
     switch (o->end) {
     case LIMITER_LOST: break;
     case LIMITER_WELL:
-        slice_well(l, c->tokens, o->tokens_used >= 0 ? o->tokens_used : c->tokens);
+        slice_well(l, c->cuts, c->tokens, o->tokens_used >= 0 ? o->tokens_used : c->tokens);
         if (o->tokens_used >= 0)
             b->answer_tokens +=
                 ANSWER_PART * (o->tokens_used - c->tokens + c->answer_tokens - b->answer_tokens);

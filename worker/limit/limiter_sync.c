@@ -150,7 +150,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
             slice_lost(&b->slice, &o->items[i].ask, now);
         else if (o->items[i].ask.change == 'c' && b->slice.b.cuts == cuts + 1)
             log_event(LOG_INFO, "rate.cut", "bucket=%s per_s=%.1f met=%.1f", b->name,
-                      b->slice.b.lane[BUCKET_CALLS].rate, b->slice.rate[BUCKET_CALLS].met);
+                      b->slice.b.lane[BUCKET_CALLS].rate, b->slice.rate[BUCKET_CALLS].line.met);
     }
     for (size_t i = 0; i < o->n; i++) {
         limiter_call_back(o->items[i].b);

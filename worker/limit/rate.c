@@ -1,7 +1,10 @@
-/* rate.c - see rate.h. */
+/* rate.c - decisions; see rate.h.
+ *
+ * What may be called: rate_step moves on, rate_cut and rate_well change the
+ * state.  A refusal is first asked whether it shows a limit (shows_none), then
+ * learned from.  The constants of the way through the line and of the filter
+ * were chosen with the dynamic rule of tests/unit/test_limit_fleet.c. */
 #include "worker/limit/rate.h"
-
-#include "common/core/parse.h"
 
 #define OPEN_STEP_US INT64_C(400000)  /* OPEN: time to double */
 #define STEP_US      INT64_C(250000)  /* KNOWN: between two changes */
@@ -9,11 +12,23 @@
 #define TOLD_US      INT64_C(10000000)
 #define MOST         1e7
 #define FEW          20   /* calls: with fewer a refusal proves little */
-#define FEW_STRIKES  8    /* but so many without a success do */
 #define OPEN_LEAST   10   /* times the least rate, after such a refusal */
+#define WRONG        3.0  /* times what is expected, or was met, passes: that is wrong ... */
+#define WRONG_S      2.0  /* ... and it grows as quickly as this */
 #define HALF_S       0.5  /* halved for so long */
 #define LEAST_LEFT   0.28 /* of the rate, that a refusal may show at least */
-#define BURST        0.7  /* s of the limit that a provider lets pass at once */
+/* refusals that show no limit */
+#define PROBE      40 /* times the least rate, while it is blocked */
+#define QUIET_US   INT64_C(300000)
+#define QUIET_PART 8 /* the part of the time since the first strike that a pause lasts */
+#define QUIET_MAX  INT64_C(30000000)
+#define CLIMB_US   INT64_C(400000) /* time to double */
+#define CLIMB_FROM 16              /* the part of the rate of before, at which it begins */
+#define BACK       0.85            /* up to so much of it */
+#define IDLE       0.3 /* of the rate: when less was used, it was not what was refused */
+#define IDLE_US    INT64_C(3000000)   /* so long after a cut */
+#define IDLE_AGAIN INT64_C(600000000) /* once in so long */
+#define SOON       10 /* times as long as it was blocked: being blocked again before is a limit */
 /* the way through the expected line */
 #define MARGIN      0.05   /* under it at first */
 #define DRIFT       0.0017 /* per second, growing with time (CURVE) */
@@ -58,7 +73,8 @@ void rate_none(struct rate *r, double lowest)
 
 double rate_expected(const struct rate *r)
 {
-    return r->phase == RATE_KNOWN ? r->beta * r->met + r->gain * r->tau : r->rate;
+    return r->phase == RATE_KNOWN ? r->line.beta * r->line.met + r->line.gain * r->line.tau
+                                  : r->rate;
 }
 
 /* ---- moving on ---- */
@@ -66,15 +82,15 @@ double rate_expected(const struct rate *r)
 /* How unsure the expectation is. */
 static double unsure(const struct rate *r)
 {
-    double x = r->met, y = r->tau;
-    double v = x * x * r->var_beta + 2 * x * y * r->covar + y * y * r->var_gain;
+    double x = r->line.met, y = r->line.tau;
+    double v = x * x * r->line.var_beta + 2 * x * y * r->line.covar + y * y * r->line.var_gain;
 
     return v > 0 ? root(v) : 0;
 }
 
 static double target(const struct rate *r)
 {
-    double base = rate_expected(r), t = r->tau;
+    double base = rate_expected(r), t = (r->line.tau - r->line.swept);
     double drift = least(DRIFT, MARGIN * base / DRIFT_CALLS);
     double u = unsure(r), doubt = most(u / base - FARU, 0);
     double slow = between(base / 10 + 2 * doubt, 0.1, 1) * t;
@@ -82,8 +98,8 @@ static double target(const struct rate *r)
     double v =
         base * (1 - MARGIN + drift * t * (1 + t / CURVE)) + u * (Z0 + least(slow * ZS, ZM) + far);
 
-    if (r->tau < HALF_S)
-        v = least(v, r->met / 2);
+    if (r->line.tau < HALF_S)
+        v = least(v, r->line.met / 2);
     return v;
 }
 
@@ -94,26 +110,99 @@ static double bounded(const struct rate *r, double v, int64_t now_us)
     return between(v, r->least, MOST);
 }
 
+bool rate_is_blocked(const struct rate *r) { return r->climb > 0 && r->strikes > 0; }
+
+bool rate_is_climbing(const struct rate *r) { return r->climb > 0 && r->strikes == 0; }
+
+/* One doubling on the way back; at its end the drift begins anew. */
+static void climb(struct rate *r, int64_t now_us)
+{
+    double v = r->phase == RATE_KNOWN ? least(r->climb, target(r)) : r->climb;
+
+    r->rate = bounded(r, least(r->rate * 2, v), now_us);
+    if (r->rate >= v * 0.999 || r->rate * 2 > MOST)
+        r->climb = 0;
+}
+
+static void follow(struct rate *r, int64_t dt_us, int64_t now_us)
+{
+    double dt = (double)dt_us / 1e6, v;
+
+    r->line.tau += dt;
+    v = target(r);
+    if (r->rate > WRONG * most(rate_expected(r), r->line.met))
+        v = most(v, r->rate * (1 + least(dt, 1) / WRONG_S));
+    r->rate = bounded(r, v, now_us);
+}
+
 bool rate_step(struct rate *r, int64_t now_us, bool used, bool held)
 {
     int64_t dt_us = now_us - r->step_us;
+    int64_t step_us = r->phase == RATE_OPEN ? OPEN_STEP_US
+                      : rate_is_climbing(r) ? CLIMB_US
+                                            : STEP_US;
+    int64_t before_us = r->step_us;
     double before = r->rate;
 
-    if (r->phase == RATE_NONE || dt_us < (r->phase == RATE_OPEN ? OPEN_STEP_US : STEP_US))
+    if (r->phase == RATE_NONE || dt_us < step_us)
         return false;
     r->step_us = now_us;
-    if (!used || held)
+    if (!used || held || rate_is_blocked(r)) {
+        if (before_us == 0) { /* from now on it is known how long it was not used */
+            r->step_us = now_us - step_us;
+            return true;
+        }
         return false;
-    if (r->phase == RATE_OPEN) {
-        r->rate = bounded(r, r->rate * 2, now_us);
-    } else {
-        r->tau += (double)dt_us / 1e6;
-        r->rate = bounded(r, target(r), now_us);
     }
+    if (rate_is_climbing(r))
+        climb(r, now_us);
+    else if (r->phase == RATE_OPEN)
+        r->rate = bounded(r, r->rate * 2, now_us);
+    else
+        follow(r, dt_us, now_us);
     return r->rate > before * 1.002 || r->rate < before;
 }
 
-void rate_well(struct rate *r) { r->strikes = 0; }
+static double target_if(struct rate *r, double swept)
+{
+    r->line.swept = swept;
+    return target(r);
+}
+
+/* The drift begins anew, but not below so much. */
+static void sweep_from(struct rate *r, double goal)
+{
+    double lo = r->line.swept, hi = r->line.tau;
+
+    bool too_low = target_if(r, hi) < goal;
+
+    for (int i = 0; i < 20 && too_low; i++) {
+        double mid = (lo + hi) / 2;
+
+        if (target_if(r, mid) < goal)
+            hi = mid;
+        else
+            lo = mid;
+    }
+    r->line.swept = hi;
+}
+
+bool rate_well(struct rate *r, int64_t now_us)
+{
+    bool blocked = rate_is_blocked(r), news = r->strikes > 0;
+
+    r->strikes = 0;
+    if (!blocked)
+        return news;
+    r->end_us = now_us;
+    r->step_us = now_us;
+    r->phase = r->was;
+    r->line = r->back;
+    if (r->phase == RATE_KNOWN)
+        sweep_from(r, r->climb);
+    r->rate = bounded(r, least(most(r->climb / CLIMB_FROM, r->rate), r->climb), now_us);
+    return true;
+}
 
 bool rate_tell(struct rate *r, double limit, int64_t now_us)
 {
@@ -135,150 +224,153 @@ bool rate_tell(struct rate *r, double limit, int64_t now_us)
 static void first_time(struct rate *r, double met)
 {
     r->phase = RATE_KNOWN;
-    r->beta = 0.5;
-    r->gain = 0;
-    r->var_beta = SB * SB;
-    r->covar = 0;
-    r->var_gain = SG * SG * met * met;
-    r->spread = 0.5;
+    r->line.beta = 0.5;
+    r->line.gain = 0;
+    r->line.var_beta = SB * SB;
+    r->line.covar = 0;
+    r->line.var_gain = SG * SG * met * met;
+    r->line.spread = 0.5;
 }
 
 static void learn(struct rate *r, double met)
 {
-    double x = r->met, y = r->tau, noise = NOISE * met;
+    double x = r->line.met, y = r->line.tau, noise = NOISE * met;
     double predicted = rate_expected(r), error = met - predicted;
-    double q = QG * most(r->gain, 0.005 * met), pb, pg, v, s;
+    double q = QG * most(r->line.gain, 0.005 * met), pb, pg, v, s;
 
-    r->spread = 0.5 * r->spread + 0.5 * least(1, most(error, -error) / most(met, 1));
+    r->line.spread = 0.5 * r->line.spread + 0.5 * least(1, most(error, -error) / most(met, 1));
     if (error < -0.5 * predicted &&
-        r->tau > 2) /* the limit has moved: that says nothing of how it moves */
+        r->line.tau > 2) /* the limit has moved: that says nothing of how it moves */
         return;
-    r->var_beta += QB * QB;
-    r->var_gain += q * q + QB * QB * x * x / (y + 1) / (y + 1);
-    r->covar -= QB * QB * x / (y + 1);
-    pb = r->var_beta * x + r->covar * y;
-    pg = r->covar * x + r->var_gain * y;
+    r->line.var_beta += QB * QB;
+    r->line.var_gain += q * q + QB * QB * x * x / (y + 1) / (y + 1);
+    r->line.covar -= QB * QB * x / (y + 1);
+    pb = r->line.var_beta * x + r->line.covar * y;
+    pg = r->line.covar * x + r->line.var_gain * y;
     v = x * pb + y * pg;
     s = v + noise * noise;
     if (error * error > 2 * s) { /* surprised: it was less sure than it seemed */
         double f = least(error * error / s / 2, 10);
 
-        r->var_beta *= f;
-        r->covar *= f;
-        r->var_gain *= f;
+        r->line.var_beta *= f;
+        r->line.covar *= f;
+        r->line.var_gain *= f;
         pb *= f;
         pg *= f;
         s = v * f + noise * noise;
     }
-    r->beta = between(r->beta + pb / s * error, 0.1, 1.3);
-    r->gain = between(r->gain + pg / s * error, 0, met);
-    r->beta = least(r->beta + ETA * r->gain * y / x, 1.3);
-    r->gain *= 1 - ETA;
-    r->var_beta -= pb * pb / s;
-    r->var_gain -= pg * pg / s;
-    r->covar -= pb * pg / s;
+    r->line.beta = between(r->line.beta + pb / s * error, 0.1, 1.3);
+    r->line.gain = between(r->line.gain + pg / s * error, 0, met);
+    r->line.beta = least(r->line.beta + ETA * r->line.gain * y / x, 1.3);
+    r->line.gain *= 1 - ETA;
+    r->line.var_beta -= pb * pb / s;
+    r->line.var_gain -= pg * pg / s;
+    r->line.covar -= pb * pg / s;
 }
 
-void rate_cut(struct rate *r, int64_t now_us, double met, int64_t until_us, double well)
+/* ---- refusals ---- */
+
+int64_t rate_pause_us(const struct rate *r, int64_t now_us, int64_t told_us)
 {
-    r->strikes++;
-    r->step_us = until_us > now_us ? until_us : now_us;
-    if (r->phase == RATE_KNOWN && now_us < r->cut_us + SAME_US && until_us > now_us)
-        return;
-    if (r->phase != RATE_KNOWN && well < FEW && r->strikes <= FEW_STRIKES) {
-        r->phase = RATE_OPEN;
-        r->rate = most(met / 2, OPEN_LEAST * r->least);
-        r->cut_us = now_us;
+    int64_t quiet = r->strikes > 0 ? (now_us - r->struck_us) / QUIET_PART : 0;
+
+    quiet = quiet < QUIET_MAX ? quiet : QUIET_MAX;
+    if (told_us <= 0)
+        return quiet > QUIET_US ? quiet : QUIET_US;
+    return told_us > quiet ? told_us : quiet;
+}
+
+static void note_before(struct rate *r, const struct rate_refusal *f)
+{
+    r->struck_us = f->now_us;
+    r->before = r->rate;
+    r->was = r->phase;
+    r->back = r->line;
+}
+
+/* It was blocked not long ago. */
+static bool soon(const struct rate *r, int64_t now_us)
+{
+    int64_t lasted = r->end_us - r->mark_us;
+
+    return r->mark_us > 0 && now_us - r->end_us < SOON * (lasted > SAME_US ? lasted : SAME_US);
+}
+
+static void block(struct rate *r, const struct rate_refusal *f)
+{
+    r->climb = most(BACK * most(r->before, r->rate), r->least);
+    r->rate = bounded(r, least(PROBE * r->least, most(r->climb, OPEN_LEAST * r->least)), f->now_us);
+    if (r->mark_us < r->struck_us) {
+        r->mark_us = r->struck_us;
+        r->mark_passed = f->passed;
+    }
+}
+
+/* It passed so much over a long time, and the burst that it let pass says nothing. */
+static void meet(struct rate *r, const struct rate_refusal *f, double met)
+{
+    first_time(r, most(met, r->least));
+    r->line.met = most(met, r->least);
+    r->line.tau = r->line.swept = 0;
+    r->rate = bounded(r, r->line.met / 2, f->now_us);
+}
+
+/* The lane's rate did not move for a while, as it was hardly used; so it is not what was refused.
+ * Once: what is refused again and again has another reason, though it may be one of bursts. */
+static bool idle(const struct rate *r, const struct rate_refusal *f)
+{
+    return r->phase != RATE_NONE && f->met < IDLE * r->rate && r->step_us > 0 &&
+           f->now_us - r->step_us > IDLE_US && f->now_us - r->cut_us > IDLE_US &&
+           (!r->mark_us || f->now_us - r->mark_us > IDLE_AGAIN);
+}
+
+/* The refusal shows no limit, and that was seen to. */
+static bool shows_none(struct rate *r, const struct rate_refusal *f)
+{
+    bool late = r->strikes > 1 && f->now_us - r->struck_us >= SAME_US;
+
+    if (!(r->strikes > 1 && r->climb > 0) && !late && !(r->strikes == 1 && idle(r, f)))
+        return false;
+    if (r->climb <= 0 && r->mark_us < r->struck_us && soon(r, r->struck_us)) {
+        double s = (double)(f->now_us - r->mark_us) / 1e6;
+
+        meet(r, f, (f->passed - r->mark_passed) / s);
+    } else {
+        block(r, f);
+    }
+    return true;
+}
+
+void rate_cut(struct rate *r, const struct rate_refusal *f)
+{
+    double met = most(f->met, r->least);
+    int64_t until_us = f->until_us > f->now_us ? f->until_us : f->now_us;
+
+    if (r->strikes++ == 0) {
+        note_before(r, f);
+        r->climb = 0; /* it was on its way */
+    }
+    if (shows_none(r, f)) {
+        r->step_us = until_us;
+        r->cut_us = f->now_us;
         return;
     }
-    met = most(met, r->least);
+    r->step_us = until_us;
+    if (r->phase == RATE_KNOWN && f->now_us < r->cut_us + SAME_US && f->until_us > f->now_us)
+        return;
+    r->cut_us = f->now_us;
+    if (r->phase != RATE_KNOWN && f->well < FEW) {
+        r->phase = RATE_OPEN;
+        r->rate = most(f->met / 2, OPEN_LEAST * r->least);
+        return;
+    }
     if (r->phase == RATE_KNOWN) {
         met = most(met, LEAST_LEFT * r->rate);
         learn(r, met);
     } else {
         first_time(r, met);
     }
-    r->met = met;
-    r->tau = 0;
-    r->cut_us = now_us;
-    r->rate = bounded(r, least(target(r), met / 2), now_us);
-}
-
-/* ---- text ---- */
-
-void rate_write(const struct rate *r, struct buf *b)
-{
-    buf_printf(b, "%d %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g %.9g %lld %lld %d %.9g %.9g %lld",
-               r->phase, r->rate, r->met, r->beta, r->gain, r->var_beta, r->covar, r->var_gain,
-               r->spread, r->tau, (long long)r->cut_us, (long long)r->step_us, r->strikes, r->least,
-               r->told, (long long)r->told_us);
-}
-
-bool rate_read(struct span *text, struct rate *ret)
-{
-    struct rate r = {0};
-    double phase, cut, step, strikes, told;
-    double *const fields[] = {&phase,   &r.rate,     &r.met,    &r.beta, &r.gain, &r.var_beta,
-                              &r.covar, &r.var_gain, &r.spread, &r.tau,  &cut,    &step,
-                              &strikes, &r.least,    &r.told,   &told};
-
-    if (!text->p)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        if (!parse_next_double(text, fields[i]))
-            return false;
-    if (phase < RATE_NONE || phase > RATE_KNOWN)
-        return false;
-    r.phase = (enum rate_phase)(int)phase;
-    r.cut_us = (int64_t)cut;
-    r.step_us = (int64_t)step;
-    r.strikes = (int)between(strikes, 0, 1000);
-    r.told_us = (int64_t)told;
-    *ret = r;
-    return true;
-}
-
-/* ---- what passed ---- */
-
-void rate_note(struct rate_history *h, int64_t at_us, double passed)
-{
-    size_t last = (h->next + RATE_SAMPLES - 1) % RATE_SAMPLES;
-
-    if (h->count > 0 && at_us - h->ring[last].at_us < RATE_SAMPLE_US)
-        return;
-    h->ring[h->next].at_us = at_us;
-    h->ring[h->next].passed = passed;
-    h->next = (h->next + 1) % RATE_SAMPLES;
-    if (h->count < RATE_SAMPLES)
-        h->count++;
-}
-
-double rate_passed_since(const struct rate_history *h, int64_t at_us)
-{
-    size_t last = (h->next + RATE_SAMPLES - 1) % RATE_SAMPLES;
-
-    for (size_t i = 1; i < h->count; i++) {
-        size_t k = (last + RATE_SAMPLES - i) % RATE_SAMPLES;
-
-        if (h->ring[k].at_us <= at_us || i + 1 == h->count)
-            return (h->ring[last].passed - h->ring[k].passed) * 1e6 /
-                   (double)(h->ring[last].at_us - h->ring[k].at_us);
-    }
-    return MOST;
-}
-
-double rate_met(const struct rate_history *h, const struct rate *r, int64_t now_us, double passed)
-{
-    double now = rate_expected(r), best = 0;
-
-    for (size_t i = 0; i < h->count; i++) {
-        double s = (double)(now_us - h->ring[i].at_us) / 1e6;
-        double n = passed - h->ring[i].passed;
-        double mean = r->phase == RATE_KNOWN ? most(now - r->gain * s / 2, now / 2) : now;
-
-        if (h->ring[i].at_us < r->cut_us || s < 0)
-            continue;
-        best = most(best, n * now / (mean * s + now * BURST));
-    }
-    return best;
+    r->line.met = met;
+    r->line.tau = r->line.swept = 0;
+    r->rate = bounded(r, least(target(r), met / 2), f->now_us);
 }

@@ -16,7 +16,25 @@
  * Both are learned from where the next refusal comes (a Kalman filter of two numbers).  The rate
  * begins at half of what was met, or at what is expected when that is less, goes on a little under
  * the expected line, and drifts upward through it: slowly when the last predictions were good, fast
- * when they were not.  It only moves on while it is used and no 503 came.
+ * when they were not.  It only moves on while it is used and no 503 came.  When three times as much
+ * passes as is expected and was met, that is wrong, and the rate grows as quickly as it is.
+ *
+ *      r │ ────── before      ┌─ climbs back, as TCP's slow start does up to its ssthresh
+ *        │       │           _│───── and goes on under the line of before
+ *        │       │          / first success
+ *        │       └ . . . . |  BLOCKED: a probe or two after each pause
+ *        └────────────────────────────────▶ t
+ *
+ * Not every refusal is about the rate.  One that comes a second or more after another, and nothing
+ * passed between, shows no limit; nor does one of a lane whose rate was hardly used, once in ten
+ * minutes (refused again, it may be a limit of bursts).  Then nothing is learned: the lane is
+ * BLOCKED.  It probes, a few calls after each pause, which lasts as long as the server asks and at
+ * least an eighth of the time since the first refusal (backing off as RFC 6298 does, with a smaller
+ * base).  With the first success it takes the line of before the refusals back (as RFC 4015 undoes
+ * a spurious time-out), doubles up to 85 % of the rate of then, and goes on as always.  A refusal
+ * on that way up is a limit that was met.  Being blocked again soon is a limit too, of a longer
+ * time than the burst that it let pass: met is what passed since the first time, over all that
+ * time.
  *
  * The state is kept by all processes together in the bucket's control text, one for each lane. */
 #ifndef FLOTILLA_RATE_H
@@ -27,20 +45,42 @@
 
 enum rate_phase { RATE_NONE, RATE_OPEN, RATE_KNOWN };
 
-struct rate {
-    enum rate_phase phase; /* NONE: no limit was seen (tokens), the rate is 0 */
-    double rate;           /* per second */
-    double met;            /* the limit that the last refusal showed */
+/* What is thought of the limit since the last cut. */
+struct rate_line {
+    double met; /* the limit that the last refusal showed */
     double beta, gain;
     double var_beta, covar, var_gain; /* how unsure they are */
     double spread;                    /* of the last predictions, relative */
     double tau;                       /* s of use since the rate came back after the cut */
-    int64_t cut_us;                   /* the last cut */
-    int64_t step_us;                  /* up to where tau and rate were moved */
-    int strikes;                      /* cuts without a success between */
-    double least;                     /* never below */
-    double told;                      /* a limit from headers; 0 none */
-    int64_t told_us;                  /* when */
+    double swept;                     /* tau at which the drift began */
+};
+struct rate {
+    enum rate_phase phase; /* NONE: no limit was seen (tokens), the rate is 0 */
+    double rate;           /* per second */
+    struct rate_line line;
+    int64_t cut_us;  /* the last cut */
+    int64_t step_us; /* up to where tau and rate were moved */
+    int strikes;     /* refusals without a success between */
+    double least;    /* never below */
+    double told;     /* a limit from headers; 0 none */
+    int64_t told_us; /* when */
+    /* of refusals that show no limit */
+    int64_t struck_us;   /* the first of the strikes */
+    double before;       /* the rate of then ... */
+    enum rate_phase was; /* ... and the rest */
+    struct rate_line back;
+    double climb;            /* BLOCKED, or on the way back to so much; 0 neither */
+    int64_t mark_us, end_us; /* when it was blocked last, from the first refusal to the success */
+    double mark_passed;      /* what had passed, in sum, at mark_us */
+};
+
+/* A refusal, for rate_cut. */
+struct rate_refusal {
+    int64_t now_us, until_us; /* nothing is to be sent before until_us */
+    double met;               /* rate_met's answer */
+    double passed;            /* of this lane, since ever */
+    double well;              /* calls that went well since ever: while these are few a refusal may
+                                 have any reason, so that the lane stays OPEN */
 };
 
 void rate_init(struct rate *r, double start, double least, int64_t now_us);
@@ -48,20 +88,24 @@ void rate_init(struct rate *r, double start, double least, int64_t now_us);
 void rate_none(struct rate *r, double least);
 /* What is thought of the limit now; OPEN: the rate. */
 double rate_expected(const struct rate *r);
+/* It probes, or climbs back. */
+bool rate_is_blocked(const struct rate *r);
+bool rate_is_climbing(const struct rate *r);
 /* Move on to now_us.  used: there were at least as many calls as allowed; held: a 503 came.
  * True when the rate is another now, and worth telling. */
 bool rate_step(struct rate *r, int64_t now_us, bool used, bool held);
-/* A call was refused.  met: rate_met's answer; until_us: nothing is to be sent before; well: calls
- * that went well since ever: while these are few a refusal may have any reason, so that the lane
- * stays OPEN. */
-void rate_cut(struct rate *r, int64_t now_us, double met, int64_t until_us, double well);
-/* Something was answered well. */
-void rate_well(struct rate *r);
+/* A call was refused. */
+void rate_cut(struct rate *r, const struct rate_refusal *f);
+/* How long nothing is to be sent after a refusal; told_us: what the server asks, <= 0 nothing. */
+int64_t rate_pause_us(const struct rate *r, int64_t now_us, int64_t told_us);
+/* A call that was sent after the last cut was answered well.  True when that is news. */
+bool rate_well(struct rate *r, int64_t now_us);
 /* A header told the limit per second.  True when that is news. */
 bool rate_tell(struct rate *r, double limit, int64_t now_us);
 
+/* Words between blanks, the first is the version; text moves behind them. */
 void rate_write(const struct rate *r, struct buf *b);
-NODISCARD bool rate_read(struct span *text, struct rate *ret); /* text moves behind it */
+NODISCARD bool rate_read(struct span *text, struct rate *ret);
 
 /* ---- what passed ---- */
 

@@ -8,9 +8,6 @@
 #define LAPSE_S      0.5 /* an older ticket was somebody else's time */
 #define AHEAD_S      0.3 /* of expected use that are kept in stock */
 #define HOLD_US      INT64_C(2000000)
-#define QUIET_US     300000 /* after a refusal that does not say how long */
-#define QUIET_FREE   6
-#define QUIET_MAX_US 60000000
 #define LEAST_CALLS  0.5 /* per second; less comes of pauses */
 #define LEAST_TOKENS 500.0
 #define ANSWERED_S   0.02
@@ -150,9 +147,9 @@ void slice_answered(struct slice *l, int64_t epoch)
         l->answered += 1;
 }
 
-void slice_well(struct slice *l, double estimated, double used)
+void slice_well(struct slice *l, int64_t cuts, double estimated, double used)
 {
-    l->well = true;
+    l->well |= cuts == l->b.cuts;
     l->sent[BUCKET_TOKENS] += used - estimated;
     if (is_limited(l, BUCKET_TOKENS))
         l->back[BUCKET_TOKENS][BUCKET_STANDARD] += estimated - used;
@@ -178,33 +175,23 @@ static double passed(const struct slice *l, enum bucket_lane_id lane, int64_t no
            (guess > l->sent[lane] ? guess : l->sent[lane]);
 }
 
-/* Longer when nothing but refusals came for a while. */
-static int64_t pause_us(int strikes, int64_t told_us)
-{
-    int64_t quiet = QUIET_US;
-
-    for (int i = QUIET_FREE; i < strikes && quiet < QUIET_MAX_US; i++)
-        quiet *= 2;
-    if (strikes <= QUIET_FREE && told_us > 0)
-        return told_us;
-    return told_us > quiet ? told_us : quiet;
-}
-
 bool slice_refused(struct slice *l, enum bucket_lane_id lane, int64_t cuts, int64_t wait_us,
                    int64_t now_us)
 {
     struct rate *r = &l->next_rate[lane];
     int64_t at = now_us + l->offset_us;
-    double met;
+    struct rate_refusal f = {.now_us = at, .well = l->b.sent[BUCKET_CALLS] - l->b.refused};
 
     l->refused += 1;
     if (cuts != l->b.cuts || l->cut)
         return false;
     memcpy(l->next_rate, l->rate, sizeof l->rate);
-    met = rate_met(&l->history[lane], r, at, passed(l, lane, now_us));
+    f.passed = passed(l, lane, now_us);
+    f.met = rate_met(&l->history[lane], r, at, f.passed);
     l->cut = true;
-    l->pause_us = pause_us(r->strikes, wait_us);
-    rate_cut(r, at, met, at + l->pause_us, l->b.sent[BUCKET_CALLS] - l->b.refused);
+    l->pause_us = rate_pause_us(r, at, wait_us);
+    f.until_us = at + l->pause_us;
+    rate_cut(r, &f);
     return true;
 }
 
@@ -249,12 +236,13 @@ static bool is_used(const struct slice *l, enum bucket_lane_id lane, int64_t at)
     const struct bucket_lane *b = &l->b.lane[lane];
     double enough = 1 + l->b.lane[BUCKET_CALLS].rate * l->share * ANSWERED_S;
     bool open = l->rate[lane].phase == RATE_OPEN;
-    bool long_open = open && at - l->rate[lane].step_us >= OPEN_US;
+    bool lightly =
+        rate_is_climbing(&l->rate[lane]) || (open && at - l->rate[lane].step_us >= OPEN_US);
 
     if (open && l->answered < enough)
         return false;
     return bucket_is_queued(b) && rate_passed_since(&l->history[lane], l->rate[lane].step_us) >=
-                                      (long_open ? OPEN_PART : USED_PART) * b->rate;
+                                      (lightly ? OPEN_PART : USED_PART) * b->rate;
 }
 
 /* One rate step, when it is due. */
@@ -266,7 +254,7 @@ static bool grow(struct slice *l, int64_t now_us)
     memcpy(l->next_rate, l->rate, sizeof l->rate);
     for (int i = 0; i < BUCKET_LANES; i++) {
         if (l->well)
-            rate_well(&l->next_rate[i]);
+            any |= rate_well(&l->next_rate[i], at);
         any |= rate_step(&l->next_rate[i], at, is_used(l, i, at), held);
         if (l->told[i] > 0)
             any |= rate_tell(&l->next_rate[i], l->told[i] * TOLD_PART, at);
@@ -320,15 +308,17 @@ void slice_ask(struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES], doub
 static void read_control(struct slice *l)
 {
     struct span text = {l->b.control, strlen(l->b.control)};
+    bool ok = true; /* of another version is all of it */
 
-    for (int i = 0; i < BUCKET_LANES; i++)
-        if (!rate_read(&text, &l->rate[i])) {
-            if (l->b.lane[i].rate > 0)
-                rate_init(&l->rate[i], l->b.lane[i].rate, i ? LEAST_TOKENS : LEAST_CALLS,
-                          l->b.at_us);
-            else
-                rate_none(&l->rate[i], i ? LEAST_TOKENS : LEAST_CALLS);
-        }
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        double lowest = i == BUCKET_TOKENS ? LEAST_TOKENS : LEAST_CALLS;
+
+        ok = ok && rate_read(&text, &l->rate[i]);
+        if (!ok && l->b.lane[i].rate > 0)
+            rate_init(&l->rate[i], l->b.lane[i].rate, lowest, l->b.at_us);
+        else if (!ok)
+            rate_none(&l->rate[i], lowest);
+    }
 }
 
 bool slice_hear(struct slice *l, const struct slice_ask *a, struct span text, int64_t now_us)

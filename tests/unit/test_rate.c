@@ -1,0 +1,188 @@
+/* test_rate.c - single decisions of the rate; test_limit_fleet.c shows what they come to. */
+#include <check.h>
+#include <string.h>
+
+#include "worker/limit/rate.h"
+
+#define S INT64_C(1000000)
+
+/* A lane that has learned: it met 100 a second and is used in full. */
+static struct rate known(void)
+{
+    struct rate r;
+
+    rate_init(&r, 200, 0.5, 100 * S);
+    rate_cut(&r,
+             &(struct rate_refusal){
+                 .now_us = 100 * S, .until_us = 101 * S, .met = 100, .passed = 100, .well = 100});
+    (void)rate_well(&r, 102 * S);
+    for (int64_t t = 102 * S; t < 110 * S; t += S / 4)
+        (void)rate_step(&r, t, true, false);
+    return r;
+}
+
+static void refuse(struct rate *r, int64_t now_us, double met)
+{
+    rate_cut(
+        r, &(struct rate_refusal){
+               .now_us = now_us, .until_us = now_us + S, .met = met, .passed = 1000, .well = 1000});
+}
+
+START_TEST(a_refusal_with_successes_between_is_learned_from)
+{
+    struct rate r = known();
+
+    refuse(&r, 110 * S, 90);
+    ck_assert(!rate_is_blocked(&r));
+    ck_assert_double_eq(r.line.met, 90);
+    ck_assert_double_le(r.rate, 45);
+}
+END_TEST
+
+START_TEST(refusals_without_a_success_between_are_forgotten_by_the_first_success)
+{
+    struct rate r = known(), before = r;
+
+    for (int i = 0; i < 15; i++)
+        refuse(&r, (110 + 2 * i) * S, 0);
+    ck_assert(rate_is_blocked(&r));
+    ck_assert(!rate_step(&r, 150 * S, true, false)); /* it only probes */
+    ck_assert(rate_well(&r, 150 * S));
+    ck_assert(rate_is_climbing(&r));
+    ck_assert_double_eq(rate_expected(&r), rate_expected(&before));
+    for (int64_t t = 150 * S; t < 153 * S; t += S / 4)
+        (void)rate_step(&r, t, true, false);
+    ck_assert_double_ge(r.rate, 0.84 * before.rate);
+    ck_assert(!rate_is_climbing(&r));
+}
+END_TEST
+
+START_TEST(a_refusal_on_the_way_back_is_a_limit)
+{
+    struct rate r = known();
+
+    refuse(&r, 110 * S, 90);
+    refuse(&r, 112 * S, 0);
+    (void)rate_well(&r, 114 * S);
+    ck_assert(rate_is_climbing(&r));
+    refuse(&r, 115 * S, 30);
+    ck_assert(!rate_is_blocked(&r) && !rate_is_climbing(&r));
+    ck_assert_double_le(r.rate, 15);
+}
+END_TEST
+
+START_TEST(being_blocked_again_soon_is_a_limit_of_a_longer_time)
+{
+    struct rate r = known();
+    struct rate_refusal f = {.well = 1000};
+
+    /* 60 a minute: they pass in a second, then nothing does */
+    for (int minute = 0; minute < 3; minute++) {
+        f.passed = 60 * minute;
+        for (int64_t t = 2; t < 58; t += 8) {
+            f.now_us = (200 + 60 * minute + t) * S;
+            f.until_us = f.now_us + S;
+            f.met = t == 2 ? 35 : 0;
+            rate_cut(&r, &f);
+        }
+        (void)rate_well(&r, (200 + 60 * minute + 60) * S);
+    }
+    ck_assert(!rate_is_climbing(&r));
+    ck_assert_double_le(r.line.met, 1.5);
+    ck_assert_double_ge(r.line.met, 0.5);
+}
+END_TEST
+
+START_TEST(a_refusal_of_a_lane_that_is_hardly_used_says_nothing_of_its_rate_once)
+{
+    struct rate r = known();
+    double before = r.rate;
+
+    refuse(&r, 150 * S, 2);
+    ck_assert(rate_is_blocked(&r));
+    (void)rate_well(&r, 152 * S);
+    for (int64_t t = 152 * S; t < 160 * S; t += S / 4)
+        (void)rate_step(&r, t, true, false);
+    ck_assert_double_ge(r.rate, 0.85 * before);
+    before = r.rate;
+    refuse(&r, 200 * S, 2);
+    ck_assert(!rate_is_blocked(&r));
+    ck_assert_double_lt(r.rate, before / 2);
+}
+END_TEST
+
+START_TEST(pauses_grow_with_the_time_that_it_is_blocked)
+{
+    struct rate r = known();
+
+    ck_assert_int_eq(rate_pause_us(&r, 110 * S, -1), 300000);
+    ck_assert_int_eq(rate_pause_us(&r, 110 * S, 7 * S), 7 * S);
+    refuse(&r, 110 * S, 90);
+    ck_assert_int_eq(rate_pause_us(&r, 118 * S, -1), S);
+    ck_assert_int_eq(rate_pause_us(&r, 126 * S, S), 2 * S);
+    ck_assert_int_eq(rate_pause_us(&r, 9999 * S, S), 30 * S);
+}
+END_TEST
+
+START_TEST(its_text_says_all)
+{
+    struct rate r[3] = {{0}, known(), known()}, back;
+
+    rate_none(&r[0], 500);
+    refuse(&r[2], 110 * S, 90);
+    refuse(&r[2], 112 * S, 0);
+    for (size_t i = 0; i < ARRAY_LEN(r); i++) {
+        struct buf first = BUF(1000), second = BUF(1000);
+        struct span text;
+
+        rate_write(&r[i], &first);
+        text = buf_span(&first);
+        ck_assert_uint_lt(text.n, 500);
+        ck_assert(rate_read(&text, &back));
+        ck_assert_uint_eq(text.n, 0);
+        rate_write(&back, &second);
+        ck_assert_str_eq(first.p, second.p);
+        buf_done(&first);
+        buf_done(&second);
+    }
+}
+END_TEST
+
+static const char *const not_its_text[] = {
+    "",
+    "3",
+    "4 1 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    /* of the version before, which had no word for it */
+    "2 47.5 100 0.5 0 0.1156 0 25 0.5 7.75 100000000 109750000 0 0.5 0 0 "
+    "0 0 0 0 0 0 0 0 0 0 0 0 0 500 0 0",
+    "3 3 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "3 2 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "3 1 1 0 0 0 0 0 0 0 200 nan 0 0 0 0",
+};
+
+START_TEST(another_text_is_none)
+{
+    struct span text = {not_its_text[_i], strlen(not_its_text[_i])};
+    struct rate r;
+
+    ck_assert(!rate_read(&text, &r));
+}
+END_TEST
+
+Suite *test_rate(void);
+Suite *test_rate(void)
+{
+    Suite *s = suite_create("test_rate");
+    TCase *tc = tcase_create("rate");
+
+    tcase_add_test(tc, a_refusal_with_successes_between_is_learned_from);
+    tcase_add_test(tc, refusals_without_a_success_between_are_forgotten_by_the_first_success);
+    tcase_add_test(tc, a_refusal_on_the_way_back_is_a_limit);
+    tcase_add_test(tc, being_blocked_again_soon_is_a_limit_of_a_longer_time);
+    tcase_add_test(tc, a_refusal_of_a_lane_that_is_hardly_used_says_nothing_of_its_rate_once);
+    tcase_add_test(tc, pauses_grow_with_the_time_that_it_is_blocked);
+    tcase_add_test(tc, its_text_says_all);
+    tcase_add_loop_test(tc, another_text_is_none, 0, ARRAY_LEN(not_its_text));
+    suite_add_tcase(s, tc);
+    return s;
+}
