@@ -1,4 +1,11 @@
-/* scheduler.c - puts the parts together; see scheduler.h. */
+/* scheduler.c - puts the parts together; the picture is in scheduler.h.
+ *
+ * Three connections: one for scripts and short commands, and two that block, on the intake and on
+ * the bell of delayed jobs, so that neither waits behind the other.  Parts are made here once and
+ * started and stopped by the lease; every answer of a script may say `deposed`, and
+ * scheduler_deposed() is where that is heard.
+ *
+ * To add a part: x_new, x_free here, x_start and x_stop in lease.c. */
 #include "scheduler/scheduler.h"
 
 #include <stdio.h>

@@ -1,4 +1,10 @@
-/* why_decide.c - from facts to the first reason that holds: pure.  See why.h. */
+/* why_decide.c - from facts to the first reason that holds: pure.  See why.h.
+ *
+ *     ended? running? waiting for others? --> put aside until later: why? --> its queue: paused, no
+ *                                                                             workers, others first
+ *
+ * The order is that in which a job meets them; of a job that was put aside, the step that it comes
+ * back to names the reason.  A new reason is a row of why.def and a branch here. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

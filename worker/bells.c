@@ -1,4 +1,10 @@
-/* bells.c - see bells.h. */
+/* bells.c - see bells.h.
+ *
+ *     a bell --> maybe --claim--> asked --answer--> dry: not maybe any more
+ *                                           not dry: busy, and still maybe
+ *
+ * A bell that rings while a claim is under way may be of a job that the claim came too early for:
+ * it is kept (rung) over the answer that the queue is dry. */
 #include "worker/bells.h"
 
 void bells_rang(struct bells *b, queue_set queues, bool claiming)

@@ -1,4 +1,11 @@
-/* child.c - a worker process's side of its supervisor; see child.h. */
+/* child.c - a worker process's side of its supervisor; see child.h.
+ *
+ * It is told to stop in two ways, which are often one wish: a signal (a whole process group or
+ * cgroup is told at once) and the supervisor's line.  So a second signal counts only when nobody
+ * supervises; else the supervisor decides when it is time for "now".
+ *
+ * The page is read when the process is dead, whatever it died of: it is written in an order that
+ * is right at every instant, and nothing in it points anywhere. */
 #include "worker/child.h"
 
 #include <inttypes.h>
@@ -13,7 +20,7 @@
 #include "common/core/xalloc.h"
 #include "common/io/loop.h"
 
-enum { LINE_FD = 3, PAGE_FD = 4, LINE_MAX_BYTES = 256 };
+enum { LINE_MAX_BYTES = 256 };
 
 struct child {
     struct loop *loop;
@@ -100,10 +107,10 @@ struct child *child_new(struct loop *borrow_loop, const struct child_options *o)
     c->supervised = !o->alone;
     c->page = &c->own;
     if (!o->alone) {
-        page = mmap(NULL, sizeof *c->page, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE_FD, 0);
+        page = mmap(NULL, sizeof *c->page, PROT_READ | PROT_WRITE, MAP_SHARED, CHILD_PAGE_FD, 0);
         if (page != MAP_FAILED)
             c->page = page;
-        c->io = loop_watch(c->loop, LINE_FD, true, false, on_readable, c);
+        c->io = loop_watch(c->loop, CHILD_LINE_FD, true, false, on_readable, c);
     }
     loop_on_signal(c->loop, SIGTERM, on_term, c);
     loop_on_signal(c->loop, SIGINT, on_term, c);
@@ -130,7 +137,7 @@ static void tell(struct child *c, const char *line)
 {
     size_t n = strlen(line);
 
-    if (c->supervised && write(LINE_FD, line, n) != (ssize_t)n)
+    if (c->supervised && write(CHILD_LINE_FD, line, n) != (ssize_t)n)
         log_event(LOG_WARN, "child.tell", "action=lost line=%s", log_quote(line));
 }
 

@@ -20,6 +20,9 @@
 
 struct loop;
 
+/* Where the two are, in the child. */
+enum { CHILD_LINE_FD = 3, CHILD_PAGE_FD = 4 };
+
 struct child_page {
     char worker[96];          /* its worker id */
     char job[96];             /* the job whose code runs now; "" none */

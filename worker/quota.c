@@ -1,4 +1,8 @@
-/* quota.c - see quota.h. */
+/* quota.c - see quota.h.
+ *
+ * Credit is a fraction of an id.  What is asked of a queue is its credit rounded up, so that a
+ * queue of little weight is asked at all; what that takes too much is missing the next time.  Only
+ * the queues of a claim earn and spend by it, and nobody saves up more than one claim's worth. */
 #include "worker/quota.h"
 
 #include <string.h>

@@ -1,5 +1,12 @@
-/* retry.c - see retry.h.  Full jitter after "Exponential Backoff And Jitter"
- * (AWS Architecture Blog, 2015): of the usual forms it spreads a herd best. */
+/* retry.c - see retry.h.
+ *
+ *     err_class(kind):  FAIL, NONE --> the end
+ *                       RETRY      --> retry(): an attempt, backoff
+ *                       PARK, STOP --> park():  a pause, no attempt
+ *
+ * Full jitter after "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): of the usual
+ * forms it spreads a herd best.  A park keeps half of its length: the others wait for the same
+ * thing, and a try too early is one more call that is refused. */
 #include "worker/retry.h"
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }

@@ -1,4 +1,5 @@
-/* signature.c - see signature.h. */
+/* signature.c - see signature.h.  OpenSSL's base64 counts the padding as bytes, so as many are
+ * taken off again as there are '=' at the end. */
 #include "worker/signature.h"
 
 #include <openssl/evp.h>

@@ -1,4 +1,9 @@
-/* slot.c - see slot.h. */
+/* slot.c - what becomes of a slot when its process has exited; the picture is in slot.h.
+ *
+ * Three questions, each answered from the exit status, the state and the clock alone: does it come
+ * back, are its jobs to be recovered, and is the job blamed that ran?  Only what a process's own
+ * code does to itself (and a loop that hangs) is a job's fault; SIGKILL and the kernel's lack of
+ * memory are not.  Exit 78 says that the configuration is bad: another try cannot help. */
 #include "worker/slot.h"
 
 #include <signal.h>

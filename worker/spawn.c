@@ -1,4 +1,11 @@
-/* spawn.c - see spawn.h. */
+/* spawn.c - one child process; see spawn.h, and child.h for what the two share.
+ *
+ *     memfd, socketpair --> fork --> in the child: the two to their numbers, the rest closed
+ *                                                  --> exec of ourselves, with --process
+ *
+ * It is an exec and no mere fork, so that each process has its own addresses and starts with
+ * nothing of the supervisor's; /proc/self/exe is the very program that runs, also after an upgrade
+ * put another one in its place.  Between fork and exec nothing is called that may take a lock. */
 #include "worker/spawn.h"
 
 #include <errno.h>
@@ -16,7 +23,7 @@
 #include "common/core/log.h"
 #include "common/core/parse.h"
 
-enum { LINE_FD = 3, PAGE_FD = 4, ARGS_MAX = 16 };
+enum { ARGS_MAX = 16 };
 
 /* In the child: put the two descriptors in their places and become a worker. */
 NORETURN static void become_child(const struct child_options *o, int line, int page)
@@ -41,9 +48,9 @@ NORETURN static void become_child(const struct child_options *o, int line, int p
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (dup2(high_line, LINE_FD) < 0 || dup2(high_page, PAGE_FD) < 0)
+    if (dup2(high_line, CHILD_LINE_FD) < 0 || dup2(high_page, CHILD_PAGE_FD) < 0)
         _exit(71);
-    close_range(PAGE_FD + 1, ~0U, 0);
+    close_range(CHILD_PAGE_FD + 1, ~0U, 0);
     execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
     _exit(71);
 }

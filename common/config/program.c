@@ -1,4 +1,7 @@
-/* program.c - see program.h. */
+/* program.c - see program.h.
+ *
+ * A configuration that was replaced is kept until the end: calls under way, timers and tables point
+ * into it, and a reload is rare. */
 #include "common/config/program.h"
 
 #include <getopt.h>

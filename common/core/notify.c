@@ -1,4 +1,5 @@
-/* notify.c - see notify.h. */
+/* notify.c - see notify.h: best effort, as systemd itself advises; a path that begins with '@' is
+ * an abstract socket. */
 #include "common/core/notify.h"
 
 #include <stddef.h>

@@ -1,4 +1,7 @@
-/* alert.c - see alert.h and schemas/alert.json. */
+/* alert.c - see alert.h and schemas/alert.json.
+ *
+ * Nobody waits for an alert: one that Redis does not take is lost, and comes again when its case
+ * does.  Which ones were told lately is in Redis (alert.lua), so that a fleet tells once. */
 #include "common/queue/alert.h"
 
 #include <string.h>

@@ -1,4 +1,11 @@
-/* keys.c - names of keys, built once from the prefix. */
+/* keys.c - names of keys, built once from the prefix.
+ *
+ *     fl:{0}:intake         one of keys.def
+ *     fl:{0}:ready:eval     one per queue
+ *     fl:{0}:job:<id>       a prefix here, the id by keys_arg()
+ *     fl:models:together    a cache: no hash tag, anywhere in a cluster
+ *
+ * The hash tag puts all of the queue into one slot of a cluster, as a script needs it. */
 #include "common/queue/keys.h"
 
 #include <stdio.h>

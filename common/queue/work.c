@@ -1,5 +1,11 @@
-/* work.c - see work.h; the scripts are lua/claim.lua, start.lua, giveback.lua,
- * heartbeat.lua. */
+/* work.c - see work.h; the scripts are lua/claim.lua, start.lua, giveback.lua, heartbeat.lua.
+ *
+ *     register (the first heartbeat) --> claim ids --> start them: their records come
+ *                                            ^  \--> or give them back
+ *                                            +--- wait at the bells of empty queues
+ *
+ * Functions here only lay out KEYS and ARGV; what the answers mean is pull.c's and heartbeat.c's.
+ * Who was reaped comes back under a new id, so that what the old one still writes is refused. */
 #include "common/queue/work.h"
 
 #include <ctype.h>

@@ -1,4 +1,9 @@
-/* route_doc.c - see route_doc.h. */
+/* route_doc.c - see route_doc.h.
+ *
+ * What it reads comes out of Redis, where anybody with the password writes: ids are bounded, a
+ * provider must be one of the configuration, and an image's price needs its unit, so that no entry
+ * can send a key elsewhere or make a call look free.  What it says counts over a catalogue.
+ */
 #include "common/route/route_doc.h"
 
 #include <stdlib.h>

@@ -1,4 +1,8 @@
-/* job.c - `wait`, `job`, `jobs`: what the records say. */
+/* job.c - `wait`, `job`, `jobs`: what the records say.
+ *
+ * `job` reads one record whole; `jobs` walks all keys of jobs (SCAN) and fetches headers only, as
+ * documents can be large: what it lists is a sample of a queue that moves, not a moment of it.
+ * Waiting itself is waiting.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

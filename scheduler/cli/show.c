@@ -1,4 +1,8 @@
-/* show.c - tables: queues, workers, models, costs; and the version. */
+/* show.c - tables: queues, workers, costs; and the version.
+ *
+ * Each reads what others wrote: the registrations of workers as their heartbeats wrote them, the
+ * sums per day as the scripts add them up (lua/prelude.lua).  With --json the same goes out as
+ * it is, members that this version does not know included. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,8 @@
-/* support.c - arguments, Redis and small texts for the commands. */
+/* support.c - arguments, Redis and small texts for the commands.
+ *
+ * Options may stand anywhere: a command takes those it knows out of argv (cli_option, cli_flag) and
+ * what is left are its arguments.  A call to Redis turns the loop until its answer is there, as a
+ * command does one thing after the other. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,8 @@
-/* tail.c - `flotilla tail`: follow a stream until interrupted. */
+/* tail.c - `flotilla tail`: follow a stream until interrupted.
+ *
+ * It begins behind the newest entry of now, by its id: "$" at each read would lose what comes
+ * between two of them.  A read blocks for BLOCK_MS at most, so that a connection that is gone is
+ * found. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,6 @@
-/* why.c - `why`: what a job waits for, when it should start, and what it should cost. */
+/* why.c - `why`: what a job waits for, when it should start, and what it should cost.
+ *
+ * Asking and deciding is scheduler/why.h, which other faces share; here it is only printed. */
 #include "scheduler/why.h"
 
 #include <stdio.h>

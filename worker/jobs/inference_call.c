@@ -1,4 +1,14 @@
-/* inference_call.c - the call itself: who may make it, what goes out, what comes back. */
+/* inference_call.c - SEND, the call itself: who may make it, what goes out, what comes back.
+ *
+ *     inference_send: paid for? a slot? a key, and not stopped? its health's leave? our heartbeat?
+ *          |                                  (each no goes elsewhere: BUDGET, a wait, a park)
+ *          v
+ *     http_send --> on_done --> end_flight: whole answer --> inference_answered   (judge.c)
+ *        |                                  none         --> inference_lost
+ *        +--> on_head, on_data: a stream's, inference_stream.c
+ *
+ * A flight is what the HTTP client knows.  It outlives its run: an abort cuts the two apart, tells
+ * that the call may be paid, and cancels; on_done then only frees. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,4 +1,13 @@
-/* inference_judge.c - what an answer, or its absence, means for the job and for its costs. */
+/* inference_judge.c - what an answer, or its absence, means for the job and for its costs.
+ *
+ *     inference_answered --> good_answer: told to stops, health, rate, costs; then is it what was
+ *            |                            asked for?  --> the result, or another call
+ *            +-------------> refused:     the same of a failure --> the next route, retry, park,
+ * end inference_lost ------> lost_kinds: could it have run?  then it may be paid
+ *
+ * The order in a branch is the promise: costs are told before anything can end the run, and
+ * whoever waits for the call (rate, health, equal calls) hears of every ending.  Money is told once
+ * per call: the real sum, the most it can have been, or nothing, never two of them. */
 #include <stdio.h>
 #include <strings.h>
 
