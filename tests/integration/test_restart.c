@@ -6,22 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/world.h"
+#include "tests/support/look.h"
 
 enum { ALL_MS = 60000 };
 
 static int64_t result_count(struct world *w) { return world_int(w, "XLEN fl:{0}:results"); }
-
-static int times_said(struct program *p, const char *text)
-{
-    char *err = program_err(p);
-    int n = 0;
-
-    for (const char *at = err; (at = strstr(at, text)); at += strlen(text))
-        n++;
-    free(err);
-    return n;
-}
 
 static void watch_for(struct world *w, int ms)
 {
@@ -319,12 +308,12 @@ START_TEST(a_wrong_password_is_said_and_waited_for)
     ck_assert_msg(strstr(err, "WRONGPASS"), "%s", err);
     ck_assert_ptr_null(strstr(err, "s3cret"));
     free(err);
-    WAIT_UNTIL(w, 10000, times_said(scheduler, "WRONGPASS") > 0);
-    WAIT_UNTIL(w, 10000, times_said(worker, "WRONGPASS") > 0);
+    WAIT_UNTIL(w, 10000, look_logged(scheduler, "WRONGPASS") > 0);
+    WAIT_UNTIL(w, 10000, look_logged(worker, "WRONGPASS") > 0);
     watch_for(w, 2000);
-    ck_assert_int_lt(times_said(scheduler, "\n"), 60); /* the pauses between the tries grow */
-    ck_assert_int_eq(times_said(scheduler, "s3cret"), 0);
-    ck_assert_int_eq(times_said(worker, "s3cret"), 0);
+    ck_assert_int_lt(look_logged(scheduler, "\n"), 60); /* the pauses between the tries grow */
+    ck_assert_int_eq(look_logged(scheduler, "s3cret"), 0);
+    ck_assert_int_eq(look_logged(worker, "s3cret"), 0);
     world_redis(w, "ACL SETUSER app resetpass >s3cret");
     cli = start_cli(
         w, &s,

@@ -162,6 +162,8 @@ void world_push(struct world *w, const char *fmt, ...) PRINTF(2, 3);
 void world_push_json(struct world *w, json_t *take_doc);
 /* As it is, bad or not; not collected as an example of a job. */
 void world_push_raw(struct world *w, const void *p, size_t n);
+/* {"id":ID,"type":"noop","payload":{"result":"xxx..."}} of exactly n bytes. */
+char *world_noop_of(struct world *w, const char *id, size_t n);
 /* count chat jobs q-0, q-1, ... about grade-school mathematics: GSM8K where FLOTILLA_DATA
  * or ../shared/data has it, else made-up sums.  members: more members of the job document
  * in the style of world_push ("'priority':'batch'"), or NULL. */

@@ -47,6 +47,19 @@ void world_push_raw(struct world *w, const void *p, size_t n)
     world_redis(w, "LPUSH fl:{0}:intake %b", p, n);
 }
 
+char *world_noop_of(struct world *w, const char *id, size_t n)
+{
+    char *head = world_text(w, "{\"id\":\"%s\",\"type\":\"noop\",\"payload\":{\"result\":\"", id);
+    size_t head_n = strlen(head), tail_n = strlen("\"}}");
+    char *doc = malloc(n + 1);
+
+    ck_assert_ptr_nonnull(doc);
+    memcpy(doc, head, head_n);
+    memset(doc + head_n, 'x', n - head_n - tail_n);
+    memcpy(doc + n - tail_n, "\"}}", tail_n + 1);
+    return world_own(w, doc, free);
+}
+
 void world_push_json(struct world *w, json_t *take_doc)
 {
     char *text = json_dumps(take_doc, JSON_COMPACT);
