@@ -1,4 +1,5 @@
-/* pattern_node.h - a pattern as pattern_parse.c makes it and pattern.c runs it; private to both.
+/* pattern_node.h - a pattern as pattern_parse.c makes it and pattern.c runs it; private to
+ * pattern*.c.
  *
  * A program of small instructions; jumps are relative, so that a piece of it can be copied:
  *
@@ -49,5 +50,23 @@ struct pattern {
 
 /* Fill steps, sets and ranges of an empty pattern. */
 NODISCARD bool pattern_parse(struct pattern *p, const char *text, struct err *err);
+
+/* ---- while it is parsed ---- */
+struct pattern_parser {
+    struct pattern *p;
+    const char *at, *end;
+    int nested;
+    struct err *err;
+};
+bool pattern_fail(struct pattern_parser *s, const char *what); /* false, and err says so */
+
+/* ---- one place of it (pattern_chars.c): false after pattern_fail, unless said ---- */
+/* The character at s->at; the one behind a backslash. */
+NODISCARD bool pattern_read_plain(struct pattern_parser *s, uint32_t *ret);
+NODISCARD bool pattern_read_escaped(struct pattern_parser *s, uint32_t *ret);
+/* Add the ranges of \d (what is between them for \D); false: no class has that name. */
+NODISCARD bool pattern_add_named(struct pattern_parser *s, char name);
+/* Add the ranges of a class, behind its [ and up to its ]. */
+NODISCARD bool pattern_read_set(struct pattern_parser *s, bool *ret_negated);
 
 #endif
