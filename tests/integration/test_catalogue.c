@@ -95,8 +95,15 @@ START_TEST(a_new_holder_of_the_lease_has_it_fetched_unless_that_was_just_done)
     world_stop(w, holder, 5000);
     world_redis(w, "HSET fl:{0}:errands catalogue:together %lld",
                 (long long)(time(NULL) - 70) * 1000);
-    world_start_scheduler(w, once);
+    holder = world_start_scheduler(w, once);
     WAIT_UNTIL(w, 10000, fetches(w) == 2);
+    world_stop(w, holder, 5000);
+    holder = world_start_scheduler(w, once);
+    WAIT_UNTIL(w, 10000, look_logged(holder, "event=lease.held ") == 1);
+    world_push(w, "{'id':'a','type':'noop','payload':{}}");
+    world_wait_results(w, 1, 10000); /* by then this one has looked as well */
+    ck_assert_uint_eq(world_redis(w, "KEYS fl:{0}:job:catalogue~*")->elements, 2);
+    ck_assert_uint_eq(fetches(w), 2);
     world_free(w);
 }
 END_TEST

@@ -303,7 +303,8 @@ START_TEST(a_stream_that_is_none_ends_the_tail)
     cli = world_cli(w, "tail");
     CHECK_EXIT(cli, 1);
     CHECK_HAS(cli.err, "WRONGTYPE");
-    world_redis(w, "DEL fl:{0}:results");
+    ck_assert_str_eq(cli.out, "");
+    ck_assert_str_eq(world_string(w, "GETDEL fl:{0}:results"), "garbage"); /* only looked at */
     world_free(w);
 }
 END_TEST
@@ -357,6 +358,7 @@ START_TEST(the_doctor_finds_what_is_wrong_and_how_to_mend_it)
 {
     struct world *w = world_new();
     struct cli cli;
+    size_t found = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(findings); i++)
         findings[i].spoil(w);
@@ -366,6 +368,12 @@ START_TEST(the_doctor_finds_what_is_wrong_and_how_to_mend_it)
         CHECK_HAS(cli.out, findings[i].finding);
         CHECK_HAS(cli.out, findings[i].advice);
     }
+    for (int i = 0; i < lines_in(cli.out); i++) { /* and nothing else */
+        const char *line = line_of(w, cli.out, i);
+
+        found += !strncmp(line, "FAIL", 4) || !strncmp(line, "warn", 4);
+    }
+    ck_assert_uint_eq(found, ARRAY_LEN(findings));
     world_free(w);
 }
 END_TEST
