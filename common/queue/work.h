@@ -2,6 +2,11 @@
  *
  * A worker id is "<host>-<tag>", tag = 8 hex digits; a token is the tag and 8
  * hex digits that count the start calls of this worker.
+ *
+ * Each function with a callback sends one command: arguments are copied before it returns, cb is
+ * called once on a later turn of the loop, with the answer as the script's own comment tells it
+ * (lua/claim.lua, start.lua, heartbeat.lua, giveback.lua), or with NULL and err.  A script whose
+ * answer was lost may be sent again as it was.
  */
 #ifndef FLOTILLA_WORK_H
 #define FLOTILLA_WORK_H
@@ -25,6 +30,7 @@ struct work_want {
     const char *class; /* queues of one class share `most` */
     int most;          /* never more than this of all of them */
 };
+/* At most `total` ids, of the queues in order of preference. */
 void work_claim(struct redis *r, const struct keys *k, const char *worker,
                 const struct work_want *wants, size_t n, int total, redis_cb *cb, void *arg);
 struct work_start {
@@ -35,6 +41,8 @@ struct work_start {
 };
 void work_start(struct redis *r, const struct keys *k, const struct work_start *w, redis_cb *cb,
                 void *arg);
+/* what: a JSON object that `flotilla workers` shows.  first: register; else it must be registered.
+ */
 void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
                     bool first, redis_cb *cb, void *arg);
 /* Claimed ids that this program must not start go back to the back of their queues. */

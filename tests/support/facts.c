@@ -24,23 +24,13 @@ bool facts_has_state(struct world *w, const char *id, const char *state)
     return job && strcmp(world_string_at(job, "state"), state) == 0;
 }
 
-static const redisReply *field_of(const redisReply *entry, const char *name)
-{
-    const redisReply *fields = entry->element[1];
-
-    for (size_t i = 0; i + 1 < fields->elements; i += 2)
-        if (strcmp(fields->element[i]->str, name) == 0)
-            return fields->element[i + 1];
-    return NULL;
-}
-
 const char *facts_result_text(struct world *w, const char *id)
 {
     redisReply *entries = world_redis(w, "XREVRANGE fl:{0}:results + -");
 
     for (size_t i = 0; i < entries->elements; i++)
-        if (strcmp(field_of(entries->element[i], "id")->str, id) == 0)
-            return world_text(w, "%s", field_of(entries->element[i], "doc")->str);
+        if (strcmp(world_field(entries->element[i], "id")->str, id) == 0)
+            return world_text(w, "%s", world_field(entries->element[i], "doc")->str);
     world_fail(w, "%s has no result", id);
 }
 

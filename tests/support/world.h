@@ -188,6 +188,8 @@ const struct result *world_result(struct world *w,
 json_t *world_costs(struct world *w);              /* array of the documents of fl:{0}:costs */
 json_t *world_alerts(struct world *w);             /* array of the documents of fl:{0}:alerts */
 bool world_has_alert(struct world *w, const char *code);
+/* A field of an entry of a stream; NULL when it has none. */
+const redisReply *world_field(const redisReply *entry, const char *name);
 /* A value by path, "error.code" or "choices.0.text"; NULL when not there. */
 json_t *world_at(json_t *doc, const char *path);
 const char *world_string_at(json_t *doc, const char *path); /* "" when not there or no string */

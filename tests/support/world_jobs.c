@@ -128,7 +128,7 @@ void world_push_questions(struct world *w, int count, const char *members)
 }
 
 /* ---- documents out ---------------------------------------------------------- */
-static const redisReply *field_of(const redisReply *entry, const char *name)
+const redisReply *world_field(const redisReply *entry, const char *name)
 {
     const redisReply *fields = entry->element[1];
 
@@ -146,7 +146,7 @@ static json_t *stream_docs(struct world *w, const char *stream)
 
     world_own(w, docs, free_json);
     for (size_t i = 0; i < entries->elements; i++) {
-        const redisReply *doc = field_of(entries->element[i], "doc");
+        const redisReply *doc = world_field(entries->element[i], "doc");
 
         if (!doc)
             world_fail(w, "an entry of %s has no field doc", stream);
@@ -163,7 +163,7 @@ bool world_has_alert(struct world *w, const char *code)
     redisReply *entries = world_redis(w, "XRANGE fl:{0}:alerts - +");
 
     for (size_t i = 0; i < entries->elements; i++) {
-        const redisReply *one = field_of(entries->element[i], "code");
+        const redisReply *one = world_field(entries->element[i], "code");
 
         if (one && strcmp(one->str, code) == 0)
             return true;
