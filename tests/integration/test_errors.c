@@ -475,6 +475,41 @@ START_TEST(an_answer_over_the_limit_ends_the_job)
 }
 END_TEST
 
+/* What cannot be used goes away; what the job ends with is its own.  The cancel is seen when the
+ * retry is written. */
+static const char embedder[] = "intfloat/multilingual-e5-large-instruct";
+
+START_TEST(a_job_that_is_cancelled_before_its_retry_is_written_tells_its_own_model)
+{
+    struct world *w = new_world();
+    json_t *doc, *costs;
+
+    world_hook_rules(w,
+                     "{'times':-1,'delay_ms':900,'status':200,'body':{'model':'%s','filler':"
+                     "'%0300000d','data':[{'embedding':[1]},{'embedding':[2]},{'embedding':[3]}],"
+                     "'usage':{'prompt_tokens':7}}}",
+                     embedder, 0);
+    world_start_both(w, canned_provider(w), "FLOTILLA_WORKERS_HEARTBEAT_MS=3000");
+    world_push(w,
+               "{'id':'a','type':'inference','payload':{'task':'embedding',"
+               "'body':{'model':'%s','input':['x','x']}}}",
+               embedder);
+    WAIT_UNTIL(w, 5000, facts_has_state(w, "a", "active"));
+    ck_assert_int_eq(world_cli(w, "cancel", "a").exit_code, 0);
+    world_wait_results(w, 1, 10000);
+    doc = world_result(w, "a")->doc;
+    costs = facts_costs(w, "a");
+    ck_assert_str_eq(world_string_at(doc, "status"), "cancelled");
+    ck_assert_str_eq(world_string_at(doc, "model"), embedder);
+    ck_assert_uint_eq(json_array_size(costs), 1);
+    ck_assert_str_eq(world_string_at(json_array_get(costs, 0), "model"), embedder);
+    ck_assert_int_gt(world_int_at(json_array_get(costs, 0), "cost_nanousd"), 0); /* it came */
+    ck_assert_int_eq(world_int_at(doc, "cost_nanousd"),
+                     world_int_at(json_array_get(costs, 0), "cost_nanousd"));
+    world_free(w);
+}
+END_TEST
+
 Suite *test_errors(void)
 {
     Suite *s = suite_create("errors");
@@ -497,6 +532,7 @@ Suite *test_errors(void)
     tcase_add_test(tc, a_connection_closed_after_the_answer_harms_nobody);
     tcase_add_test(tc, a_time_out_is_the_jobs_own);
     tcase_add_test(tc, an_answer_over_the_limit_ends_the_job);
+    tcase_add_test(tc, a_job_that_is_cancelled_before_its_retry_is_written_tells_its_own_model);
     suite_add_tcase(s, tc);
     return s;
 }

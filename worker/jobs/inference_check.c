@@ -33,7 +33,6 @@ static void ask_again(struct run *r)
     const struct inference *i = r->state;
     struct buf progress = BUF(64);
 
-    r->model = i->req.model; /* the answer's goes away before the run does */
     buf_putc(&progress, '{');
     json_add_int(&progress, "invalid", i->invalid);
     buf_putc(&progress, '}');

@@ -55,7 +55,7 @@ static bool same_name(struct span a, struct span b)
 }
 
 /* Whose price an answer has: providers may pass a request on to a newer model.  *ret_name: the name
- * to account under. */
+ * to account under; it lives as long as the run. */
 static const struct model *priced_as(struct run *r, struct span answered, struct span *ret_name)
 {
     const struct inference *i = r->state;
@@ -74,7 +74,7 @@ static const struct model *priced_as(struct run *r, struct span answered, struct
     watch_tell(r->p->watch, "model_differs", asked, text);
     if (!other)
         return i->model;
-    *ret_name = answered;
+    *ret_name = (struct span){other->model.id, answered.n};
     return &other->model;
 }
 
@@ -108,7 +108,7 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     tell_cost(r, &c, name);
     if (c.flags & COST_UNPRICED)
         tell_unpriced(r, name);
-    r->model = t->model.n ? t->model : i->req.model;
+    r->model = name; /* not the answer's, which goes away before a run that goes on does */
     r->usage = t->usage;
     r->usage.prompt_tokens = c.prompt_tokens;
     r->usage.completion_tokens = c.completion_tokens;
@@ -118,6 +118,8 @@ static void good_answer(struct run *r, const struct inference_answer *a)
         return;
     }
     if (inference_cache_keep(r, name, a, &c, &output)) {
+        if (t->model.n)
+            r->model = t->model;
         run_done(r, output);
         return;
     }

@@ -206,9 +206,9 @@ static bool keep_embedding(struct run *r, struct span model, const struct entry 
         c->answer = put_together(c, facts, &known, known_n);
     else
         c->answer = entry_new(facts);
-    if (l.part && known_n > 0)
-        tell_known(r, facts, &known);
     elements_done(&l);
+    if (c->answer && l.part && known_n > 0)
+        tell_known(r, facts, &known);
     if (c->answer)
         tell_sharers(r, model, c->answer, kept);
     return c->answer;
