@@ -92,7 +92,7 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     o->waiting -= n;
     for (size_t i = 0; i < n; i++) {
         if (settle_kind_of(s) == SETTLE_TELL)
-            run_told(settle_item(s, i));
+            run_told(settle_item(s, i), codes[i]);
         else
             run_settled(settle_item(s, i), codes[i]);
     }

@@ -293,8 +293,12 @@ void run_settled(struct run *r, char code)
 
 /* ---- money ---- */
 
-static bool is_of_worth(const struct run *r)
+enum { CALL_COSTS = 2 }; /* what a call may add: its own, and what was known of its answer */
+
+static bool must_tell(const struct run *r)
 {
+    if (r->cost_count + CALL_COSTS > RUN_COSTS_MAX)
+        return true;
     for (size_t i = 0; i < r->cost_count; i++)
         if (r->costs[i].cost.cost_nanousd > 0 || r->costs[i].cost.estimate_nanousd > 0)
             return true;
@@ -306,7 +310,7 @@ bool run_tell(struct run *r, void (*go)(struct run *r))
     const struct tell t = {
         .id = r->id, .held = &r->held, .costs = r->costs, .cost_count = r->cost_count};
 
-    if (!is_of_worth(r))
+    if (!must_tell(r))
         return true;
     r->told = xcalloc(1, sizeof *r->told);
     r->told->run = r;
@@ -316,10 +320,11 @@ bool run_tell(struct run *r, void (*go)(struct run *r))
     return false;
 }
 
-void run_told(struct told *take_t)
+/* For a job that was taken away meanwhile no further call is made. */
+void run_told(struct told *take_t, char code)
 {
     struct run *r = take_t->run;
-    void (*go)(struct run *) = take_t->go;
+    void (*go)(struct run *) = code == SETTLE_STALE ? run_give_back : take_t->go;
 
     free(take_t);
     if (!r)
@@ -335,7 +340,8 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
 {
     struct cost_event *e;
 
-    r->cost_nanousd += c->cost_nanousd;
+    if (__builtin_add_overflow(r->cost_nanousd, c->cost_nanousd, &r->cost_nanousd))
+        r->cost_nanousd = INT64_MAX; /* whoever told such usage */
     r->calls++;
     if (r->cost_count == RUN_COSTS_MAX) {
         e = &r->costs[RUN_COSTS_MAX - 1];

@@ -136,15 +136,16 @@ NODISCARD bool run_take_slot(struct run *r, void (*go)(struct run *r));
 void run_serve_slots(struct process *p);
 
 /* Before a further call: what the calls of this claim cost so far is told to Redis, so that it is
- * known whoever dies now.  True: there is nothing of worth to tell.  False: go is called when that
- * is done. */
+ * known whoever dies now, and there is room for the events of the next one.  True: there is nothing
+ * to tell.  False: go is called when that is done, unless the job was taken away: then it is
+ * over. */
 NODISCARD bool run_tell(struct run *r, void (*go)(struct run *r));
 
 /* ---- what others do to it ---- */
 void run_cancel(struct run *r); /* asked by a user: aborted and finished as cancelled */
 void run_give_back(
     struct run *r); /* draining is over: to the front of its queue, no attempt spent */
-void run_told(struct told *take_t); /* the outbox has the answer */
+void run_told(struct told *take_t, char code); /* the outbox has the answer: see settle_code */
 void run_settled(struct run *r,
                  char code); /* the outbox has the answer: see settle_code; frees r */
 

@@ -196,6 +196,36 @@ START_TEST(spend_is_summed_with_the_events)
 }
 END_TEST
 
+/* Put aside three times, the job waits where it is for its turn at the last of its models: more
+ * calls than a claim has room for. */
+START_TEST(each_of_many_failed_calls_has_an_event_of_its_own)
+{
+    enum { BROKEN = 7, REFUSED = 4, CALLS = 4 * BROKEN + REFUSED + 1 };
+    struct world *w = world_new(.simulator = true);
+    json_t *costs;
+
+    for (int i = 0; i < BROKEN; i++)
+        world_sim_faults(w, "{'status':500,'model':'m/%d','times':-1}", i);
+    world_sim_faults(w, "{'fixture':'throttled','model':'openai/gpt-oss-20b','times':%d}", REFUSED);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_RETRY_PARK_MIN_MS=20",
+                     "FLOTILLA_RETRY_PARK_MAX_MS=40", "FLOTILLA_RETRY_SERVER_WAIT_MAX_MS=10",
+                     "FLOTILLA_LIMITS_START_RATE=1000", "FLOTILLA_ROUTING_BREAKER_FAILURES=1000");
+    push(w, "a",
+         "{'task':'chat','prompt':'Hi','model':'m/0','fallbacks':['m/1','m/2','m/3','m/4','m/5',"
+         "'m/6','openai/gpt-oss-20b']}");
+    world_wait_results(w, 1, 20000);
+    costs = facts_costs(w, "a");
+    ck_assert_uint_eq(json_array_size(costs), CALLS);
+    ck_assert_uint_eq(facts_count_flagged(costs, "failed"), CALLS - 1);
+    for (size_t i = 0; i < CALLS; i++)
+        ck_assert_int_eq(world_int_at(json_array_get(costs, i), "cost_nanousd") > 0,
+                         i == CALLS - 1);
+    world_check_one_result_each(w, 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_costs(void)
 {
     Suite *s = suite_create("costs");
@@ -207,6 +237,7 @@ Suite *test_costs(void)
     tcase_add_test(tc, a_model_that_was_replaced_is_priced_as_what_answered);
     tcase_add_test(tc, missing_usage_is_estimated_and_says_so);
     tcase_add_test(tc, spend_is_summed_with_the_events);
+    tcase_add_test(tc, each_of_many_failed_calls_has_an_event_of_its_own);
     suite_add_tcase(s, tc);
     return s;
 }

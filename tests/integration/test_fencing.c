@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "tests/support/facts.h"
 #include "tests/support/look.h"
 
 enum { ALL_MS = 60000 };
@@ -135,6 +136,25 @@ START_TEST(ids_that_lie_in_a_list_many_times_run_once)
 }
 END_TEST
 
+/* Its first call is paid; before the second one the worker hears that the job is its no more. */
+START_TEST(no_further_call_is_made_for_a_job_that_was_taken_away)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_faults(w, "{'status':504,'delay_ms':400,'body':'late'}");
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", NO_CACHE);
+    world_push(w, "{'id':'a','type':'inference','payload':{'task':'chat','prompt':'Hi','model':"
+                  "'Qwen/Qwen3.5-9B','fallbacks':['openai/gpt-oss-20b']}}");
+    WAIT_UNTIL(w, ALL_MS, facts_has_state(w, "a", "active"));
+    ck_assert_int_eq(world_int(w, "DEL fl:{0}:job:a"), 1);
+    WAIT_UNTIL(w, ALL_MS, look_flagged(w, "unconfirmed") == 1);
+    WAIT_UNTIL(w, ALL_MS, look_held(w) == 0);
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 1);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_fencing(void)
 {
     Suite *s = suite_create("fencing");
@@ -144,6 +164,7 @@ Suite *test_fencing(void)
     tcase_add_loop_test(tc, a_stopped_worker_is_fenced_and_works_on, 0, 2);
     tcase_add_test(tc, a_forgotten_worker_takes_a_new_id_and_its_jobs_run_again);
     tcase_add_test(tc, a_reaped_worker_that_claims_is_told_so);
+    tcase_add_test(tc, no_further_call_is_made_for_a_job_that_was_taken_away);
     tcase_add_test(tc, ids_that_lie_in_a_list_many_times_run_once);
     suite_add_tcase(s, tc);
     return s;
