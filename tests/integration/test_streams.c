@@ -258,6 +258,24 @@ START_TEST(a_stream_that_breaks_starts_anew_and_readers_see_it)
 }
 END_TEST
 
+START_TEST(a_stream_that_fails_without_a_word_goes_on_to_the_next_model)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_faults(w, "{'fixture':'mid_stream_error','model':'" FORM_A "','after_chunks':0}");
+    world_start_both(w, quick[0]);
+    world_push(w, "{'id':'a','type':'inference','max_attempts':1,'payload':{'task':'chat',"
+                  "'fallbacks':['" FORM_B "'],'body':{'model':'" FORM_A "','stream':true,"
+                  "'messages':[{'role':'user','content':'Hi'}]}}}");
+    world_wait_results(w, 1, 10000);
+    ck_assert_int_eq(check_whole(w, "a", 1).ends, 1);
+    ck_assert_str_eq(world_string_at(world_result(w, "a")->doc, "model"), FORM_B);
+    world_check_one_result_each(w, 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 static const char *const bill_aborted[] = {"--bill-aborted", NULL};
 
 START_TEST(a_cancelled_stream_is_closed_and_its_loss_is_told)
@@ -464,6 +482,7 @@ Suite *test_streams(void)
     tcase_add_test(tc, an_answer_that_is_no_stream_is_read_as_usual);
     tcase_add_test(tc, a_stream_without_usage_is_estimated);
     tcase_add_loop_test(tc, a_stream_that_breaks_starts_anew_and_readers_see_it, 0, 2);
+    tcase_add_test(tc, a_stream_that_fails_without_a_word_goes_on_to_the_next_model);
     tcase_add_test(tc, a_cancelled_stream_is_closed_and_its_loss_is_told);
     tcase_add_test(tc, a_stream_whose_worker_is_killed_starts_anew);
     tcase_add_test(tc, a_stream_is_finished_at_term);

@@ -53,6 +53,7 @@ struct inference {
     char failed_code[64];                /* its provider_code's memory */
     struct inference_cached *cached;     /* its answer may be known, or another's; else NULL */
     struct chunk_stream *chunks;         /* of a streamed answer; NULL until it begins */
+    bool passed_on;                      /* readers have some of its text */
     int invalid; /* answers that were not the JSON that was asked for; earlier claims included */
 };
 

@@ -217,7 +217,7 @@ static void go_on(struct run *r, const struct failure *f, bool blocked)
 {
     struct inference *i = r->state;
     const struct route_view view = watch_view(r->p->watch);
-    enum onward onward = i->chunks ? STAY : onward_of(f->err.kind);
+    enum onward onward = i->passed_on ? STAY : onward_of(f->err.kind);
     size_t next;
 
     note(i, f, blocked);

@@ -66,8 +66,9 @@ void inference_stream_free(struct inference_stream *s)
 static void tell_chunk(void *arg, struct span chunk)
 {
     const struct run *r = arg;
-    const struct inference *i = r->state;
+    struct inference *i = r->state;
 
+    i->passed_on = true;
     chunks_add(i->chunks, chunk);
 }
 
