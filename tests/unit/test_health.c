@@ -128,6 +128,41 @@ START_TEST(names_that_do_not_fit_are_not_watched)
 }
 END_TEST
 
+static struct health_route *named(const char *prefix, int i)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "%s%d", prefix, i);
+    return health_job_route(one->health, "p", (struct span){name, strlen(name)});
+}
+
+START_TEST(names_that_only_jobs_know_make_room_for_others)
+{
+    struct health_call open = {0}, c = {0};
+    struct health_route *known = route_of(one), *called = named("called", 0), *failed;
+
+    health_gate(one->health, called, &open);
+    health_began(one->health, &open);
+    failed = named("failed", 0);
+    health_gate(one->health, failed, &c);
+    health_began(one->health, &c);
+    health_failed(one->health, &c, ERR_SERVER_ERROR); /* to be told */
+    health_drop(one->health, &c);
+    for (int i = 0; i < 1000; i++) {
+        health_gate(one->health, named("slip", i), &c);
+        health_began(one->health, &c);
+        health_failed(one->health, &c, ERR_PROVIDER_NOT_FOUND);
+        health_drop(one->health, &c);
+    }
+    ck_assert_ptr_eq(route_of(one), known);
+    ck_assert_ptr_eq(named("called", 0), called);
+    ck_assert_ptr_eq(named("failed", 0), failed);
+    ck_assert_ptr_nonnull(health_route(one->health, "p", (struct span){"new", 3}));
+    health_answered(one->health, &open, 50);
+    health_drop(one->health, &open);
+}
+END_TEST
+
 /* ---- Redis ---- */
 
 START_TEST(a_record_that_was_removed_is_a_closed_route)
@@ -184,6 +219,7 @@ Suite *test_health(void)
     tcase_add_test(t, latencies_are_the_fleets_or_else_its_own);
     tcase_add_test(t, tickets_may_end_in_any_order_and_without_a_call);
     tcase_add_test(t, names_that_do_not_fit_are_not_watched);
+    tcase_add_test(t, names_that_only_jobs_know_make_room_for_others);
     tcase_add_test(t, a_record_that_was_removed_is_a_closed_route);
     tcase_add_test(t, what_was_heard_long_ago_is_not_believed);
     tcase_add_test(t, nothing_is_asked_of_redis_when_there_is_nothing_to_say);

@@ -31,7 +31,7 @@ static struct health_route *health_at(const struct run *r, size_t at)
     const struct route *route = i->routes.of[at].route;
 
     return route ? watch_health(r->p->watch, route)
-                 : health_route(r->p->health, i->provider->name, i->routes.of[at].name);
+                 : health_job_route(r->p->health, i->provider->name, i->routes.of[at].name);
 }
 
 static bool better_follows(const struct run *r)

@@ -55,6 +55,7 @@ struct health *health_new(struct process *p)
 static void free_route(struct health *h, struct health_route *t)
 {
     HASH_DEL(h->routes, t);
+    h->count--;
     free(t->gone);
     free(t);
 }
@@ -89,7 +90,30 @@ static struct health_route *add(struct health *h, const char *name, size_t provi
     return t;
 }
 
-struct health_route *health_route(struct health *h, const char *provider, struct span model)
+static bool is_idle(const struct health_route *t)
+{
+    return !t->kept && !t->tickets && !t->fleet.seq && !t->gone &&
+           t->own.breaker == HEALTH_CLOSED && health_tally_is_empty(&t->tell);
+}
+
+/* The oldest that nobody needs goes; none while the script's answer is to name its routes. */
+static void make_room(struct health *h)
+{
+    struct health_route *t, *tmp;
+
+    if (h->count < HEALTH_ROUTES_MAX || h->waiting)
+        return;
+    HASH_ITER(hh, h->routes, t, tmp)
+    {
+        if (is_idle(t)) {
+            free_route(h, t);
+            return;
+        }
+    }
+}
+
+static struct health_route *look_up(struct health *h, const char *provider, struct span model,
+                                    bool makes_room)
 {
     struct health_route *t;
     char name[HEALTH_NAME];
@@ -98,7 +122,30 @@ struct health_route *health_route(struct health *h, const char *provider, struct
     if (n < 0 || (size_t)n >= sizeof name || memchr(name, '|', (size_t)n))
         return NULL;
     t = find(h, name);
-    return t || h->count == HEALTH_ROUTES_MAX ? t : add(h, name, strlen(provider));
+    if (t)
+        return t;
+    if (makes_room)
+        make_room(h);
+    return h->count < HEALTH_ROUTES_MAX ? add(h, name, strlen(provider)) : NULL;
+}
+
+struct health_route *health_route(struct health *h, const char *provider, struct span model)
+{
+    struct health_route *t = look_up(h, provider, model, true);
+
+    if (t)
+        t->kept = true;
+    return t;
+}
+
+struct health_route *health_job_route(struct health *h, const char *provider, struct span model)
+{
+    return look_up(h, provider, model, true);
+}
+
+struct health_route *health_heard_route(struct health *h, const char *provider, struct span model)
+{
+    return look_up(h, provider, model, false);
 }
 
 void health_expect(struct health_route *t, int64_t p50_ms)
@@ -213,5 +260,7 @@ struct health_says health_gate(struct health *h, struct health_route *t, struct 
     if (call->route)
         health_drop(h, call);
     call->route = t;
+    if (t)
+        t->tickets++;
     return says(h, t, call);
 }

@@ -55,6 +55,9 @@ void health_free(struct health *h);
 /* The route, made when it is new; good as long as h: look it up once.  NULL (which all functions
  * here take, and let through) when there are too many or its name is too long. */
 struct health_route *health_route(struct health *h, const char *provider, struct span model);
+/* The same for a name that only a job knows: look it up each time, for it makes room for others
+ * when nothing is known of it and no call has a ticket of it. */
+struct health_route *health_job_route(struct health *h, const char *provider, struct span model);
 /* The p50 that the configuration expects of it; 0: nothing (the default). */
 void health_expect(struct health_route *t, int64_t p50_ms);
 

@@ -228,6 +228,7 @@ void health_drop(struct health *h, struct health_call *call)
 
     if (!t)
         return;
+    t->tickets--;
     unlink_call(call);
     if (call->probe == HEALTH_FLEET_PROBE) {
         t->granted = t->fleet.breaker == HEALTH_HALF_OPEN && !strcmp(t->fleet.owner, h->p->id);

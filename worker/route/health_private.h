@@ -28,6 +28,8 @@ struct health_route {
     int64_t outcome_ms; /* the latency of a good one */
     char *gone;         /* the alert's text: the provider does not have the model */
     bool heard;         /* by the answer that is being read */
+    bool kept;          /* somebody knows it by its address */
+    int tickets;        /* of calls; they do as well */
     UT_hash_handle hh;
 };
 
@@ -44,6 +46,8 @@ struct health {
     struct loop_timer *timer;
 };
 
+/* The route that the fleet told of; NULL: there is no room. */
+struct health_route *health_heard_route(struct health *h, const char *provider, struct span model);
 struct health_rules health_rules_of(const struct health *h, const struct health_route *t);
 /* The same as the fleet is judged by. */
 struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t);

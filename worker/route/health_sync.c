@@ -143,8 +143,8 @@ static void hear_all(struct health *h, const struct reply *pairs)
             continue;
         memcpy(provider, name.p, (size_t)(blank - name.p));
         provider[blank - name.p] = '\0';
-        t = health_route(h, provider,
-                         (struct span){blank + 1, (size_t)(name.p + name.n - blank - 1)});
+        t = health_heard_route(h, provider,
+                               (struct span){blank + 1, (size_t)(name.p + name.n - blank - 1)});
         if (!t)
             continue;
         hear_route(h, t, &heard);
