@@ -126,6 +126,17 @@ START_TEST(an_expired_hold_is_spent_and_a_late_answer_corrects_it)
 }
 END_TEST
 
+START_TEST(a_sum_is_forgotten_although_a_hold_of_it_expires_with_it)
+{
+    hold("x", 40, A, 1000);
+    how.no_sums = true;
+    CK_SAYS("EVAL redis.call('ZADD',KEYS[1],1,'hx',2,'sa\\032d20261122') 1 @holds-due", "nil");
+    look();
+    CK_SAYS("HEXISTS @holds x", "1");
+    CK_SAYS("HLEN @budget", "0");
+}
+END_TEST
+
 START_TEST(an_expired_hold_is_forgotten_in_the_end_and_stays_spent)
 {
     how.remember_ms = 0;
@@ -344,6 +355,7 @@ Suite *test_budget_script(void)
     tcase_add_test(tc, a_hold_that_is_asked_for_again_is_counted_once);
     tcase_add_test(tc, settling_what_was_never_held_does_nothing);
     tcase_add_test(tc, an_expired_hold_is_spent_and_a_late_answer_corrects_it);
+    tcase_add_test(tc, a_sum_is_forgotten_although_a_hold_of_it_expires_with_it);
     tcase_add_test(tc, an_expired_hold_is_forgotten_in_the_end_and_stays_spent);
     tcase_add_test(tc, many_expired_holds_are_taken_in_bounded_steps);
     tcase_add_test(tc, another_period_than_the_servers_is_refused_and_nothing_is_done);

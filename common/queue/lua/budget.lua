@@ -207,7 +207,7 @@ for _, member in ipairs(call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMIT'
     else
         call('HDEL', KEYS[1], name)
         call('ZREM', KEYS[3], member)
-        sums[name] = false
+        sums[name], dirty[name] = false, nil
     end
 end
 local settled = tonumber(ARGV[a])
