@@ -29,12 +29,12 @@ static const struct {
 
 static enum why_reason reason_delayed(const struct why_facts *f)
 {
-    if (f->rec.parked_ms)
-        return f->stop[0] ? WHY_STOPPED : f->route[0] ? WHY_ROUTE : WHY_PARKED;
-    if (f->rec.parks)
+    if (f->rec.parks) /* also when it was parked before */
         for (size_t i = 0; i < ARRAY_LEN(stages); i++)
             if (!strcmp(f->rec.step, stages[i].step))
                 return stages[i].reason;
+    if (f->rec.parked_ms)
+        return f->stop[0] ? WHY_STOPPED : f->route[0] ? WHY_ROUTE : WHY_PARKED;
     return f->rec.attempts ? WHY_RETRY : WHY_DELAYED;
 }
 

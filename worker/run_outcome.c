@@ -113,13 +113,18 @@ static struct record back(const struct run *r)
     return next;
 }
 
+static void note_step(const struct run *r, struct record *next)
+{
+    if (r->at)
+        snprintf(next->step, sizeof next->step, "%s", r->at);
+}
+
 static struct record parked(const struct run *r)
 {
     struct record next = back(r);
 
     next.parks++;
-    if (r->at)
-        snprintf(next.step, sizeof next.step, "%s", r->at);
+    note_step(r, &next);
     return next;
 }
 
@@ -162,6 +167,7 @@ static void retry_later(struct run *r, int64_t in_ms)
 
     next.attempts++;
     next.parked_ms = 0;
+    note_step(r, &next);
     defer(r, next, in_ms, false, run_progress(r));
 }
 

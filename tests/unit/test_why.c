@@ -120,6 +120,15 @@ START_TEST(a_job_that_was_put_off_tells_where)
 }
 END_TEST
 
+START_TEST(what_a_job_waits_for_now_is_told_although_it_was_parked_before)
+{
+    struct why_facts f = put_off("budget");
+
+    f.rec.parked_ms = NOW - 60000;
+    CHECK_WHY(ask(f), WHY_BUDGET, "");
+}
+END_TEST
+
 START_TEST(a_turn_at_the_rate_is_told_as_it_stands_now)
 {
     struct why_facts f = put_off("pace");
@@ -199,6 +208,7 @@ Suite *test_why(void)
     tcase_add_test(tc, a_job_behind_others_starts_by_the_pace_of_what_ends);
     tcase_add_test(tc, what_keeps_a_whole_queue_is_told_before_its_length);
     tcase_add_loop_test(tc, a_job_that_was_put_off_tells_where, 0, (int)ARRAY_LEN(steps));
+    tcase_add_test(tc, what_a_job_waits_for_now_is_told_although_it_was_parked_before);
     tcase_add_test(tc, a_turn_at_the_rate_is_told_as_it_stands_now);
     tcase_add_test(tc, a_parked_job_tells_what_is_wrong_at_the_provider);
     tcase_add_test(tc, a_retry_and_a_delay_are_told_apart);
