@@ -206,6 +206,7 @@ static const struct {
     {"{\"body\":{\"tools\":[{\"type\":\"function\"}],\"max_tokens\":7}}", FEATURE_TOOLS, 7, false,
      false, NULL},
     {"{\"body\":{\"tools\":[ ],\"max_tokens\":-7}}", 0, 0, false, false, NULL},
+    {"{\"body\":{\"max_tokens\":9223372036854775807}}", 0, 1000000000000, false, false, NULL},
     {"{\"body\":{\"tools\":null,\"max_completion_tokens\":9,\"max_tokens\":7}}", 0, 9, false, false,
      NULL},
     {"{\"body\":{\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{}}}}",

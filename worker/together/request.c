@@ -18,6 +18,7 @@
 #include "common/core/json.h"
 
 enum { MODEL_MAX_BYTES = 512, SPLICE_BYTES = 128, NAMES_MAX_BYTES = 16384 };
+#define TOKENS_MAX INT64_C(1000000000000) /* more than any context; sums do not overflow */
 
 static const struct {
     unsigned task;
@@ -179,6 +180,8 @@ static int64_t max_tokens_of(const struct together_parts *p)
         most = v;
     if (json_read_int(p->max_completion_tokens, &v) && v > most)
         most = v;
+    if (most > TOKENS_MAX)
+        most = TOKENS_MAX;
     return most > 0 ? most : 0;
 }
 

@@ -36,7 +36,7 @@ struct together_request {
     bool requested;        /* the job names a model (named is there) */
     bool automatic;        /* it names "auto": the router is to choose */
     unsigned features;     /* feature_bit: what the body asks for */
-    int64_t max_tokens;    /* of the answer; 0: it does not say */
+    int64_t max_tokens;    /* of the answer, at most 1e12; 0: it does not say */
     bool has_fallbacks;    /* the payload has `fallbacks`, maybe an empty list */
     size_t fallback_count; /* text, unescaped */
     struct span fallbacks[REQUEST_FALLBACKS_MAX];
