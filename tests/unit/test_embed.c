@@ -42,6 +42,27 @@ START_TEST(a_list_is_its_different_texts)
 }
 END_TEST
 
+/* For each text this would be gigabytes. */
+START_TEST(the_rest_of_a_long_body_is_walked_once)
+{
+    enum { REST = 4000000 };
+    struct buf body = BUF(2 * REST);
+    struct embed e;
+
+    buf_puts(&body, "{\"x\":\"");
+    for (int i = 0; i < REST; i++)
+        buf_putc(&body, 'x');
+    buf_puts(&body, "\",\"input\":[\"0\"");
+    for (int i = 1; i < EMBED_TEXTS_MAX; i++)
+        buf_printf(&body, ",\"%d\"", i);
+    buf_puts(&body, "]}");
+    ck_assert(embed_read("/x", buf_span(&body), &e));
+    ck_assert_uint_eq(e.unique, EMBED_TEXTS_MAX);
+    embed_done(&e);
+    buf_done(&body);
+}
+END_TEST
+
 START_TEST(each_text_has_the_hash_of_a_body_with_it_alone)
 {
     struct embed many, one;
@@ -163,6 +184,7 @@ Suite *test_embed(void)
     TCase *tc = tcase_create("embed");
 
     tcase_add_loop_test(tc, a_list_is_its_different_texts, 0, (int)ARRAY_LEN(lists));
+    tcase_add_test(tc, the_rest_of_a_long_body_is_walked_once);
     tcase_add_test(tc, each_text_has_the_hash_of_a_body_with_it_alone);
     tcase_add_test(tc, only_what_is_not_known_is_asked_for_once);
     tcase_add_loop_test(tc, an_answer_is_split_by_index, 0, (int)ARRAY_LEN(answers));

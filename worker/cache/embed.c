@@ -1,7 +1,7 @@
 /* embed.c - see embed.h.
  *
- * Texts are told apart by the hash of a body that holds them alone, made from a
- * body whose list is left out, so that a list of thousands is walked once.
+ * Texts are told apart by the hash of each behind that of the body without its
+ * list, so that neither the list nor the rest is walked for each of thousands.
  *
  * An element is kept as the provider wrote it, but for its index: whatever
  * members elements will have tomorrow come back as they were.
@@ -81,13 +81,16 @@ static void replace(struct span body, const char *name, struct span value, struc
 static bool hash_texts(const char *path, struct span body, const struct span *texts, size_t n,
                        struct embed_text *ret)
 {
+    static const struct span zero = {"0", 1}, alone = {"{\"input\":0}", 11};
     struct buf bare = BUF(body.n + 16);
-    bool ok = true;
+    char rest[CANONICAL_HEX];
+    bool ok;
 
-    replace(body, "input", (struct span){"0", 1}, &bare);
+    replace(body, "input", zero, &bare);
+    ok = canonical_hash(TASK_EMBEDDING, path, buf_span(&bare), (struct span){NULL, 0}, rest);
     for (size_t i = 0; ok && i < n; i++) {
         ret[i].raw = texts[i];
-        ok = canonical_hash(TASK_EMBEDDING, path, buf_span(&bare), texts[i], ret[i].hash);
+        ok = canonical_hash(TASK_EMBEDDING, rest, alone, texts[i], ret[i].hash);
     }
     buf_done(&bare);
     return ok;
