@@ -302,11 +302,14 @@ START_TEST(what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told)
                   "'model':'acme/new-model','prompt':'Hi'}}");
     world_push(w, "{'id':'nobody','type':'inference','payload':{'task':'chat','body':" BODY "}}",
                1);
-    world_wait_results(w, 3, ALL_MS);
+    world_push(w, "{'id':'slip','type':'inference','tenant':'t','payload':{'task':'chat',"
+                  "'model':'acme/nwe-model','prompt':'Hi'}}");
+    world_wait_results(w, 4, ALL_MS);
     ck_assert_str_eq(world_string_at(world_result(w, "b-0")->doc, "error.code"), "over_budget");
     ck_assert_str_eq(world_result(w, "free")->status, "completed");
     ck_assert_str_eq(world_result(w, "nobody")->status, "completed"); /* no tenant, no budget */
     ck_assert(world_has_alert(w, "unpriced"));
+    ck_assert_uint_eq(json_array_size(world_alerts(w)), 1); /* nobody has called the slip */
     WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:holds") == 0);
     world_free(w);
 }

@@ -223,7 +223,7 @@ static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
     bool unpriced;
 
     i->worst_nanousd = budget_worst(i->model, i->req.task, buf_span(&i->req.body), &unpriced);
-    if (unpriced)
+    if (unpriced && i->model) /* of a name that may be a slip of the pen when it is answered */
         tell_unpriced(r, r->p->cfg->budgets[budgets[0]].name);
     w.amount_nanousd = i->worst_nanousd;
     i->hold = holds_make(r->p->holds, &w, on_answer, r);
