@@ -283,6 +283,7 @@ static const struct {
     {"{\"prompt_tokens\":\"119\",\"completion_tokens\":5}", false, 0, 0, 0},
     {"{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":5}", false, 0, 0, 0},
     {"{\"prompt_tokens\":9223372036854775807,\"completion_tokens\":5}", false, 0, 0, 0},
+    {"{\"prompt_tokens\":5,\"completion_tokens\":1000000000}", false, 0, 0, 0},
     {"{}", false, 0, 0, 0},
     {"null", false, 0, 0, 0},
     {"[]", false, 0, 0, 0},
@@ -307,12 +308,15 @@ END_TEST
 START_TEST(reads_a_good_answer)
 {
     static const char body[] = "{\"error\":null,\"model\":\"openai/gpt-oss-20b\"," CHOICE "}";
+    static const char slashed[] = "{\"model\":\"openai\\/gpt-oss-20b\"," CHOICE "}";
     struct together_reply r;
 
     together_reply_read(TASK_CHAT, 200, SPAN(body), &r);
     ck_assert_int_eq(r.kind, ERR_NONE);
     ck_assert_str_eq(r.message, "");
     ck_assert_str_eq(r.provider_code, "");
+    ck_assert(r.model.n == 18 && !memcmp(r.model.p, "openai/gpt-oss-20b", 18));
+    together_reply_read(TASK_CHAT, 200, SPAN(slashed), &r);
     ck_assert(r.model.n == 18 && !memcmp(r.model.p, "openai/gpt-oss-20b", 18));
     ck_assert(r.finish_reason.n == 4 && !memcmp(r.finish_reason.p, "stop", 4));
 }

@@ -23,7 +23,8 @@
 #include "common/core/utf8.h"
 
 enum { ANY = 0, LOOK_BYTES = 4096 };
-static const double TOKENS_MAX = 9007199254740992.0; /* 2^53 */
+/* No model has such a context (config/model_doc.c): more is no usage, and would use up budgets. */
+static const double TOKENS_MAX = 1e9;
 
 /* ---- tables ---- */
 
@@ -381,6 +382,15 @@ static void read_choice(struct span choices, struct together_reply *ret)
         ret->finish_reason = unquoted(finish);
 }
 
+/* Some gateways escape every slash. */
+static void read_model(struct span v, struct together_reply *ret)
+{
+    ret->model = unquoted(v);
+    if (ret->model.n && memchr(ret->model.p, '\\', ret->model.n) &&
+        json_read_text(v, ret->model_text, sizeof(ret->model_text)))
+        ret->model = (struct span){ret->model_text, strlen(ret->model_text)};
+}
+
 /* Null, false and "" are no error. */
 static bool is_error(struct span v)
 {
@@ -416,7 +426,7 @@ static void read_answer(unsigned task, struct span body, struct together_reply *
         read_choice(list, ret);
     if (ret->kind != ERR_NONE)
         return;
-    ret->model = unquoted(model);
+    read_model(model, ret);
     read_usage(task, usage, &ret->usage);
     if (task & TASK_IMAGE)
         ret->usage.images = count;

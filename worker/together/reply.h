@@ -17,7 +17,9 @@ struct together_reply {
     char provider_code[64]; /* the provider's code or type; "" when it gave none */
     char message[300];      /* the provider's words: one line, cut; "" for a good answer */
     struct usage usage;     /* of a good answer; usage.there is false when it does not say */
-    struct span model; /* as answered, without quotes, escapes kept; empty when it does not say */
+    struct span model; /* text, perhaps in model_text: do not copy the struct; empty when it does
+                          not say.  Names that are too long keep their escapes */
+    char model_text[257];
     struct span finish_reason; /* of the first choice, without quotes; empty for other tasks */
 };
 
