@@ -264,7 +264,7 @@ START_TEST(about_as_much_of_fixed_windows_that_tell_nothing)
 
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         sum += check_reaches(fixed[i], 0.8, 0.01);
-    ck_assert_double_ge(sum / ARRAY_LEN(fixed), 0.86);
+    ck_assert_double_ge(sum / ARRAY_LEN(fixed), 0.88);
 }
 END_TEST
 
@@ -323,6 +323,20 @@ START_TEST(no_call_comes_while_the_server_asks_to_wait)
     ck_assert_double_eq(world.refused - then.refused, 0);
     run(3);
     ck_assert_double_gt(world.passed, then.passed);
+}
+END_TEST
+
+/* What each refusal halves and nothing gives back. */
+static const struct sim_rate halving[] = {DYNAMIC(200, 0, 50), DYNAMIC(50, 0, 50),
+                                          DYNAMIC(50, 0, 20), FIXED(200, 0, 50), FIXED(50, 0, 50)};
+
+START_TEST(a_limit_that_only_falls_is_not_provoked_for_ever)
+{
+    check_reaches(halving[_i], 0.6, 0.04);
+    if (getenv("LIMIT_FIGURES"))
+        printf("    %.1f/s are left of it\n", world.rule.limit);
+    if (halving[_i].start_per_s >= 200)
+        ck_assert_double_ge(world.rule.limit, 3);
 }
 END_TEST
 
@@ -443,6 +457,8 @@ Suite *test_limit_fleet(void)
     tcase_add_test(tc, nine_tenths_of_the_dynamic_rule_are_used_and_hardly_a_call_is_refused);
     tcase_add_test(tc, about_as_much_of_fixed_windows_that_tell_nothing);
     tcase_add_loop_test(tc, few_calls_a_second_are_found_as_well, 0, ARRAY_LEN(low));
+    tcase_add_loop_test(tc, a_limit_that_only_falls_is_not_provoked_for_ever, 0,
+                        ARRAY_LEN(halving));
     tcase_add_test(tc, a_provider_without_limit_is_soon_used_in_full);
     tcase_add_test(tc, it_is_steady_again_ten_seconds_after_the_limit_fell);
     tcase_add_test(tc, a_burst_of_refusals_is_one_cut);

@@ -17,7 +17,7 @@ static struct rate known(void)
                  .now_us = 100 * S, .until_us = 101 * S, .met = 100, .passed = 100, .well = 100});
     (void)rate_well(&r, 102 * S);
     for (int64_t t = 102 * S; t < 110 * S; t += S / 4)
-        (void)rate_step(&r, t, true, false);
+        (void)rate_step(&r, t, 0, true, false);
     return r;
 }
 
@@ -46,12 +46,12 @@ START_TEST(refusals_without_a_success_between_are_forgotten_by_the_first_success
     for (int i = 0; i < 15; i++)
         refuse(&r, (110 + 2 * i) * S, 0);
     ck_assert(rate_is_blocked(&r));
-    ck_assert(!rate_step(&r, 150 * S, true, false)); /* it only probes */
+    ck_assert(!rate_step(&r, 150 * S, 0, true, false)); /* it only probes */
     ck_assert(rate_well(&r, 150 * S));
     ck_assert(rate_is_climbing(&r));
     ck_assert_double_eq(rate_expected(&r), rate_expected(&before));
     for (int64_t t = 150 * S; t < 153 * S; t += S / 4)
-        (void)rate_step(&r, t, true, false);
+        (void)rate_step(&r, t, 0, true, false);
     ck_assert_double_ge(r.rate, 0.84 * before.rate);
     ck_assert(!rate_is_climbing(&r));
 }
@@ -102,7 +102,7 @@ START_TEST(a_refusal_of_a_lane_that_is_hardly_used_says_nothing_of_its_rate_once
     ck_assert(rate_is_blocked(&r));
     (void)rate_well(&r, 152 * S);
     for (int64_t t = 152 * S; t < 160 * S; t += S / 4)
-        (void)rate_step(&r, t, true, false);
+        (void)rate_step(&r, t, 0, true, false);
     ck_assert_double_ge(r.rate, 0.85 * before);
     before = r.rate;
     refuse(&r, 200 * S, 2);
@@ -121,6 +121,38 @@ START_TEST(pauses_grow_with_the_time_that_it_is_blocked)
     ck_assert_int_eq(rate_pause_us(&r, 118 * S, -1), S);
     ck_assert_int_eq(rate_pause_us(&r, 126 * S, S), 2 * S);
     ck_assert_int_eq(rate_pause_us(&r, 9999 * S, S), 30 * S);
+}
+END_TEST
+
+START_TEST(time_without_use_is_no_time_of_growth)
+{
+    struct rate r = known();
+    double tau = r.line.tau;
+
+    (void)rate_step(&r, 700 * S, 700 * S - S / 4, true, false);
+    ck_assert_double_eq_tol(r.line.tau, tau + 0.25, 1e-9);
+}
+END_TEST
+
+START_TEST(after_three_falls_it_stays_for_a_while)
+{
+    static const double met[] = {50, 25, 12.5};
+    struct rate r = known();
+    double held;
+
+    for (size_t i = 0; i < ARRAY_LEN(met); i++) {
+        refuse(&r, (110 + 4 * (int64_t)i) * S, met[i] > 0.3 * r.rate ? met[i] : 0.3 * r.rate);
+        r.rate = met[i] / 2;
+        (void)rate_well(&r, (112 + 4 * (int64_t)i) * S);
+    }
+    (void)rate_step(&r, 121 * S, 0, true, false);
+    held = r.rate;
+    ck_assert_double_lt(held, r.line.met * r.line.beta);
+    (void)rate_step(&r, 127 * S, 0, true, false);
+    ck_assert_double_eq(r.rate, held);
+    for (int64_t t = 128 * S; t < 150 * S; t += S / 4)
+        (void)rate_step(&r, t, 0, true, false);
+    ck_assert_double_gt(r.rate, held);
 }
 END_TEST
 
@@ -150,14 +182,14 @@ END_TEST
 
 static const char *const not_its_text[] = {
     "",
-    "3",
-    "4 1 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "4",
+    "3 1 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
     /* of the version before, which had no word for it */
     "2 47.5 100 0.5 0 0.1156 0 25 0.5 7.75 100000000 109750000 0 0.5 0 0 "
     "0 0 0 0 0 0 0 0 0 0 0 0 0 500 0 0",
-    "3 3 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
-    "3 2 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
-    "3 1 1 0 0 0 0 0 0 0 200 nan 0 0 0 0",
+    "4 3 1 0 0 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "4 2 1 0 0 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "4 1 1 0 0 0 0 0 0 0 0 0 200 nan 0 0 0 0",
 };
 
 START_TEST(another_text_is_none)
@@ -181,6 +213,8 @@ Suite *test_rate(void)
     tcase_add_test(tc, being_blocked_again_soon_is_a_limit_of_a_longer_time);
     tcase_add_test(tc, a_refusal_of_a_lane_that_is_hardly_used_says_nothing_of_its_rate_once);
     tcase_add_test(tc, pauses_grow_with_the_time_that_it_is_blocked);
+    tcase_add_test(tc, time_without_use_is_no_time_of_growth);
+    tcase_add_test(tc, after_three_falls_it_stays_for_a_while);
     tcase_add_test(tc, its_text_says_all);
     tcase_add_loop_test(tc, another_text_is_none, 0, ARRAY_LEN(not_its_text));
     suite_add_tcase(s, tc);

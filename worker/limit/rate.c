@@ -29,6 +29,12 @@
 #define IDLE_US    INT64_C(3000000)   /* so long after a cut */
 #define IDLE_AGAIN INT64_C(600000000) /* once in so long */
 #define SOON       10 /* times as long as it was blocked: being blocked again before is a limit */
+/* a limit that each refusal makes smaller */
+#define FALLEN      0.87 /* of what was met before */
+#define FALLS       3    /* so often in a row, and it is not provoked ... */
+#define HOLD_S      10.0 /* ... for so long ... */
+#define HOLD_MORE   4.0  /* ... and so many times as long after each one more, at most: */
+#define HOLD_MOST_S 600.0
 /* the way through the expected line */
 #define MARGIN      0.05   /* under it at first */
 #define DRIFT       0.0017 /* per second, growing with time (CURVE) */
@@ -90,7 +96,7 @@ static double unsure(const struct rate *r)
 
 static double target(const struct rate *r)
 {
-    double base = rate_expected(r), t = (r->line.tau - r->line.swept);
+    double base = rate_expected(r), t = r->line.tau - r->line.swept;
     double drift = least(DRIFT, MARGIN * base / DRIFT_CALLS);
     double u = unsure(r), doubt = most(u / base - FARU, 0);
     double slow = between(base / 10 + 2 * doubt, 0.1, 1) * t;
@@ -124,10 +130,15 @@ static void climb(struct rate *r, int64_t now_us)
         r->climb = 0;
 }
 
-static void follow(struct rate *r, int64_t dt_us, int64_t now_us)
+static void follow(struct rate *r, int64_t from_us, int64_t now_us)
 {
-    double dt = (double)dt_us / 1e6, v;
+    double dt, v;
 
+    if (now_us < r->hold_us) {
+        r->rate = bounded(r, r->line.beta * r->line.met * (1 - MARGIN), now_us);
+        return;
+    }
+    dt = (double)(now_us - (from_us > r->hold_us ? from_us : r->hold_us)) / 1e6;
     r->line.tau += dt;
     v = target(r);
     if (r->rate > WRONG * most(rate_expected(r), r->line.met))
@@ -135,7 +146,7 @@ static void follow(struct rate *r, int64_t dt_us, int64_t now_us)
     r->rate = bounded(r, v, now_us);
 }
 
-bool rate_step(struct rate *r, int64_t now_us, bool used, bool held)
+bool rate_step(struct rate *r, int64_t now_us, int64_t idle_us, bool used, bool held)
 {
     int64_t dt_us = now_us - r->step_us;
     int64_t step_us = r->phase == RATE_OPEN ? OPEN_STEP_US
@@ -159,7 +170,7 @@ bool rate_step(struct rate *r, int64_t now_us, bool used, bool held)
     else if (r->phase == RATE_OPEN)
         r->rate = bounded(r, r->rate * 2, now_us);
     else
-        follow(r, dt_us, now_us);
+        follow(r, before_us > idle_us ? before_us : idle_us, now_us);
     return r->rate > before * 1.002 || r->rate < before;
 }
 
@@ -341,6 +352,17 @@ static bool shows_none(struct rate *r, const struct rate_refusal *f)
     return true;
 }
 
+/* Each refusal met much less than the one before: to go upward costs more than it gives. */
+static void count_fall(struct rate *r, double met, int64_t now_us)
+{
+    double s = HOLD_S;
+
+    r->falls = met < FALLEN * r->line.met ? r->falls + 1 : 0;
+    for (int i = FALLS; i < r->falls && s < HOLD_MOST_S; i++)
+        s *= HOLD_MORE;
+    r->hold_us = r->falls >= FALLS ? now_us + (int64_t)(s * 1e6) : 0;
+}
+
 void rate_cut(struct rate *r, const struct rate_refusal *f)
 {
     double met = most(f->met, r->least);
@@ -367,6 +389,7 @@ void rate_cut(struct rate *r, const struct rate_refusal *f)
     if (r->phase == RATE_KNOWN) {
         met = most(met, LEAST_LEFT * r->rate);
         learn(r, met);
+        count_fall(r, met, f->now_us);
     } else {
         first_time(r, met);
     }

@@ -19,6 +19,10 @@
  * when they were not.  It only moves on while it is used and no 503 came.  When three times as much
  * passes as is expected and was met, that is wrong, and the rate grows as quickly as it is.
  *
+ * When three refusals in a row each met less than 87 % of the one before, to go upward costs more
+ * than it gives: the rate stays under beta * met for 10 s, and four times as long after each one
+ * more that does (600 s at most).
+ *
  *      r │ ────── before      ┌─ climbs back, as TCP's slow start does up to its ssthresh
  *        │       │           _│───── and goes on under the line of before
  *        │       │          / first success
@@ -61,6 +65,8 @@ struct rate {
     int64_t cut_us;  /* the last cut */
     int64_t step_us; /* up to where tau and rate were moved */
     int strikes;     /* refusals without a success between */
+    int falls;       /* cuts in a row that each met much less than the one before */
+    int64_t hold_us; /* after some of them: it does not go upward before */
     double least;    /* never below */
     double told;     /* a limit from headers; 0 none */
     int64_t told_us; /* when */
@@ -92,8 +98,9 @@ double rate_expected(const struct rate *r);
 bool rate_is_blocked(const struct rate *r);
 bool rate_is_climbing(const struct rate *r);
 /* Move on to now_us.  used: there were at least as many calls as allowed; held: a 503 came.
+ * idle_us: when either was not so, last; the time before that counts for nothing.
  * True when the rate is another now, and worth telling. */
-bool rate_step(struct rate *r, int64_t now_us, bool used, bool held);
+bool rate_step(struct rate *r, int64_t now_us, int64_t idle_us, bool used, bool held);
 /* A call was refused. */
 void rate_cut(struct rate *r, const struct rate_refusal *f);
 /* How long nothing is to be sent after a refusal; told_us: what the server asks, <= 0 nothing. */

@@ -10,6 +10,7 @@
 #define HOLD_US      INT64_C(2000000)
 #define LEAST_CALLS  0.5 /* per second; less comes of pauses */
 #define LEAST_TOKENS 500.0
+#define IDLE_US      3000000 /* not used for so long: it is idle */
 #define ANSWERED_S   0.02
 #define USED_PART    0.5 /* of the rate: what is used, as reports lag behind */
 /* The same of a rate that nobody has limited, when somebody has waited for so long: many tickets
@@ -249,13 +250,18 @@ static bool is_used(const struct slice *l, enum bucket_lane_id lane, int64_t at)
 static bool grow(struct slice *l, int64_t now_us)
 {
     int64_t at = now_us + l->offset_us;
-    bool held = now_us < l->held_us, any = false;
+    bool held = now_us < l->held_us, any = false, used;
 
     memcpy(l->next_rate, l->rate, sizeof l->rate);
     for (int i = 0; i < BUCKET_LANES; i++) {
         if (l->well)
             any |= rate_well(&l->next_rate[i], at);
-        any |= rate_step(&l->next_rate[i], at, is_used(l, i, at), held);
+        used = is_used(l, i, at);
+        any |= rate_step(&l->next_rate[i], at, l->idle_us[i], used, held);
+        if (used && !held)
+            l->used_us[i] = at;
+        else if (at - l->used_us[i] > IDLE_US)
+            l->idle_us[i] = at;
         if (l->told[i] > 0)
             any |= rate_tell(&l->next_rate[i], l->told[i] * TOLD_PART, at);
         l->told[i] = 0;

@@ -36,9 +36,11 @@ struct slice {
     double answered;  /* calls that were sent at this epoch's rate and answered */
     int64_t pause_us; /* of that cut, how long */
     int64_t held_us;  /* no growth before (503) */
-    int64_t quiet_us; /* nothing is due before: a header said that nothing remains */
-    double told[BUCKET_LANES]; /* limits that headers told since the last ask; 0 none */
-    double share;              /* of the fleet's calls that are this process's */
+    int64_t used_us[BUCKET_LANES]; /* Redis's time when a lane was last used, and not held */
+    int64_t idle_us[BUCKET_LANES]; /* and when that was not so for a while */
+    int64_t quiet_us;              /* nothing is due before: a header said that nothing remains */
+    double told[BUCKET_LANES];     /* limits that headers told since the last ask; 0 none */
+    double share;                  /* of the fleet's calls that are this process's */
     struct rate next_rate[BUCKET_LANES];
     /* expected use */
     double per_s[BUCKET_LANES][BUCKET_CLASSES], taken[BUCKET_LANES][BUCKET_CLASSES];
