@@ -35,7 +35,7 @@ struct bare {
     int64_t sent, done, count;
 };
 
-static int connect_to(const char *url)
+int bare_connect(const char *url)
 {
     const char *colon = strrchr(url, ':');
     struct sockaddr_in at = {.sin_family = AF_INET,
@@ -46,7 +46,6 @@ static int connect_to(const char *url)
     if (fd < 0 || connect(fd, (struct sockaddr *)(void *)&at, sizeof at))
         ck_abort_msg("bare: %s: %s", url, strerror(errno));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    fcntl(fd, F_SETFL, O_NONBLOCK);
     return fd;
 }
 
@@ -136,7 +135,8 @@ double bare_calls(struct world *w, int connections, int64_t count)
         abort();
     b.request_n = write_request(text, sizeof text);
     for (int i = 0; i < connections; i++) {
-        callers[i].fd = connect_to(w->sim_url);
+        callers[i].fd = bare_connect(w->sim_url);
+        fcntl(callers[i].fd, F_SETFL, O_NONBLOCK);
         epoll_ctl(b.epoll, EPOLL_CTL_ADD, callers[i].fd,
                   &(struct epoll_event){.events = EPOLLIN, .data.ptr = &callers[i]});
     }

@@ -110,6 +110,12 @@ double raw_drain(struct world *w, bool pipelined, int64_t count, struct usage *r
 
 /* bare.c: calls per second of an epoll loop on that many connections to the simulator. */
 double bare_calls(struct world *w, int connections, int64_t count);
+int bare_connect(const char *url); /* a blocking TCP connection to http://ADDRESS:PORT */
+
+/* relay.c: the same hops as a job's, with nothing in them: request bodies that are LPUSHed to
+ * bare:{0}:intake are sent to the simulator, and counted in the list bare:{0}:done. */
+struct relay *relay_start(struct world *w);
+void relay_stop(struct relay *r);
 
 /* bullmq.c: two worker processes and a producer, warm; NULL when it is not installed here. */
 struct bullmq;

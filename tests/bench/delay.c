@@ -5,7 +5,8 @@
  * Both ends read the same clock (CLOCK_REALTIME): the simulator writes into its
  * ledger when it had read each request.  A job is recognised there by its
  * number of prompt tokens, which no other job of the same 640 ms has.
- * The yardstick is a PING round trip of the same process at the same pace. */
+ * The yardsticks are a PING round trip of the same process at the same pace, and,
+ * in rounds that take turns with flotilla's, the same hops with nothing in them (relay.c). */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,30 +19,39 @@ enum { SLOTS = 256, RESERVED = 25, HELD_MS = 60000 };
 #define SLOW_MODEL "openai/gpt-oss-120b"
 #define FAST_MODEL "openai/gpt-oss-20b"
 
+/* Who takes the jobs: what it is pushed to, what tells how many are done, what was measured. */
+struct way {
+    const char *intake, *done;
+    struct samples p50, p99; /* by round, us */
+};
+
 struct delay {
     const char *name, *priority;
     struct world *w;
     redisContext *c;
     int64_t jobs, pushed_us[PUSHES];
-    struct samples start, ping;                        /* of one round, us */
-    struct samples p50, p99, ping50, ping99, x50, x99; /* by round */
+    struct way ours, bare;
+    struct samples start, ping;              /* of one round, us */
+    struct samples ping50, ping99, x50, x99; /* by round */
 };
 
 static int tokens_of(int64_t i) { return 1 + (int)(i % SIZES); }
 
-static void push(struct delay *d, int round, int64_t i)
+static void push(struct delay *d, const struct way *to, int round, int64_t i)
 {
-    char text[1024], content[4 * SIZES + 1];
-    int n;
+    char body[512], text[1024], content[4 * SIZES + 1];
 
     memset(content, 'x', sizeof content);
-    n = snprintf(text, sizeof text,
-                 "{\"id\":\"d-%d-%lld\",\"type\":\"inference\",\"priority\":\"%s\",\"payload\":{"
-                 "\"task\":\"chat\",\"body\":{\"model\":\"" FAST_MODEL "\",\"max_tokens\":4,"
-                 "\"messages\":[{\"role\":\"user\",\"content\":\"%.*s\"}]}}}",
-                 round, (long long)i, d->priority, 4 * tokens_of(i), content);
+    snprintf(body, sizeof body,
+             "{\"model\":\"" FAST_MODEL "\",\"max_tokens\":4,"
+             "\"messages\":[{\"role\":\"user\",\"content\":\"%.*s\"}]}",
+             4 * tokens_of(i), content);
+    snprintf(text, sizeof text,
+             "{\"id\":\"d-%d-%lld\",\"type\":\"inference\",\"priority\":\"%s\",\"payload\":{"
+             "\"task\":\"chat\",\"body\":%s}}",
+             round, (long long)i, d->priority, body);
     d->pushed_us[i] = wall_us();
-    bench_int(d->c, "LPUSH fl:{0}:intake %b", text, (size_t)n);
+    bench_int(d->c, "LPUSH %s %s", to->intake, to == &d->bare ? body : text);
 }
 
 static void ping(struct delay *d)
@@ -81,7 +91,7 @@ static void read_ledger(struct delay *d, int64_t since)
 }
 
 /* held: calls that are in flight all the time. */
-static void run_round(struct delay *d, int round, int64_t held)
+static void run_round(struct delay *d, struct way *way, int round, int64_t held)
 {
     int64_t since = world_int_at(world_sim_ledger(d->w), "requests");
     int64_t begin = mono_us() + EVERY_US;
@@ -89,54 +99,70 @@ static void run_round(struct delay *d, int round, int64_t held)
     d->start.n = d->ping.n = 0;
     for (int64_t i = 0; i < d->jobs; i++) {
         sleep_until_us(begin + i * EVERY_US);
-        push(d, round, i);
+        push(d, way, round, i);
         sleep_until_us(begin + i * EVERY_US + EVERY_US / 2);
         ping(d);
     }
-    bench_wait(d->w, d->c, "XLEN fl:{0}:results", d->jobs * (round + 1), WAIT_MS);
+    bench_wait(d->w, d->c, way->done, d->jobs * (round + 1), WAIT_MS);
     read_ledger(d, since);
     ck_assert_int_eq(world_int_at(world_sim_ledger(d->w), "in_flight"), held);
-    samples_add(&d->p50, samples_at(&d->start, 0.5));
-    samples_add(&d->p99, samples_at(&d->start, 0.99));
+    samples_add(&way->p50, samples_at(&d->start, 0.5));
+    samples_add(&way->p99, samples_at(&d->start, 0.99));
+    bench_say("round %d, %s: p50 %.0f us, p99 %.0f us; PING p50 %.0f us, p99 %.0f us", round + 1,
+              way == &d->bare ? "bare" : "flotilla", way->p50.v[round], way->p99.v[round],
+              samples_at(&d->ping, 0.5), samples_at(&d->ping, 0.99));
+}
+
+static void note_ping(struct delay *d, int round)
+{
     samples_add(&d->ping50, samples_at(&d->ping, 0.5));
     samples_add(&d->ping99, samples_at(&d->ping, 0.99));
-    samples_add(&d->x50, d->p50.v[round] / d->ping50.v[round]);
-    samples_add(&d->x99, d->p99.v[round] / d->ping50.v[round]);
-    bench_say("round %d: p50 %.0f us, p99 %.0f us; PING p50 %.0f us, p99 %.0f us", round + 1,
-              d->p50.v[round], d->p99.v[round], d->ping50.v[round], d->ping99.v[round]);
+    samples_add(&d->x50, d->ours.p50.v[round] / d->ping50.v[round]);
+    samples_add(&d->x99, d->ours.p99.v[round] / d->ping50.v[round]);
+}
+
+static void report_one(struct delay *d, const char *what, struct samples *ours,
+                       struct samples *ratios, struct samples *bare, double bar)
+{
+    double ping = samples_at(&d->ping50, 0.5), floor = samples_at(bare, 0.5);
+
+    bench_row(&(struct row){.workload = world_text(d->w, "%s, %s", d->name, what),
+                            .unit = " us",
+                            .ours = samples_at(ours, 0.5),
+                            .against = "PING",
+                            .reference = ping,
+                            .ratio = samples_at(ratios, 0.5),
+                            .bar = bar,
+                            .at_most = true});
+    bench_row(&(struct row){.workload = world_text(d->w, "  the same hops, bare, %s", what),
+                            .unit = " us",
+                            .ours = floor,
+                            .against = "PING",
+                            .reference = ping});
 }
 
 static void report(struct delay *d)
 {
-    struct world *w = d->w;
-    double ping = samples_at(&d->ping50, 0.5);
-
-    bench_row(&(struct row){.workload = world_text(w, "%s, p50", d->name),
-                            .unit = " us",
-                            .ours = samples_at(&d->p50, 0.5),
-                            .against = "PING",
-                            .reference = ping,
-                            .ratio = samples_at(&d->x50, 0.5),
-                            .bar = 6,
-                            .at_most = true});
-    bench_row(&(struct row){.workload = world_text(w, "%s, p99", d->name),
-                            .unit = " us",
-                            .ours = samples_at(&d->p99, 0.5),
-                            .against = "PING",
-                            .reference = ping,
-                            .ratio = samples_at(&d->x99, 0.5),
-                            .bar = 30,
-                            .at_most = true});
+    report_one(d, "p50", &d->ours.p50, &d->x50, &d->bare.p50, 6);
+    report_one(d, "p99", &d->ours.p99, &d->x99, &d->bare.p99, 30);
     bench_row(&(struct row){
         .workload = "  PING round trip, p99", .unit = " us", .ours = samples_at(&d->ping99, 0.5)});
 }
 
 static void measure(struct delay *d, int64_t held)
 {
+    struct relay *relay = relay_start(d->w);
+
+    d->ours = (struct way){.intake = "fl:{0}:intake", .done = "XLEN fl:{0}:results"};
+    d->bare = (struct way){.intake = "bare:{0}:intake", .done = "LLEN bare:{0}:done"};
     d->jobs = bench_jobs(PUSHES);
-    for (int i = 0; i < bench_rounds(); i++)
-        run_round(d, i, held);
+    for (int i = 0; i < bench_rounds(); i++) {
+        run_round(d, &d->bare, i, held);
+        run_round(d, &d->ours, i, held);
+        note_ping(d, i);
+    }
     report(d);
+    relay_stop(relay);
     redisFree(d->c);
     world_free(d->w);
 }
