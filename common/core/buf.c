@@ -63,7 +63,7 @@ char *buf_reserve(struct buf *b, size_t n)
 
 bool buf_add(struct buf *b, const void *p, size_t n)
 {
-    char *to = buf_reserve(b, n);
+    char *to = buf_has_room(b, n) ? b->p + b->n : buf_reserve(b, n);
 
     if (!to)
         return false;
@@ -75,18 +75,6 @@ bool buf_add(struct buf *b, const void *p, size_t n)
 }
 
 bool buf_puts(struct buf *b, const char *s) { return buf_add(b, s, strlen(s)); }
-
-bool buf_putc(struct buf *b, char c)
-{
-    char *to = buf_reserve(b, 1);
-
-    if (!to)
-        return false;
-    to[0] = c;
-    to[1] = 0;
-    b->n++;
-    return true;
-}
 
 bool buf_add_span(struct buf *b, struct span s) { return buf_add(b, s.p, s.n); }
 

@@ -28,13 +28,25 @@ void buf_done(struct buf *b);  /* frees; b is empty and usable again with the sa
 void buf_clear(struct buf *b); /* length 0, failed false, memory kept */
 bool buf_add(struct buf *b, const void *p, size_t n);
 bool buf_puts(struct buf *b, const char *s);
-bool buf_putc(struct buf *b, char c);
 bool buf_add_span(struct buf *b, struct span s);
 bool buf_int(struct buf *b, int64_t v); /* decimal */
 bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
 /* Make room for n more bytes and return where they go; NULL over the cap.  Follow with
  * b->n += used; the NUL comes with the next append (there is room for it). */
 char *buf_reserve(struct buf *b, size_t n);
+/* There are n bytes more, and the NUL, without growing: cap never goes past max_bytes + 1. */
+static inline bool buf_has_room(const struct buf *b, size_t n)
+{
+    return b->cap - b->n > n && !b->failed;
+}
+static inline bool buf_putc(struct buf *b, char c)
+{
+    if (!buf_has_room(b, 1) && !buf_reserve(b, 1))
+        return false;
+    b->p[b->n++] = c;
+    b->p[b->n] = 0;
+    return true;
+}
 static inline bool buf_failed(const struct buf *b) { return b->failed; }
 static inline struct span buf_span(const struct buf *b) { return (struct span){b->p, b->n}; }
 /* The bytes as a NUL-terminated malloc'd string that the caller owns; b is empty afterwards. */

@@ -36,10 +36,29 @@ static void add_escape(struct buf *b, char c)
         buf_add(b, (char[]){'\\', 'u', '0', '0', hex[u >> 4], hex[u & 15]}, 6);
 }
 
+/* Most names and values need no escape: `before`, then the text in quotes, then `behind`, with the
+ * room for all of it made once.  False: it is not as plain as that, or there is no room. */
+static bool add_plain(struct buf *b, const char *before, const char *p, size_t n,
+                      const char *behind)
+{
+    size_t head = strlen(before), tail = strlen(behind);
+    char *to;
+
+    if (utf8_skip_plain(p, p + n) < p + n || !(to = buf_reserve(b, head + n + tail)))
+        return false;
+    memcpy(to, before, head);
+    memcpy(to + head, p, n);
+    memcpy(to + head + n, behind, tail + 1);
+    b->n += head + n + tail;
+    return true;
+}
+
 void json_add_string(struct buf *b, const char *p, size_t n)
 {
     const char *end = p + n;
 
+    if (n && add_plain(b, "\"", p, n, "\""))
+        return;
     buf_putc(b, '"');
     while (p < end) {
         const char *run = p;
@@ -66,7 +85,11 @@ void json_add_text(struct buf *b, const char *s)
 
 void json_add_key(struct buf *b, const char *name)
 {
-    if (b->n > 0 && b->p[b->n - 1] != '{')
+    bool first = b->n == 0 || b->p[b->n - 1] == '{';
+
+    if (add_plain(b, first ? "\"" : ",\"", name, strlen(name), "\":"))
+        return;
+    if (!first)
         buf_putc(b, ',');
     json_add_string(b, name, strlen(name));
     buf_putc(b, ':');

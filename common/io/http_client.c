@@ -58,6 +58,15 @@ static bool curl_is_fit(void)
            curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS;
 }
 
+/* curl would print its own option for it twice per request. */
+static char *user_agent_line(const char *name)
+{
+    struct buf line = BUF(1024);
+
+    buf_printf(&line, "User-Agent: %s", name ? name : "flotilla/" FLOTILLA_VERSION);
+    return buf_take(&line);
+}
+
 struct http_client *http_client_new(struct loop *borrow_loop, const struct http_client_options *opt)
 {
     static const struct http_client_options defaults = {0};
@@ -71,7 +80,7 @@ struct http_client *http_client_new(struct loop *borrow_loop, const struct http_
     c->loop = borrow_loop;
     c->max_connections = opt->max_connections ? opt->max_connections : MAX_CONNECTIONS;
     c->max_idle_s = (long)(((opt->max_idle_ms ? opt->max_idle_ms : MAX_IDLE_MS) + 999) / 1000);
-    c->user_agent = xstrdup(opt->user_agent ? opt->user_agent : "flotilla/" FLOTILLA_VERSION);
+    c->user_agent = user_agent_line(opt->user_agent);
     c->ca_file = xstrdup(opt->ca_file);
     c->env_proxy = environment_has_proxy();
     TAILQ_INIT(&c->calls);
@@ -113,6 +122,7 @@ void http_client_free(struct http_client *c)
         call_free(call);
     }
     http_multi_stop(c);
+    http_urls_done(c);
     free(c->user_agent);
     free(c->ca_file);
     free(c);

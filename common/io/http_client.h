@@ -67,6 +67,7 @@ struct http_request {
     size_t max_answer_bytes;    /* required; all pieces together */
     size_t max_stream_bytes;    /* of a body that goes to on_data; 0: max_answer_bytes */
     bool plain_http_allowed;    /* else only https:// (and http:// to an address in allow) */
+    bool same_url;              /* one of a few that come again and again: kept parsed */
     bool refuse_private;        /* webhooks: refuse private, loopback... by resolved address */
     const struct http_networks *allow; /* exceptions to that, borrowed until on_done; or NULL */
     http_data_cb *on_data;             /* NULL: the body is collected */

@@ -36,6 +36,7 @@ enum {
     ONE_WRITE_BYTES = 60 * 1024,     /* bodies up to this go out in one write with the head */
     CONNECT_TIMEOUT_MS = 10000,
     KEEPALIVE_S = 60,
+    FIXED_LINES = 2,
 };
 
 /* ---- options ---- */
@@ -54,7 +55,6 @@ CURL *http_easy_new(struct http_call *call)
     HTTP_SET(e, CURLOPT_PROTOCOLS_STR, "http,https");
     HTTP_SET(e, CURLOPT_FOLLOWLOCATION, 0L);
     HTTP_SET(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    HTTP_SET(e, CURLOPT_USERAGENT, c->user_agent);
     HTTP_SET(e, CURLOPT_CAPATH, NULL);
     if (c->ca_file)
         HTTP_SET(e, CURLOPT_CAINFO, c->ca_file);
@@ -70,10 +70,10 @@ CURL *http_easy_new(struct http_call *call)
 }
 
 /* curl only reads the list, so all of it can live in one block: nodes, then texts. */
-static struct curl_slist *head_block(const char *const *lines)
+static struct curl_slist *head_block(char *borrow_user_agent, const char *const *lines)
 {
     static char no_expect[] = "Expect:";
-    size_t count = 1, bytes = 0;
+    size_t count = FIXED_LINES, bytes = 0;
     struct curl_slist *nodes;
     char *text;
 
@@ -81,11 +81,12 @@ static struct curl_slist *head_block(const char *const *lines)
         bytes += strlen(*l) + 1;
     nodes = xmalloc(count * sizeof *nodes + bytes);
     text = (char *)(nodes + count);
-    nodes[0] = (struct curl_slist){no_expect, NULL};
-    for (size_t i = 1; i < count; i++) {
-        size_t n = strlen(lines[i - 1]) + 1;
+    nodes[0] = (struct curl_slist){no_expect, &nodes[1]};
+    nodes[1] = (struct curl_slist){borrow_user_agent, NULL};
+    for (size_t i = FIXED_LINES; i < count; i++) {
+        size_t n = strlen(lines[i - FIXED_LINES]) + 1;
 
-        memcpy(text, lines[i - 1], n);
+        memcpy(text, lines[i - FIXED_LINES], n);
         nodes[i] = (struct curl_slist){text, NULL};
         nodes[i - 1].next = &nodes[i];
         text += n;
@@ -152,8 +153,10 @@ static bool set_request(struct http_call *call, const struct http_request *req)
     for (const char *const *l = req->headers; l && *l; l++)
         if (strpbrk(*l, "\r\n"))
             return refuse(call, "a header has a line break in it");
-    call->head = head_block(req->headers);
+    call->head = head_block(call->client->user_agent, req->headers);
     HTTP_SET(call->easy, CURLOPT_URL, req->url);
+    HTTP_SET(call->easy, CURLOPT_CURLU,
+             req->same_url ? http_urls_get(call->client, req->url) : NULL);
     HTTP_SET(call->easy, CURLOPT_HTTPHEADER, call->head);
     HTTP_SET(call->easy, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
     HTTP_SET(call->easy, CURLOPT_CONNECTTIMEOUT_MS,

@@ -55,6 +55,12 @@ struct http_call {
 };
 TAILQ_HEAD(http_calls, http_call);
 
+enum { HTTP_URLS = 32 };
+struct http_url {
+    char *text;
+    CURLU *parsed; /* NULL: it cannot be */
+};
+
 struct http_client {
     struct loop *loop;
     CURLM *multi;
@@ -70,7 +76,9 @@ struct http_client {
     bool reporting; /* inside an on_done */
     bool closing;
     bool env_proxy; /* the environment names a proxy */
-    char *user_agent, *ca_file;
+    struct http_url urls[HTTP_URLS];
+    size_t urls_n;
+    char *user_agent, *ca_file; /* the first: a header line */
     long max_idle_s;
 };
 
@@ -89,6 +97,11 @@ enum http_outcome http_outcome_of(struct http_call *call, CURLcode code);
 /* All options are known to the oldest libcurl that we build with: a refusal is our mistake. */
 static inline void http_must(CURLcode code) { assert(code == CURLE_OK); }
 #define HTTP_SET(easy, option, value) http_must(curl_easy_setopt(easy, option, value))
+
+/* http_client_urls.c */
+/* Lives as long as the client; NULL: have curl parse the text. */
+CURLU *http_urls_get(struct http_client *c, const char *text);
+void http_urls_done(struct http_client *c); /* after the last easy handle */
 
 /* http_client_wire.c */
 void http_wire_attach(struct http_call *call, CURL *easy);

@@ -176,7 +176,7 @@ static const struct script *script_of(const char *head)
     for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
         size_t n = strlen(scripts[i].path);
 
-        if (strncmp(path, scripts[i].path, n) == 0 && path[n] == ' ')
+        if (strncmp(path, scripts[i].path, n) == 0 && (path[n] == ' ' || path[n] == '?'))
             return &scripts[i];
     }
     fprintf(stderr, "fake_http: no script for %.60s\n", head);

@@ -248,11 +248,66 @@ START_TEST(the_request_has_what_was_asked_and_nothing_more)
     r.body = id_7;
     shot_fire(loop, client, &s, &r);
     snprintf(want, sizeof want,
-             "POST /echo-head HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: flotilla/%s\r\n"
-             "Accept: */*\r\nContent-Type: application/json\r\nAuthorization: Bearer k\r\n"
+             "POST /echo-head HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\n"
+             "User-Agent: flotilla/%s\r\nContent-Type: application/json\r\nAuthorization: Bearer k\r\n"
              "Content-Length: 4\r\n\r\n",
              server.port, FLOTILLA_VERSION);
     ck_assert_str_eq(s.body, want);
+}
+END_TEST
+
+static void fire_same_url(struct shot *s, const char *path, bool same_url)
+{
+    struct http_request r = shot_request(s, url(path));
+
+    r.method = "GET";
+    r.same_url = same_url;
+    shot_fire(loop, client, s, &r);
+}
+
+START_TEST(a_url_that_is_kept_parsed_is_called_as_any_other)
+{
+    static const char *const paths[] = {"/echo-head?a=1&b=%20", "/echo-head", "/echo-head?c"};
+    char want[64];
+    struct shot s;
+
+    for (int i = 0; i < 12; i++) {
+        const char *path = paths[i % 3];
+
+        fire_same_url(&s, path, i % 4 != 3);
+        ck_assert_int_eq(s.reply.outcome, HTTP_ANSWERED);
+        snprintf(want, sizeof want, "GET %s HTTP/1.1\r\n", path);
+        ck_assert_msg(!strncmp(s.body, want, strlen(want)), "%s", s.body);
+    }
+}
+END_TEST
+
+enum { KEPT_URLS = 32 };
+
+START_TEST(more_urls_than_are_kept_are_called_as_well)
+{
+    char path[64], want[80];
+    struct shot s;
+
+    for (int i = 0; i < 2 * KEPT_URLS; i++) {
+        snprintf(path, sizeof path, "/echo-head?%d", i);
+        fire_same_url(&s, path, true);
+        snprintf(want, sizeof want, "GET %s HTTP/1.1\r\n", path);
+        ck_assert_msg(!strncmp(s.body, want, strlen(want)), "%s", s.body);
+    }
+}
+END_TEST
+
+START_TEST(a_url_that_cannot_be_parsed_is_refused_whether_it_is_kept_or_not)
+{
+    for (int i = 0; i < 4; i++) {
+        struct shot s;
+        struct http_request r = shot_request(&s, "http://[::1:80/");
+
+        r.same_url = i % 2;
+        shot_fire(loop, client, &s, &r);
+        ck_assert_int_eq(s.reply.outcome, HTTP_REFUSED);
+    }
 }
 END_TEST
 
@@ -478,6 +533,9 @@ Suite *test_http_client(void)
     tcase_add_test(tc, a_large_body_is_sent_once_and_whole);
     tcase_add_test(tc, the_request_has_what_was_asked_and_nothing_more);
     tcase_add_test(tc, a_used_handle_keeps_nothing_of_the_request_before);
+    tcase_add_test(tc, a_url_that_is_kept_parsed_is_called_as_any_other);
+    tcase_add_test(tc, more_urls_than_are_kept_are_called_as_well);
+    tcase_add_test(tc, a_url_that_cannot_be_parsed_is_refused_whether_it_is_kept_or_not);
     tcase_add_test(tc, a_header_with_a_line_break_is_refused);
     tcase_add_test(tc, the_headers_of_the_last_response_can_be_read);
     tcase_add_loop_test(tc, cancelling_reports_once_and_later, 0, 2);

@@ -88,6 +88,7 @@ static void send(struct run *r)
                              .max_answer_bytes = (size_t)r->p->cfg->limits_answer_bytes,
                              .plain_http_allowed =
                                  i->provider->loopback || r->p->cfg->providers_allow_http,
+                             .same_url = true,
                              .on_done = on_done,
                              .arg = fl};
 
