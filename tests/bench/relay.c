@@ -75,8 +75,8 @@ static void take_in(struct world *w)
     struct script_sha store = load(c, store_script);
 
     for (int64_t i = 0;; i++) {
-        redisReply *r = must(
-            waits, redisCommand(waits, "BLMOVE bare:{0}:intake bare:{0}:taken RIGHT LEFT 0"));
+        redisReply *r =
+            must(waits, redisCommand(waits, "BLMOVE bare:{0}:intake bare:{0}:taken RIGHT LEFT 0"));
         char id[ID_MAX];
 
         snprintf(id, sizeof id, "b-%lld", (long long)i);

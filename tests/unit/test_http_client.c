@@ -247,11 +247,12 @@ START_TEST(the_request_has_what_was_asked_and_nothing_more)
     r.headers = headers;
     r.body = id_7;
     shot_fire(loop, client, &s, &r);
-    snprintf(want, sizeof want,
-             "POST /echo-head HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\n"
-             "User-Agent: flotilla/%s\r\nContent-Type: application/json\r\nAuthorization: Bearer k\r\n"
-             "Content-Length: 4\r\n\r\n",
-             server.port, FLOTILLA_VERSION);
+    snprintf(
+        want, sizeof want,
+        "POST /echo-head HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\n"
+        "User-Agent: flotilla/%s\r\nContent-Type: application/json\r\nAuthorization: Bearer k\r\n"
+        "Content-Length: 4\r\n\r\n",
+        server.port, FLOTILLA_VERSION);
     ck_assert_str_eq(s.body, want);
 }
 END_TEST
