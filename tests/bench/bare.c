@@ -4,7 +4,10 @@
  *
  * No queue, no JSON, no results: one prepared request, and of the answer only its length is
  * read.  What is between this and slots / latency is the simulator's, the kernel's and their
- * timers', so no client gets it. */
+ * timers', so no client gets it.
+ *
+ * With bare_queue.c between an answer and the next request the same loop shows what a queue costs
+ * that asks Redis for the next job when a connection is free, and does nothing else. */
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
@@ -18,22 +21,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/bench/bare.h"
 #include "tests/bench/bench.h"
 
-enum { ANSWER_MAX = 16384, EVENTS = 256 };
-
-struct caller {
-    int fd;
-    size_t have, want; /* bytes of the answer; want 0: its length is not known yet */
-    char in[ANSWER_MAX + 1];
-};
-
-struct bare {
-    const char *request;
-    size_t request_n;
-    int epoll;
-    int64_t sent, done, count;
-};
+enum { EVENTS = 256 };
 
 int bare_connect(const char *url)
 {
@@ -49,17 +40,23 @@ int bare_connect(const char *url)
     return fd;
 }
 
-static void send_one(struct bare *b, struct caller *c)
+void bare_send(struct bare *b, struct bare_caller *c, const char *request, size_t n)
 {
-    if (b->sent == b->count)
-        return;
     b->sent++;
     c->have = c->want = 0;
-    if (send(c->fd, b->request, b->request_n, MSG_NOSIGNAL) != (ssize_t)b->request_n)
+    if (send(c->fd, request, n, MSG_NOSIGNAL) != (ssize_t)n)
         ck_abort_msg("bare: send: %s", strerror(errno));
 }
 
-static size_t length_of(struct caller *c)
+static void next(struct bare *b, struct bare_caller *c)
+{
+    if (b->queue)
+        bare_queue_done(b->queue, c);
+    else if (b->sent < b->count)
+        bare_send(b, c, b->request, b->request_n);
+}
+
+static size_t length_of(struct bare_caller *c)
 {
     static const char name[] = "content-length:";
     const char *end, *at;
@@ -74,9 +71,9 @@ static size_t length_of(struct caller *c)
     return (size_t)(end - c->in) + 4 + (size_t)strtoul(at + sizeof name - 1, NULL, 10);
 }
 
-static void receive(struct bare *b, struct caller *c)
+static void receive(struct bare *b, struct bare_caller *c)
 {
-    ssize_t n = recv(c->fd, c->in + c->have, ANSWER_MAX - c->have, 0);
+    ssize_t n = recv(c->fd, c->in + c->have, BARE_ANSWER_MAX - c->have, 0);
 
     if (n < 0 && errno == EAGAIN)
         return;
@@ -87,26 +84,30 @@ static void receive(struct bare *b, struct caller *c)
         c->want = length_of(c);
     if (c->want && c->have >= c->want) {
         b->done++;
-        send_one(b, c);
+        next(b, c);
     }
 }
 
-static void run(struct bare *b, struct caller *callers, int n)
+static void run(struct bare *b, struct bare_caller *callers, int n)
 {
     struct epoll_event events[EVENTS];
 
     for (int i = 0; i < n; i++)
-        send_one(b, &callers[i]);
+        next(b, &callers[i]);
+    if (b->queue)
+        bare_queue_turn(b->queue, b);
     while (b->done < b->count) {
         int ready = epoll_wait(b->epoll, events, EVENTS, -1);
 
         for (int i = 0; i < ready; i++)
             receive(b, events[i].data.ptr);
+        if (b->queue)
+            bare_queue_turn(b->queue, b);
     }
 }
 
 /* As large as those of chat_document_300. */
-static size_t write_request(char *text, size_t size)
+size_t bare_request(char *text, size_t size)
 {
     char body[512], content[200];
     int n;
@@ -124,28 +125,31 @@ static size_t write_request(char *text, size_t size)
                             n, body);
 }
 
-double bare_calls(struct world *w, int connections, int64_t count)
+double bare_calls(struct world *w, int connections, int64_t count, bool queued)
 {
     char text[1024];
     struct bare b = {.epoll = epoll_create1(EPOLL_CLOEXEC), .count = count, .request = text};
-    struct caller *callers = calloc((size_t)connections, sizeof *callers);
+    struct bare_caller *callers = calloc((size_t)connections, sizeof *callers);
     int64_t from;
 
     if (!callers)
         abort();
-    b.request_n = write_request(text, sizeof text);
+    b.request_n = bare_request(text, sizeof text);
     for (int i = 0; i < connections; i++) {
         callers[i].fd = bare_connect(w->sim_url);
         fcntl(callers[i].fd, F_SETFL, O_NONBLOCK);
         epoll_ctl(b.epoll, EPOLL_CTL_ADD, callers[i].fd,
                   &(struct epoll_event){.events = EPOLLIN, .data.ptr = &callers[i]});
     }
+    if (queued)
+        b.queue = bare_queue_new(w, connections, count);
     from = mono_us();
     run(&b, callers, connections);
     from = mono_us() - from;
     for (int i = 0; i < connections; i++)
         close(callers[i].fd);
     close(b.epoll);
+    bare_queue_free(b.queue);
     free(callers);
     return (double)count * 1e6 / (double)from;
 }

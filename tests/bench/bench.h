@@ -108,8 +108,9 @@ document_fn chat_document_1k;  /* its body has 1 KB */
  * pipelined: commands share writes, else each goes out at once. */
 double raw_drain(struct world *w, bool pipelined, int64_t count, struct usage *ret_used);
 
-/* bare.c: calls per second of an epoll loop on that many connections to the simulator. */
-double bare_calls(struct world *w, int connections, int64_t count);
+/* bare.c: calls per second of an epoll loop on that many connections to the simulator; queued: of
+ * jobs that it takes from Redis as its connections become free. */
+double bare_calls(struct world *w, int connections, int64_t count, bool queued);
 int bare_connect(const char *url); /* a blocking TCP connection to http://ADDRESS:PORT */
 
 /* relay.c: the same hops as a job's, with nothing in them: request bodies that are LPUSHed to
