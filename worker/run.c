@@ -367,6 +367,5 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
                              .requested_model = requested_model,
                              .cost = *c,
                              .at_ms = clock_wall_ms()};
-    snprintf(e->event_id, sizeof e->event_id, "%s:%d:%d:%u-%s.%d", r->id, r->held.run, e->attempt,
-             r->held.tnum, r->held.token, r->calls);
+    cost_name_event(e, &r->held, r->calls);
 }

@@ -22,6 +22,9 @@ struct buf {
 };
 
 #define BUF(max) ((struct buf){.max_bytes = (max)})
+/* Over an array of the caller's: text that fits, NUL-terminated; never to be done or taken. */
+#define BUF_ON(array) \
+    ((struct buf){.p = (array), .cap = sizeof(array), .max_bytes = sizeof(array) - 1})
 
 void buf_init(struct buf *b, size_t max_bytes);
 void buf_done(struct buf *b);  /* frees; b is empty and usable again with the same cap */

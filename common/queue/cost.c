@@ -235,10 +235,33 @@ bool cost_of_lost_job(struct cost_event *ret, const char *id, const struct recor
         .requested_model = m && name.n ? (struct span){m->id, strlen(m->id)} : name,
         .at_ms = now_ms,
     };
-    snprintf(ret->event_id, sizeof(ret->event_id), "%s:%d:%d:%" PRIu32 "-%s.0", id, rec->run,
-             ret->attempt, rec->tnum, rec->token);
+    cost_name_event(ret, rec, 0);
     cost_of_lost(&ret->cost, m, task, body);
     return true;
+}
+
+/* ---- names ---- */
+
+void cost_add_call(struct buf *b, const struct record *held, int attempt, int n)
+{
+    buf_int(b, held->run);
+    buf_putc(b, ':');
+    buf_int(b, attempt);
+    buf_putc(b, ':');
+    buf_int(b, held->tnum);
+    buf_putc(b, '-');
+    buf_puts(b, held->token);
+    buf_putc(b, '.');
+    buf_int(b, n);
+}
+
+void cost_name_event(struct cost_event *e, const struct record *held, int n)
+{
+    struct buf name = BUF_ON(e->event_id);
+
+    buf_puts(&name, e->job_id);
+    buf_putc(&name, ':');
+    cost_add_call(&name, held, e->attempt, n);
 }
 
 /* ---- the document ---- */

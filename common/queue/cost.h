@@ -68,6 +68,10 @@ struct cost_event {
     struct cost cost;
     int64_t at_ms;
 };
+/* Append the part of an event's id behind the job's: the name of a call of this claim, the n-th. */
+void cost_add_call(struct buf *b, const struct record *held, int attempt, int n);
+/* Name the event after the n-th call; job_id and attempt are set. */
+void cost_name_event(struct cost_event *e, const struct record *held, int n);
 /* Append the document.  units is null or {"<unit>": number}, e.g. {"megapixels": 1.049}. */
 void cost_write(const struct cost_event *e, struct buf *out);
 /* "cached", ... for one flag bit. */

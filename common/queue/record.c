@@ -232,6 +232,13 @@ static void put_text(char *p, size_t len, char padding, const char *text)
     memset(p + n, padding, len - n);
 }
 
+void record_claim(const struct record *r, char ret[RECORD_CLAIM + 1])
+{
+    put_hex(ret, LEN_tnum, r->tnum);
+    memcpy(ret + LEN_tnum, r->token, RECORD_TOKEN);
+    ret[RECORD_CLAIM] = '\0';
+}
+
 void record_write(const struct record *r, char header[RECORD_HEADER])
 {
 #define HEX(field, at, len) put_hex(header + (at), len, (int64_t)r->field);

@@ -86,6 +86,9 @@ NODISCARD bool record_read(const char *p, size_t n, struct record *ret);
 bool record_is_newer(const char *p, size_t n, enum queue_id *queue);
 /* Write RECORD_HEADER bytes. */
 void record_write(const struct record *r, char header[RECORD_HEADER]);
+/* Which start of it this is, as the scripts compare it: tnum in hex, then the token; NUL. */
+enum { RECORD_CLAIM = 6 + RECORD_TOKEN };
+void record_claim(const struct record *r, char ret[RECORD_CLAIM + 1]);
 /* The number of the next transition. */
 static inline uint32_t record_next_tnum(uint32_t tnum) { return (tnum + 1) & RECORD_TNUM; }
 /* The parts behind the header. */

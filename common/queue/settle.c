@@ -174,23 +174,24 @@ static void add_costs(struct settle *s, const struct cost_event *costs, size_t c
 
 /* ---- outcomes ---- */
 
-enum { CLAIM = 6 + RECORD_TOKEN, FLAGS_MAX = 6, STATE_AT = 2 };
+enum { FLAGS_MAX = 6, STATE_AT = 2 };
 
 static void add_claim(struct redis_args *a, const struct record *held)
 {
-    char claim[CLAIM + 1];
+    char claim[RECORD_CLAIM + 1];
 
-    snprintf(claim, sizeof claim, "%06x%s", held->tnum, held->token);
+    record_claim(held, claim);
     redis_arg_str(a, claim);
 }
 
 /* finish.lua's `how`. */
 static void add_how(struct redis_args *a, const struct record *held, char state, const char *flags)
 {
-    char how[CLAIM + 1 + FLAGS_MAX + 1];
+    char claim[RECORD_CLAIM + 1];
 
-    snprintf(how, sizeof how, "%06x%s%c%s", held->tnum, held->token, state, flags);
-    redis_arg_str(a, how);
+    record_claim(held, claim);
+    redis_arg_pieces(
+        a, (const struct span[]){{claim, RECORD_CLAIM}, {&state, 1}, {flags, strlen(flags)}}, 3);
 }
 
 static void finish_flags(const struct finish *f, char flags[FLAGS_MAX + 1])

@@ -11,6 +11,7 @@
  * that the call may be paid, and cancels; on_done then only frees. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/core/xalloc.h"
 #include "worker/jobs/inference.h"
@@ -70,6 +71,16 @@ static void on_done(void *arg, const struct http_reply *reply)
 
 /* ---- the call ---- */
 
+/* a and b, cut to what fits: a printf costs ten times that, in every call. */
+static void join(char *text, size_t size, const char *a, const char *b)
+{
+    size_t na = strnlen(a, size - 1), nb = strnlen(b, size - 1 - na);
+
+    memcpy(text, a, na);
+    memcpy(text + na, b, nb);
+    text[na + nb] = '\0';
+}
+
 static void send(struct run *r)
 {
     struct inference *i = r->state;
@@ -92,10 +103,9 @@ static void send(struct run *r)
                              .on_done = on_done,
                              .arg = fl};
 
-    snprintf(url, sizeof url, "%s%s", i->provider->base_url, i->req.path);
+    join(url, sizeof url, i->provider->base_url, i->req.path);
     if (i->provider->api_key) {
-        snprintf(authorization, sizeof authorization, "Authorization: Bearer %s",
-                 i->provider->api_key);
+        join(authorization, sizeof authorization, "Authorization: Bearer ", i->provider->api_key);
         headers[n++] = authorization;
     }
     if (job_trace_header(&r->job, parent, sizeof parent))

@@ -77,9 +77,9 @@ static void begin_chunks(struct run *r)
 {
     struct inference *i = r->state;
     char call[64];
+    struct buf name = BUF_ON(call);
 
-    snprintf(call, sizeof call, "%d:%d:%u-%s.%d", r->held.run, r->held.attempts + 1, r->held.tnum,
-             r->held.token, r->calls + 1);
+    cost_add_call(&name, &r->held, r->held.attempts + 1, r->calls + 1);
     if (!i->chunks)
         i->chunks = chunks_open(r->p->chunks, r->id, r->held.run);
     chunks_call(i->chunks, r->held.attempts + 1, call);
