@@ -36,20 +36,27 @@ static void add_escape(struct buf *b, char c)
         buf_add(b, (char[]){'\\', 'u', '0', '0', hex[u >> 4], hex[u & 15]}, 6);
 }
 
-/* Most names and values need no escape: `before`, then the text in quotes, then `behind`, with the
- * room for all of it made once.  False: it is not as plain as that, or there is no room. */
-static bool add_plain(struct buf *b, const char *before, const char *p, size_t n,
-                      const char *behind)
+/* Most names and values need no escape: the text in quotes, perhaps between a comma and a colon,
+ * with the room for all of it made once.  False: it is not as plain as that, or there is no room.
+ */
+static inline bool add_plain(struct buf *b, bool comma, const char *p, size_t n, bool colon)
 {
-    size_t head = strlen(before), tail = strlen(behind);
+    size_t all = n + 2 + comma + colon;
     char *to;
 
-    if (utf8_skip_plain(p, p + n) < p + n || !(to = buf_reserve(b, head + n + tail)))
+    if (utf8_skip_plain(p, p + n) < p + n ||
+        !(to = buf_has_room(b, all) ? b->p + b->n : buf_reserve(b, all)))
         return false;
-    memcpy(to, before, head);
-    memcpy(to + head, p, n);
-    memcpy(to + head + n, behind, tail + 1);
-    b->n += head + n + tail;
+    b->n += all;
+    if (comma)
+        *to++ = ',';
+    *to++ = '"';
+    memcpy(to, p, n);
+    to += n;
+    *to++ = '"';
+    if (colon)
+        *to++ = ':';
+    *to = '\0';
     return true;
 }
 
@@ -57,7 +64,7 @@ void json_add_string(struct buf *b, const char *p, size_t n)
 {
     const char *end = p + n;
 
-    if (n && add_plain(b, "\"", p, n, "\""))
+    if (n && add_plain(b, false, p, n, false))
         return;
     buf_putc(b, '"');
     while (p < end) {
@@ -87,7 +94,7 @@ void json_add_key(struct buf *b, const char *name)
 {
     bool first = b->n == 0 || b->p[b->n - 1] == '{';
 
-    if (add_plain(b, first ? "\"" : ",\"", name, strlen(name), "\":"))
+    if (add_plain(b, !first, name, strlen(name), true))
         return;
     if (!first)
         buf_putc(b, ',');
