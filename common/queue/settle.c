@@ -1,10 +1,8 @@
 /* settle.c - see settle.h.
  *
  * A batch is three growing pieces, kept in RESP form so that sending (again)
- * is three copies: the per-job keys, the dimension sets of its cost events, and
- * the per-job arguments.  Dimension sets ("model:x", "tenant:y", ...) are
- * written once per batch and named by number, so that the script sums the
- * events of a batch before it touches the spend hash. */
+ * is three copies: the per-job keys, the dimension sets of its cost events
+ * (dims.h), and the per-job arguments. */
 #include "common/queue/settle.h"
 
 #include <assert.h>
@@ -13,20 +11,14 @@
 #include <string.h>
 
 #include "common/core/clock.h"
-#include "common/core/json.h"
 #include "common/core/xalloc.h"
+#include "common/queue/dims.h"
 #include "common/queue/scripts.h"
-
-#define SETS_SEARCHED 32 /* the latest ones; a set written twice is only some bytes more */
 
 struct settle {
     enum settle_kind kind;
-    struct redis_args sets, jobs; /* parts of the command */
-    struct dim_set {
-        char *text;
-        size_t n;
-    } * set;
-    size_t set_count, set_cap;
+    struct dims dims;       /* parts of the command */
+    struct redis_args jobs; /* the same */
     void **items;
     size_t count, cap;
     struct buf scratch;
@@ -42,7 +34,7 @@ struct settle *settle_new(enum settle_kind kind)
     struct settle *s = xcalloc(1, sizeof *s);
 
     s->kind = kind;
-    redis_args_init(&s->sets);
+    dims_init(&s->dims);
     redis_args_init(&s->jobs);
     buf_init(&s->scratch, 64 << 20);
     buf_init(&s->ids, 16 << 20);
@@ -53,13 +45,10 @@ void settle_free(struct settle *s)
 {
     if (!s)
         return;
-    redis_args_done(&s->sets);
+    dims_done(&s->dims);
     redis_args_done(&s->jobs);
     buf_done(&s->scratch);
     buf_done(&s->ids);
-    for (size_t i = 0; i < s->set_count; i++)
-        free(s->set[i].text);
-    free(s->set);
     free(s->items);
     free(s);
 }
@@ -83,69 +72,7 @@ static void add_item(struct settle *s, void *item)
     s->items[s->count++] = item;
 }
 
-/* ---- dimension sets ---- */
-
-static void add_dim(struct buf *b, const char *name, struct span text)
-{
-    buf_puts(b, name);
-    buf_add_span(b, text);
-    buf_putc(b, '\0');
-}
-
-/* Raw JSON strings lose their quotes; escapes stay as they are. */
-static struct span unquoted(struct span v)
-{
-    return v.n >= 2 && v.p[0] == '"' ? (struct span){v.p + 1, v.n - 2} : v;
-}
-
-static void write_dims(struct buf *b, const struct cost_event *e)
-{
-    const char *type = job_type_name(e->type);
-    struct json_iter it;
-
-    buf_clear(b);
-    add_dim(b, "total", (struct span){"", 0});
-    add_dim(b, "model:", e->model);
-    add_dim(b, "type:", (struct span){type, strlen(type)});
-    if (!json_absent(e->tenant))
-        add_dim(b, "tenant:", unquoted(e->tenant));
-    if (e->tags.n && json_iter_init(&it, e->tags.p, e->tags.n))
-        while (json_next(&it)) {
-            buf_puts(b, "tag:");
-            buf_add_span(b, it.key);
-            add_dim(b, "=", unquoted(it.value));
-        }
-}
-
-static void write_set(struct settle *s, const char *text, size_t n)
-{
-    size_t k = 0;
-
-    for (size_t i = 0; i < n; i++)
-        k += text[i] == '\0';
-    redis_arg_int(&s->sets, (int64_t)k);
-    for (const char *p = text; p < text + n; p += strlen(p) + 1)
-        redis_arg_str(&s->sets, p);
-}
-
-static size_t dimension_set(struct settle *s, const struct cost_event *e)
-{
-    struct buf *b = &s->scratch;
-
-    write_dims(b, e);
-    for (size_t i = s->set_count; i-- > 0 && s->set_count - i <= SETS_SEARCHED;)
-        if (s->set[i].n == b->n && !memcmp(s->set[i].text, b->p, b->n))
-            return i + 1;
-    if (s->set_count == s->set_cap) {
-        s->set_cap = s->set_cap ? s->set_cap * 2 : 8;
-        s->set = xrealloc(s->set, s->set_cap * sizeof *s->set);
-    }
-    s->set[s->set_count].n = b->n;
-    s->set[s->set_count].text = xmalloc(b->n);
-    memcpy(s->set[s->set_count].text, b->p, b->n);
-    write_set(s, b->p, b->n);
-    return ++s->set_count;
-}
+/* ---- costs ---- */
 
 static void add_costs(struct settle *s, const struct cost_event *costs, size_t count)
 {
@@ -154,7 +81,7 @@ static void add_costs(struct settle *s, const struct cost_event *costs, size_t c
     redis_arg_int(a, (int64_t)count);
     for (size_t i = 0; i < count; i++) {
         const struct cost *c = &costs[i].cost;
-        size_t set = dimension_set(s, &costs[i]);
+        size_t set = dims_of(&s->dims, &costs[i]);
 
         buf_clear(&s->scratch);
         cost_write(&costs[i], &s->scratch);
@@ -388,8 +315,8 @@ static size_t build(const struct settle *s, const struct settle_who *w, struct r
         redis_arg_int(a, w->dead_ms);
         redis_arg_int(a, w->reply_ms);
     }
-    redis_arg_int(a, (int64_t)s->set_count);
-    redis_args_append(a, &s->sets);
+    redis_arg_int(a, (int64_t)s->dims.count);
+    redis_args_append(a, &s->dims.sets);
     redis_args_append(a, &s->jobs);
     return nkeys;
 }
