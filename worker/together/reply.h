@@ -31,5 +31,7 @@ void together_reply_read(unsigned task, int http_status, struct span body,
 /* Read an error that stands alone: the value of an `error` member (an object or a string), as
  * streams and batches carry them.  http_status 0: unknown; kind is never ERR_NONE. */
 void together_error_read(int http_status, struct span error, struct together_reply *ret);
+/* The body of a refusal, or of a success that holds an `error` (200); the same. */
+void together_refusal_read(int http_status, struct span body, struct together_reply *ret);
 
 #endif
