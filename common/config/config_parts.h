@@ -144,4 +144,10 @@ NODISCARD bool config_check_ids(const struct config_item *it, const char *key,
 
 extern const char *const config_list_names[LIST_COUNT]; /* "workers.groups" */
 
+/* ---- lists as text (config_lists.c) ---- */
+/* Append the list as a JSON array; without secrets, keys are ***. */
+void config_write_list(const struct config *c, enum config_list list, struct buf *b, bool secrets);
+/* "{", with a comma before it unless the buffer ends in '['. */
+void config_open_item(struct buf *b);
+
 #endif
