@@ -1,6 +1,7 @@
 /* why.c - gathers what why_decide needs; see why.h.
  *
- *   GET record --> one round of reads, each with a reader of its own (the table below) --> told
+ *   GET record --> prices --> one round of reads, each with a reader of its own (the table below)
+ * --> told
  *
  * A new fact is a row in `questions`: what to ask, and how to read the answer. */
 #include "scheduler/why.h"
@@ -17,6 +18,7 @@
 #include "common/limit/bucket.h"
 #include "common/queue/cost.h"
 #include "common/route/health_state.h"
+#include "common/route/live.h"
 #include "common/route/lost.h"
 
 enum { LOOK = 100000, CALLS = 300, BUCKET_NAME = 256 };
@@ -279,21 +281,34 @@ static void ask_all(struct asking *a)
 }
 
 /* The dearest call that it may make, and the route that is named, or preferred without a name. */
-static void look_at_call(struct asking *a)
+static void look_at_call(struct asking *a, const struct routes *prices)
 {
     struct cost_event e;
     struct job job;
     struct span doc = record_doc(&a->facts.rec, a->record.p, a->record.n);
 
-    a->facts.cost_at_most_nanousd = -1;
-    if (job_state_ended(a->facts.rec.state) || !job_read(doc, a->o.defaults, &job) ||
+    if (!job_read(doc, a->o.defaults, &job) ||
         !cost_of_lost_job(&e, a->id, &a->facts.rec, &job, &a->o.cfg->models, a->facts.now_ms))
         return;
     if (e.provider)
         snprintf(a->route, sizeof a->route, "%s %.*s", e.provider, (int)e.model.n, e.model.p);
-    route_lost(&e, &job, a->o.cfg, NULL);
+    route_lost(&e, &job, a->o.cfg, prices);
     if (!(e.cost.flags & COST_UNPRICED))
         a->facts.cost_at_most_nanousd = e.cost.estimate_nanousd;
+}
+
+static void on_prices(void *arg, struct routes *take_t, const struct err *err)
+{
+    struct asking *a = arg;
+
+    if (err) {
+        a->err = *err;
+        finish(a);
+        return;
+    }
+    look_at_call(a, take_t);
+    routes_free(take_t);
+    ask_all(a);
 }
 
 /* No record: it may lie in the intake still, which nobody can search. */
@@ -331,8 +346,11 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
         return;
     }
     a->facts.now_ms = clock_wall_ms();
-    look_at_call(a);
-    ask_all(a);
+    a->facts.cost_at_most_nanousd = -1;
+    if (job_state_ended(a->facts.rec.state))
+        ask_all(a);
+    else
+        live_read(a->o.redis, a->o.keys, a->o.cfg, on_prices, a);
 }
 
 void why_ask(const struct why_options *o, const char *id, why_cb *cb, void *arg)

@@ -62,8 +62,7 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
 void takeovers_next(struct takeovers *t)
 {
     const struct process *p = t->p;
-    struct recover_options o = {
-        .redis = p->redis, .keys = &p->keys, .cfg = p->cfg, .routes = p->routes};
+    struct recover_options o = {.redis = p->redis, .keys = &p->keys, .cfg = p->cfg};
 
     if (!t->first || t->busy)
         return;

@@ -1,9 +1,8 @@
 /* recover.c - see recover.h.
  *
- *   SMEMBERS active --> MGET 128 records --> defer / finish --> ... --> bury
- *        ^                                                              | busy: some are left
- *        +--------------------------------------------------------------+
- *
+ *   SMEMBERS active --> prices, once --> MGET 128 records --> defer / finish --> ... --> bury
+ *        ^                                                                              |
+ *        +--------------------------------------------- busy: some are left ------------+
  *
  * Each job is moved only if its record still carries the dead worker's tag and
  * the transition number that was read, so recovering twice, or beside another
@@ -19,6 +18,7 @@
 #include "common/queue/ending.h"
 #include "common/queue/scripts.h"
 #include "common/queue/work.h"
+#include "common/route/live.h"
 #include "common/route/lost.h"
 
 enum { CHUNK = 128, ROUNDS = 5 };
@@ -27,6 +27,7 @@ struct recover {
     struct recover_options o;
     struct settle_who who;
     struct job_defaults defaults;
+    struct routes *routes; /* with the prices of now; NULL: not read yet */
     struct recover_report report;
     recover_cb *cb;
     void *arg;
@@ -54,6 +55,8 @@ static void forget_ids(struct recover *v)
 static void end(struct recover *v, const struct err *err)
 {
     forget_ids(v);
+    if (v->routes)
+        routes_free(v->routes);
     v->cb(v->arg, &v->report, err);
     free((void *)(uintptr_t)v->o.worker);
     free((void *)(uintptr_t)v->o.what);
@@ -144,7 +147,7 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
 
     if (job->payload.p &&
         cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms())) {
-        route_lost(&lost, job, v->o.cfg, v->o.routes);
+        route_lost(&lost, job, v->o.cfg, v->routes);
         cost = &lost;
     }
     v->blamed |= blamed;
@@ -310,6 +313,17 @@ static void next_chunk(struct recover *v)
     redis_send(v->o.redis, &a, on_records, v);
 }
 
+static void on_live(void *arg, struct routes *take_t, const struct err *err)
+{
+    struct recover *v = arg;
+
+    v->routes = take_t;
+    if (err)
+        end(v, err);
+    else
+        next_chunk(v);
+}
+
 static void on_ids(void *arg, const struct reply *reply, const struct err *err)
 {
     struct recover *v = arg;
@@ -327,7 +341,10 @@ static void on_ids(void *arg, const struct reply *reply, const struct err *err)
 
         v->ids[i] = xstrndup(id.p, id.n);
     }
-    next_chunk(v);
+    if (v->count > 0 && !v->routes)
+        live_read(v->o.redis, v->o.keys, v->o.cfg, on_live, v);
+    else
+        next_chunk(v);
 }
 
 static void load(struct recover *v)

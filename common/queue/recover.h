@@ -2,7 +2,8 @@
  *
  * Used by the replacement of a dead process (--takes-over) and by the
  * scheduler when a heartbeat stood still.  Every job that calls a provider and
- * was active gets an `unconfirmed` cost event: its call may have been paid.
+ * was active gets an `unconfirmed` cost event: its call may have been paid, at
+ * the prices that workers have now, which are read from Redis.
  * A job whose code was running when its process crashed (blame) gets a crash;
  * at max_crashes it is dead with code `poison`.  The watchdog's victims are
  * found dead by the scheduler first, which blames nobody: then the crash is
@@ -19,8 +20,7 @@ struct recover_options {
     struct redis *redis; /* borrowed until the callback */
     const struct keys *keys;
     const struct config *cfg;
-    const struct routes *routes; /* with the prices of now; NULL: those of cfg */
-    const char *worker;          /* the dead one; copied */
+    const char *worker; /* the dead one; copied */
     const char
         *what; /* its entry in `workers` when it was found dead, copied; NULL: whatever it is */
     const char *lease; /* the scheduler's token, copied, or NULL */

@@ -1,5 +1,6 @@
 /* test_catalogue.c - what providers offer at what price, fetched by internal jobs, and used. */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -210,6 +211,43 @@ START_TEST(calls_cost_what_the_catalogue_says_and_then_what_it_says_next)
 }
 END_TEST
 
+/* Many times what the configuration says.  _i 0: the process dies, and its replacement tells what
+ * its call may have cost; 1: the host is gone, and the scheduler does. */
+START_TEST(what_was_lost_with_its_worker_is_told_at_the_listed_price)
+{
+    static const char *const bill[] = {"--bill-aborted", NULL};
+    static const char lease[] = "FLOTILLA_WORKERS_LEASE_MS=1000";
+    static const int64_t worst = ((89 + 2) / 3 + 16) * 1000 + 7 * 3000; /* 89 bytes of body */
+    struct world *w = world_new(.simulator = true, .simulator_args = bill);
+    struct program *worker;
+    const pid_t *pids;
+    json_t *cost;
+
+    set_models(w, "{\"" MODEL "\":{\"in_nanousd\":1000000000,\"out_nanousd\":3000000000,"
+                  "\"latency_ms\":20000}}");
+    worker = world_start_worker(w, one_process, beat, once, lease);
+    WAIT_UNTIL(w, 10000, world_int(w, "HLEN fl:{0}:workers") == 1);
+    world_start_scheduler(w, beat, once, lease);
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") == 1);
+    world_push(w, "{'id':'a','type':'inference','payload':{'task':'chat','body':{'model':'" MODEL
+                  "','max_tokens':7,'messages':[{'role':'user','content':'Hi'}]}}}");
+    WAIT_UNTIL(w, 5000, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    ck_assert_int_eq(
+        world_int_at(world_json(w, world_cli(w, "why", "a", "--json").out), "cost_at_most_nanousd"),
+        worst);
+    set_models(w, "{\"" MODEL "\":{\"latency_ms\":0}}");
+    pids = look_wait_workers(w, worker, 1);
+    if (_i) /* first: it would replace the process */
+        program_kill(worker);
+    kill(pids[0], SIGKILL);
+    WAIT_UNTIL(w, 10000, look_flagged(w, "unconfirmed") == 1);
+    cost = json_array_get(facts_costs(w, "a"), 0);
+    ck_assert_int_eq(world_int_at(cost, "estimate_nanousd"), worst);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 /* A row of `flotilla models --all --json`. */
 static json_t *shown(struct world *w, const char *model)
 {
@@ -387,6 +425,7 @@ Suite *test_catalogue(void)
     tcase_add_test(tc, what_got_worse_is_an_alert);
     tcase_add_test(tc, a_provider_without_a_catalogue_is_told_once_in_the_log);
     tcase_add_test(tc, calls_cost_what_the_catalogue_says_and_then_what_it_says_next);
+    tcase_add_loop_test(tc, what_was_lost_with_its_worker_is_told_at_the_listed_price, 0, 2);
     tcase_add_test(tc, a_listed_model_that_nobody_allowed_is_only_called_by_its_name);
     tcase_add_test(tc, what_the_file_says_of_a_price_counts);
     tcase_add_test(tc, an_added_route_is_used_and_a_removed_one_is_not);
