@@ -37,6 +37,7 @@ struct pull {
     struct quota quota;
     struct bells bells;
     bool waiting[CLASSES];
+    bool quiet;          /* on_quiet is to come */
     bool claiming, look; /* look: read the active set before claiming */
     uint64_t era;        /* +1 with each new id: older answers are not ours */
     struct starts *starts;
@@ -308,6 +309,31 @@ static void wait_for(struct pull *u, int class)
 
 /* ---- the decision ---- */
 
+static bool may_take(const struct pull *u)
+{
+    return u->p->registered && redis_is_ready(u->p->redis) && !u->look && !u->p->draining &&
+           process_may_call(u->p);
+}
+
+static void on_quiet(void *arg)
+{
+    struct pull *u = arg;
+
+    u->quiet = false;
+    for (int class = 0; class < CLASSES; class ++)
+        if (may_take(u) && room(u, class) > 0 && !(u->bells.maybe & queues_of(u, class)))
+            wait_for(u, class);
+}
+
+/* The jobs in hand go out first: to wait wakes Redis. */
+static void wait_soon(struct pull *u)
+{
+    if (u->quiet)
+        return;
+    u->quiet = true;
+    loop_defer(u->p->loop, on_quiet, u);
+}
+
 void pull_kick(struct pull *u)
 {
     bool any = false;
@@ -321,15 +347,15 @@ void pull_kick(struct pull *u)
         look_at_active(u);
         return;
     }
-    if (u->p->draining || !process_may_call(u->p))
+    if (!may_take(u))
         return;
     for (int class = 0; class < CLASSES; class ++) {
         if (room(u, class) == 0)
             continue;
         if (u->bells.maybe & queues_of(u, class))
             any = true;
-        else
-            wait_for(u, class);
+        else if (!u->waiting[class])
+            wait_soon(u);
     }
     if (any)
         claim(u);
@@ -381,6 +407,7 @@ void pull_free(struct pull *u)
     if (!u)
         return;
     loop_cancel(&u->look_timer);
+    loop_undefer(u->p->loop, on_quiet, u);
     starts_free(u->starts);
     free(u);
 }

@@ -139,6 +139,11 @@ static void report_one(struct delay *d, const char *what, struct samples *ours,
                             .ours = floor,
                             .against = "PING",
                             .reference = ping});
+    bench_row(&(struct row){.workload = world_text(d->w, "  beside these hops, %s", what),
+                            .unit = " us",
+                            .ours = samples_at(ours, 0.5),
+                            .against = "bare",
+                            .reference = floor});
 }
 
 static void report(struct delay *d)
