@@ -111,6 +111,29 @@ START_TEST(an_equal_request_is_answered_for_nothing)
 }
 END_TEST
 
+/* It would answer the next one in the same way. */
+START_TEST(what_the_provider_gives_in_place_of_a_model_is_known_by_its_name)
+{
+    struct world *w = world_new(.simulator = true);
+    json_t *doc;
+
+    world_sim(w, "POST", "/_sim/models", "{'" MODEL "':{'redirect':'openai/gpt-oss-120b'}}");
+    world_start_both(w, PATIENT);
+    push(w, "a", "", ASK_ZERO);
+    world_wait_results(w, 1, ALL_MS);
+    push(w, "b", "", ASK_ZERO);
+    world_wait_results(w, 2, ALL_MS);
+    doc = world_result(w, "b")->doc;
+    ck_assert_int_eq(calls(w), 1);
+    ck_assert(is_cached(w, "b"));
+    ck_assert_str_eq(world_string_at(doc, "model"), "openai/gpt-oss-120b");
+    ck_assert_int_eq(world_int_at(only_cost(w, "b"), "list_cost_nanousd"),
+                     world_int_at(only_cost(w, "a"), "cost_nanousd"));
+    check_same_output(w, "a", "b");
+    world_free(w);
+}
+END_TEST
+
 static const struct {
     const char *id, *members, *payload;
 } others[] = {
@@ -417,6 +440,7 @@ Suite *test_cache(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, an_equal_request_is_answered_for_nothing);
+    tcase_add_test(tc, what_the_provider_gives_in_place_of_a_model_is_known_by_its_name);
     tcase_add_test(tc, what_is_not_the_same_or_not_to_be_kept_is_called);
     tcase_add_test(tc, errors_damage_and_time_make_it_a_call);
     tcase_add_test(tc, a_thousand_equal_jobs_are_one_call);

@@ -112,8 +112,8 @@ NODISCARD bool inference_fits(const struct run *r, struct span answer);
 NODISCARD bool inference_check(struct run *r, struct span answer);
 
 /* ---- answers that others may have (inference_keep.c) ---- */
-/* A good answer of that model is there: keep it, tell those who wait for it.  *output: what the job
- * ends with.  False: it is no answer to what the job asked. */
+/* There is a good answer to a call of that model: keep it, tell those who wait for it.  *output:
+ * what the job ends with.  False: it is no answer to what the job asked. */
 NODISCARD bool inference_cache_keep(struct run *r, struct span model,
                                     const struct inference_answer *a, const struct cost *cost,
                                     struct span *output);

@@ -14,9 +14,10 @@
  * the whole answer. tool_calls are an answer like any other: what a tool does happens at the
  * client, who asks for it once per answer that he gets.
  *
- * The model in the key is the one that was asked.  When another one answered
- * (a fallback), the answer is kept under that one's name, so that a job which
- * pins its model never gets another one's words.
+ * The model in the key is the one that was asked.  When another one was asked
+ * instead (a fallback), the answer is kept under that one's name, so that a job
+ * which pins its model never gets another one's words, but for what the provider
+ * itself gives in its place.
  */
 #include "worker/jobs/inference_cached.h"
 

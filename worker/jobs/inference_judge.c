@@ -117,7 +117,7 @@ static void good_answer(struct run *r, const struct inference_answer *a)
         inference_cache_failed(r);
         return;
     }
-    if (inference_cache_keep(r, name, a, &c, &output)) {
+    if (inference_cache_keep(r, i->req.model, a, &c, &output)) {
         if (t->model.n)
             r->model = t->model;
         run_done(r, output);
