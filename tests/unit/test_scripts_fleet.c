@@ -276,6 +276,16 @@ START_TEST(streams_are_trimmed_to_their_bounds_in_steps)
 }
 END_TEST
 
+START_TEST(late_cost_events_are_known_as_long_as_the_events_are_kept)
+{
+    CK_SAYS("EVAL for\ti=1,130\tdo\tredis.call('ZADD','fl:{0}:late',9e14+i,i)\tend 0", "nil");
+    CK_SAYS("ZADD @late 1 old", "1");
+    CK_SCRIPT(HOUSE, HOUSE, "[ok [] 0]");
+    CK_SAYS("ZRANGE @late 0 0", "[31]");
+    CK_SAYS("ZCARD @late", "100");
+}
+END_TEST
+
 START_TEST(dead_jobs_are_kept_for_their_time_and_up_to_a_number)
 {
     CK_SAYS("ZADD @dead 1 old 9e14 a 9e14 b 9e14 c", "4");
@@ -334,6 +344,7 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, a_stop_grants_one_probe_at_a_time);
     tcase_add_test(t, an_alert_is_told_once_per_subject_and_period);
     tcase_add_test(t, streams_are_trimmed_to_their_bounds_in_steps);
+    tcase_add_test(t, late_cost_events_are_known_as_long_as_the_events_are_kept);
     tcase_add_test(t, dead_jobs_are_kept_for_their_time_and_up_to_a_number);
     tcase_add_test(t, an_errand_is_made_once_and_goes_on_from_where_it_was);
     tcase_add_test(t, an_errand_is_not_made_by_the_deposed_nor_for_nobody);

@@ -19,5 +19,7 @@ if over > 0 then
     redis.call('ZREM', KEYS[5], unpack(gone))
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - 86400000)
+local late = math.min(redis.call('ZCARD', KEYS[6]) - ARGV[3], 100000) -- as many as there are events
+if late > 0 then redis.call('ZREMRANGEBYRANK', KEYS[6], 0, late - 1) end
 if redis.call('HLEN', KEYS[7]) > 10000 then redis.call('DEL', KEYS[7]) end
 return {'ok', gone, more}
