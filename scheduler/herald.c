@@ -10,7 +10,8 @@
  * What is older than MAX_AGE_MS is not told any more: after a long stop, or
  * when a URL is set for the first time, nobody wants last week's alerts.  An
  * alert about such a delivery itself is not told either: it would go the same
- * way, and so on for ever.
+ * way, and so on for ever.  Of one code at most MOST go out in a minute, then
+ * one that says so: thousands of ids in conflict are no thousands of messages.
  *
  * Another format: a writer and a row in `formats`, and its name in settings.def. */
 #include <inttypes.h>
@@ -27,6 +28,7 @@
 #include "scheduler/scheduler.h"
 
 enum { LOOK_MS = 500, MAX_AGE_MS = 3600000, AT_ONCE = 20, CURSOR_MAX = 64, BODY_MAX = 1 << 18 };
+enum { MINUTE_MS = 60000, MOST = 50, CODES = 64 };
 #define WHAT   "alerts"
 #define PREFIX "alert~"
 
@@ -37,6 +39,11 @@ struct herald {
     bool more;           /* the last look was full */
     unsigned life;       /* answers to an earlier life are ignored */
     char cursor[CURSOR_MAX];
+    struct told {
+        char code[65];
+        int64_t since_ms; /* monotonic: when its minute began */
+        int n;
+    } told[CODES]; /* what is new takes the place of the oldest */
 };
 
 struct alert {
@@ -135,11 +142,45 @@ static struct span doc_of(const struct reply *entry)
     return (struct span){NULL, 0};
 }
 
+/* How many of this code there were in its minute, this one included. */
+static int count(struct herald *h, const char *code)
+{
+    int64_t now = clock_mono_ms();
+    struct told *t = &h->told[0];
+
+    for (size_t i = 0; i < CODES && strcmp(t->code, code) != 0; i++)
+        if (!strcmp(h->told[i].code, code) || h->told[i].since_ms < t->since_ms)
+            t = &h->told[i];
+    if (strcmp(t->code, code) != 0 || now - t->since_ms >= MINUTE_MS) {
+        snprintf(t->code, sizeof t->code, "%s", code);
+        t->since_ms = now;
+        t->n = 0;
+    }
+    return ++t->n;
+}
+
+static void write_many(struct buf *b, const struct alert *a)
+{
+    char text[256];
+
+    snprintf(text, sizeof text,
+             "more than %d alerts of this code within a minute: the others are only in the stream, "
+             "see `flotilla tail alerts`",
+             MOST);
+    buf_putc(b, '{');
+    json_add_str(b, "code", "many_alerts");
+    json_add_str(b, "subject", a->code_text);
+    json_add_str(b, "message", text);
+    json_add_int(b, "at", a->at_ms);
+    buf_putc(b, '}');
+}
+
 static void add_entry(struct herald *h, struct errand *e, const struct reply *entry)
 {
     const struct config *c = h->s->cfg;
     struct span id = reply_span(reply_at(entry, 0)), doc = doc_of(entry);
-    struct buf job = BUF(BODY_MAX);
+    struct buf job = BUF(BODY_MAX), many = BUF(4096);
+    int n;
     struct alert a;
     char name[96];
 
@@ -150,10 +191,17 @@ static void add_entry(struct herald *h, struct errand *e, const struct reply *en
     }
     if ((int)alert_level(a.code_text) < c->alerts_min_level)
         return;
-    write_job(c, &a, &job);
-    if (!buf_failed(&job))
+    n = count(h, a.code_text);
+    if (n == MOST + 1) {
+        write_many(&many, &a);
+        n -= read_alert(buf_span(&many), &a);
+    }
+    if (n <= MOST)
+        write_job(c, &a, &job);
+    if (job.n && !buf_failed(&job))
         errand_job(e, JOB_WEBHOOK, name, buf_span(&job), 0);
     buf_done(&job);
+    buf_done(&many);
 }
 
 /* ---- looking ---- */

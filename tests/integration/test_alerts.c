@@ -102,6 +102,29 @@ START_TEST(slack_gets_its_own_format_and_only_what_is_bad_enough)
 }
 END_TEST
 
+START_TEST(of_one_code_so_many_are_sent_and_then_one_that_says_so)
+{
+    enum { MOST = 50 };
+    struct world *w = world_new(.simulator = true);
+    size_t told = 0;
+
+    world_start_both(w, one_process, to_hook(w, "team"));
+    for (int i = 0; i < 2 * MOST; i++)
+        alert(w, "*", "id_conflict", world_text(w, "order-%d", i));
+    alert(w, "*", "no_key", "together");
+    WAIT_UNTIL(w, 10000, hooks(w) == MOST + 2);
+    for (size_t i = 0; i < MOST + 2; i++) {
+        json_t *body = world_json(w, world_string_at(hook(w, i), "body"));
+
+        told += !strcmp(world_string_at(body, "type"), "alert.many_alerts") &&
+                !strcmp(world_string_at(body, "data.subject"), "id_conflict");
+    }
+    ck_assert_uint_eq(told, 1);
+    ck_assert_int_eq(world_int(w, "EXISTS fl:{0}:ready:webhook"), 0);
+    world_free(w);
+}
+END_TEST
+
 /* 80 alerts in two waves; the holder of the lease is killed as soon as some were made. */
 START_TEST(each_alert_is_sent_once_whichever_scheduler_dies)
 {
@@ -180,6 +203,7 @@ Suite *test_alerts(void)
     tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, an_alert_is_sent_as_a_signed_webhook, 0, (int)ARRAY_LEN(signers));
     tcase_add_test(tc, slack_gets_its_own_format_and_only_what_is_bad_enough);
+    tcase_add_test(tc, of_one_code_so_many_are_sent_and_then_one_that_says_so);
     tcase_add_test(tc, each_alert_is_sent_once_whichever_scheduler_dies);
     tcase_add_test(tc, old_alerts_and_those_about_their_own_delivery_are_not_sent);
     tcase_add_test(tc, a_dead_receiver_of_alerts_is_no_alert);
