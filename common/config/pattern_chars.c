@@ -190,7 +190,7 @@ static bool read_member(struct pattern_parser *s, uint32_t *ret, bool *ret_class
 bool pattern_read_set(struct pattern_parser *s, bool *ret_negated)
 {
     bool negated = s->at < s->end && *s->at == '^', named, named_too;
-    uint32_t from, to;
+    uint32_t from = 0, to = 0;
 
     s->at += negated;
     while (s->at < s->end && *s->at != ']') {

@@ -1,9 +1,10 @@
 /* stream.c - chunks of a streamed answer, put together.
  *
  *   event ─▶ "[DONE]" ─▶ done
- *         ─▶ chunk ──┬─ error ───────────▶ failed
- *                    ├─ id, model, usage ─▶ kept (a choices array may be empty: form A's last
- * chunk) └─ choices[i] ──▶ delta: content, reasoning, tool calls; or text; finish_reason
+ *         ─▶ chunk ──┬─ error ────────────▶ failed
+ *                    ├─ id, model, usage ─▶ kept (the last chunk of form A has no choices)
+ *                    └─ choices[i] ───────▶ delta: content, reasoning, tool calls; or text;
+ *                                           finish_reason
  *
  *   end ─▶ complete? ─▶ {"id", "choices": [...], "usage"} ─▶ together_reply_read, as for any answer
  *
