@@ -9,8 +9,6 @@
 
 #include "tests/support/facts.h"
 
-static void push_text(struct world *w, const char *text) { world_push_raw(w, text, strlen(text)); }
-
 /* ---- byte for byte ---- */
 
 /* Spelled as no encoder would spell them: what is parsed and printed again differs. */
@@ -63,11 +61,11 @@ START_TEST(bodies_go_out_and_answers_come_back_byte_for_byte)
         canned_answer(w, passed[i].body, passed[i].answer);
     world_start_both(w, canned_provider(w));
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)
-        push_text(w,
-                  world_text(w,
-                             "{\"id\":\"%s\",\"type\":\"inference\",\"payload\":{\"task\":\"%s\","
-                             "\"body\":%s}}",
-                             passed[i].task, passed[i].task, passed[i].body));
+        facts_push_text(
+            w, world_text(w,
+                          "{\"id\":\"%s\",\"type\":\"inference\",\"payload\":{\"task\":\"%s\","
+                          "\"body\":%s}}",
+                          passed[i].task, passed[i].task, passed[i].body));
     world_wait_results(w, ARRAY_LEN(passed), 10000);
     for (size_t i = 0; i < ARRAY_LEN(passed); i++)
         check_passed(w, i);
@@ -124,8 +122,9 @@ START_TEST(a_missing_model_is_put_in_and_a_shorthand_becomes_a_body)
                   "{\"choices\":[{\"message\":{\"content\":\"\"}}],\"data\":[{}],\"results\":[]}");
     world_start_both(w, canned_provider(w));
     for (size_t i = 0; i < ARRAY_LEN(formed); i++)
-        push_text(w, double_quoted(w, world_text(w, "{'id':'%s','type':'inference','payload':%s}",
-                                                 formed[i].id, formed[i].payload)));
+        facts_push_text(
+            w, double_quoted(w, world_text(w, "{'id':'%s','type':'inference','payload':%s}",
+                                           formed[i].id, formed[i].payload)));
     world_wait_results(w, ARRAY_LEN(formed), 10000);
     for (size_t i = 0; i < ARRAY_LEN(formed); i++) {
         const char *sent = double_quoted(w, formed[i].sent);

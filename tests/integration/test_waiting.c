@@ -1,7 +1,5 @@
 /* test_waiting.c - jobs that wait: for their time, for a slot, for a queue, for somebody to cancel
  * them.
- *
- * And ids: what the same one means a second time, and what a dead job does then.
  */
 #include <check.h>
 #include <string.h>
@@ -15,20 +13,6 @@ static const char quick_beat[] = "FLOTILLA_WORKERS_HEARTBEAT_MS=100";
 /* Time after its time within which a job starts: far less than any net (5 s) or look (0.5 s). */
 enum { LATE_MS = 250 };
 
-static void push_noop(struct world *w, const char *id, const char *more)
-{
-    world_push(w, "{'id':'%s','type':'noop','payload':{}%s}", id, more);
-}
-
-/* As it is spelled. */
-static void push_text(struct world *w, const char *text) { world_push_raw(w, text, strlen(text)); }
-
-static void push_chat(struct world *w, const char *id, const char *more)
-{
-    world_push(w, "{'id':'%s','type':'inference','payload':{'task':'chat','prompt':'Hello'}%s}", id,
-               more);
-}
-
 static int64_t place_of(struct world *w, const char *id)
 {
     const struct results *rs = world_results(w);
@@ -37,13 +21,6 @@ static int64_t place_of(struct world *w, const char *id)
         if (strcmp(rs->items[i].id, id) == 0)
             return (int64_t)i;
     world_fail(w, "%s has no result", id);
-}
-
-static void command(struct world *w, const char *name, const char *what)
-{
-    struct cli cli = world_cli(w, name, what);
-
-    ck_assert_msg(cli.exit_code == 0, "%s %s: %d: %s", name, what, cli.exit_code, cli.err);
 }
 
 /* ---- for their time ---- */
@@ -56,7 +33,8 @@ START_TEST(delayed_jobs_start_at_their_time_and_in_their_order)
 
     world_start_both(w, one_process);
     for (size_t i = 0; i < ARRAY_LEN(delays); i++)
-        push_noop(w, world_text(w, "d-%d", delays[i]), world_text(w, ",'delay_ms':%d", delays[i]));
+        facts_push_noop(w, world_text(w, "d-%d", delays[i]),
+                        world_text(w, ",'delay_ms':%d", delays[i]));
     world_wait_results(w, ARRAY_LEN(delays), 10000);
     for (size_t i = 0; i < ARRAY_LEN(delays); i++) {
         json_t *doc = world_result(w, world_text(w, "d-%d", delays[i]))->doc;
@@ -86,8 +64,8 @@ START_TEST(run_at_is_a_time_of_day_past_or_future)
     gmtime_r(&soon, &tm);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.250Z", &tm);
     world_start_both(w, one_process);
-    push_noop(w, "soon", world_text(w, ",'run_at':'%s'", text));
-    push_noop(w, "past", ",'run_at':'2001-01-01T00:00:00+02:00'");
+    facts_push_noop(w, "soon", world_text(w, ",'run_at':'%s'", text));
+    facts_push_noop(w, "past", ",'run_at':'2001-01-01T00:00:00+02:00'");
     world_wait_results(w, 1, 10000);
     ck_assert_str_eq(world_results(w)->items[0].id, "past");
     ck_assert(facts_has_state(w, "soon", "delayed"));
@@ -106,11 +84,11 @@ START_TEST(jobs_expire_before_their_first_start)
     static const char *const ids[] = {"ready", "paused", "delayed"};
 
     world_start_scheduler(w);
-    command(w, "pause", "inference.standard");
-    push_noop(w, "ready", ",'expires_in_ms':300");
-    push_chat(w, "paused", ",'expires_in_ms':300");
-    push_noop(w, "delayed", ",'expires_in_ms':300,'delay_ms':60000");
-    push_noop(w, "in-time", ",'expires_in_ms':60000");
+    facts_command(w, "pause", "inference.standard");
+    facts_push_noop(w, "ready", ",'expires_in_ms':300");
+    facts_push_chat(w, "paused", ",'expires_in_ms':300");
+    facts_push_noop(w, "delayed", ",'expires_in_ms':300,'delay_ms':60000");
+    facts_push_noop(w, "in-time", ",'expires_in_ms':60000");
     world_wait_results(w, 3, 10000); /* without any worker */
     world_start_worker(w, one_process);
     world_wait_results(w, 4, 10000);
@@ -126,7 +104,7 @@ START_TEST(jobs_expire_before_their_first_start)
                       (long long)ms);
     }
     ck_assert_str_eq(world_result(w, "in-time")->status, "completed");
-    command(w, "resume", "inference.standard");
+    facts_command(w, "resume", "inference.standard");
     world_check_one_result_each(w, 4);
     world_free(w);
 }
@@ -152,16 +130,16 @@ START_TEST(a_paused_queue_waits_and_the_others_do_not)
     struct world *w = world_new(.simulator = true);
 
     world_start_both(w, one_process);
-    command(w, "pause", "inference.standard");
+    facts_command(w, "pause", "inference.standard");
     for (int i = 0; i < 5; i++)
-        push_chat(w, world_text(w, "s-%d", i), "");
-    push_chat(w, "realtime", ",'priority':'realtime'");
-    push_noop(w, "noop", "");
+        facts_push_chat(w, world_text(w, "s-%d", i), "");
+    facts_push_chat(w, "realtime", ",'priority':'realtime'");
+    facts_push_noop(w, "noop", "");
     world_wait_results(w, 2, 10000);
     WAIT_UNTIL(w, 5000, world_int(w, "LLEN fl:{0}:ready:inference.standard") == 5);
     ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 2);
     ck_assert(facts_has_state(w, "s-0", "ready"));
-    command(w, "resume", "inference.standard");
+    facts_command(w, "resume", "inference.standard");
     world_wait_results(w, 7, 2500); /* by the bell, not by the net of 5 s */
     world_check_one_result_each(w, 7);
     world_check_money(w);
@@ -178,9 +156,9 @@ START_TEST(realtime_overtakes)
     world_start_both(w, one_process, "FLOTILLA_WORKERS_CONCURRENCY=2",
                      "FLOTILLA_WORKERS_REALTIME_PERCENT=0");
     for (int i = 0; i < COUNT; i++)
-        push_chat(w, world_text(w, "s-%d", i), "");
+        facts_push_chat(w, world_text(w, "s-%d", i), "");
     world_wait_results(w, 2, 10000);
-    push_chat(w, "now", ",'priority':'realtime'");
+    facts_push_chat(w, "now", ",'priority':'realtime'");
     world_wait_results(w, COUNT + 1, 10000);
     ck_assert_int_lt(place_of(w, "now"), COUNT - 2);
     ck_assert_str_eq(world_results(w)->items[0].id, "s-0");
@@ -200,7 +178,7 @@ START_TEST(a_reserved_slot_serves_realtime_while_all_others_are_taken)
         world_push(w, "{'id':'s-%d','type':'inference','payload':{'task':'chat','prompt':'slow'}}",
                    i);
     WAIT_UNTIL(w, 10000, world_int_at(world_sim_ledger(w), "in_flight") == 9);
-    push_chat(w, "now", ",'priority':'realtime'");
+    facts_push_chat(w, "now", ",'priority':'realtime'");
     world_wait_results(w, 1, 2500);
     ck_assert_str_eq(world_result(w, "now")->status, "completed");
     world_check_one_result_each(w, 1);
@@ -217,8 +195,8 @@ START_TEST(no_ring_is_lost_while_a_claim_is_under_way)
 
     world_start_both(w, one_process);
     for (int i = 0; i < ROUNDS; i++) {
-        push_noop(w, world_text(w, "n-%d", i), "");
-        push_chat(w, world_text(w, "r-%d", i), ",'priority':'realtime'");
+        facts_push_noop(w, world_text(w, "n-%d", i), "");
+        facts_push_chat(w, world_text(w, "r-%d", i), ",'priority':'realtime'");
         world_wait_results(w, 2 * i + 2, 2500);
     }
     world_check_one_result_each(w, ROUNDS + ROUNDS);
@@ -244,18 +222,18 @@ START_TEST(waiting_jobs_are_cancelled_at_once)
     struct world *w = world_new();
 
     world_start_scheduler(w);
-    command(w, "pause", "inference.standard");
-    push_noop(w, "delayed", ",'delay_ms':700");
-    push_noop(w, "ready", "");
-    push_chat(w, "paused", "");
+    facts_command(w, "pause", "inference.standard");
+    facts_push_noop(w, "delayed", ",'delay_ms':700");
+    facts_push_noop(w, "ready", "");
+    facts_push_chat(w, "paused", "");
     WAIT_UNTIL(w, 5000, facts_has_state(w, "paused", "ready"));
-    command(w, "cancel", "delayed");
-    command(w, "cancel", "ready");
-    command(w, "cancel", "paused");
+    facts_command(w, "cancel", "delayed");
+    facts_command(w, "cancel", "ready");
+    facts_command(w, "cancel", "paused");
     ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 3);
     world_start_worker(w, one_process);
-    command(w, "resume", "inference.standard");
-    push_noop(w, "after", ",'delay_ms':900"); /* the others' time comes first */
+    facts_command(w, "resume", "inference.standard");
+    facts_push_noop(w, "after", ",'delay_ms':900"); /* the others' time comes first */
     world_wait_results(w, 4, 10000);
     check_cancelled(w, "delayed", 0);
     check_cancelled(w, "ready", 0);
@@ -273,10 +251,10 @@ START_TEST(a_running_call_is_cut_and_its_cost_is_unconfirmed)
 
     world_sim_latency(w, 20000);
     world_start_both(w, one_process, quick_beat);
-    push_chat(w, "a", "");
+    facts_push_chat(w, "a", "");
     WAIT_UNTIL(w, 10000, world_int_at(world_sim_ledger(w), "in_flight") == 1);
     ck_assert(facts_has_state(w, "a", "active"));
-    command(w, "cancel", "a");
+    facts_command(w, "cancel", "a");
     world_wait_results(w, 1, 5000);
     check_cancelled(w, "a", 1);
     WAIT_UNTIL(w, 5000, world_int_at(world_sim_ledger(w), "in_flight") == 0);
@@ -302,8 +280,8 @@ START_TEST(a_parked_job_and_one_between_attempts_are_cancelled)
     world_push(w, "{'id':'retried','type':'inference','payload':{'task':'chat','prompt':'retry'},"
                   "'backoff':{'type':'fixed','delay_ms':60000,'jitter':false}}");
     WAIT_UNTIL(w, 10000, world_int(w, "ZCARD fl:{0}:delayed") == 2);
-    command(w, "cancel", "parked");
-    command(w, "cancel", "retried");
+    facts_command(w, "cancel", "parked");
+    facts_command(w, "cancel", "retried");
     world_wait_results(w, 2, 5000);
     check_cancelled(w, "parked", 0);
     check_cancelled(w, "retried", 1);
@@ -319,191 +297,13 @@ START_TEST(what_has_ended_is_not_cancelled_and_what_is_not_there_neither)
     struct cli cli;
 
     world_start_both(w, one_process);
-    push_noop(w, "a", "");
+    facts_push_noop(w, "a", "");
     world_wait_results(w, 1, 10000);
     cli = world_cli(w, "cancel", "a", "--json");
     ck_assert_str_eq(world_string_at(world_json(w, cli.out), "outcome"), "completed");
     ck_assert_int_eq(world_cli(w, "cancel", "no-such").exit_code, 4);
     ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 1);
     world_check_one_result_each(w, 1);
-    world_free(w);
-}
-END_TEST
-
-/* ---- ids ---- */
-
-START_TEST(the_same_document_again_changes_nothing)
-{
-    struct world *w = world_new();
-
-    world_start_both(w, one_process);
-    push_noop(w, "a", ",'delay_ms':400,'tenant':'t'");
-    push_text(w, "{ \"tenant\" : \"t\", \"type\":\"noop\",\"delay_ms\":400,\"payload\":{},"
-                 "\"id\":\"a\" }");
-    world_wait_results(w, 1, 10000);
-    ck_assert_str_eq(world_results(w)->items[0].id, "a");
-    push_noop(w, "a", ",'delay_ms':400,'tenant':'t'");
-    push_noop(w, "last", "");
-    world_wait_results(w, 2, 10000);
-    ck_assert_str_eq(world_results(w)->items[1].id, "last");
-    ck_assert_str_eq(world_result(w, "a")->status, "completed");
-    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:alerts"), 0);
-    world_check_one_result_each(w, 2);
-    world_free(w);
-}
-END_TEST
-
-static json_t *reply_of(struct world *w, const char *id)
-{
-    redisReply *r = world_redis(w, "BLPOP fl:{0}:reply:%s 4", id);
-
-    if (r->type != REDIS_REPLY_ARRAY)
-        world_fail(w, "no reply for %s", id);
-    return world_json(w, r->element[1]->str);
-}
-
-START_TEST(a_reply_comes_once_and_again_for_the_same_document)
-{
-    struct world *w = world_new();
-    json_t *reply;
-
-    world_start_both(w, one_process);
-    for (int i = 0; i < 3; i++) {
-        push_noop(w, "a", ",'reply':true");
-        reply = reply_of(w, "a");
-        ck_assert(json_equal(reply, world_result(w, "a")->doc));
-        ck_assert_int_eq(world_int(w, "EXISTS fl:{0}:reply:a"), 0);
-    }
-    push_noop(w, "unread", ",'reply':true");
-    world_wait_results(w, 2, 10000);
-    ck_assert_int_eq(world_int(w, "LLEN fl:{0}:reply:unread"), 1);
-    ck_assert_int_gt(world_int(w, "PTTL fl:{0}:reply:unread"), 0);
-    ck_assert_int_le(world_int(w, "PTTL fl:{0}:reply:unread"), 600000);
-    push_text(w, "{\"id\":\"bad\",\"type\":\"noop\",\"reply\":true}");
-    ck_assert_str_eq(world_string_at(reply_of(w, "bad"), "status"), "rejected");
-    world_check_one_result_each(w, 3);
-    world_free(w);
-}
-END_TEST
-
-START_TEST(another_document_under_an_id_in_use_is_refused)
-{
-    struct world *w = world_new();
-    const struct results *rs;
-
-    world_start_both(w, one_process);
-    push_noop(w, "a", ",'delay_ms':500");
-    push_noop(w, "a", ",'delay_ms':501"); /* while it waits */
-    world_wait_results(w, 2, 10000);
-    push_noop(w, "a", ",'tenant':'other','reply':true"); /* and when it has ended */
-    ck_assert_str_eq(world_string_at(reply_of(w, "a"), "error.code"), "id_conflict");
-    rs = world_wait_results(w, 3, 10000);
-    for (size_t i = 0; i < rs->count; i++) {
-        const struct result *r = &rs->items[i];
-
-        if (strcmp(r->id, "a") == 0) {
-            ck_assert_str_eq(r->status, "completed");
-            continue;
-        }
-        ck_assert_ptr_nonnull(strchr(r->id, '~'));
-        ck_assert_str_eq(r->status, "rejected");
-        ck_assert_str_eq(world_string_at(r->doc, "submitted_id"), "a");
-        ck_assert_str_eq(world_string_at(r->doc, "error.code"), "id_conflict");
-    }
-    ck_assert(world_has_alert(w, "id_conflict"));
-    ck_assert_str_eq(world_result(w, "a")->status, "completed");
-    world_check_one_result_each(w, 3);
-    world_free(w);
-}
-END_TEST
-
-START_TEST(after_the_record_expired_an_id_is_new)
-{
-    struct world *w = world_new();
-
-    world_start_both(w, one_process, "FLOTILLA_RETENTION_IDS_MS=1000");
-    push_noop(w, "same", "");
-    push_noop(w, "other", "");
-    world_wait_results(w, 2, 10000);
-    WAIT_UNTIL(w, 10000, !facts_job(w, "same") && !facts_job(w, "other"));
-    push_noop(w, "same", "");
-    push_noop(w, "other", ",'tenant':'t'");
-    world_wait_results(w, 4, 10000);
-    ck_assert_str_eq(world_string_at(world_result(w, "other")->doc, "tenant"), "t");
-    for (size_t i = 0; i < 4; i++)
-        ck_assert_str_eq(world_results(w)->items[i].status, "completed");
-    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:alerts"), 0);
-    world_free(w);
-}
-END_TEST
-
-/* ---- the dead ---- */
-
-START_TEST(dead_jobs_are_listed_and_replayed_as_their_next_run)
-{
-    struct world *w = world_new(.simulator = true);
-    struct cli cli;
-
-    world_sim_faults(w, "{'fixture':'bad_params','times':5}");
-    world_start_both(w, one_process);
-    for (int i = 0; i < 5; i++)
-        push_chat(w, world_text(w, "d-%d", i), ",'reply':true");
-    world_wait_results(w, 5, 10000);
-    ck_assert_int_eq(world_int(w, "ZCARD fl:{0}:dead"), 5);
-    cli = world_cli(w, "jobs", "--state", "failed", "--json");
-    for (int i = 0; i < 5; i++)
-        ck_assert_ptr_nonnull(strstr(cli.out, world_text(w, "\"id\":\"d-%d\"", i)));
-    push_chat(w, "d-3", ",'reply':true"); /* the same document: the stored failure */
-    ck_assert_str_eq(world_string_at(reply_of(w, "d-3"), "status"), "failed");
-
-    command(w, "retry", "d-1");
-    world_wait_results(w, 6, 10000);
-    ck_assert_str_eq(world_results(w)->items[5].id, "d-1");
-    ck_assert_int_eq(world_results(w)->items[5].run, 2);
-    ck_assert_str_eq(world_results(w)->items[5].status, "completed");
-    ck_assert_int_eq(world_int(w, "ZCARD fl:{0}:dead"), 4);
-
-    command(w, "retry", "--dead");
-    world_wait_results(w, 10, 10000);
-    for (int i = 0; i < 5; i++) {
-        const struct result *r = world_result(w, world_text(w, "d-%d", i));
-
-        ck_assert_int_eq(r->run, 2);
-        ck_assert_int_eq(world_int_at(r->doc, "attempts"), 1);
-        ck_assert_str_eq(r->status, "completed");
-    }
-    ck_assert_int_eq(world_int(w, "ZCARD fl:{0}:dead"), 0);
-    ck_assert_int_eq(world_cli(w, "retry", "d-1").exit_code, 1); /* it is not dead */
-    ck_assert_int_eq(world_cli(w, "retry", "no-such").exit_code, 4);
-    world_check_one_result_each(w, 5);
-    world_check_money(w);
-    world_free(w);
-}
-END_TEST
-
-START_TEST(a_replay_that_fails_is_dead_again)
-{
-    struct world *w = world_new(.simulator = true);
-
-    world_sim_faults(w, "{'fixture':'bad_params','times':2}");
-    world_start_both(w, one_process);
-    push_chat(w, "a", world_text(w, ",'webhook':{'url':'%s'}", world_hook_url(w, "h")));
-    world_wait_results(w, 1, 10000);
-    for (int run = 2; run <= 3; run++) {
-        command(w, "retry", "a");
-        world_wait_results(w, run, 10000);
-        ck_assert_int_eq(world_result(w, "a")->run, run);
-        ck_assert_str_eq(world_result(w, "a")->status, run < 3 ? "failed" : "completed");
-        ck_assert_int_eq(world_int(w, "ZCARD fl:{0}:dead"), run < 3);
-    }
-    /* each run tells its own end, under its own webhook-id */
-    WAIT_UNTIL(w, 10000, json_array_size(world_hooks(w)) == 3);
-    for (size_t i = 0; i < 3; i++)
-        for (size_t k = 0; k < i; k++)
-            ck_assert_str_ne(world_string_at(json_array_get(world_hooks(w), i), "id"),
-                             world_string_at(json_array_get(world_hooks(w), k), "id"));
-    world_check_one_result_each(w, 1);
-    world_check_money(w);
     world_free(w);
 }
 END_TEST
@@ -529,16 +329,6 @@ Suite *test_waiting(void)
     tcase_add_test(tc, a_running_call_is_cut_and_its_cost_is_unconfirmed);
     tcase_add_test(tc, a_parked_job_and_one_between_attempts_are_cancelled);
     tcase_add_test(tc, what_has_ended_is_not_cancelled_and_what_is_not_there_neither);
-    suite_add_tcase(s, tc);
-    tc = tcase_create("ids");
-    tcase_add_test(tc, the_same_document_again_changes_nothing);
-    tcase_add_test(tc, a_reply_comes_once_and_again_for_the_same_document);
-    tcase_add_test(tc, another_document_under_an_id_in_use_is_refused);
-    tcase_add_test(tc, after_the_record_expired_an_id_is_new);
-    suite_add_tcase(s, tc);
-    tc = tcase_create("dead");
-    tcase_add_test(tc, dead_jobs_are_listed_and_replayed_as_their_next_run);
-    tcase_add_test(tc, a_replay_that_fails_is_dead_again);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -17,6 +17,26 @@ json_t *facts_job(struct world *w, const char *id)
     return cli.exit_code == 0 ? world_json(w, cli.out) : NULL;
 }
 
+void facts_push_noop(struct world *w, const char *id, const char *more)
+{
+    world_push(w, "{'id':'%s','type':'noop','payload':{}%s}", id, more);
+}
+
+void facts_push_text(struct world *w, const char *text) { world_push_raw(w, text, strlen(text)); }
+
+void facts_push_chat(struct world *w, const char *id, const char *more)
+{
+    world_push(w, "{'id':'%s','type':'inference','payload':{'task':'chat','prompt':'Hello'}%s}", id,
+               more);
+}
+
+void facts_command(struct world *w, const char *name, const char *what)
+{
+    struct cli cli = world_cli(w, name, what);
+
+    ck_assert_msg(cli.exit_code == 0, "%s %s: %d: %s", name, what, cli.exit_code, cli.err);
+}
+
 bool facts_has_state(struct world *w, const char *id, const char *state)
 {
     json_t *job = facts_job(w, id);

@@ -20,6 +20,12 @@
     } while (0)
 
 /* ---- jobs ---- */
+/* more: members in the style of world_push, behind a comma: ",'delay_ms':400". */
+void facts_push_noop(struct world *w, const char *id, const char *more);
+void facts_push_chat(struct world *w, const char *id, const char *more);
+void facts_push_text(struct world *w, const char *text); /* as it is spelled */
+/* `flotilla NAME WHAT`, which must succeed. */
+void facts_command(struct world *w, const char *name, const char *what);
 json_t *facts_job(struct world *w, const char *id); /* `flotilla job ID --json`; NULL: none */
 bool facts_has_state(struct world *w, const char *id, const char *state);
 /* The bytes of the last result document of a job. */

@@ -4,8 +4,9 @@
  *        │ yes: keys (one; of an embedding one per different text)
  *   share_join ──HIT──▶ done: cached, cost 0, list_cost what it saved
  *        ├──LEAD, ALONE──▶ the next stage (of an embedding: with the texts that are not known)
- *        ├──ELSEWHERE──▶ once more, under the model that answered, if the job may take it; else
- * alone └──LATER, FULL──▶ put off
+ *        ├──ELSEWHERE──▶ once more, under the model that answered, if the job may take it;
+ *        │               else alone
+ *        └──LATER, FULL──▶ put off
  *
  * What becomes of a call that is made is in inference_keep.c.
  *
