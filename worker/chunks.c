@@ -242,6 +242,8 @@ void chunks_flush(struct chunks *c)
     redis_script(c->p->redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
 }
 
+bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty); }
+
 static void flush(struct chunks *c)
 {
     chunks_flush(c);

@@ -29,8 +29,10 @@ struct chunk_stream; /* what one run tells */
 
 struct chunks *chunks_new(struct process *p); /* uses its loop, redis, keys and cfg */
 void chunks_free(struct chunks *c);           /* what waits is dropped; streams become dead */
-/* Write what waits as far as Redis takes it: before a process ends. */
+/* Write what waits as far as Redis takes it at once: before a process ends, again and again while
+ * something waits. */
 void chunks_flush(struct chunks *c);
+bool chunks_wait(const struct chunks *c);
 
 /* call: what the entries say of it (copied, <= 63 characters). */
 struct chunk_stream *chunks_open(struct chunks *c, const char *job_id, int run);

@@ -325,11 +325,14 @@ static void stop(struct app *a)
 {
     struct process *p = &a->p;
 
-    chunks_flush(p->chunks);
     shares_flush(p->shares);
     cache_flush(p->cache);
-    for (int i = 0; i < 50 && redis_is_ready(p->redis) && redis_outstanding(p->redis) > 0; i++)
+    for (int i = 0; i < 50 && redis_is_ready(p->redis); i++) {
+        chunks_flush(p->chunks);
+        if (!redis_outstanding(p->redis) && !chunks_wait(p->chunks))
+            break;
         loop_turn(p->loop, 10);
+    }
     loop_cancel(&a->drain_timer);
     redis_free(p->wait[0]);
     redis_free(p->wait[1]);

@@ -159,6 +159,35 @@ START_TEST(what_redis_does_not_take_is_dropped_with_a_mark)
 }
 END_TEST
 
+/* A process ends, and more waits than may be on its way at once. */
+START_TEST(all_is_written_before_the_end)
+{
+    enum { STREAMS = 300, BYTES = 10000 };
+    char *text = xcalloc(1, BYTES + 1);
+
+    memset(text, 'x', BYTES);
+    for (int i = 0; i < STREAMS; i++) {
+        char id[16];
+        struct chunk_stream *s;
+
+        snprintf(id, sizeof id, "s-%d", i);
+        s = chunks_open(chunks, id, 1);
+        chunks_call(s, 1, "only");
+        chunks_add(s, (struct span){text, BYTES});
+        chunks_close(&s, "completed");
+    }
+    free(text);
+    chunks_flush(chunks);
+    ck_assert(chunks_wait(chunks)); /* else this tests nothing */
+    for (int i = 0; i < 50 && (chunks_wait(chunks) || redis_outstanding(line.redis)); i++) {
+        loop_turn(process.loop, 10);
+        chunks_flush(chunks);
+    }
+    ck_assert_int_eq(ask(&other, "DBSIZE").number, STREAMS);
+    ck_assert_int_eq(ask(&other, "XLEN fl:{0}:chunks:s-299").number, 1);
+}
+END_TEST
+
 START_TEST(what_came_while_redis_was_away_is_told_as_lost)
 {
     char text[10001];
@@ -207,6 +236,7 @@ Suite *test_chunks(void)
     tcase_add_test(tc, another_call_starts_anew);
     tcase_add_test(tc, many_chunks_at_once_are_cut_into_entries_and_none_is_lost);
     tcase_add_test(tc, what_redis_does_not_take_is_dropped_with_a_mark);
+    tcase_add_test(tc, all_is_written_before_the_end);
     tcase_add_test(tc, what_came_while_redis_was_away_is_told_as_lost);
     tcase_add_test(tc, a_key_of_another_type_loses_chunks_and_nothing_else);
     suite_add_tcase(s, tc);
