@@ -12,6 +12,7 @@
 
 #include "common/budget/budget.h"
 #include "common/core/clock.h"
+#include "common/core/digest.h"
 #include "common/core/json.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
@@ -29,7 +30,8 @@ struct asking {
     char id[96];
     struct buf record;
     struct why_facts facts;
-    char route[HEALTH_NAME]; /* "<provider> <model>"; "" nobody knows */
+    char route[HEALTH_NAME];       /* "<provider> <model>"; "" nobody knows */
+    char fingerprint[DIGEST_TEXT]; /* of the provider's key; "" the same */
     why_cb *cb;
     void *arg;
     int open; /* questions without an answer */
@@ -99,20 +101,23 @@ static void read_workers(struct asking *a, const struct reply *reply)
     }
 }
 
-/* "<since> <next probe> <code>" */
+/* Fingerprint of a key -> "<since> <next probe> <code>".  Who does not know the key of the job's
+ * provider takes any. */
 static void ask_stops(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "HVALS");
+    redis_arg_str(r, "HGETALL");
     redis_arg_str(r, key(a->o.keys, KEY_STOPS));
 }
 static void read_stops(struct asking *a, const struct reply *reply)
 {
-    struct span s = reply_span(reply_at(reply, 0));
-    const char *code = s.p ? memrchr(s.p, ' ', s.n) : NULL;
+    for (size_t i = 0; i + 1 < reply_count(reply); i += 2) {
+        struct span s = reply_span(reply_at(reply, i + 1));
+        const char *code = s.p ? memrchr(s.p, ' ', s.n) : NULL;
 
-    if (code)
-        snprintf(a->facts.stop, sizeof a->facts.stop, "%.*s", (int)(s.p + s.n - code - 1),
-                 code + 1);
+        if (code && (!a->fingerprint[0] || reply_is(reply_at(reply, i), a->fingerprint)))
+            snprintf(a->facts.stop, sizeof a->facts.stop, "%.*s", (int)(s.p + s.n - code - 1),
+                     code + 1);
+    }
 }
 
 /* How quickly calls end: the times of the last cost events (they are small, results may not be). */
@@ -280,6 +285,15 @@ static void ask_all(struct asking *a)
     }
 }
 
+static void note_route(struct asking *a, const char *name, struct span model)
+{
+    const struct config_provider *provider = config_provider(a->o.cfg, name);
+
+    snprintf(a->route, sizeof a->route, "%s %.*s", name, (int)model.n, model.p);
+    if (provider && provider->api_key)
+        digest_text((struct span){provider->api_key, strlen(provider->api_key)}, a->fingerprint);
+}
+
 /* The dearest call that it may make, and the route that is named, or preferred without a name. */
 static void look_at_call(struct asking *a, const struct routes *prices)
 {
@@ -291,7 +305,7 @@ static void look_at_call(struct asking *a, const struct routes *prices)
         !cost_of_lost_job(&e, a->id, &a->facts.rec, &job, &a->o.cfg->models, a->facts.now_ms))
         return;
     if (e.provider)
-        snprintf(a->route, sizeof a->route, "%s %.*s", e.provider, (int)e.model.n, e.model.p);
+        note_route(a, e.provider, e.model);
     route_lost(&e, &job, a->o.cfg, prices);
     if (!(e.cost.flags & COST_UNPRICED))
         a->facts.cost_at_most_nanousd = e.cost.estimate_nanousd;

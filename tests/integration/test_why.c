@@ -79,6 +79,23 @@ START_TEST(a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls)
 }
 END_TEST
 
+START_TEST(another_providers_key_is_no_reason_to_wait)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_redis(w, "HSET fl:{0}:stops 0123456789abcdef %s", "1790000000000 9790000000000 bad_key");
+    world_sim_faults(w, "{'fixture':'overloaded','times':-1}");
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_RETRY_PARK_MIN_MS=5000",
+                       "FLOTILLA_ROUTING_BREAKER_FAILURES=1000");
+    world_push(w, "{'id':'busy','type':'inference','payload':{'task':'chat','prompt':'why',"
+                  "'model':'Qwen/Qwen3.5-9B'}}");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "ZCARD fl:{0}:delayed") == 1);
+    ck_assert_str_eq(reason(w, "busy"), "parked");
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_job_that_waits_for_the_rate_or_for_its_model_says_so)
 {
     enum { JOBS = 60 };
@@ -120,6 +137,7 @@ Suite *test_why(void)
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, a_waiting_job_tells_for_what);
     tcase_add_test(tc, a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls);
+    tcase_add_test(tc, another_providers_key_is_no_reason_to_wait);
     tcase_add_test(tc, a_job_that_waits_for_the_rate_or_for_its_model_says_so);
     suite_add_tcase(s, tc);
     return s;
