@@ -32,7 +32,7 @@ static void push_many(struct world *w, const char *prefix, int n, const char *mo
  * slots that such jobs may have. */
 static void fill(struct world *w, int slots, int waiting)
 {
-    world_sim_faults(w, "[{'model':'" EQUAL "','fixture':'bad_params','delay_ms':700}]");
+    world_sim_faults(w, "[{'model':'" EQUAL "','fixture':'bad_params','delay_ms':500}]");
     push_many(w, "equal", waiting + 1, EQUAL);
     push_many(w, "full", slots - 1, FULL);
     WAIT_UNTIL(w, 5000, world_int_at(world_sim_ledger(w), "in_flight") == slots);
@@ -62,7 +62,7 @@ START_TEST(runs_in_hand_come_before_new_jobs_and_never_is_a_call_too_many)
     const struct results *all;
 
     world_sim_latency(w, 50);
-    world_sim(w, "POST", "/_sim/models", "{'" FULL "':{'latency_ms':1300}}");
+    world_sim(w, "POST", "/_sim/models", "{'" FULL "':{'latency_ms':1000}}");
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=4",
                      "FLOTILLA_WORKERS_REALTIME_PERCENT=0");
     fill(w, SLOTS, WAITING);
