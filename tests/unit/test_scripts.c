@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/core/clock.h"
+
 #define W     "w-aaaaaaaa"
 #define TOKEN "aaaaaaaa00000001"
 
@@ -245,6 +247,36 @@ START_TEST(a_finish_is_written_once_and_then_answered_again)
 }
 END_TEST
 
+/* A tag that is another one in each job must not fill Redis. */
+START_TEST(sums_of_a_day_that_has_too_many_are_those_of_others)
+{
+    struct record rec = running("a");
+    struct cost_event cost = plain_cost("a:1:1:1.1", 500);
+    struct finish f = plain_finish("a", &rec);
+    char day[9], words[300];
+
+    clock_day(clock_wall_ms(), day);
+    snprintf(words, sizeof words,
+             "EVAL for\ti=1,200000\tdo\tredis.call('HSET',KEYS[1],'tag:x='..i..'|calls',1)\tend 1 "
+             "@spend:%s",
+             day);
+    CK_SAYS(words, "nil");
+    snprintf(words, sizeof words, "HSET @spend:%s tenant:known|calls 1", day);
+    CK_SAYS(words, "1");
+    cost.tenant = (struct span){"\"known\"", 7};
+    cost.tags = (struct span){"{\"x\":\"new\"}", 11};
+    f.costs = &cost;
+    f.cost_count = 1;
+    ck_assert_int_eq(finish_one(W, &f), 'k');
+    snprintf(
+        words, sizeof words,
+        "HMGET @spend:%s tag:x=new|cost tag:(others)|cost tenant:known|cost model:(others)|cost "
+        "total|cost",
+        day);
+    CK_SAYS(words, "[nil 500 500 500 500]");
+}
+END_TEST
+
 START_TEST(a_stale_finish_only_tells_its_costs_and_only_once)
 {
     struct record rec = running("a"), late = rec;
@@ -456,6 +488,7 @@ Suite *test_scripts(void)
     tcase_add_test(t, what_is_started_is_among_the_active_ids_whoever_took_it_out);
     tcase_add_test(t, transition_numbers_go_round);
     tcase_add_test(t, a_finish_is_written_once_and_then_answered_again);
+    tcase_add_test(t, sums_of_a_day_that_has_too_many_are_those_of_others);
     tcase_add_test(t, a_stale_finish_only_tells_its_costs_and_only_once);
     tcase_add_test(t, a_stale_finish_of_a_ready_job_leaves_its_id_for_the_next_look);
     tcase_add_test(t, a_webhook_of_an_earlier_job_with_that_id_does_not_swallow_the_next);

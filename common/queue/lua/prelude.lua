@@ -183,9 +183,21 @@ local function skip_costs(a)
 end
 
 local SUM_NAMES = {'cost', 'calls', 'prompt', 'completion', 'estimate', 'hits', 'saved'}
+local SPEND_FIELDS = 200000 -- of a day; what else is new then is summed up as "(others)"
+
+local function dim_in_full(spend_key, dim)
+    local kind = string.match(dim, '^%a+:')
+    local known = not kind or redis.call('HEXISTS', spend_key, dim .. '|calls') == 1 or
+        redis.call('HEXISTS', spend_key, dim .. '|hits') == 1
+    return known and dim or kind .. '(others)'
+end
+
 local function write_sums(spend_key)
+    local fields = next(sums) and redis.pcall('HLEN', spend_key)
+    local full = type(fields) == 'number' and fields >= SPEND_FIELDS
     for s, sum in pairs(sums) do
         for _, dim in ipairs(sets[tonumber(s)]) do
+            if full then dim = dim_in_full(spend_key, dim) end
             for i = 1, #SUM_NAMES do
                 if sum[i] ~= 0 then -- one that does not fit 63 bits is not added
                     redis.pcall('HINCRBY', spend_key, dim .. '|' .. SUM_NAMES[i], string.format('%.0f', sum[i]))
