@@ -10,8 +10,6 @@
 #include "common/core/json.h"
 #include "common/queue/scripts.h"
 
-#define ALERT_AGAIN_MS 3600000
-
 void alert_write(struct buf *out, const char *code, const char *subject, const char *message)
 {
     buf_putc(out, '{');

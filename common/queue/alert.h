@@ -5,7 +5,8 @@
 #include "common/core/buf.h"
 #include "common/queue/keys.h"
 
-/* {"code","subject","message","at"}; the same code and subject at most once an hour. */
+enum { ALERT_AGAIN_MS = 3600000 };
+/* {"code","subject","message","at"}; the same code and subject at most once in ALERT_AGAIN_MS. */
 void alert_send(struct redis *r, const struct keys *k, const char *code, const char *subject,
                 const char *message);
 

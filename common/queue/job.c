@@ -60,15 +60,26 @@ static enum job_type_id read_type(struct span v)
     return json_read_text(v, text, sizeof text) ? job_type_of(text, strlen(text)) : JOB_TYPE_NONE;
 }
 
+bool job_priority_of(const char *name, enum job_priority *ret)
+{
+    static const char *const names[] = {
+        [JOB_STANDARD] = "standard", [JOB_REALTIME] = "realtime", [JOB_PRIORITY_BATCH] = "batch"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], name)) {
+            *ret = (enum job_priority)i;
+            return true;
+        }
+    return false;
+}
+
 static enum job_priority read_priority(struct span v)
 {
+    enum job_priority priority = JOB_STANDARD;
     char text[16];
 
-    if (!json_read_text(v, text, sizeof text))
-        return JOB_STANDARD;
-    if (strcmp(text, "realtime") == 0)
-        return JOB_REALTIME;
-    return strcmp(text, "batch") == 0 ? JOB_PRIORITY_BATCH : JOB_STANDARD;
+    return json_read_text(v, text, sizeof text) && job_priority_of(text, &priority) ? priority
+                                                                                    : JOB_STANDARD;
 }
 
 static int64_t first_backoff_ms(const struct job_defaults *d, const struct job *job)

@@ -67,6 +67,8 @@ struct job_checked {
 NODISCARD bool job_check(struct span doc, const struct job_defaults *d, struct job_checked *ret,
                          struct err *err);
 
+/* "realtime", "standard", "batch"; false (and *ret untouched) when it is another word. */
+NODISCARD bool job_priority_of(const char *name, enum job_priority *ret);
 /* The queue of an accepted job: decided by type and priority. */
 enum queue_id job_queue(enum job_type_id type, enum job_priority priority);
 /* 1-64 of [A-Za-z0-9._-] (producers); made ids may contain '~' too and be up to 80 long. */

@@ -240,22 +240,11 @@ static void print_candidates(struct cli *c, const struct candidate *all, size_t 
 
 static bool read_needs(struct cli *c, struct route_needs *ret)
 {
-    static const struct {
-        const char *name;
-        enum job_priority priority;
-    } priorities[] = {
-        {"realtime", JOB_REALTIME}, {"standard", JOB_STANDARD}, {"batch", JOB_PRIORITY_BATCH}};
     const char *task = cli_option(c, "--task"), *priority = cli_option(c, "--priority");
-    bool known = !priority;
 
     *ret = (struct route_needs){.priority = JOB_STANDARD, .automatic = cli_flag(c, "--auto")};
     ret->task = (enum task_bit)(task ? task_of(task, strlen(task)) : TASK_CHAT);
-    for (size_t i = 0; priority && i < ARRAY_LEN(priorities); i++)
-        if (!strcmp(priorities[i].name, priority)) {
-            ret->priority = priorities[i].priority;
-            known = true;
-        }
-    return ret->task && known;
+    return ret->task && (!priority || job_priority_of(priority, &ret->priority));
 }
 
 static int explain(struct cli *c, const struct route_needs *needs)

@@ -4,7 +4,7 @@
  *   within a second ........ waits in memory, without a slot
  *   later .................. put off to that time; its ticket goes with it, so it has its place and
  *                            is not put off much more often than once
- *   much later, and it may . moves to inference.batch (payload "overflow": "batch")
+ *   much later, if it may .. moves to inference.batch (payload "overflow": "batch")
  *
  * What is kept in the record while it is put off, for the next claim and for `flotilla why`:
  *   {"bucket": NAME, "class": k, "calls": number, "tokens": number}

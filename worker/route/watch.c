@@ -18,7 +18,7 @@
 #include "worker/process.h"
 #include "worker/route/health.h"
 
-enum { TOLD = 256, AGAIN_MS = 3600000 };
+enum { TOLD = 256 };
 
 struct watch {
     struct process *p;
@@ -85,7 +85,7 @@ void watch_tell(struct watch *w, const char *code, const char *subject, const ch
     uint64_t hash = hash_of(code, subject);
     int64_t now = clock_mono_ms();
 
-    if (w->told[hash % TOLD].hash == hash && now - w->told[hash % TOLD].at_ms < AGAIN_MS)
+    if (w->told[hash % TOLD].hash == hash && now - w->told[hash % TOLD].at_ms < ALERT_AGAIN_MS)
         return;
     w->told[hash % TOLD].hash = hash;
     w->told[hash % TOLD].at_ms = now;
