@@ -11,9 +11,9 @@
  * Pieces of text are appended as they stand in the JSON, escapes and all, and
  * written between quotes again: nothing is unescaped, nothing can change.
  * Members of a delta that are not in `struct choice` (token ids, logprobs) are
- * left out of the answer; to keep one, add a buf there and to write_choice().
+ * left out of the answer; to keep one, add a buf there and to stream_answer.c.
  */
-#include "worker/together/stream.h"
+#include "worker/together/stream_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,38 +21,8 @@
 
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
-#include "worker/together/sse.h"
 
 enum { CHOICES_MAX = 128, CALLS_MAX = 128, FRAME_BYTES = 4096 };
-
-struct tool_call {
-    struct buf id, type, name, arguments; /* the insides of JSON strings */
-};
-
-struct choice {
-    bool seen, chat;
-    struct buf role, content, reasoning, text; /* the insides of JSON strings */
-    bool has_content;                          /* a string came, be it empty */
-    const char *reasoning_name;                /* "reasoning" or "reasoning_content" */
-    struct buf finish, seed;                   /* raw values */
-    struct tool_call *calls;
-    size_t call_count;
-};
-
-struct together_stream {
-    struct sse sse;
-    unsigned task;
-    size_t used, max_bytes;                         /* of all that is kept */
-    struct buf id, created, model, usage, warnings; /* raw values */
-    struct choice *choices;
-    size_t choice_count;
-    int64_t events, chunks;
-    together_chunk_cb *tell;
-    void *tell_arg;
-    bool done;
-    struct together_reply failure; /* kind ERR_NONE: none yet */
-    struct buf body;
-};
 
 static sse_event on_event;
 
@@ -307,94 +277,6 @@ bool together_stream_feed(struct together_stream *st, const char *p, size_t n)
 
 /* ---- the answer ---- */
 
-static void add_inside(struct buf *b, const char *name, const struct buf *text)
-{
-    json_add_key(b, name);
-    buf_putc(b, '"');
-    buf_add(b, text->p ? text->p : "", text->n);
-    buf_putc(b, '"');
-}
-
-static void write_calls(struct buf *b, const struct choice *c)
-{
-    json_add_key(b, "tool_calls");
-    buf_putc(b, '[');
-    for (size_t i = 0; i < c->call_count; i++) {
-        const struct tool_call *call = &c->calls[i];
-
-        buf_puts(b, i ? ",{" : "{");
-        json_add_int(b, "index", (int64_t)i);
-        add_inside(b, "id", &call->id);
-        if (call->type.n)
-            add_inside(b, "type", &call->type);
-        else
-            json_add_str(b, "type", "function");
-        json_add_key(b, "function");
-        buf_putc(b, '{');
-        add_inside(b, "name", &call->name);
-        add_inside(b, "arguments", &call->arguments);
-        buf_puts(b, "}}");
-    }
-    buf_putc(b, ']');
-}
-
-static void write_message(struct buf *b, const struct choice *c)
-{
-    json_add_key(b, "message");
-    buf_putc(b, '{');
-    if (c->role.n)
-        add_inside(b, "role", &c->role);
-    else
-        json_add_str(b, "role", "assistant");
-    if (c->has_content)
-        add_inside(b, "content", &c->content);
-    else
-        json_add_raw(b, "content", (struct span){0});
-    if (c->reasoning_name)
-        add_inside(b, c->reasoning_name, &c->reasoning);
-    write_calls(b, c);
-    buf_putc(b, '}');
-}
-
-static void write_choice(struct buf *b, const struct choice *c, size_t index)
-{
-    buf_putc(b, '{');
-    json_add_int(b, "index", (int64_t)index);
-    if (c->chat)
-        write_message(b, c);
-    else
-        add_inside(b, "text", &c->text);
-    json_add_raw(b, "finish_reason", buf_span(&c->finish));
-    json_add_raw(b, "seed", buf_span(&c->seed));
-    buf_putc(b, '}');
-}
-
-static void write_answer(struct together_stream *st)
-{
-    struct buf *b = &st->body;
-    bool chat = st->choice_count && st->choices[0].chat;
-    const char *comma = "";
-
-    buf_putc(b, '{');
-    json_add_raw(b, "id", buf_span(&st->id));
-    json_add_str(b, "object", chat ? "chat.completion" : "text.completion");
-    json_add_raw(b, "created", buf_span(&st->created));
-    json_add_raw(b, "model", buf_span(&st->model));
-    json_add_key(b, "choices");
-    buf_putc(b, '[');
-    for (size_t i = 0; i < st->choice_count; i++)
-        if (st->choices[i].seen) {
-            buf_puts(b, comma);
-            write_choice(b, &st->choices[i], i);
-            comma = ",";
-        }
-    buf_putc(b, ']');
-    json_add_raw(b, "usage", buf_span(&st->usage));
-    if (st->warnings.n)
-        json_add_raw(b, "warnings", buf_span(&st->warnings));
-    buf_putc(b, '}');
-}
-
 static bool all_finished(const struct together_stream *st)
 {
     size_t seen = 0;
@@ -430,7 +312,7 @@ void together_stream_end(struct together_stream *st, bool clean, struct together
     for (size_t i = 0; i < st->choice_count; i++)
         calls += st->choices[i].call_count;
     buf_init(&st->body, st->used + (1 + st->choice_count + calls) * FRAME_BYTES);
-    write_answer(st);
+    stream_write_answer(st);
     *ret_body = buf_span(&st->body);
     together_reply_read(st->task, 200, *ret_body, ret);
 }
