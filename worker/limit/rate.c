@@ -29,12 +29,6 @@
 #define IDLE_US    INT64_C(3000000)   /* so long after a cut */
 #define IDLE_AGAIN INT64_C(600000000) /* once in so long */
 #define SOON       10 /* times as long as it was blocked: being blocked again before is a limit */
-/* a limit that each refusal makes smaller */
-#define FALLEN      0.87 /* of what was met before */
-#define FALLS       3    /* so often in a row, and it is not provoked ... */
-#define HOLD_S      10.0 /* ... for so long ... */
-#define HOLD_MORE   4.0  /* ... and so many times as long after each one more, at most: */
-#define HOLD_MOST_S 600.0
 /* the way through the expected line */
 #define MARGIN      0.05   /* under it at first */
 #define DRIFT       0.0017 /* per second, growing with time (CURVE) */
@@ -132,13 +126,8 @@ static void climb(struct rate *r, int64_t now_us)
 
 static void follow(struct rate *r, int64_t from_us, int64_t now_us)
 {
-    double dt, v;
+    double dt = (double)(now_us - from_us) / 1e6, v;
 
-    if (now_us < r->hold_us) {
-        r->rate = bounded(r, r->line.beta * r->line.met * (1 - MARGIN), now_us);
-        return;
-    }
-    dt = (double)(now_us - (from_us > r->hold_us ? from_us : r->hold_us)) / 1e6;
     r->line.tau += dt;
     v = target(r);
     if (r->rate > WRONG * most(rate_expected(r), r->line.met))
@@ -352,17 +341,6 @@ static bool shows_none(struct rate *r, const struct rate_refusal *f)
     return true;
 }
 
-/* Each refusal met much less than the one before: to go upward costs more than it gives. */
-static void count_fall(struct rate *r, double met, int64_t now_us)
-{
-    double s = HOLD_S;
-
-    r->falls = met < FALLEN * r->line.met ? r->falls + 1 : 0;
-    for (int i = FALLS; i < r->falls && s < HOLD_MOST_S; i++)
-        s *= HOLD_MORE;
-    r->hold_us = r->falls >= FALLS ? now_us + (int64_t)(s * 1e6) : 0;
-}
-
 void rate_cut(struct rate *r, const struct rate_refusal *f)
 {
     double met = most(f->met, r->least);
@@ -389,7 +367,6 @@ void rate_cut(struct rate *r, const struct rate_refusal *f)
     if (r->phase == RATE_KNOWN) {
         met = most(met, LEAST_LEFT * r->rate);
         learn(r, met);
-        count_fall(r, met, f->now_us);
     } else {
         first_time(r, met);
     }

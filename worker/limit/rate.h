@@ -19,10 +19,6 @@
  * when they were not.  It only moves on while it is used and no 503 came.  When three times as much
  * passes as is expected and was met, that is wrong, and the rate grows as quickly as it is.
  *
- * When three refusals in a row each met less than 87 % of the one before, to go upward costs more
- * than it gives: the rate stays under beta * met for 10 s, and four times as long after each one
- * more that does (600 s at most).
- *
  *      r │ ────── before      ┌─ climbs back, as TCP's slow start does up to its ssthresh
  *        │       │           _│───── and goes on under the line of before
  *        │       │          / first success
@@ -65,8 +61,6 @@ struct rate {
     int64_t cut_us;  /* the last cut */
     int64_t step_us; /* up to where tau and rate were moved */
     int strikes;     /* refusals without a success between */
-    int falls;       /* cuts in a row that each met much less than the one before */
-    int64_t hold_us; /* after some of them: it does not go upward before */
     double least;    /* never below */
     double told;     /* a limit from headers; 0 none */
     int64_t told_us; /* when */

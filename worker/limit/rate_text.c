@@ -7,13 +7,13 @@
 #include "common/core/parse.h"
 #include "worker/limit/rate.h"
 
-#define VERSION 4 /* the first text had none: it began with the phase, 0 to 2 */
+#define VERSION 3 /* the first text had none: it began with the phase, 0 to 2 */
 
 enum { WORDS_MAX = 40 };
 
 /* The fields, in order; `whole` ones go through their own doubles. */
 struct words {
-    double whole[11];
+    double whole[9];
     double *at[WORDS_MAX];
     size_t count;
 };
@@ -55,8 +55,7 @@ void rate_write(const struct rate *r, struct buf *b)
     struct rate copy = *r;
     struct words w = {.whole = {(double)r->phase, (double)r->was, (double)r->strikes,
                                 (double)r->cut_us, (double)r->step_us, (double)r->told_us,
-                                (double)r->struck_us, (double)r->mark_us, (double)r->end_us,
-                                (double)r->falls, (double)r->hold_us}};
+                                (double)r->struck_us, (double)r->mark_us, (double)r->end_us}};
 
     begin(&w, &copy);
     add_lines(&w, &copy);
@@ -100,8 +99,6 @@ bool rate_read(struct span *text, struct rate *ret)
     r.struck_us = (int64_t)w.whole[6];
     r.mark_us = (int64_t)w.whole[7];
     r.end_us = (int64_t)w.whole[8];
-    r.falls = w.whole[9] < 0 ? 0 : w.whole[9] > 1000 ? 1000 : (int)w.whole[9];
-    r.hold_us = (int64_t)w.whole[10];
     *ret = r;
     return true;
 }
