@@ -201,11 +201,11 @@ START_TEST(one_that_ends_while_it_waits_is_forgotten)
 }
 END_TEST
 
-static void end_all_others(struct run *r)
+static void end_two_others(struct run *r)
 {
     on_go(r);
-    for (char c = 'b'; c <= 'c'; c++)
-        run_leave(run_of(c));
+    run_leave(run_of('b'));
+    run_leave(run_of('c'));
 }
 
 START_TEST(one_that_goes_may_end_others)
@@ -213,7 +213,7 @@ START_TEST(one_that_goes_may_end_others)
     start("abc");
     leave_slots("abc");
     start("def");
-    ck_assert(!run_take_slot(run_of('a'), end_all_others));
+    ck_assert(!run_take_slot(run_of('a'), end_two_others));
     come_back("bc");
     run_leave(run_of('d'));
     run_leave(run_of('e'));
