@@ -61,7 +61,7 @@ struct worker {
 };
 
 struct load {
-    int64_t results, intake, ready, running, waiting;
+    int64_t results, ready, running, waiting; /* ready: taken in or not */
     struct worker workers[WORKERS_MAX];
     size_t worker_count;
 };
@@ -91,24 +91,37 @@ static void look_at_workers(struct demo *d, struct load *l)
         l->running += l->workers[i].held = card(d, l->workers[i].id);
 }
 
+/* All lists at one moment: jobs that move on meanwhile would count twice. */
+static int64_t count_ready(struct demo *d)
+{
+    const struct reply *counts;
+    int64_t n = 0;
+
+    talk(d, "MULTI", NULL);
+    talk(d, "LLEN", key(&d->keys, KEY_INTAKE), NULL);
+    talk(d, "LLEN", key(&d->keys, KEY_TAKEN), NULL);
+    for (int q = 1; q <= QUEUE_COUNT; q++)
+        talk(d, "LLEN", d->keys.ready[q], NULL);
+    counts = talk(d, "EXEC", NULL);
+    for (size_t i = 0; i < reply_count(counts); i++)
+        n += reply_int(reply_at(counts, i));
+    return n;
+}
+
 static void look(struct demo *d, struct load *l)
 {
     *l = (struct load){.results = talk_int(d, "XLEN", key(&d->keys, KEY_RESULTS), NULL),
-                       .intake = talk_int(d, "LLEN", key(&d->keys, KEY_INTAKE), NULL) +
-                                 talk_int(d, "LLEN", key(&d->keys, KEY_TAKEN), NULL),
+                       .ready = count_ready(d),
                        .waiting = talk_int(d, "ZCARD", key(&d->keys, KEY_DELAYED), NULL)};
-    for (int q = 1; q <= QUEUE_COUNT; q++)
-        l->ready += talk_int(d, "LLEN", d->keys.ready[q], NULL);
     look_at_workers(d, l);
 }
 
 static void show_load(struct demo *d, const struct load *l)
 {
-    long long ready = l->intake + l->ready;
     char text[128];
 
-    snprintf(text, sizeof text, "ready %lld %s running %lld %s waiting %lld", ready, show_dot(),
-             (long long)l->running, show_dot(), (long long)l->waiting);
+    snprintf(text, sizeof text, "ready %lld %s running %lld %s waiting %lld", (long long)l->ready,
+             show_dot(), (long long)l->running, show_dot(), (long long)l->waiting);
     show_progress(d, (size_t)l->results, d->want_results, text);
 }
 
@@ -183,7 +196,7 @@ static void look_at_held(struct demo *d)
 
 static bool is_over(const struct demo *d, const struct load *l)
 {
-    return l->results >= (int64_t)d->want_results && l->intake + l->ready == 0 && l->running == 0 &&
+    return l->results >= (int64_t)d->want_results && l->ready == 0 && l->running == 0 &&
            l->waiting == 0;
 }
 
