@@ -36,7 +36,7 @@ void digest_text(struct span s, char text[DIGEST_TEXT])
     if (!EVP_DigestInit_ex(context, sha256, NULL) || !EVP_DigestUpdate(context, s.p, s.n) ||
         !EVP_DigestFinal_ex(context, md, NULL))
         abort(); /* no memory */
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++) {
         text[2 * i] = digits[md[i] >> 4];
         text[2 * i + 1] = digits[md[i] & 15];
     }

@@ -241,13 +241,8 @@ static void drop_ids(struct recover *v, size_t first, size_t n)
 
 static void next_chunk(struct recover *v);
 
-static void settled(struct recover *v, struct settle *s, const struct err *err)
+static void chunk_done(struct recover *v)
 {
-    settle_free(s);
-    if (err)
-        v->failed = *err;
-    if (--v->waiting > 0)
-        return;
     if (v->failed.kind != ERR_NONE) {
         end(v, &v->failed);
         return;
@@ -266,15 +261,22 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     if (codes && (memchr(codes, SETTLE_CANCEL, settle_count(s)) ||
                   memchr(codes, SETTLE_STALE, settle_count(s))))
         v->look_again = true;
-    settled(v, s, err);
+    settle_free(s);
+    if (err)
+        v->failed = *err;
+    if (--v->waiting == 0)
+        chunk_done(v);
 }
 
+/* The answer comes later. */
 static void send_or_free(struct recover *v, struct settle *s)
 {
-    if (settle_count(s))
+    if (settle_count(s)) {
+        v->waiting++;
         settle_send(s, v->o.redis, &v->who, on_settled, v);
-    else
-        settled(v, s, NULL);
+    } else {
+        settle_free(s);
+    }
 }
 
 static void on_records(void *arg, const struct reply *reply, const struct err *err)
@@ -291,9 +293,11 @@ static void on_records(void *arg, const struct reply *reply, const struct err *e
     for (size_t i = 0; i < v->chunk; i++)
         recover_job(v, back, ends, &v->ids[v->next + i], reply_span(reply_at(reply, i)));
     v->next += v->chunk;
-    v->waiting = 2;
+    v->waiting = 0;
     send_or_free(v, back);
     send_or_free(v, ends);
+    if (v->waiting == 0)
+        chunk_done(v);
 }
 
 static void next_chunk(struct recover *v)
