@@ -35,7 +35,7 @@ START_TEST(a_full_redis_stops_the_intake_and_drains)
     world_start_scheduler(w);
     world_push(w, "{'id':'first','type':'noop','payload':{}}");
     WAIT_UNTIL(w, ALL_MS, world_int(w, "LLEN fl:{0}:ready:noop") == 1);
-    give_memory(w, 16 * MB);
+    give_memory(w, (int64_t)16 * MB);
     for (;; accepted++) { /* until Redis itself refuses */
         doc = world_noop_of(w, world_text(w, "j-%d", (int)accepted), 4000);
         r = world_redis_try(w, "LPUSH fl:{0}:intake %s", doc);

@@ -13,8 +13,7 @@
 
 #define MODEL ((struct span){"google/x", 8})
 
-static struct process a, b;
-struct process *const one = &a, *const two = &b;
+struct process one[1], two[1];
 
 int64_t skipped_ms;
 static int64_t skipping_us(void) { return clock_system.mono_us() + 1000 * skipped_ms; }
@@ -41,19 +40,19 @@ void two_processes(void)
     scene_open();
     skipped_ms = 0;
     clock_now = &skipping;
-    open_process(&a, "a");
-    open_process(&b, "b");
+    open_process(one, "a");
+    open_process(two, "b");
 }
 
 void no_processes(void)
 {
     TURN_UNTIL(scene_loop(), redis_outstanding(scene_redis()) == 0);
-    health_free(a.health);
-    health_free(b.health);
+    health_free(one->health);
+    health_free(two->health);
     clock_now = &clock_system;
     scene_close();
-    config_free(a.cfg);
-    config_free(b.cfg);
+    config_free(one->cfg);
+    config_free(two->cfg);
 }
 
 /* ---- what they do ---- */
@@ -65,7 +64,7 @@ struct health_route *route_of(struct process *p)
 
 void sync_both(void)
 {
-    struct process *const both[] = {&a, &b};
+    struct process *const both[] = {one, two};
 
     for (int i = 0; i < 6; i++) {
         health_peek(both[i % 2]->health, route_of(both[i % 2])); /* jobs want to know */
@@ -138,7 +137,7 @@ int alerts_of(const char *code)
 void open_route(void)
 {
     sync_both();
-    calls(&a, 5, ERR_SERVER_ERROR);
+    calls(one, 5, ERR_SERVER_ERROR);
     settle_both();
     ck_assert_int_eq(health_record().breaker, HEALTH_OPEN);
 }

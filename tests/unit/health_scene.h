@@ -14,7 +14,7 @@
 /* Checked fixtures.  Heartbeats of 50 ms, probes after 100 to 400 ms. */
 void two_processes(void);
 void no_processes(void);
-extern struct process *const one, *const two;
+extern struct process one[1], two[1]; /* of one each: they are used by pointer */
 /* Time passes when the tests say so: the processes' and, for what they compare, Redis's own. */
 extern int64_t skipped_ms;
 
