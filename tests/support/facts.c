@@ -37,6 +37,11 @@ void facts_command(struct world *w, const char *name, const char *what)
     ck_assert_msg(cli.exit_code == 0, "%s %s: %d: %s", name, what, cli.exit_code, cli.err);
 }
 
+int64_t facts_attempts(struct world *w, const char *id)
+{
+    return world_int_at(world_result(w, id)->doc, "attempts");
+}
+
 bool facts_has_state(struct world *w, const char *id, const char *state)
 {
     json_t *job = facts_job(w, id);

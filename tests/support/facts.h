@@ -27,6 +27,8 @@ void facts_push_text(struct world *w, const char *text); /* as it is spelled */
 /* `flotilla NAME WHAT`, which must succeed. */
 void facts_command(struct world *w, const char *name, const char *what);
 json_t *facts_job(struct world *w, const char *id); /* `flotilla job ID --json`; NULL: none */
+/* Of its last result. */
+int64_t facts_attempts(struct world *w, const char *id);
 bool facts_has_state(struct world *w, const char *id, const char *state);
 /* The bytes of the last result document of a job. */
 const char *facts_result_text(struct world *w, const char *id);
