@@ -5,7 +5,7 @@
  *   waits     the provider's state: parked, no attempt spent, completed later
  *
  * The answers are the simulator's fixtures.  Each job names its model, so that no other one is
- * tried for it (test_routes.c does that), and says its fixture's name in
+ * tried for it (test_routing.c does that), and says its fixture's name in
  * its prompt, and that picks the fault, so all of a table run side by side.
  * What stops a key is in test_outage.c.
  */
