@@ -56,6 +56,30 @@ static bool all_parked(struct world *w, int64_t jobs)
            world_int_at(world_sim_ledger(w), "in_flight") == 0;
 }
 
+/* Both have to be probed, and by one call. */
+START_TEST(a_key_that_was_stopped_while_its_model_was_out_is_used_again)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_faults(w, "{'status':500,'times':-1}");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_HEARTBEAT_MS=100",
+                     "FLOTILLA_ROUTING_BREAKER_FAILURES=3", "FLOTILLA_ROUTING_PROBE_MIN_MS=100",
+                     "FLOTILLA_ROUTING_PROBE_MAX_MS=5000", "FLOTILLA_RETRY_PROBE_MS=2500",
+                     "FLOTILLA_RETRY_PARK_MIN_MS=50");
+    world_push(w, "{'id':'a','type':'inference','max_attempts':9,'backoff':{'type':'fixed',"
+                  "'delay_ms':1},'payload':{'task':'chat','prompt':'Hi','model':"
+                  "'Qwen/Qwen3.5-9B'}}");
+    WAIT_UNTIL(w, 10000, world_has_alert(w, "route_opened"));
+    world_sim_reset(w);
+    world_sim_faults(w, "{'fixture':'bad_key'}");
+    WAIT_UNTIL(w, 10000, world_has_alert(w, "bad_key"));
+    world_wait_results(w, 1, 15000);
+    ck_assert_int_eq(requests(w), 2);
+    ck_assert_str_eq(world_result(w, "a")->status, "completed");
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_stopped_key_parks_its_jobs_and_is_probed_once_a_period)
 {
     struct world *w = world_new(.simulator = true);
@@ -327,6 +351,7 @@ Suite *test_outage(void)
     Suite *s = suite_create("outage");
     TCase *tc = tcase_create("keys");
 
+    tcase_add_test(tc, a_key_that_was_stopped_while_its_model_was_out_is_used_again);
     tcase_add_loop_test(tc, a_stopped_key_parks_its_jobs_and_is_probed_once_a_period, 0,
                         ARRAY_LEN(stops));
     tcase_add_test(tc, resume_clears_a_stop_without_waiting_for_a_probe);

@@ -159,7 +159,8 @@ void inference_send(struct run *r)
     }
     if (!run_take_slot(r, inference_send) || !run_tell(r, inference_send))
         return;
-    if (!has_key(r) || !may_use_key(r) || !inference_may_go(r))
+    /* The probe of a route that is not made goes back; that of a key is gone for its period. */
+    if (!has_key(r) || !inference_may_go(r) || !may_use_key(r))
         return;
     if (process_may_call(r->p))
         send(r);

@@ -3,9 +3,9 @@
  * When a route is out, the next one is tried.  Without one the job is put aside
  * until this one may be probed; the pause grows with what the job has waited,
  * up to the longest pause between two probes, so that many jobs do not come all
- * at once.  One that is slow, or that the provider did not have a while ago, is
- * called all the same when nothing better follows.  So is one by a job that
- * could not wait any longer: none ends without having asked. */
+ * at once; but the one for which the probe was asked comes to make it.  One that is slow, or that
+ * the provider did not have a while ago, is called all the same when nothing better follows.  So is
+ * one by a job that could not wait any longer: none ends without having asked. */
 #include <string.h>
 
 #include "common/core/random.h"
@@ -13,14 +13,17 @@
 #include "worker/route/watch.h"
 #include "worker/run_private.h"
 
-static int64_t pause_ms(const struct run *r, int64_t wait_ms)
+enum { ASKED_WAITS = 2 }; /* it is back when the probe is there for certain */
+
+static int64_t pause_ms(const struct run *r, const struct health_says *says)
 {
     const struct config *c = r->p->cfg;
+    int64_t wait_ms = says->asked ? ASKED_WAITS * says->wait_ms : says->wait_ms;
     int64_t waited = r->held.parked_ms ? run_now_ms(r) - r->held.parked_ms : 0;
     int64_t pause = waited < c->routing_probe_max_ms ? waited : c->routing_probe_max_ms;
 
     pause = pause / 2 + random_below(pause / 2 + 1);
-    if (pause < wait_ms)
+    if (pause < wait_ms || says->asked)
         pause = wait_ms + random_below(wait_ms / 4 + 1);
     return pause < c->retry_park_max_ms ? pause : c->retry_park_max_ms;
 }
@@ -54,7 +57,7 @@ bool inference_may_go(struct run *r)
 
     if (says.gate != HEALTH_WAIT || (may_work && !better_follows(r)))
         return true;
-    pause = pause_ms(r, says.wait_ms);
+    pause = pause_ms(r, &says);
     if (i->at + 1 >= i->routes.count && !run_may_park(r, ERR_ROUTE_OPEN, pause))
         return true;
     err_set(&why, ERR_ROUTE_OPEN, "%.*s at %s is out (%s) until a probe goes well",

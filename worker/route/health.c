@@ -186,17 +186,19 @@ static struct health_says wait_for(const struct health_state *s, int64_t now_ms)
 
     if (s->breaker == HEALTH_HALF_OPEN && ms > LOOK_MS)
         ms = LOOK_MS;
-    return (struct health_says){HEALTH_WAIT, ms > 0 ? ms : 1, s->reason};
+    return (struct health_says){HEALTH_WAIT, ms > 0 ? ms : 1, s->reason, false};
 }
 
 /* The probe is due but not ours yet: ask, or, as a peek, say that one may ask. */
 static struct health_says ask(struct health *h, struct health_route *t, bool take)
 {
+    bool first = !t->wants_probe;
+
     if (!take)
-        return (struct health_says){HEALTH_PROBE, 0, t->fleet.reason};
+        return (struct health_says){HEALTH_PROBE, 0, t->fleet.reason, false};
     t->wants_probe = true;
     health_sync_soon(h);
-    return (struct health_says){HEALTH_WAIT, ASK_MS, t->fleet.reason};
+    return (struct health_says){HEALTH_WAIT, ASK_MS, t->fleet.reason, first};
 }
 
 static struct health_says by_fleet(struct health *h, struct health_route *t,
@@ -209,7 +211,7 @@ static struct health_says by_fleet(struct health *h, struct health_route *t,
             t->granted = false;
             call->probe = HEALTH_FLEET_PROBE;
         }
-        return (struct health_says){HEALTH_PROBE, 0, t->fleet.reason};
+        return (struct health_says){HEALTH_PROBE, 0, t->fleet.reason, false};
     }
     if (health_probe_is_due(&t->fleet, now_ms))
         return ask(h, t, call != NULL);
@@ -229,7 +231,7 @@ static struct health_says by_own(struct health *h, struct health_route *t, int64
         health_probe_begin(&t->own, "", &rules, now_ms);
         call->probe = HEALTH_OWN_PROBE;
     }
-    return (struct health_says){HEALTH_PROBE, 0, t->own.reason};
+    return (struct health_says){HEALTH_PROBE, 0, t->own.reason, false};
 }
 
 static struct health_says says(struct health *h, struct health_route *t, struct health_call *call)

@@ -37,6 +37,7 @@ struct health_says {
     enum health_gate gate;
     int64_t wait_ms;           /* WAIT: it may change then */
     enum health_reason reason; /* WAIT, PROBE: why.  HEALTH_SLOW: it works, but others are better */
+    bool asked; /* WAIT: the probe was asked for, for this call; it will be there then */
 };
 
 /* A call's ticket, in the caller's memory, zeroed at first; must not move between began and drop.
