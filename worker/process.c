@@ -209,15 +209,28 @@ static void on_drain_over(void *arg)
     give_all_back(&a->p);
 }
 
+/* Those that wait in memory make no call that would be lost: another worker may serve them now. */
+static void give_waiting_back(struct process *p)
+{
+    struct run *r, *tmp;
+
+    HASH_ITER(hh, p->runs, r, tmp)
+    {
+        if (r->waits && !r->ended)
+            run_give_back(r);
+    }
+}
+
 static void on_stop(void *arg, bool now)
 {
     struct app *a = arg;
     struct process *p = &a->p;
 
-    log_event(LOG_INFO, "drain", "running=%zu now=%d", p->running, now);
+    log_event(LOG_INFO, "drain", "running=%zu waiting=%zu now=%d", p->running, p->waiting, now);
     if (!p->draining) {
         p->draining = true;
         a->drain_timer = loop_after(p->loop, p->cfg->workers_drain_ms, on_drain_over, a);
+        give_waiting_back(p);
     }
     if (now) {
         loop_cancel(&a->drain_timer);
