@@ -186,6 +186,31 @@ START_TEST(never_more_calls_at_once_than_a_model_may_have)
 }
 END_TEST
 
+START_TEST(a_limit_of_tokens_is_held)
+{
+    enum { JOBS = 300, PER_S = 1000 }; /* some 13 tokens each */
+    struct world *w = new_world();
+    double refused, tokens, allowed;
+    int64_t began;
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_a, 100000, world_text(w, ",\"cut_percent\":0,\"tokens_per_s\":%d", PER_S));
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_LIMITS_START_RATE=100");
+    began = now_ms();
+    push_many(w, "a", JOBS, model_a);
+    world_wait_results(w, JOBS, ALL_MS);
+    allowed = PER_S + (double)PER_S * (double)(now_ms() - began) / 1000; /* and a second's burst */
+    refused = rate_of(w, model_a, "tokens_refused");
+    tokens = rate_of(w, model_a, "tokens");
+    ck_assert_msg(refused >= 1 && refused <= 0.05 * JOBS && tokens >= 0.6 * allowed,
+                  "%.0f tokens of %.0f allowed, %.0f refused", tokens, allowed, refused);
+    check_completed(w);
+    world_check_one_result_each(w, JOBS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_pace(void);
 Suite *test_pace(void)
 {
@@ -198,6 +223,7 @@ Suite *test_pace(void)
     tcase_add_test(tc, the_tickets_of_a_killed_worker_lapse);
     tcase_add_test(tc, a_job_whose_turn_is_late_overflows_to_the_batch_queue);
     tcase_add_test(tc, never_more_calls_at_once_than_a_model_may_have);
+    tcase_add_test(tc, a_limit_of_tokens_is_held);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -46,6 +46,7 @@ static const char usage[] =
     "                      piece_ms (see sim_fault.h)\n"
     "  POST /_sim/latency  {\"model\"?, \"ms\"}\n"
     "  POST /_sim/rate     {\"model\"?, \"start_per_s\", \"growth_per_clean_s\", \"cut_percent\",\n"
+    "                      \"tokens_per_s\",\n"
     "                      \"window\": \"dynamic|fixed\", \"headers\"}; start_per_s 0 switches it\n"
     "                      off; headers: a 429 says x-ratelimit-reset (fixed: it does not)\n"
     "  GET  /_sim/rate     {\"<model>\": {\"limit_per_s\", \"allowed\", \"passed\", \"refused\"}}: "

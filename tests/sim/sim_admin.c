@@ -123,8 +123,11 @@ void sim_on_rates(struct sim_call *c)
         sim_rate_look(r, now);
         buf_puts(b, first ? "" : ",");
         json_add_text(b, models->rows[i].id);
-        buf_printf(b, ":{\"limit_per_s\":%.3f,\"allowed\":%.3f,\"passed\":%lld,\"refused\":%lld}",
-                   r->limit, r->allowed, (long long)r->passed, (long long)r->refused_in_all);
+        buf_printf(b,
+                   ":{\"limit_per_s\":%.3f,\"allowed\":%.3f,\"passed\":%lld,\"refused\":%lld,"
+                   "\"tokens\":%.0f,\"tokens_refused\":%lld}",
+                   r->limit, r->allowed, (long long)r->passed, (long long)r->refused_in_all,
+                   r->tokens, (long long)r->tokens_refused);
         first = false;
     }
     buf_puts(b, "}\n");

@@ -130,6 +130,14 @@ static bool within_rate(struct sim_call *c)
             buf_printf(&c->reply.head, "x-ratelimit-reset: %d\r\n", reset_s);
         return false;
     }
+    if (!sim_rate_take_tokens(&m->rate, clock_mono_us(), &reset_s)) {
+        sim_call_error(c, 429, "dynamic_token_limited", NULL, NULL,
+                       "Request was rejected due to token rate limiting. Your rate exceeds the "
+                       "dynamic limit of tokens of this model.");
+        if (!m->rate.silent)
+            buf_printf(&c->reply.head, "x-ratelimit-reset: %d\r\n", reset_s);
+        return false;
+    }
     if (m->capacity && m->in_flight >= m->capacity) {
         sim_call_error(c, 503, "server_error", NULL, NULL,
                        "The server is overloaded or not ready yet.");
@@ -346,8 +354,10 @@ static void run_provider(struct sim_call *c)
     else
         answer_with(c, fault);
     c->running = c->complete && c->model;
-    if (c->running)
+    if (c->running) {
         c->model->in_flight++;
+        sim_rate_used(&c->model->rate, (double)(c->prompt_tokens + c->completion_tokens));
+    }
 }
 
 void sim_call_run(struct sim_call *c, const char *bytes)

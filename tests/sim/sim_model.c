@@ -173,13 +173,15 @@ static bool set_rate(struct sim_rate *rate, json_t *v, struct err *err)
         *rate = (struct sim_rate){0};
         return true;
     }
-    if (json_unpack_ex(v, &je, JSON_STRICT, "{s:F,s?F,s?i,s?s,s?s,s?b}", "start_per_s",
+    if (json_unpack_ex(v, &je, JSON_STRICT, "{s:F,s?F,s?i,s?F,s?s,s?s,s?b}", "start_per_s",
                        &r.start_per_s, "growth_per_clean_s", &r.growth_per_clean_s, "cut_percent",
-                       &r.cut_percent, "window", &window, "model", &(const char *){NULL}, "headers",
-                       &headers))
+                       &r.cut_percent, "tokens_per_s", &r.tokens_per_s, "window", &window, "model",
+                       &(const char *){NULL}, "headers", &headers))
         return err_set(err, ERR_INVALID, "rate: %s", je.text);
-    if (r.start_per_s < 1 || r.growth_per_clean_s < 0 || r.cut_percent < 0 || r.cut_percent > 100)
-        return err_set(err, ERR_INVALID, "rate: start_per_s >= 1, growth >= 0, cut_percent 0..100");
+    if (r.start_per_s < 1 || r.growth_per_clean_s < 0 || r.cut_percent < 0 || r.cut_percent > 100 ||
+        r.tokens_per_s < 0)
+        return err_set(err, ERR_INVALID,
+                       "rate: start_per_s >= 1, growth and tokens >= 0, cut_percent 0..100");
     r.fixed_window = !strcmp(window, "fixed");
     if (!r.fixed_window && strcmp(window, "dynamic") != 0)
         return err_set(err, ERR_INVALID, "rate: window is dynamic or fixed, not %s", window);

@@ -15,6 +15,9 @@ void sim_rate_reset(struct sim_rate *r)
     r->taken = r->refused = 0;
     r->allowed = 0;
     r->passed = r->refused_in_all = 0;
+    r->token_level = r->tokens_per_s;
+    r->tokens_us = r->tokens_refused = 0;
+    r->tokens = 0;
 }
 
 static void close_second(struct sim_rate *r, int64_t second)
@@ -76,4 +79,26 @@ bool sim_rate_take(struct sim_rate *r, int64_t now_us, int *ret_reset_s)
         *ret_reset_s = 1 + r->refused / (1 + (int)r->limit);
     }
     return pass;
+}
+
+bool sim_rate_take_tokens(struct sim_rate *r, int64_t now_us, int *ret_reset_s)
+{
+    if (!r->on || r->tokens_per_s <= 0)
+        return true;
+    if (r->tokens_us)
+        r->token_level += r->tokens_per_s * (double)(now_us - r->tokens_us) / SECOND_US;
+    if (r->token_level > r->tokens_per_s)
+        r->token_level = r->tokens_per_s;
+    r->tokens_us = now_us;
+    if (r->token_level > 0)
+        return true;
+    r->tokens_refused++;
+    *ret_reset_s = 1 + (int)(-r->token_level / r->tokens_per_s);
+    return false;
+}
+
+void sim_rate_used(struct sim_rate *r, double tokens)
+{
+    r->tokens += tokens;
+    r->token_level -= tokens;
 }

@@ -95,12 +95,32 @@ START_TEST(a_reset_forgets_what_happened)
 }
 END_TEST
 
+START_TEST(tokens_may_be_owed_and_are_waited_for)
+{
+    struct sim_rate r = {.on = true, .start_per_s = 1000, .tokens_per_s = 100};
+    int reset_s = 0;
+
+    sim_rate_reset(&r);
+    ck_assert(sim_rate_take_tokens(&r, 100 * S, &reset_s));
+    sim_rate_used(&r, 250);
+    ck_assert(!sim_rate_take_tokens(&r, 100 * S + 1, &reset_s));
+    ck_assert_int_eq(reset_s, 2);
+    ck_assert(!sim_rate_take_tokens(&r, 101 * S, &reset_s));
+    ck_assert(sim_rate_take_tokens(&r, 102 * S, &reset_s));
+    ck_assert_int_eq(r.tokens_refused, 2);
+    r.tokens_per_s = 0;
+    sim_rate_used(&r, 1e6);
+    ck_assert(sim_rate_take_tokens(&r, 102 * S, &reset_s));
+}
+END_TEST
+
 Suite *test_sim_rate(void);
 Suite *test_sim_rate(void)
 {
     Suite *s = suite_create("test_sim_rate");
     TCase *tc = tcase_create("rate");
 
+    tcase_add_test(tc, tokens_may_be_owed_and_are_waited_for);
     tcase_add_test(tc, without_a_rule_everything_passes);
     tcase_add_test(tc, a_fixed_window_lets_the_limit_pass_in_each_second);
     tcase_add_test(tc, a_bucket_lets_a_burst_of_one_second_pass_and_then_the_rate);
