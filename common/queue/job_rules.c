@@ -133,11 +133,24 @@ static bool check_validate(const json_t *root, const struct job *job, struct err
            err_set(err, ERR_INVALID, "payload.validate.schema: %s", why.msg);
 }
 
+/* ---- models ---- */
+
+static bool check_fallbacks(const json_t *root, const struct job *job UNUSED, struct err *err)
+{
+    const json_t *list = json_object_get(json_object_get(root, "payload"), "fallbacks"), *v;
+    size_t i;
+
+    json_array_foreach (list, i, v)
+        if (!strcmp(json_string_value(v), "auto"))
+            return err_set(err, ERR_INVALID,
+                           "payload.fallbacks[%zu]: expected the id of a model, got \"auto\"; with "
+                           "model \"auto\" the router chooses all of them",
+                           i);
+    return true;
+}
+
 static bool (*const rules[])(const json_t *root, const struct job *job, struct err *err) = {
-    check_run_at,
-    check_webhook,
-    check_plain_if_needed,
-    check_validate,
+    check_run_at, check_webhook, check_plain_if_needed, check_validate, check_fallbacks,
 };
 
 bool job_rules(const json_t *root, const struct job *job, struct err *err)

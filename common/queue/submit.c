@@ -167,8 +167,8 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *re
 void submit_send(struct submit *s, struct redis *r, const struct submit_how *how, submit_cb *cb,
                  void *arg)
 {
-    static const enum key_id fixed[] = {KEY_LEASE,  KEY_TAKEN,   KEY_RESULTS,
-                                        KEY_ALERTS, KEY_DELAYED, KEY_EXPIRING};
+    static const enum key_id fixed[] = {KEY_LEASE,   KEY_TAKEN,   KEY_RESULTS, KEY_ALERTS,
+                                        KEY_ALERTED, KEY_DELAYED, KEY_EXPIRING};
     struct redis_args a;
     size_t nkeys;
     char made[37];

@@ -88,6 +88,7 @@ START_TEST(another_document_under_an_id_in_use_is_refused)
         ck_assert_str_eq(world_string_at(r->doc, "error.code"), "id_conflict");
     }
     ck_assert(world_has_alert(w, "id_conflict"));
+    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:alerts"), 1); /* not one for each */
     ck_assert_str_eq(world_result(w, "a")->status, "completed");
     world_check_one_result_each(w, 3);
     world_free(w);

@@ -226,6 +226,9 @@ static const struct {
      "payload.body.stream: expected true or false or null, got 1"},
     {CALL("\"task\":\"embedding\",\"body\":{\"stream\":true}"),
      "payload.body.stream: only with task chat, code or completion, and not in a batch"},
+    {CALL("\"task\":\"chat\",\"prompt\":\"x\",\"fallbacks\":[\"a/b\",\"auto\"]"),
+     "payload.fallbacks[1]: expected the id of a model, got \"auto\"; with model \"auto\" the "
+     "router"},
     {CALL("\"task\":\"image\",\"prompt\":\"x\",\"validate\":{\"schema\":true}"),
      "payload.validate: only with task chat, code or completion"},
     {CALL("\"task\":\"chat\",\"prompt\":\"x\",\"validate\":{}"),

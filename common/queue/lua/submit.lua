@@ -1,7 +1,7 @@
 -- submit.lua - store checked documents, enqueue them, drop what was taken.
 --
--- KEYS: 1 lease  2 taken  3 results  4 alerts  5 delayed  6 expiring
---       7..6+n ready lists of the n queues that are needed, 7+n..6+2n their wake lists
+-- KEYS: 1 lease  2 taken  3 results  4 alerts  5 alerted  6 delayed  7 expiring
+--       8..7+n ready lists of the n queues that are needed, 8+n..7+2n their wake lists
 --       then per entry: job record, and its reply list when flags has 'r'
 -- ARGV: 1 lease token  2 entries to drop from the right end of taken
 --       3 or the one entry to drop by value ('' none)  4 ms that an ended record is kept
@@ -23,13 +23,13 @@ if call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 local queues, now = tonumber(ARGV[7]), now_ms()
 local now_hex = hex11(now)
 if ARGV[8] == 'J' and not ARGV[18] and ARGV[3] ~= '' and ARGV[14] == '0' and ARGV[15] == '0' and ARGV[16] == '0' and
-    call('SET', KEYS[9], ARGV[13] .. now_hex .. now_hex .. ZERO .. ARGV[17], 'NX') then
-    call('LPUSH', KEYS[7], ARGV[9])
-    ring(KEYS[8], ARGV[9])
+    call('SET', KEYS[10], ARGV[13] .. now_hex .. now_hex .. ZERO .. ARGV[17], 'NX') then
+    call('LPUSH', KEYS[8], ARGV[9])
+    ring(KEYS[9], ARGV[9])
     call('LREM', KEYS[2], -1, ARGV[3])
     return {'ok', 's', -1}
 end
-local k, a, out, ready, due_args, conflicts = 7 + 2 * queues, 8, {}, {}, nil, 0
+local k, a, out, ready, due_args, conflicts = 8 + 2 * queues, 8, {}, {}, nil, 0
 
 local function admit(id, due, expires)
     if due > now then
@@ -39,7 +39,7 @@ local function admit(id, due, expires)
     else
         append(ready, tonumber(ARGV[a + 3]), id)
     end
-    if expires > 0 then call('ZADD', KEYS[6], now + expires, id) end
+    if expires > 0 then call('ZADD', KEYS[7], now + expires, id) end
 end
 
 local function unusual(id, flags, key, reply, times, due, expires)
@@ -58,6 +58,16 @@ local function unusual(id, flags, key, reply, times, due, expires)
         return math.min(tonumber(sub(rec, 38, 40), 16) + 1, 4095)
     end
 
+    -- A producer that counts its ids wrongly makes thousands: the first of each hour is told.
+    local function tell(id)
+        local last = redis.pcall('HGET', KEYS[5], 'id_conflict')
+        if type(last) == 'string' and now - last < 3600000 then return end
+        redis.pcall('HSET', KEYS[5], 'id_conflict', string.format('%.0f', now))
+        redis.pcall('XADD', KEYS[4], '*', 'code', 'id_conflict', 'doc',
+            '{"code":"id_conflict","subject":"' .. id .. '","message":"another document was submitted under an id in use; ' ..
+            'more of them in this hour are only results","at":' .. string.format('%.0f', now) .. '}')
+    end
+
     local function conflict()
         conflicts = conflicts + 1
         local made_id = ARGV[6] .. '~' .. conflicts
@@ -69,9 +79,7 @@ local function unusual(id, flags, key, reply, times, due, expires)
             ',"started_at":null,"finished_at":' .. string.format('%.0f', now) .. '}'
         publish(made_id, doc)
         answer(doc)
-        call('XADD', KEYS[4], '*', 'code', 'id_conflict', 'doc',
-            '{"code":"id_conflict","subject":"' .. id .. '","message":"another document was submitted under an id in use",' ..
-            '"at":' .. string.format('%.0f', now) .. '}')
+        tell(id)
     end
 
     -- The id is known already.
@@ -148,14 +156,14 @@ while ARGV[a] do
 end
 for q = 1, queues do
     if ready[q] then
-        call('LPUSH', KEYS[6 + q], unpack(ready[q]))
-        ring(KEYS[6 + queues + q], #ready[q] == 1 and ready[q][1])
+        call('LPUSH', KEYS[7 + q], unpack(ready[q]))
+        ring(KEYS[7 + queues + q], #ready[q] == 1 and ready[q][1])
     end
 end
 local next_due = -1
 if due_args then
-    zadd(KEYS[5], due_args)
-    local first = call('ZRANGE', KEYS[5], 0, 0, 'WITHSCORES')
+    zadd(KEYS[6], due_args)
+    local first = call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
     next_due = math.max(0, math.floor(first[2]) - now)
 end
 if ARGV[3] ~= '' then
