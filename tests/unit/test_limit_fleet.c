@@ -20,12 +20,16 @@ enum { PROCESSES = 4, QUEUE = 8192, FLIGHTS = 65536 };
 #define REDIS_GAP (INT64_C(1790000000) * S) /* its clock is another */
 #define AHEAD_S   0.6
 
-/* What comes of a rule hangs on when its first refusals come: one start proves little. */
+/* What comes of a rule hangs on when its first refusals come: one start proves little.  The two
+ * at which most is short come first; LIMIT_FIGURES=1 tries all and prints what came of each. */
 static const struct start {
     double rate;
     int phase_ms, back_ms; /* between the processes' rounds; until an answer is back */
-} starts[] = {{200, 37, 45}, {150, 31, 45}, {170, 43, 55}, {230, 29, 35}};
-static const struct start *start = starts;
+} starts[] = {{150, 31, 45}, {230, 29, 35}, {200, 37, 45}, {170, 43, 55}};
+enum { STARTS_ALWAYS = 2, USUAL_START = 2 };
+static const struct start *start = &starts[USUAL_START];
+
+static bool prints_figures(void) { return getenv("LIMIT_FIGURES") != NULL; }
 
 struct process_ {
     struct slice slice;
@@ -97,8 +101,8 @@ static void hear(struct process_ *p)
         slice_lost(&p->slice, &p->ask, world.now_us);
         return;
     }
-    ck_assert(
-        slice_hear(&p->slice, &p->ask, (struct span){p->text, strlen(p->text)}, world.now_us));
+    if (!slice_hear(&p->slice, &p->ask, (struct span){p->text, strlen(p->text)}, world.now_us))
+        ck_abort_msg("no bucket: %s", p->text);
     while (p->tail - p->head < wanted(p) && p->tail - p->head < QUEUE &&
            slice_take(&p->slice, BUCKET_STANDARD, 0, &p->queue[p->tail % QUEUE]))
         p->tail++;
@@ -106,7 +110,8 @@ static void hear(struct process_ *p)
 
 static void add(struct ring *r, struct flight_ f)
 {
-    ck_assert_uint_lt(r->tail - r->head, FLIGHTS);
+    if (r->tail - r->head >= FLIGHTS)
+        ck_abort_msg("too many calls are under way");
     r->of[r->tail++ % FLIGHTS] = f;
 }
 
@@ -245,7 +250,7 @@ static double check_reaches(struct sim_rate rule, double used, double refused)
     run(110);
     u = used_since(begun);
     f = refused_since(begun);
-    if (getenv("LIMIT_FIGURES"))
+    if (prints_figures())
         printf("%s %.0f/s +%.1f -%d%%: %.3f used, %.2f%% refused\n",
                rule.fixed_window ? "fixed" : "dynamic", rule.start_per_s, rule.growth_per_clean_s,
                rule.cut_percent, u, 100 * f);
@@ -401,7 +406,7 @@ START_TEST(what_is_refused_for_another_reason_does_not_make_it_slow)
     } while (world.refuse_calls > 0 || world.now_us < world.refuse_until_us);
     refused = world.refused - refused;
     s = recovers_in_s(per_s);
-    if (getenv("LIMIT_FIGURES"))
+    if (prints_figures())
         printf("%s (%.0f/s +%.1f -%d%%): %.0f refused over %.1f s, %.0f/s %.1f s later\n", t->name,
                t->rule.start_per_s, t->rule.growth_per_clean_s, t->rule.cut_percent, refused,
                (double)(world.now_us - began) / 1e6 - s - 1.5, per_s, s);
@@ -426,7 +431,7 @@ START_TEST(a_limit_that_falls_to_a_tenth_is_found_and_kept)
     run(60);
     used = used_since(then);
     refused = refused_since(then);
-    if (getenv("LIMIT_FIGURES"))
+    if (prints_figures())
         printf("a tenth of %.0f/s +%.1f -%d%%: %.3f used, %.2f%% refused\n", moved[_i].start_per_s,
                moved[_i].growth_per_clean_s, moved[_i].cut_percent, used, 100 * refused);
     ck_assert_double_ge(used, 0.7);
@@ -449,11 +454,12 @@ Suite *test_limit_fleet(void)
 {
     Suite *s = suite_create("test_limit_fleet");
     TCase *tc = tcase_create("fleet");
+    int count = prints_figures() ? (int)ARRAY_LEN(starts) : STARTS_ALWAYS;
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, nine_tenths_of_the_dynamic_rule_are_used_and_hardly_a_call_is_refused,
-                        0, ARRAY_LEN(starts));
-    tcase_add_loop_test(tc, about_as_much_of_fixed_windows_that_tell_nothing, 0, ARRAY_LEN(starts));
+                        0, count);
+    tcase_add_loop_test(tc, about_as_much_of_fixed_windows_that_tell_nothing, 0, count);
     tcase_add_loop_test(tc, few_calls_a_second_are_found_as_well, 0, ARRAY_LEN(low));
     tcase_add_test(tc, a_provider_without_limit_is_soon_used_in_full);
     tcase_add_test(tc, it_is_steady_again_ten_seconds_after_the_limit_fell);
@@ -463,7 +469,7 @@ Suite *test_limit_fleet(void)
     tcase_add_loop_test(tc, a_limit_that_rises_tenfold_is_found_within_a_minute, 0,
                         ARRAY_LEN(moved) - 1);
     tcase_add_loop_test(tc, what_is_refused_for_another_reason_does_not_make_it_slow, 0,
-                        ARRAY_LEN(troubles) * ARRAY_LEN(starts));
+                        (int)ARRAY_LEN(troubles) * count);
     suite_add_tcase(s, tc);
     return s;
 }
