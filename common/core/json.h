@@ -21,6 +21,9 @@
 
 /* Check that p[0..n) is exactly one JSON value (with white space around). */
 NODISCARD bool json_valid(const char *p, size_t n);
+/* For text that the reader refuses: put \ufffd in place of each surrogate escape that lacks its
+ * other half.  Nothing moves.  Returns how many there were. */
+size_t json_mend_halves(char *p, size_t n);
 
 /* Walk the members of an object, or the elements of an array.
  *

@@ -106,6 +106,35 @@ int32_t json_read_escape(const char **p, const char *end)
     return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
 }
 
+/* Is "\uXXXX" at p, one of the 1024 units from this one on? */
+static bool is_unit(const char *p, const char *end, int from)
+{
+    int unit = end - p >= 6 && p[0] == '\\' && p[1] == 'u' ? hex4(p + 2, end) : -1;
+
+    return unit >= from && unit < from + 0x400;
+}
+
+size_t json_mend_halves(char *p, size_t n)
+{
+    char *end = p + n;
+    size_t halves = 0;
+
+    while (end - p >= 2 && (p = memchr(p, '\\', (size_t)(end - p) - 1))) {
+        bool high = is_unit(p, end, 0xd800);
+
+        if (high && is_unit(p + 6, end, 0xdc00)) {
+            p += 12;
+        } else if (high || is_unit(p, end, 0xdc00)) {
+            memcpy(p + 2, "fffd", 4);
+            p += 6;
+            halves++;
+        } else {
+            p += 2;
+        }
+    }
+    return halves;
+}
+
 /* p is behind the opening quote; returns the place behind the closing one. */
 const char *json_skip_string(const char *p, const char *end)
 {

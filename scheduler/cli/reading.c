@@ -23,7 +23,7 @@ struct reading {
     const char *id;
     char key[256], last[64], call[80];
     int64_t run; /* of the job; 0: not known yet */
-    struct buf text;
+    struct buf chunk, text;
     size_t entries; /* of the last answer */
     bool answered, over, printed, mid_line;
 };
@@ -73,7 +73,11 @@ static void print_data(struct reading *r, struct span data)
         const char *nl = memchr(p, '\n', (size_t)(end - p));
 
         nl = nl ? nl : end;
-        print_chunk(r, (struct span){p, (size_t)(nl - p)});
+        buf_clear(&r->chunk);
+        if (buf_add(&r->chunk, p, (size_t)(nl - p))) {
+            json_mend_halves(r->chunk.p, r->chunk.n); /* of a character cut between two chunks */
+            print_chunk(r, buf_span(&r->chunk));
+        }
         p = nl + 1;
     }
 }
@@ -190,7 +194,8 @@ static bool is_unknown(const struct reading *r, enum seen seen, int64_t ms)
 
 bool cli_read_along(struct cli *c, const char *id, int64_t timeout_ms)
 {
-    struct reading r = {.c = c, .id = id, .last = "0-0", .text = BUF(TEXT_BYTES)};
+    struct reading r = {
+        .c = c, .id = id, .last = "0-0", .chunk = BUF(TEXT_BYTES), .text = BUF(TEXT_BYTES)};
     int64_t start = clock_mono_ms();
     enum seen seen = SEEN_NOTHING;
 
@@ -208,6 +213,7 @@ bool cli_read_along(struct cli *c, const char *id, int64_t timeout_ms)
     }
     end_line(&r);
     fflush(stdout);
+    buf_done(&r.chunk);
     buf_done(&r.text);
     return r.printed;
 }

@@ -434,6 +434,10 @@ START_TEST(the_command_prints_the_text_as_it_comes)
         lines++;
     ck_assert_uint_gt(lines, 4);
     ck_assert_ptr_nonnull(strstr(cli.out, "\n{\"id\":\"a\""));
+    /* half a character, of which the rest is in another chunk */
+    world_redis(w, "XADD fl:{0}:chunks:a * run 1 data {\"choices\":[{\"text\":\"half\\ud83d\"}]}");
+    cli = world_cli(w, "wait", "a", "--stream");
+    ck_assert_ptr_nonnull(strstr(cli.out, "half\xef\xbf\xbd"));
     world_free(w);
 }
 END_TEST

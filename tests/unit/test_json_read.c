@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common/core/json.h"
+#include "common/core/xalloc.h"
 
 #define SPAN(text) ((struct span){(text), sizeof(text) - 1})
 
@@ -266,6 +267,36 @@ START_TEST(text_is_read_into_fixed_memory)
 }
 END_TEST
 
+START_TEST(halves_of_surrogate_pairs_are_mended_where_they_stand)
+{
+    static const struct {
+        const char *from, *to;
+        size_t halves;
+    } rows[] = {
+        {"", "", 0},
+        {"\\", "\\", 0},
+        {"\"\\ud83d\\ude00 \\u0041\"", "\"\\ud83d\\ude00 \\u0041\"", 0},
+        {"\\\\ud83d", "\\\\ud83d", 0},
+        {"\\ud83d", "\\ufffd", 1},
+        {"\\uDE00", "\\ufffd", 1},
+        {"\\ude00\\ud83d", "\\ufffd\\ufffd", 2},
+        {"\\ud83d\\ud83d\\ude00", "\\ufffd\\ud83d\\ude00", 1},
+        {"\\ud83d\\\\ude00", "\\ufffd\\\\ude00", 1},
+        {"\\udbff\",\"\\udfff", "\\ufffd\",\"\\ufffd", 2},
+        {"\\ud83d\\ude0", "\\ufffd\\ude0", 1},
+        {"\\ud83", "\\ud83", 0},
+        {"\\ud83g \\ud7ff \\ue000", "\\ud83g \\ud7ff \\ue000", 0},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP(xfree_p) char *text = xstrdup(rows[i].from);
+
+        ck_assert_uint_eq(json_mend_halves(text, strlen(text)), rows[i].halves);
+        ck_assert_str_eq(text, rows[i].to);
+    }
+}
+END_TEST
+
 Suite *test_json_read(void)
 {
     Suite *s = suite_create("test_json_read");
@@ -286,6 +317,7 @@ Suite *test_json_read(void)
     tcase_add_test(tc, what_is_no_string_is_not_read_as_one);
     tcase_add_test(tc, a_full_buffer_is_said);
     tcase_add_test(tc, text_is_read_into_fixed_memory);
+    tcase_add_test(tc, halves_of_surrogate_pairs_are_mended_where_they_stand);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -109,6 +109,30 @@ static const struct {
      true,
      HEAD("text.completion") "{\"index\":0,\"text\":\"ab\",\"finish_reason\":\"stop\",\"seed\":"
                              "null}]," USAGE "}"},
+    /* a surrogate pair cut in two, for each choice and tool call by itself */
+    {TASK_CHAT,
+     DELTA("\"content\":\"a\\\\\\ud83d\",\"reasoning\":\"\\ud83d\"")
+         DELTA("\"content\":\"\\ude00b\"") DELTA("\"reasoning\":\"\\uDE01\"")
+             DELTA("\"tool_calls\":[{\"function\":{\"arguments\":\"\\uD83D\"}}]") DELTA(
+                 "\"tool_calls\":[{\"function\":{\"arguments\":\"\\uDE02\"}}]") FINISH("stop") DONE,
+     true,
+     HEAD(
+         "chat.completion") "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":"
+                            "\"a\\\\\\ud83d\\ude00b\",\"reasoning\":\"\\ud83d\\uDE01\","
+                            "\"tool_calls\":[{\"index\":0,\"id\":\"\",\"type\":\"function\","
+                            "\"function\":{\"name\":\"\",\"arguments\":\"\\uD83D\\uDE02\"}}]}," STOP
+                            "}],\"usage\":null}"},
+    /* halves that stay alone; the last one in an event without its blank line */
+    {TASK_COMPLETION,
+     CHUNK("\"choices\":[{\"text\":\"\\ude00a\\ud83d\"}]") CHUNK(
+         "\"choices\":[{\"text\":\"\\\\ude00\\ud83d\\ud83d\\ude00\"}]") "data: "
+                                                                        "{\"choices\":[{\"text\":"
+                                                                        "\"\\udbff\",\"finish_"
+                                                                        "reason\":\"length\"}]"
+                                                                        "," USAGE "}",
+     true,
+     HEAD("text.completion") "{\"index\":0,\"text\":\"\\ufffda\\ufffd\\\\ude00\\ufffd\\ud83d\\ude00"
+                             "\\ufffd\",\"finish_reason\":\"length\",\"seed\":null}]," USAGE "}"},
     /* the last event lacks its blank line; warnings are kept */
     {TASK_COMPLETION,
      CHUNK("\"choices\":[{\"text\":\"a\",\"finish_reason\":\"stop\"}],\"warnings\":[{\"message\":"
@@ -199,6 +223,10 @@ static const struct {
      true, ERR_OVERLOADED, "b"},
     /* what is no stream of chunks */
     {"data: nonsense\n\n", true, ERR_BAD_ANSWER, "an event of the stream is no JSON object"},
+    {"data: {\"id\":\"\\ud83d\"\n\n", true, ERR_BAD_ANSWER,
+     "an event of the stream is no JSON object"},
+    {"data: {\"id\":\"\\ud83\"}\n\n", true, ERR_BAD_ANSWER,
+     "an event of the stream is no JSON object"},
     {"data:\n\n", true, ERR_BAD_ANSWER, "an event of the stream is no JSON object"},
     {"data: {\"choices\":[1]}\n\n", true, ERR_BAD_ANSWER, "a choice in the stream is no object"},
     {"data: {\"choices\":[{\"index\":128}]}\n\n", true, ERR_BAD_ANSWER,

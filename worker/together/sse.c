@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/core/json.h"
+#include "common/core/xalloc.h"
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
@@ -110,6 +111,18 @@ bool sse_feed(struct sse *s, const char *p, size_t n)
     return !s->stopped;
 }
 
+/* JSON, be it with halves of surrogate pairs that another event completes. */
+static bool is_json(struct span data)
+{
+    CLEANUP(xfree_p) char *copy = NULL;
+
+    if (json_valid(data.p, data.n))
+        return true;
+    copy = xmalloc(data.n);
+    memcpy(copy, data.p, data.n);
+    return json_mend_halves(copy, data.n) > 0 && json_valid(copy, data.n);
+}
+
 void sse_end(struct sse *s)
 {
     struct span data;
@@ -119,7 +132,7 @@ void sse_end(struct sse *s)
     data = buf_span(&s->data);
     if (!s->stopped && !s->too_large && s->has_data &&
         ((data.n == 6 && !memcmp(data.p, "[DONE]", 6)) ||
-         (data.n && *data.p == '{' && json_valid(data.p, data.n))))
+         (data.n && *data.p == '{' && is_json(data))))
         tell(s);
     s->stopped = true;
 }

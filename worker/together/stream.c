@@ -10,6 +10,8 @@
  *
  * Pieces of text are appended as they stand in the JSON, escapes and all, and
  * written between quotes again: nothing is unescaped, nothing can change.
+ * So halves of a surrogate pair that came in two chunks ("\ud83d", "\ude00") are
+ * one character in the answer; a half that stays alone becomes U+FFFD.
  * Members of a delta that are not in `struct choice` (token ids, logprobs) are
  * left out of the answer; to keep one, add a buf there and to stream_answer.c.
  */
@@ -34,6 +36,7 @@ struct together_stream *together_stream_new(unsigned task, size_t max_event_byte
     struct together_stream *st = xcalloc(1, sizeof(*st));
 
     sse_init(&st->sse, max_event_bytes, on_event, st);
+    st->mended = BUF(max_event_bytes);
     st->task = task;
     st->max_bytes = max_answer_bytes;
     return st;
@@ -68,6 +71,7 @@ void together_stream_free(struct together_stream *st)
     buf_done(&st->model);
     buf_done(&st->usage);
     buf_done(&st->warnings);
+    buf_done(&st->mended);
     buf_done(&st->body);
     sse_done(&st->sse);
     free(st);
@@ -97,6 +101,8 @@ static bool keep_text(struct together_stream *st, struct buf *b, struct span v)
 {
     if (v.n < 2 || *v.p != '"')
         return true;
+    if (st->raw.p)
+        v.p = st->raw.p + (v.p - st->mended.p);
     return keep(st, b, (struct span){v.p + 1, v.n - 2});
 }
 
@@ -213,6 +219,21 @@ static bool read_choice(struct together_stream *st, struct span v)
     return json_absent(delta) ? keep_text(st, &c->text, text) : read_delta(st, c, delta);
 }
 
+/* The members of a chunk.  One with halves of surrogate pairs is read from a copy without them. */
+static bool pick(struct together_stream *st, struct span data, const struct json_want *wants,
+                 size_t count)
+{
+    st->raw = (struct span){0};
+    if (!data.n || json_pick(data.p, data.n, wants, count))
+        return data.n > 0;
+    buf_clear(&st->mended);
+    if (!buf_add(&st->mended, data.p, data.n) || !json_mend_halves(st->mended.p, data.n))
+        return false;
+    st->raw = data;
+    st->halves = true;
+    return json_pick(st->mended.p, data.n, wants, count);
+}
+
 static bool read_chunk(struct together_stream *st, struct span data)
 {
     struct span id = {0}, created = {0}, model = {0}, usage = {0}, warnings = {0}, choices = {0},
@@ -222,7 +243,7 @@ static bool read_chunk(struct together_stream *st, struct span data)
         {"error", &error}, {"warnings", &warnings}, {"choices", &choices}};
     struct json_iter it;
 
-    if (!data.n || !json_pick(data.p, data.n, wants, ARRAY_LEN(wants)))
+    if (!pick(st, data, wants, ARRAY_LEN(wants)))
         return fail(st, ERR_BAD_ANSWER, "an event of the stream is no JSON object");
     if (!json_absent(error)) {
         together_error_read(200, error, &st->failure);
@@ -313,6 +334,8 @@ void together_stream_end(struct together_stream *st, bool clean, struct together
         calls += st->choices[i].call_count;
     buf_init(&st->body, st->used + (1 + st->choice_count + calls) * FRAME_BYTES);
     stream_write_answer(st);
+    if (st->halves)
+        json_mend_halves(st->body.p, st->body.n);
     *ret_body = buf_span(&st->body);
     together_reply_read(st->task, 200, *ret_body, ret);
 }

@@ -21,8 +21,9 @@ struct together_stream *together_stream_new(unsigned task, size_t max_event_byte
 void together_stream_free(struct together_stream *st); /* NULL is fine */
 /* False once nothing more is needed: [DONE] came, or a failure. */
 NODISCARD bool together_stream_feed(struct together_stream *st, const char *p, size_t n);
-/* Each chunk (one JSON object) that is good is told as it came, before together_stream_feed
- * returns; neither [DONE] nor an error in the stream is. */
+/* Each chunk (one JSON object, but that a surrogate pair may be cut in two between chunks) that is
+ * good is told as it came, before together_stream_feed returns; neither [DONE] nor an error in the
+ * stream is. */
 typedef void together_chunk_cb(void *arg, struct span chunk);
 void together_stream_tell(struct together_stream *st, together_chunk_cb *cb, void *arg);
 bool together_stream_is_done(const struct together_stream *st);   /* [DONE] came */

@@ -30,6 +30,9 @@ struct together_stream {
     together_chunk_cb *tell;
     void *tell_arg;
     bool done;
+    struct buf mended;             /* the chunk at hand with \ufffd for halves of surrogate pairs */
+    struct span raw;               /* then: as it came, byte for byte in the same places */
+    bool halves;                   /* there was such a chunk */
     struct together_reply failure; /* kind ERR_NONE: none yet */
     struct buf body;
 };
