@@ -154,9 +154,9 @@ static bool set_request(struct http_call *call, const struct http_request *req)
         if (strpbrk(*l, "\r\n"))
             return refuse(call, "a header has a line break in it");
     call->head = head_block(call->client->user_agent, req->headers);
-    HTTP_SET(call->easy, CURLOPT_URL, req->url);
-    HTTP_SET(call->easy, CURLOPT_CURLU,
+    HTTP_SET(call->easy, CURLOPT_CURLU, /* first: since curl 8 it forgets the URL of before */
              req->same_url ? http_urls_get(call->client, req->url) : NULL);
+    HTTP_SET(call->easy, CURLOPT_URL, req->url);
     HTTP_SET(call->easy, CURLOPT_HTTPHEADER, call->head);
     HTTP_SET(call->easy, CURLOPT_TIMEOUT_MS, (long)req->timeout_ms);
     HTTP_SET(call->easy, CURLOPT_CONNECTTIMEOUT_MS,
