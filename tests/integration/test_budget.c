@@ -344,6 +344,39 @@ START_TEST(a_cheaper_route_is_taken_when_the_budget_is_used_up)
 }
 END_TEST
 
+/* What has a budget waits, and without the only slot: what has none goes on. */
+START_TEST(a_key_of_another_type_is_told_once_and_holds_no_slot)
+{
+    struct world *w = new_world();
+    const char *config = config_of(w, "budgets:\n  - {name: d, for: {tenant: acme}, per: month, "
+                                      "limit_usd: 1}\n");
+    struct program *worker;
+    int64_t until;
+
+    world_redis(w, "SET fl:{0}:budget garbage");
+    worker = world_start_worker(w, config, "FLOTILLA_WORKERS_PROCESSES=1",
+                                "FLOTILLA_WORKERS_CONCURRENCY=1");
+    push(w, 0, 3, ",'tenant':'acme'");
+    WAIT_UNTIL(w, ALL_MS, world_has_alert(w, "wrong_type"));
+    ck_assert_str_eq(world_string_at(json_array_get(world_alerts(w), 0), "subject"),
+                     "fl:{0}:budget");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "ZCARD fl:{0}:delayed") == 3 && look_held(w) == 0);
+    push(w, 3, 2, "");
+    world_wait_results(w, 2, ALL_MS);
+    until = now_ms() + 1000;
+    WAIT_UNTIL(w, ALL_MS, now_ms() > until);
+    ck_assert_int_eq(look_logged(worker, "WRONGTYPE"), 1);
+    ck_assert_uint_eq(json_array_size(world_alerts(w)), 1);
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 2);
+    world_redis(w, "DEL fl:{0}:budget");
+    world_wait_results(w, 5, ALL_MS);
+    ck_assert_int_eq(count(world_results(w), "completed", NULL), 5);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:holds") == 0);
+    world_check_one_result_each(w, 5);
+    world_free(w);
+}
+END_TEST
+
 /* It waits in the batch queue, and `why` names the budget (between two pauses it is not told). */
 static bool says_why(struct world *w, const char *id)
 {
@@ -446,6 +479,7 @@ Suite *test_budget(void)
     tcase_add_test(tc, waiting_jobs_go_on_when_the_limit_is_raised);
     tcase_add_test(tc, what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told);
     tcase_add_test(tc, a_cheaper_route_is_taken_when_the_budget_is_used_up);
+    tcase_add_test(tc, a_key_of_another_type_is_told_once_and_holds_no_slot);
     tcase_add_test(tc, standard_jobs_go_to_the_batch_queue_and_wait_there);
     tcase_add_test(tc, the_command_shows_what_is_spent_and_set_aside);
     tcase_add_test(tc, without_budgets_nothing_is_asked);

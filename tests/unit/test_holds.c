@@ -118,12 +118,17 @@ static const char *sums(int budget, const char *tenant)
 static int64_t ask_int(const char *words) { return ask(&line, words).number; }
 
 /* The connection is lost with what is under way, and comes back. */
-static void lose_connection(void)
+static void lose(void)
 {
     int ready = line.ready;
 
     redis_reconnect(line.redis);
     TURN_UNTIL(p.loop, line.ready > ready);
+}
+
+static void lose_connection(void)
+{
+    lose();
     holds_reconnected(p.holds);
 }
 
@@ -288,6 +293,70 @@ START_TEST(the_period_is_that_of_redis_not_ours)
 }
 END_TEST
 
+/* ---- a key of another type ---- */
+
+/* What is wanted is refused at once, not kept; what is settled is not lost. */
+START_TEST(a_key_of_another_type_is_told_once_and_keeps_nobody_waiting)
+{
+    struct kept a, b, c;
+
+    make(&a, 10, NULL);
+    ck_assert_int_eq(word_of(&a), HOLD_HELD);
+    ask(&line, "RENAME fl:{0}:budget aside");
+    ask(&line, "SET fl:{0}:budget garbage");
+    hold_settle(&a.hold, 4);
+    make(&b, 20, NULL);
+    ck_assert_int_eq(word_of(&b), HOLD_UNKNOWN);
+    ck_assert_ptr_null(b.hold);
+    ck_assert_int_ge(b.answer.again_ms, 200);
+    make(&c, 20, NULL);
+    send_only();
+    ck_assert_int_eq(c.told, 1); /* without a question */
+    ck_assert_int_eq(c.answer.word, HOLD_UNKNOWN);
+    for (int64_t at = clock_mono_ms(); clock_mono_ms() < at + 700;)
+        loop_turn(p.loop, 10);
+    make(&c, 20, NULL);
+    ck_assert_int_eq(word_of(&c), HOLD_UNKNOWN);
+    ck_assert_int_ge(c.answer.again_ms, 400); /* more slowly */
+    ck_assert_int_eq(ask_int("XLEN fl:{0}:alerts"), 1);
+    ask(&line, "RENAME aside fl:{0}:budget");
+    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 0);
+    ck_assert_str_eq(sums(ALL, NULL), "4 0");
+    make(&c, 20, NULL);
+    ck_assert_int_eq(word_of(&c), HOLD_HELD);
+    ck_assert_str_eq(sums(ALL, NULL), "4 20");
+    hold_settle(&c.hold, 0);
+}
+END_TEST
+
+/* Its first try was made before the connection broke. */
+START_TEST(what_was_made_and_then_refused_is_settled)
+{
+    struct line other;
+    struct shot off;
+    struct kept a, b;
+
+    line_open(&other, loop_new(), server.url, (struct redis_options){0});
+    TURN_UNTIL(other.loop, other.ready);
+    make(&b, 1, NULL); /* now Redis has the script */
+    ck_assert_int_eq(word_of(&b), HOLD_HELD);
+    shoot(&line, &off, "CLIENT REPLY OFF");
+    make(&a, 10, NULL);
+    TURN_UNTIL(p.loop, ask(&other, "HLEN fl:{0}:holds").number == 2);
+    lose();
+    ask(&line, "RENAME fl:{0}:budget aside");
+    ask(&line, "SET fl:{0}:budget garbage");
+    holds_reconnected(p.holds);
+    ck_assert_int_eq(word_of(&a), HOLD_UNKNOWN);
+    ask(&line, "RENAME aside fl:{0}:budget");
+    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 1);
+    ck_assert_str_eq(sums(ALL, NULL), "0 1");
+    hold_settle(&b.hold, 0);
+    line_close(&other);
+    loop_free(other.loop);
+}
+END_TEST
+
 Suite *test_holds(void);
 Suite *test_holds(void)
 {
@@ -302,6 +371,8 @@ Suite *test_holds(void)
     tcase_add_test(tc, a_lost_answer_is_asked_for_again_and_counted_once);
     tcase_add_test(tc, what_was_given_up_is_not_asked_for_again);
     tcase_add_test(tc, the_period_is_that_of_redis_not_ours);
+    tcase_add_test(tc, a_key_of_another_type_is_told_once_and_keeps_nobody_waiting);
+    tcase_add_test(tc, what_was_made_and_then_refused_is_settled);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -8,6 +8,9 @@
  *
  * Redis's clock, which names the periods, is learned from every answer.
  *
+ * Redis refuses (a key is of another type): holds are told so and not kept, for jobs shall not keep
+ * slots meanwhile, and until the next try new ones hear it at once.
+ *
  * A hold that is given up before it was answered is settled with 0 behind its
  * request, and not asked for when the request has to be sent again. */
 #include "worker/budget/holds.h"
@@ -21,6 +24,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+#include "common/queue/alert.h"
 #include "common/queue/scripts.h"
 #include "worker/budget/holds_private.h"
 #include "worker/process.h"
@@ -28,6 +32,7 @@
 enum {
     BATCH_MAX = 256,
     RETRY_MS = 200,
+    RETRY_MAX_MS = 5000,
     GRACE_MS = 5000 /* between the hold and the call: the limiter's wait */
 };
 
@@ -37,6 +42,8 @@ struct holds {
     bool deferred;
     int64_t offset_ms; /* Redis's clock, less ours */
     uint64_t made;
+    bool refused;     /* the last answer was an error: until the retry nothing is asked */
+    int64_t pause_ms; /* before the next retry */
     struct loop_timer *retry;
 };
 
@@ -47,6 +54,7 @@ struct holds *holds_new(struct process *p)
     struct holds *s = xcalloc(1, sizeof *s);
 
     s->p = p;
+    s->pause_ms = RETRY_MS;
     return s;
 }
 
@@ -58,7 +66,7 @@ void hold_unref(struct hold *h)
         free(h);
 }
 
-static void add(struct hold_list *l, struct hold *h)
+void hold_list_add(struct hold_list *l, struct hold *h)
 {
     if (l->count == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 8;
@@ -68,17 +76,18 @@ static void add(struct hold_list *l, struct hold *h)
     h->refs++;
 }
 
-static void free_list(struct hold_list *l)
+void hold_list_clear(struct hold_list *l)
 {
     for (size_t i = 0; i < l->count; i++)
         hold_unref(l->items[i]);
     free(l->items);
+    *l = (struct hold_list){0};
 }
 
 static void free_batch(struct hold_batch *b)
 {
-    free_list(&b->made);
-    free_list(&b->settled);
+    hold_list_clear(&b->made);
+    hold_list_clear(&b->settled);
     free(b->rows);
     free(b);
 }
@@ -119,18 +128,45 @@ static void log_alerts(const struct reply *told)
     }
 }
 
+/* What is left of it waits for the retry.  It is one of s->batches. */
+static void refuse(struct hold_batch *b)
+{
+    struct holds *s = b->s;
+
+    retry_later(s);
+    hold_batch_refuse(b, s->pause_ms);
+    if (b->settled.count)
+        return;
+    DL_DELETE(s->batches, b);
+    free_batch(b);
+}
+
+static void on_refused(struct hold_batch *b, const struct err *err)
+{
+    struct holds *s = b->s;
+    bool first = !s->refused;
+
+    s->refused = true;
+    log_err(first ? LOG_WARN : LOG_DEBUG, "budget.refused", err);
+    if (first && reply_error(err, "WRONGTYPE"))
+        alert_send(s->p->redis, &s->p->keys, "wrong_type", key(&s->p->keys, KEY_BUDGET),
+                   "a key that budgets need is of another type, so jobs with budgets wait: delete "
+                   "or rename it (TYPE tells which of budget, holds, holds-due or alerts it is)");
+    if (!first && !s->retry && s->pause_ms < RETRY_MAX_MS)
+        s->pause_ms = s->pause_ms * 2 < RETRY_MAX_MS ? s->pause_ms * 2 : RETRY_MAX_MS;
+    refuse(b);
+}
+
 static void on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
     struct hold_batch *b = arg;
     struct holds *s = b->s;
 
     b->sent = false;
-    if (!reply) {
-        if (err->kind != ERR_REDIS_LOST) {
-            log_err(LOG_WARN, "budget.refused", err);
-            retry_later(s);
-        }
-        return; /* a lost connection: holds_reconnected comes when it is back */
+    if (!reply) { /* a lost connection: holds_reconnected comes when it is back */
+        if (err->kind != ERR_REDIS_LOST)
+            on_refused(b, err);
+        return;
     }
     s->offset_ms = reply_int(reply_at(reply, 1)) - clock_wall_ms();
     if (reply_is(reply_at(reply, 0), "period")) {
@@ -140,6 +176,8 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
             retry_later(s);
         return;
     }
+    s->refused = false;
+    s->pause_ms = RETRY_MS;
     DL_DELETE(s->batches, b);
     log_alerts(reply_at(reply, 3));
     hold_batch_hear(b, reply);
@@ -187,7 +225,7 @@ static void on_retry(void *arg)
 static void retry_later(struct holds *s)
 {
     if (!s->retry)
-        s->retry = loop_after(s->p->loop, RETRY_MS, on_retry, s);
+        s->retry = loop_after(s->p->loop, s->pause_ms, on_retry, s);
 }
 
 static void close_batch(struct holds *s)
@@ -201,7 +239,9 @@ static void close_batch(struct holds *s)
         return;
     }
     DL_APPEND(s->batches, b);
-    if (redis_is_ready(s->p->redis))
+    if (s->refused && s->retry)
+        refuse(b);
+    else if (redis_is_ready(s->p->redis))
         send_batch(b);
 }
 
@@ -247,7 +287,7 @@ struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb,
     memcpy(h->budgets, w->budgets, w->count);
     snprintf(h->id, sizeof h->id, "%s:%s.%" PRIu64, w->job, w->token, ++s->made);
     snprintf(h->tenant, sizeof h->tenant, "%.*s", (int)w->tenant.n, w->tenant.n ? w->tenant.p : "");
-    add(&open_batch(s)->made, h);
+    hold_list_add(&open_batch(s)->made, h);
     return h;
 }
 
@@ -282,7 +322,7 @@ void hold_settle(struct hold **take_h, int64_t cost_nanousd)
         return;
     h->cost_nanousd = cost_nanousd;
     if (!take_back(h))
-        add(&open_batch(h->s)->settled, h);
+        hold_list_add(&open_batch(h->s)->settled, h);
     give_up(h);
 }
 

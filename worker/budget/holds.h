@@ -11,6 +11,8 @@
  *
  * While Redis is away nothing is answered: a call that could break a budget is
  * not made.  Requests are kept and sent again; both kinds may run twice.
+ * When Redis refuses the script (a key of another type, which is an alert), what is wanted is told
+ * HOLD_UNKNOWN, and Redis is asked again after 0.2 to 5 s; what is to be settled is kept till then.
  */
 #ifndef FLOTILLA_HOLDS_H
 #define FLOTILLA_HOLDS_H
@@ -22,14 +24,16 @@ struct holds;
 struct hold;
 
 enum hold_word {
-    HOLD_HELD,  /* the money is set aside */
-    HOLD_CLOSE, /* there may be room when calls under way have cost less than their worst case */
-    HOLD_FULL,  /* not in this period */
-    HOLD_NEVER  /* the worst case of this call alone is over the limit */
+    HOLD_HELD,   /* the money is set aside */
+    HOLD_CLOSE,  /* there may be room when calls under way have cost less than their worst case */
+    HOLD_FULL,   /* not in this period */
+    HOLD_NEVER,  /* the worst case of this call alone is over the limit */
+    HOLD_UNKNOWN /* Redis refuses to say; nothing is set aside */
 };
 /* Borrowed, for the callback only. */
 struct hold_answer {
     enum hold_word word;
+    int64_t again_ms; /* HOLD_UNKNOWN: from now; sooner there is no other answer */
     /* for the other words: */
     const struct config_budget *budget; /* which refuses; of several, the one that refuses most */
     const char *sum;                    /* its name, "acme-day d20261122" */

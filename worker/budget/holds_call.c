@@ -108,14 +108,25 @@ void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms
             add_hold(a, b->made.items[i]);
 }
 
+/* To its owner, who keeps it only when the money is set aside. */
+static void tell(struct hold *h, const struct hold_answer *a)
+{
+    hold_cb *cb = h->cb;
+
+    h->cb = NULL;
+    if (!cb)
+        return;
+    if (a->word != HOLD_HELD)
+        hold_unref(h);
+    cb(h->arg, a);
+}
+
 /* What the script said to one hold. */
 static void answer(struct hold_batch *b, struct hold *h, const struct reply *said, int64_t now_ms)
 {
     struct hold_answer a = {.word = HOLD_HELD};
     size_t row = (size_t)reply_int(reply_at(said, 1));
-    hold_cb *cb = h->cb;
 
-    h->cb = NULL;
     if (reply_type(said) == REPLY_ARRAY && row >= 1 && row <= b->row_count) {
         const struct hold_row *refuses = &b->rows[row - 1];
 
@@ -126,10 +137,7 @@ static void answer(struct hold_batch *b, struct hold *h, const struct reply *sai
         a.reserved_nanousd = reply_int(reply_at(said, 3));
         a.next_period_ms = refuses->period.ends_ms - now_ms;
     }
-    if (cb && a.word != HOLD_HELD)
-        hold_unref(h); /* the owner's */
-    if (cb)
-        cb(h->arg, &a);
+    tell(h, &a);
 }
 
 void hold_batch_hear(struct hold_batch *b, const struct reply *reply)
@@ -145,4 +153,19 @@ void hold_batch_hear(struct hold_batch *b, const struct reply *reply)
         if (h->written)
             answer(b, h, reply_at(answers, at++), now_ms);
     }
+}
+
+void hold_batch_refuse(struct hold_batch *b, int64_t again_ms)
+{
+    const struct hold_answer a = {.word = HOLD_UNKNOWN, .again_ms = again_ms};
+
+    for (size_t i = 0; i < b->made.count; i++) {
+        struct hold *h = b->made.items[i];
+
+        h->asked = false;
+        if (h->cb && b->tries > 1)
+            hold_list_add(&b->settled, h);
+        tell(h, &a);
+    }
+    hold_list_clear(&b->made);
 }

@@ -26,6 +26,8 @@ struct hold_list {
     struct hold **items;
     size_t count, cap;
 };
+void hold_list_add(struct hold_list *l, struct hold *h); /* takes a reference */
+void hold_list_clear(struct hold_list *l);
 
 /* A sum that a batch speaks of. */
 struct hold_row {
@@ -52,5 +54,8 @@ void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms
 /* Tell each hold what the script said.  Callbacks may make and settle others, and give up those
  * that come behind them here. */
 void hold_batch_hear(struct hold_batch *b, const struct reply *reply);
+/* Tell each hold HOLD_UNKNOWN.  What may have been made all the same, by a try whose answer was
+ * lost, is now among those to be settled.  Callbacks as above. */
+void hold_batch_refuse(struct hold_batch *b, int64_t again_ms);
 
 #endif

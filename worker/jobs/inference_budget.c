@@ -10,6 +10,7 @@
  *        |                                        downgrade  a cheaper route; none: put off
  *        |                                        batch      to inference.batch; there: put off
  *        |                                        reject     the job fails: over_budget
+ *        |-- unknown: Redis refuses to say ----> put off
  *        +-- never: the worst case of this call alone is over the limit: a cheaper route when
  *            the policy is downgrade; else the job fails, for no period would help
  *
@@ -64,22 +65,31 @@ static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
     return max64(pause, 1);
 }
 
-static void wait(struct run *r, const struct hold_answer *a)
+/* sum: that has no room; NULL: not known. */
+static void put_off(struct run *r, const char *sum, int64_t in_ms)
 {
     const struct inference *i = r->state;
     struct buf progress = BUF(4096);
-    int64_t in_ms = pause_ms(r, a);
 
     buf_putc(&progress, '{');
     json_add_int(&progress, "over_budget_since", since_ms(r));
-    json_add_str(&progress, "budget", a->sum);
+    if (sum)
+        json_add_str(&progress, "budget", sum);
     if (i->invalid) /* inference_check.c counts on */
         json_add_int(&progress, "invalid", i->invalid);
     buf_putc(&progress, '}');
     log_event(LOG_DEBUG, "job.over_budget", "job=%s budget=%s wait_ms=%" PRId64, r->id,
-              log_quote(a->sum), in_ms);
+              log_quote(sum ? sum : "unknown"), in_ms);
     run_wait(r, in_ms, buf_span(&progress));
     buf_done(&progress);
+}
+
+static void wait(struct run *r, const struct hold_answer *a) { put_off(r, a->sum, pause_ms(r, a)); }
+
+/* At once when it can be known, but not all at once. */
+static void wait_blindly(struct run *r, const struct hold_answer *a)
+{
+    put_off(r, NULL, a->again_ms + random_below(a->again_ms / 2 + 1));
 }
 
 static void reject(struct run *r, const struct hold_answer *a)
@@ -174,6 +184,8 @@ static void refused(struct run *r, const struct hold_answer *a)
         policies[a->budget->policy].full(r, a);
     else if (a->word == HOLD_NEVER)
         policies[a->budget->policy].never(r, a);
+    else if (a->word == HOLD_UNKNOWN)
+        wait_blindly(r, a);
     else
         wait(r, a);
 }
