@@ -8,9 +8,9 @@
  * nor a scheduler that was stopped, kills anybody. */
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "common/core/clock.h"
+#include "common/core/hash.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "common/queue/recover.h"

@@ -7,9 +7,9 @@
 #include "worker/hooks.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "common/core/clock.h"
+#include "common/core/hash.h"
 #include "common/core/log.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"

@@ -19,9 +19,8 @@
 #ifndef FLOTILLA_RUN_H
 #define FLOTILLA_RUN_H
 
-#include <uthash.h>
-
 #include "common/core/buf.h"
+#include "common/core/hash.h"
 #include "common/queue/cost.h"
 #include "common/queue/record.h"
 #include "common/queue/result.h"

@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
+#include "common/core/hash.h"
 #include "common/core/xalloc.h"
 
 struct entry {

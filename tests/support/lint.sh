@@ -1,7 +1,8 @@
 #!/bin/sh
 # lint.sh - what the compiler does not see: banned functions, includes that
-# point the wrong way, sizes, headers of Lua scripts, settings without a
-# document, shell scripts.  clang-tidy (`make tidy`) measures the functions.  Prints file:line: what, and fails if anything was found.
+# point the wrong way, sizes, nesting, headers of Lua scripts, settings without
+# a document, shell scripts.  clang-tidy (`make tidy`) measures the functions.
+# Prints file:line: what, and fails if anything was found.
 #
 # Each check prints its findings; to add one, write a function and name it in
 # the last loop.  Run from anywhere; looks at files whether committed or not.
@@ -50,6 +51,8 @@ libraries_outside_their_file()
         report '#include <curl' 'only common/io/http_client*.c sees curl'
     sources common scheduler worker | grep -v '^common/config/' |
         report '#include <yaml' 'only common/config/ sees libyaml'
+    sources common scheduler worker | grep -v '^common/core/hash\.h$' |
+        report '#include <uthash' 'common/core/hash.h gives it our memory'
     sources common scheduler worker | grep -v '^scheduler/http/' |
         report '#include <microhttpd' 'only scheduler/http/ sees libmicrohttpd'
 }
@@ -62,6 +65,15 @@ files_that_are_too_long()
             lines=$(wc -l <"$f")
             [ "$lines" -le 600 ] || echo "$f:600: has $lines lines   <- 600 at most: split it by noun"
         done
+}
+
+# By the indentation, which format-check has made sure of.  clang-tidy cannot tell what stands here
+# from the blocks inside uthash's macros.
+blocks_that_are_too_deep()
+{
+    sources common scheduler worker deploy tests | report \
+        '^ {24,}(\} *)?(if|else|for|while|do|switch|[A-Z_]+_(ITER|FOREACH[A-Z_]*|SAFE))( .*|\(.*)?\{$' \
+        'four levels of nesting at most: make a function of it'
 }
 
 # A script opens with a comment that says KEYS, ARGV and what it returns, and
@@ -118,7 +130,7 @@ shell_scripts()
 
 found=
 for check in banned_functions includes_that_point_the_wrong_way libraries_outside_their_file \
-    files_that_are_too_long lua_scripts unfinished_work registry_addresses \
+    files_that_are_too_long blocks_that_are_too_deep lua_scripts unfinished_work registry_addresses \
     settings_without_a_document shell_scripts; do
     lines=$($check)
     [ -z "$lines" ] || found="$found$lines$newline"

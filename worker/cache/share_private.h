@@ -2,8 +2,7 @@
 #ifndef FLOTILLA_CACHE_SHARE_PRIVATE_H
 #define FLOTILLA_CACHE_SHARE_PRIVATE_H
 
-#include <uthash.h>
-
+#include "common/core/hash.h"
 #include "common/io/loop.h"
 #include "common/io/redis.h"
 #include "worker/cache/share.h"

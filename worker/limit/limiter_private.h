@@ -2,8 +2,7 @@
 #ifndef FLOTILLA_LIMITER_PRIVATE_H
 #define FLOTILLA_LIMITER_PRIVATE_H
 
-#include <uthash.h>
-
+#include "common/core/hash.h"
 #include "common/io/loop.h"
 #include "worker/limit/limiter.h"
 #include "worker/limit/slice.h"

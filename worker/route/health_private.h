@@ -2,8 +2,7 @@
 #ifndef FLOTILLA_HEALTH_PRIVATE_H
 #define FLOTILLA_HEALTH_PRIVATE_H
 
-#include <uthash.h>
-
+#include "common/core/hash.h"
 #include "worker/route/health.h"
 
 enum { HEALTH_ROUTES_MAX = 512 };
