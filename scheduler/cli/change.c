@@ -10,6 +10,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/parse.h"
+#include "common/core/xalloc.h"
 #include "common/queue/ending.h"
 #include "common/queue/scripts.h"
 #include "scheduler/cli/cli.h"
@@ -195,7 +196,7 @@ static void replay_add(struct replay *p, const char *id, const struct record *ol
     redis_arg_str(&p->args, claim);
     redis_arg_int(&p->args, (int64_t)r.queue);
     redis_arg_pieces(&p->args, (const struct span[]){{header, RECORD_HEADER}, doc}, 2);
-    p->ids[p->count++] = strdup(id);
+    p->ids[p->count++] = xstrdup(id);
 }
 
 static int replay_one(struct replay *p, const char *id)
@@ -227,7 +228,7 @@ static size_t dead_ids(struct cli *c, char *ids[REPLAY_JOBS])
     for (size_t i = 0; i < n; i++) {
         struct span s = reply_span(reply_at(r, i));
 
-        ids[i] = strndup(s.p, s.n);
+        ids[i] = xstrndup(s.p, s.n);
     }
     return n;
 }

@@ -11,6 +11,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/parse.h"
+#include "common/core/xalloc.h"
 #include "scheduler/cli/cli.h"
 
 enum verdict { GOOD, WARN, BAD, SKIPPED };
@@ -28,7 +29,7 @@ static const char *info(struct cli *c, const char *section, const char *field, c
     struct span s = reply_span(cli_callv(c, "INFO", section, NULL));
     char needle[64];
     const char *at;
-    char *copy = strndup(s.p ? s.p : "", s.n);
+    char *copy = xstrndup(s.p, s.n);
 
     snprintf(needle, sizeof needle, "%s:", field);
     at = strstr(copy, needle);

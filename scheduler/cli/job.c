@@ -10,6 +10,7 @@
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/core/parse.h"
+#include "common/core/xalloc.h"
 #include "scheduler/cli/cli.h"
 #include "scheduler/cli/waiting.h"
 
@@ -151,12 +152,12 @@ static void list_record(struct listing *l, const char *id, struct span bytes)
 static void list_part(struct listing *l, const struct reply *names)
 {
     size_t n = reply_count(names), prefix = strlen(l->c->keys.job);
-    char **ids = calloc(n + 1, sizeof *ids);
+    char **ids = xcalloc(n + 1, sizeof *ids);
 
     for (size_t i = 0; i < n; i++) {
         struct span s = reply_span(reply_at(names, i));
 
-        ids[i] = strndup(s.p + prefix, s.n - prefix);
+        ids[i] = xstrndup(s.p + prefix, s.n - prefix);
     }
     for (size_t i = 0; i < n && l->shown < l->limit; i++) {
         struct redis_args a;

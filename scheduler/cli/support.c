@@ -28,15 +28,16 @@ const char *cli_option(struct cli *c, const char *name)
 
     for (int i = 0; i < c->argc; i++) {
         const char *value = NULL;
-        int used = 1;
+        int used = 0;
 
         if (!strcmp(c->argv[i], name) && i + 1 < c->argc) {
             value = c->argv[i + 1];
             used = 2;
         } else if (!strncmp(c->argv[i], name, n) && c->argv[i][n] == '=') {
             value = c->argv[i] + n + 1;
+            used = 1;
         }
-        if (value) {
+        if (used > 0) {
             remove_args(c, i, used);
             return value;
         }
