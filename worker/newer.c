@@ -88,7 +88,8 @@ static void give_back(void *arg)
     n->sent = n->n;
     log_event(LOG_WARN, "newer.give_back", "jobs=%zu msg=%s", n->n,
               log_quote("a newer version wrote them: upgrade this worker"));
-    work_give_back(n->p->redis, &n->p->keys, n->p->id, (const char *const *)n->ids, n->queues, n->n,
+    work_give_back(n->p->redis, &n->p->keys,
+                   &(struct work_give_back){n->p->id, (const char *const *)n->ids, n->queues, n->n},
                    on_given_back, n);
 }
 

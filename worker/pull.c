@@ -235,7 +235,8 @@ static void claim(struct pull *u)
     c->total = most[REALTIME] > most[OTHERS] ? most[REALTIME] : most[OTHERS];
     c->n = quota_share(&u->quota, of, c->total, most[REALTIME], most[OTHERS], c->wants);
     u->claiming = true;
-    work_claim(u->p->redis, &u->p->keys, u->p->id, c->wants, c->n, c->total, on_claimed, c);
+    work_claim(u->p->redis, &u->p->keys, &(struct work_claim){u->p->id, c->wants, c->n, c->total},
+               on_claimed, c);
     if (u->guess[0])
         starts_guess(u->starts, u->guess);
 }

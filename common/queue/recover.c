@@ -186,7 +186,8 @@ static void recover_newer(struct recover *v, char **id, enum queue_id queue)
     const int queues[] = {(int)queue};
 
     if (queue != QUEUE_NONE) {
-        work_give_back(v->o.redis, v->o.keys, v->o.worker, ids, queues, 1, NULL, NULL);
+        work_give_back(v->o.redis, v->o.keys, &(struct work_give_back){v->o.worker, ids, queues, 1},
+                       NULL, NULL);
         v->report.given_back++;
         return;
     }

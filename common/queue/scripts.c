@@ -32,7 +32,7 @@ static void sha1_hex(const char *text, char hex[41])
     unsigned int n = 0;
 
     EVP_Digest(text, strlen(text), md, &n, EVP_sha1(), NULL);
-    for (unsigned int i = 0; i < 20; i++) {
+    for (size_t i = 0; i < 20; i++) {
         hex[2 * i] = digits[md[i] >> 4];
         hex[2 * i + 1] = digits[md[i] & 15];
     }
@@ -117,7 +117,7 @@ static void add_tables(struct buf *b)
 
 static void build(enum script_id id)
 {
-    struct buf b = BUF(256 * 1024);
+    struct buf b = BUF((size_t)256 * 1024);
     struct part parts[PARTS_MAX];
     struct span base;
     size_t n = split(asset_common_queue_lua_prelude_lua, &base, parts);

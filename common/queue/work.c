@@ -35,29 +35,29 @@ const char *work_tag(const char *worker_id)
     return n > WORKER_TAG ? worker_id + n - WORKER_TAG : worker_id;
 }
 
-void work_claim(struct redis *r, const struct keys *k, const char *worker,
-                const struct work_want *wants, size_t n, int total, redis_cb *cb, void *arg)
+void work_claim(struct redis *r, const struct keys *k, const struct work_claim *c, redis_cb *cb,
+                void *arg)
 {
     struct redis_args a;
     size_t nkeys;
 
     redis_args_init(&a);
     redis_arg_str(&a, key(k, KEY_WORKERS));
-    keys_arg(&a, k->active, worker);
+    keys_arg(&a, k->active, c->worker);
     redis_arg_str(&a, key(k, KEY_PAUSED));
-    for (size_t i = 0; i < n; i++)
-        redis_arg_str(&a, k->ready[wants[i].queue]);
-    for (size_t i = 0; i < n; i++)
-        redis_arg_str(&a, k->wake[wants[i].queue]);
+    for (size_t i = 0; i < c->n; i++)
+        redis_arg_str(&a, k->ready[c->wants[i].queue]);
+    for (size_t i = 0; i < c->n; i++)
+        redis_arg_str(&a, k->wake[c->wants[i].queue]);
     nkeys = a.count;
-    redis_arg_str(&a, worker);
-    redis_arg_int(&a, (int64_t)n);
-    redis_arg_int(&a, total);
-    for (size_t i = 0; i < n; i++) {
-        redis_arg_str(&a, queue_name(wants[i].queue));
-        redis_arg_int(&a, wants[i].quota);
-        redis_arg_str(&a, wants[i].class);
-        redis_arg_int(&a, wants[i].most);
+    redis_arg_str(&a, c->worker);
+    redis_arg_int(&a, (int64_t)c->n);
+    redis_arg_int(&a, c->total);
+    for (size_t i = 0; i < c->n; i++) {
+        redis_arg_str(&a, queue_name(c->wants[i].queue));
+        redis_arg_int(&a, c->wants[i].quota);
+        redis_arg_str(&a, c->wants[i].class);
+        redis_arg_int(&a, c->wants[i].most);
     }
     redis_script(r, script(SCRIPT_CLAIM), nkeys, &a, cb, arg);
 }
@@ -99,19 +99,19 @@ void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, s
     redis_script(r, script(SCRIPT_HEARTBEAT), 6, &a, cb, arg);
 }
 
-void work_give_back(struct redis *r, const struct keys *k, const char *worker,
-                    const char *const *ids, const int *queues, size_t n, redis_cb *cb, void *arg)
+void work_give_back(struct redis *r, const struct keys *k, const struct work_give_back *g,
+                    redis_cb *cb, void *arg)
 {
     struct redis_args a;
     size_t nkeys;
 
     redis_args_init(&a);
-    keys_arg(&a, k->active, worker);
+    keys_arg(&a, k->active, g->worker);
     keys_arg_queues(&a, k);
     nkeys = a.count;
-    for (size_t i = 0; i < n; i++) {
-        redis_arg_str(&a, ids[i]);
-        redis_arg_int(&a, queues[i]);
+    for (size_t i = 0; i < g->n; i++) {
+        redis_arg_str(&a, g->ids[i]);
+        redis_arg_int(&a, g->queues[i]);
     }
     redis_script(r, script(SCRIPT_GIVEBACK), nkeys, &a, cb, arg);
 }

@@ -30,9 +30,15 @@ struct work_want {
     const char *class; /* queues of one class share `most` */
     int most;          /* never more than this of all of them */
 };
+struct work_claim {
+    const char *worker;
+    const struct work_want *wants;
+    size_t n;
+    int total;
+};
 /* At most `total` ids, of the queues in order of preference. */
-void work_claim(struct redis *r, const struct keys *k, const char *worker,
-                const struct work_want *wants, size_t n, int total, redis_cb *cb, void *arg);
+void work_claim(struct redis *r, const struct keys *k, const struct work_claim *c, redis_cb *cb,
+                void *arg);
 struct work_start {
     const char *worker, *token;
     const char *const *ids;
@@ -45,9 +51,15 @@ void work_start(struct redis *r, const struct keys *k, const struct work_start *
  */
 void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
                     bool first, redis_cb *cb, void *arg);
+struct work_give_back {
+    const char *worker;
+    const char *const *ids;
+    const int *queues; /* of each id */
+    size_t n;
+};
 /* Claimed ids that this program must not start go back to the back of their queues. */
-void work_give_back(struct redis *r, const struct keys *k, const char *worker,
-                    const char *const *ids, const int *queues, size_t n, redis_cb *cb, void *arg);
+void work_give_back(struct redis *r, const struct keys *k, const struct work_give_back *g,
+                    redis_cb *cb, void *arg);
 /* True when a reply of these scripts says that this worker is not registered (any more). */
 bool work_is_gone(const struct reply *reply);
 /* Wait for work on these queues, at most block_ms. */
