@@ -301,7 +301,7 @@ static bool take_back(struct hold *h)
         if (l->items[i] == h) {
             memmove(&l->items[i], &l->items[i + 1], (l->count - i - 1) * sizeof(struct hold *));
             l->count--;
-            hold_unref(h);
+            h->refs--; /* the batch's; the owner's is still there */
             return true;
         }
     return false;
