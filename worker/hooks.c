@@ -73,7 +73,7 @@ static void sweep(struct hooks *h)
     HASH_ITER(hh, h->hosts, t, tmp)
     {
         if (t->under_way == 0 &&
-            (t->failures < BREAK_AFTER || now - t->open_until_ms > 10 * PAUSE_MAX_MS))
+            (t->failures < BREAK_AFTER || now - t->open_until_ms > INT64_C(10) * PAUSE_MAX_MS))
             forget(h, t);
     }
 }

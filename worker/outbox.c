@@ -179,7 +179,7 @@ static void on_turn_end(void *arg)
     struct outbox *o = arg;
 
     o->deferred = false;
-    if (clock_mono_us() - o->last_flush_us >= HOLD_MS * 1000)
+    if (clock_mono_us() - o->last_flush_us >= HOLD_MS * INT64_C(1000))
         outbox_flush(o);
     else if (!o->hold)
         o->hold = loop_after(o->p->loop, HOLD_MS, on_hold_over, o);

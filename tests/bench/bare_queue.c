@@ -87,7 +87,8 @@ struct bare_queue *bare_queue_new(struct world *w, int connections, int64_t coun
     struct bare_queue *q = calloc(1, sizeof *q);
     size_t n = (size_t)connections;
 
-    if (!q || !(q->free = calloc(n, sizeof *q->free)) || !(q->done = calloc(n, sizeof *q->done)) ||
+    if (!q || !(q->free = calloc(n, sizeof(struct bare_caller *))) ||
+        !(q->done = calloc(n, sizeof *q->done)) ||
         !(q->words = calloc(2 * n + 16, sizeof *q->words)) ||
         !(q->texts = calloc(n, sizeof *q->texts)))
         abort();

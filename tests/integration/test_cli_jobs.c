@@ -91,8 +91,9 @@ END_TEST
 /* ---- wait ------------------------------------------------------------------------- */
 START_TEST(waiting_tells_how_the_jobs_ended)
 {
+    static const char job[] = NOOP("a");
     struct world *w = world_with_all();
-    struct cli cli = world_cli(w, "submit", "--wait", "--json", NOOP("a"));
+    struct cli cli = world_cli(w, "submit", "--wait", "--json", job);
 
     CHECK_EXIT(cli, 0);
     ck_assert_str_eq(world_string_at(world_json(w, cli.out), "status"), "completed");

@@ -35,7 +35,7 @@ START_TEST(the_intake_may_be_pushed_from_both_sides_and_deleted)
         world_redis(w, "RPUSH fl:{0}:intake {\"id\":\"right-%d\",\"type\":\"noop\",\"payload\":{}}",
                     i);
     }
-    world_wait_results(w, 2 * EACH, ALL_MS);
+    world_wait_results(w, INT64_C(2) * EACH, ALL_MS);
     for (int r = 0; r < ROUNDS; r++) {
         for (int i = 0; i < 20; i++)
             world_push(w, "{'id':'lost-%d-%d','type':'noop','payload':{}}", r, i);
@@ -79,7 +79,7 @@ END_TEST
 
 START_TEST(twenty_thousand_documents_from_eight_producers_at_once)
 {
-    enum { PRODUCERS = 8, EACH = 2500, AT_ONCE = 50 };
+    enum { PRODUCERS = 8, EACH = 2500, AT_ONCE = 50, ALL = PRODUCERS * EACH };
     struct world *w = world_new();
     redisContext *c[PRODUCERS];
     redisReply *r;
@@ -111,8 +111,8 @@ START_TEST(twenty_thousand_documents_from_eight_producers_at_once)
     }
     for (int p = 0; p < PRODUCERS; p++)
         redisFree(c[p]);
-    world_wait_results(w, PRODUCERS * EACH, ALL_MS);
-    world_check_one_result_each(w, PRODUCERS * EACH);
+    world_wait_results(w, ALL, ALL_MS);
+    world_check_one_result_each(w, ALL);
     ck_assert_int_eq(world_int(w, "LLEN fl:{0}:taken"), 0);
     world_free(w);
 }
@@ -122,14 +122,16 @@ END_TEST
 static int64_t resident_kb(pid_t pid)
 {
     char line[256], path[64];
-    long long kb = 0;
+    static const char label[] = "VmRSS:";
+    int64_t kb = 0;
     FILE *f;
 
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     f = fopen(path, "re");
     ck_assert_ptr_nonnull(f);
-    while (fgets(line, sizeof line, f) && sscanf(line, "VmRSS: %lld", &kb) != 1)
-        ;
+    while (kb == 0 && fgets(line, sizeof line, f))
+        if (!strncmp(line, label, sizeof label - 1))
+            kb = strtoll(line + sizeof label - 1, NULL, 10);
     fclose(f);
     return kb;
 }
@@ -140,6 +142,7 @@ START_TEST(a_document_of_50_mb_is_refused_and_harms_nobody)
     struct program *scheduler = NULL;
     bool waiting = _i == 0; /* the scheduler waits for one entry, or finds a full intake */
     int64_t before = 0;     /* KB */
+    const size_t huge = (size_t)50 * MB;
 
     if (waiting)
         scheduler = world_start_scheduler(w);
@@ -149,7 +152,7 @@ START_TEST(a_document_of_50_mb_is_refused_and_harms_nobody)
         world_wait_results(w, 1, ALL_MS);
         before = resident_kb(scheduler->pid);
     }
-    world_push_raw(w, world_noop_of(w, "huge", 50 * MB), 50 * MB);
+    world_push_raw(w, world_noop_of(w, "huge", huge), huge);
     world_push(w, "{'id':'after','type':'noop','payload':{}}");
     if (!waiting)
         scheduler = world_start_scheduler(w);
@@ -161,7 +164,8 @@ START_TEST(a_document_of_50_mb_is_refused_and_harms_nobody)
     world_check_one_result_each(w, 3);
     ck_assert_int_eq(world_int(w, "LLEN fl:{0}:taken"), 0);
     /* A sanitizer keeps what was freed. */
-    WAIT_UNTIL(w, 20000, !waiting || sanitized || resident_kb(scheduler->pid) < before + 20 * 1024);
+    WAIT_UNTIL(w, 20000,
+               !waiting || sanitized || resident_kb(scheduler->pid) < before + 20 * INT64_C(1024));
     world_free(w);
 }
 END_TEST

@@ -45,8 +45,8 @@ START_TEST(a_waiting_job_tells_for_what)
     ck_assert_str_eq(reason(w, "two"), "paused");
     ck_assert_int_eq(world_int_at(answer(w, "two"), "ahead"), 1);
     /* Qwen3.5-9B: at most (body / 3 + 16) x 0.17 and 100 x 0.25 USD per million tokens */
-    ck_assert_int_gt(world_int_at(answer(w, "two"), "cost_at_most_nanousd"), 100 * 250);
-    ck_assert_int_lt(world_int_at(answer(w, "two"), "cost_at_most_nanousd"), 100 * 500);
+    ck_assert_int_gt(world_int_at(answer(w, "two"), "cost_at_most_nanousd"), 100 * INT64_C(250));
+    ck_assert_int_lt(world_int_at(answer(w, "two"), "cost_at_most_nanousd"), 100 * INT64_C(500));
     cli = world_cli(w, "why", "two");
     CHECK_HAS(cli.out, "its queue is paused");
     CHECK_HAS(cli.out, "at most $0.0000");

@@ -54,7 +54,7 @@ char *world_noop_of(struct world *w, const char *id, size_t n)
     char *doc = malloc(n + 1);
 
     ck_assert_ptr_nonnull(doc);
-    memcpy(doc, head, head_n);
+    memcpy(doc, head, head_n + 1);
     memset(doc + head_n, 'x', n - head_n - tail_n);
     memcpy(doc + n - tail_n, "\"}}", tail_n + 1);
     return world_own(w, doc, free);

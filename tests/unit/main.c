@@ -22,9 +22,11 @@ static bool selected(const char *name)
 {
     static int count;
     const char *only = getenv("SUITE"), *shard = getenv("SHARD");
-    int this = 1, of = 1;
+    char *slash = NULL;
+    long this = shard ? strtol(shard, &slash, 10) : 1;
+    long of = slash && *slash == '/' ? strtol(slash + 1, NULL, 10) : 1;
 
-    if (shard && (sscanf(shard, "%d/%d", &this, &of) != 2 || of < 1))
+    if (of < 1)
         of = 1;
     if (count++ % of != this - 1)
         return false;

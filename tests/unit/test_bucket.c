@@ -35,7 +35,7 @@ START_TEST(tickets_are_due_at_the_rate)
 
     issue(&b, BUCKET_STANDARD, 20);
     for (int i = 1; i <= 20; i++)
-        ck_assert_int_eq(wait_ms(&b, BUCKET_STANDARD, i), i * 100);
+        ck_assert_int_eq(wait_ms(&b, BUCKET_STANDARD, i), i * INT64_C(100));
     bucket_advance(&b, b.at_us + S);
     ck_assert_int_eq(wait_ms(&b, BUCKET_STANDARD, 10), 0);
     ck_assert_int_eq(wait_ms(&b, BUCKET_STANDARD, 20), 1000);

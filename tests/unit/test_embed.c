@@ -46,7 +46,7 @@ END_TEST
 START_TEST(the_rest_of_a_long_body_is_walked_once)
 {
     enum { REST = 4000000 };
-    struct buf body = BUF(2 * REST);
+    struct buf body = BUF((size_t)2 * REST);
     struct embed e;
 
     buf_puts(&body, "{\"x\":\"");

@@ -248,7 +248,7 @@ START_TEST(a_route_that_stays_slow_is_taken_back_in_the_end)
         health_probe_end(&s, HEALTH_PROBE_BAD, &rules, now, most);
     }
     ck_assert_int_ge(probes, 10); /* not at once */
-    ck_assert_int_le(now, 30 * 60000);
+    ck_assert_int_le(now, 30 * INT64_C(60000));
 }
 END_TEST
 

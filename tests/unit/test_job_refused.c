@@ -321,7 +321,7 @@ START_TEST(a_megabyte_where_a_word_belongs_is_cut_in_the_message)
 {
     char *doc = big_document(999000);
 
-    memcpy(doc, "{\"type\":\"noop\",\"payload\":{},\"priority\":\"", 40);
+    memcpy(doc, "{\"type\":\"noop\",\"payload\":{},\"priority\":\"", 41);
     memset(doc + 40, 'x', 100);
     memcpy(doc + 998997, "\"} ", 4);
     ck_assert(!job_checks(doc));

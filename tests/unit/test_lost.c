@@ -40,7 +40,7 @@ START_TEST(a_named_model_without_fallbacks_costs_what_it_costs)
 {
     struct cost_event e = lost("{\"body\":{\"model\":\"cheap\",\"max_tokens\":8}}");
 
-    ck_assert_int_eq(e.cost.estimate_nanousd, ((33 + 2) / 3 + 16 + 8) * 1000);
+    ck_assert_int_eq(e.cost.estimate_nanousd, ((33 + 2) / 3 + 16 + 8) * INT64_C(1000));
 }
 END_TEST
 
@@ -49,7 +49,7 @@ START_TEST(fallbacks_count_with_the_dearest_of_them)
     struct cost_event e = lost("{\"body\":{\"model\":\"cheap\",\"max_tokens\":8},"
                                "\"fallbacks\":[\"nobody/knows\",\"dear\"]}");
 
-    ck_assert_int_eq(e.cost.estimate_nanousd, ((33 + 2) / 3 + 16 + 8) * 100000);
+    ck_assert_int_eq(e.cost.estimate_nanousd, ((33 + 2) / 3 + 16 + 8) * INT64_C(100000));
     ck_assert_uint_eq(e.cost.flags, COST_UNCONFIRMED);
 }
 END_TEST
@@ -61,7 +61,7 @@ START_TEST(a_free_choice_has_a_price_too)
         "{\"task\":\"chat\",\"body\":{\"max_tokens\":8}}"};
     struct cost_event e = lost(payloads[_i]);
 
-    ck_assert_int_ge(e.cost.estimate_nanousd, (6 + 16 + 8) * 1000);
+    ck_assert_int_ge(e.cost.estimate_nanousd, (6 + 16 + 8) * INT64_C(1000));
     ck_assert_uint_eq(e.cost.flags, COST_UNCONFIRMED);
 }
 END_TEST

@@ -158,13 +158,16 @@ START_TEST(its_text_says_all)
 }
 END_TEST
 
+/* It had no word for it. */
+static const char of_the_version_before[] =
+    "2 47.5 100 0.5 0 0.1156 0 25 0.5 7.75 100000000 109750000 0 0.5 0 0 "
+    "0 0 0 0 0 0 0 0 0 0 0 0 0 500 0 0";
+
 static const char *const not_its_text[] = {
     "",
     "3",
     "4 1 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
-    /* of the version before, which had no word for it */
-    "2 47.5 100 0.5 0 0.1156 0 25 0.5 7.75 100000000 109750000 0 0.5 0 0 "
-    "0 0 0 0 0 0 0 0 0 0 0 0 0 500 0 0",
+    of_the_version_before,
     "3 3 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
     "3 2 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
     "3 1 1 0 0 0 0 0 0 0 200 nan 0 0 0 0",

@@ -8,7 +8,7 @@
 #include "tests/unit/redis_server.h"
 #include "tests/unit/redis_shot.h"
 
-enum { LEASE_MS = 1500 };
+#define LEASE_MS INT64_C(1500)
 
 static struct redis_server server;
 static struct line line;

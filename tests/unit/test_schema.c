@@ -235,7 +235,7 @@ START_TEST(long_values_are_cut_between_characters)
         memcpy(text + (ptrdiff_t)2 * i, "\xc3\xa4", 3);
     say("{\"type\": \"integer\"}", json_string(text), &err);
     ck_assert_uint_eq(strlen(err.msg),
-                      strlen("expected an integer, got \"") + 2 * SCHEMA_SHOWN_MAX + 4);
+                      strlen("expected an integer, got \"") + (size_t)2 * SCHEMA_SHOWN_MAX + 4);
     ck_assert_str_eq(err.msg + strlen(err.msg) - 6, "\xc3\xa4...\"");
 }
 END_TEST

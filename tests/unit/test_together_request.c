@@ -163,7 +163,7 @@ START_TEST(a_model_full_of_escapes_fits)
     size_t n = strlen(payload);
 
     for (int i = 0; i < 400; i++, n += 6)
-        memcpy(payload + n, "\\u0001", 6);
+        memcpy(payload + n, "\\u0001", 7);
     memcpy(payload + n, "\"}", 3);
     job = (struct job){.payload = SPAN(payload)};
     ck_assert_msg(together_request_build(&job, &models, &req, &err), "%s", err.msg);

@@ -87,7 +87,7 @@ static const struct {
     {TASK_CHAT, "{\"max_completion_tokens\":50}", 0, 26, 50},
     {TASK_CHAT, "{\"max_tokens\":9,\"max_completion_tokens\":50}", 0, 31, 50},
     {TASK_CHAT, "{\"n\":2}", 0, 19, 32768},
-    {TASK_CHAT, "{\"n\":9000}", 0, 20, 128 * 16384},
+    {TASK_CHAT, "{\"n\":9000}", 0, 20, INT64_C(128) * 16384},
     {TASK_CHAT, "{\"max_tokens\":0}", 0, 22, 16384},
     {TASK_CHAT, "{\"max_tokens\":\"9\"}", 0, 22, 16384},
     {TASK_CHAT, "{\"max_tokens\":9999999}", 2048, 24, 2048}, /* bounded by the context */

@@ -110,7 +110,7 @@ START_TEST(depth_is_limited)
     for (int depth = 31; depth <= 34; depth++) {
         memset(text, '[', (size_t)depth);
         memset(text + depth, ']', (size_t)depth);
-        text[2 * depth] = 0;
+        text[(ptrdiff_t)2 * depth] = 0;
         /* depth - 1 lists inside the outermost */
         if (depth <= YAML_MAX_DEPTH + 1) {
             ck_assert_msg(parse(text, &t, &err), "depth %d: %s", depth, err.msg);
