@@ -211,6 +211,63 @@ START_TEST(a_limit_of_tokens_is_held)
 }
 END_TEST
 
+/* ---- 503: no growth for two seconds ---- */
+
+enum { HELD_MS = 2000, START = 20 };
+
+struct rate_seen {
+    double per_s, refused;
+    int64_t cuts;
+};
+
+/* What the fleet knows of the only bucket (common/limit/bucket.h). */
+static struct rate_seen bucket_seen(struct world *w)
+{
+    const redisReply *r = world_redis(w, "HVALS fl:{0}:bucket");
+    struct rate_seen seen = {.per_s = -1};
+    long long cuts = 0;
+
+    if (r->elements > 0 && sscanf(r->element[0]->str, "%*s %*s %*s %*s %lld %*s %*s %lf %lf", &cuts,
+                                  &seen.refused, &seen.per_s) != 3)
+        world_fail(w, "no bucket: %s", r->element[0]->str);
+    seen.cuts = cuts;
+    return seen;
+}
+
+START_TEST(answers_503_hold_the_growth_of_the_rate_and_do_not_cut_it)
+{
+    enum { JOBS = 150, SECOND = 6 };
+    struct world *w = new_world();
+    int64_t held_ms = 0, looks = 0;
+
+    world_sim_latency(w, 30);
+    world_sim_faults(w, "[{'status':503},{'times':%d},{'status':503}]", SECOND - 2);
+    push_many(w, "a", JOBS, model_a);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=64",
+                     world_text(w, "FLOTILLA_LIMITS_START_RATE=%d", START));
+    for (int64_t n = 0; n < SECOND;) { /* the last 503 is answered after held_ms */
+        held_ms = now_ms();
+        n = world_int_at(world_sim_ledger(w), "requests");
+    }
+    while (now_ms() < held_ms + HELD_MS) {
+        struct rate_seen seen = bucket_seen(w);
+
+        if (now_ms() < held_ms + HELD_MS) {
+            ck_assert_msg(seen.per_s == START && seen.cuts == 0, "%.1f/s", seen.per_s);
+            looks++;
+        }
+    }
+    ck_assert_int_gt(looks, 10);
+    WAIT_UNTIL(w, ALL_MS, bucket_seen(w).per_s >= 4 * START);
+    ck_assert_int_eq(bucket_seen(w).cuts, 0);
+    world_wait_results(w, JOBS, ALL_MS);
+    check_completed(w);
+    world_check_one_result_each(w, JOBS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_pace(void);
 Suite *test_pace(void)
 {
@@ -224,6 +281,7 @@ Suite *test_pace(void)
     tcase_add_test(tc, a_job_whose_turn_is_late_overflows_to_the_batch_queue);
     tcase_add_test(tc, never_more_calls_at_once_than_a_model_may_have);
     tcase_add_test(tc, a_limit_of_tokens_is_held);
+    tcase_add_test(tc, answers_503_hold_the_growth_of_the_rate_and_do_not_cut_it);
     suite_add_tcase(s, tc);
     return s;
 }
