@@ -112,8 +112,8 @@ bool run_may_park(const struct run *r, enum err_kind why, int64_t in_ms);
  * because the rate allows the call only then: later pauses of run_park do not grow by it.
  * progress: what run_progress tells next time ({NULL,0}: nothing). */
 void run_put_off(struct run *r, int64_t in_ms, struct span progress);
-/* The same for what may take many rounds, such as a budget's next period: all of them together
- * count as one time that the job was put aside. */
+/* The same for what may take many rounds, such as a budget's next period or room to wait for an
+ * equal call: all of them together count as one time that the job was put aside. */
 void run_wait(struct run *r, int64_t in_ms, struct span progress);
 /* Give it to another queue, behind what waits there; no attempt is spent. */
 void run_move(struct run *r, enum queue_id queue);

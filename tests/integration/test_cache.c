@@ -325,6 +325,29 @@ START_TEST(when_the_provider_is_busy_nobody_else_calls)
 }
 END_TEST
 
+/* Those that find no room to wait come back again and again.  That is one pause: else they would
+ * not be put off any more when it is the rate that they wait for. */
+START_TEST(many_rounds_without_room_to_wait_are_one_pause)
+{
+    enum { JOBS = 4 };
+    struct world *w = world_new(.simulator = true);
+    int64_t parks = 0, most = 0;
+
+    world_sim_latency(w, 1800);
+    push_equal(w, JOBS);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=2",
+                     "FLOTILLA_WORKERS_REALTIME_PERCENT=0", PATIENT);
+    world_wait_results(w, JOBS, ALL_MS);
+    ck_assert_int_eq(calls(w), 1);
+    for (int i = 0; i < JOBS; i++) {
+        parks = world_int_at(facts_job(w, world_text(w, "j-%d", i)), "parks");
+        most = parks > most ? parks : most;
+    }
+    ck_assert_int_eq(most, 1);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_cancelled_caller_hands_over)
 {
     struct world *w = world_new(.simulator = true);
@@ -447,6 +470,7 @@ Suite *test_cache(void)
     tcase_add_test(tc, when_the_caller_is_killed_one_more_call_is_made);
     tcase_add_test(tc, when_the_call_fails_the_others_make_their_own);
     tcase_add_test(tc, when_the_provider_is_busy_nobody_else_calls);
+    tcase_add_test(tc, many_rounds_without_room_to_wait_are_one_pause);
     tcase_add_test(tc, a_cancelled_caller_hands_over);
     tcase_add_test(tc, only_texts_that_are_not_known_are_embedded);
     tcase_add_test(tc, a_text_alone_or_twice_is_the_same_text);

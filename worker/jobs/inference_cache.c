@@ -291,9 +291,9 @@ static void heed(struct run *r, enum share_word word, const struct share_news *n
     case SHARE_ALONE: call(r, news->found); break;
     case SHARE_ELSEWHERE: look_elsewhere(r, news->model); break;
     case SHARE_LATER:
-        run_put_off(r, news->in_ms + random_below(LATER_SPREAD_MS), run_progress(r));
+        run_wait(r, news->in_ms + random_below(LATER_SPREAD_MS), run_progress(r));
         break;
-    case SHARE_FULL: run_put_off(r, news->in_ms, run_progress(r)); break;
+    case SHARE_FULL: run_wait(r, news->in_ms, run_progress(r)); break;
     }
 }
 
@@ -317,7 +317,7 @@ static void join(struct run *r)
                                c->n, r->job.timeout_ms);
 
     if (later > 0)
-        run_put_off(r, later, run_progress(r));
+        run_wait(r, later, run_progress(r));
 }
 
 /* ---- the stage ---- */
