@@ -200,11 +200,15 @@ START_TEST(a_stream_without_usage_is_estimated)
                         "\\'12345678\\'},\\'finish_reason\\':\\'stop\\'}]}\\r\\n\\r\\n"
                         "data: [DONE]\\r\\n\\r\\n'}");
     world_start_both(w, canned_provider(w));
-    push(w, "a", FORM_A);
+    world_push(w, "{'id':'a','type':'inference','payload':{'task':'chat','body':{'model':'" FORM_A
+                  "','stream':true,'stream_options':{'include_usage':true},'messages':[{'role':"
+                  "'user','content':'Hi'}]}}}");
     world_wait_results(w, 1, 10000);
     check_whole(w, "a", 1);
     cost = json_array_get(facts_costs(w, "a"), 0);
-    ck_assert(facts_flagged(cost, "estimated"));
+    ck_assert_uint_eq(json_array_size(canned_calls(w, "include_usage")), 1); /* asked for in vain */
+    ck_assert(facts_flagged(cost, "estimated") && !facts_flagged(cost, "unconfirmed"));
+    ck_assert_int_gt(world_int_at(cost, "prompt_tokens"), 0);
     ck_assert_int_eq(world_int_at(cost, "completion_tokens"), 2);
     ck_assert_int_gt(world_int_at(cost, "cost_nanousd"), 0);
     world_free(w);
