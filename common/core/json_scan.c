@@ -116,6 +116,7 @@ static bool is_unit(const char *p, const char *end, int from)
 
 size_t json_mend_halves(char *p, size_t n)
 {
+    static const char mended[] = {'f', 'f', 'f', 'd'};
     char *end = p + n;
     size_t halves = 0;
 
@@ -125,7 +126,7 @@ size_t json_mend_halves(char *p, size_t n)
         if (high && is_unit(p + 6, end, 0xdc00)) {
             p += 12;
         } else if (high || is_unit(p, end, 0xdc00)) {
-            memcpy(p + 2, "fffd", 4);
+            memcpy(p + 2, mended, sizeof mended);
             p += 6;
             halves++;
         } else {
