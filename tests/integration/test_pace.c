@@ -268,6 +268,48 @@ START_TEST(answers_503_hold_the_growth_of_the_rate_and_do_not_cut_it)
 }
 END_TEST
 
+/* ---- Redis does not answer ---- */
+
+/* What both processes have in hand lasts some seconds at so low a rate, which each answer tells.
+ * The first model fails, so its jobs go on to the second, where they have no ticket yet. */
+START_TEST(without_redis_what_is_in_hand_goes_on_at_the_last_known_rate)
+{
+    enum { JOBS = 120, PER_S = 20, WINDOW_MS = 2000, IN_HAND = 60 };
+    struct world *w = new_world();
+    double before, passed, allowed;
+    int64_t from;
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_b, 1000, ""); /* it counts */
+    world_sim_faults(w,
+                     "[{'model':'%s','status':500,'headers':{'x-ratelimit-limit':'%d'},'times':-1},"
+                     "{'headers':{'x-ratelimit-limit':'%d'},'times':-1}]",
+                     model_a, PER_S, PER_S);
+    for (int i = 0; i < JOBS; i++)
+        world_push(w,
+                   "{'id':'%d','type':'inference','payload':{'task':'chat','model':'%s',"
+                   "'fallbacks':['%s'],'messages':[{'role':'user','content':'Hi %d'}]}}",
+                   i, i % 2 ? model_b : model_a, model_b, i);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_WORKERS_CONCURRENCY=48",
+                     world_text(w, "FLOTILLA_LIMITS_START_RATE=%d", PER_S));
+    WAIT_UNTIL(w, ALL_MS, rate_of(w, model_b, "passed") >= PER_S / 2);
+    world_redis_freeze(w);
+    from = now_ms();
+    before = rate_of(w, model_b, "passed");
+    WAIT_UNTIL(w, ALL_MS, now_ms() >= from + WINDOW_MS);
+    passed = rate_of(w, model_b, "passed") - before;
+    allowed = PER_S * (double)(now_ms() - from) / 1000;
+    ck_assert_msg(passed >= 0.6 * allowed && passed <= 1.1 * allowed + 2,
+                  "%.0f passed, of %.0f allowed", passed, allowed);
+    WAIT_UNTIL(w, ALL_MS, rate_of(w, model_b, "passed") - before >= IN_HAND);
+    passed = rate_of(w, model_b, "passed") - before;
+    allowed = PER_S * (double)(now_ms() - from) / 1000;
+    ck_assert_msg(passed <= 1.1 * allowed + 2, "%.0f passed, of %.0f allowed", passed, allowed);
+    world_redis_thaw(w);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_pace(void);
 Suite *test_pace(void)
 {
@@ -281,6 +323,7 @@ Suite *test_pace(void)
     tcase_add_test(tc, a_job_whose_turn_is_late_overflows_to_the_batch_queue);
     tcase_add_test(tc, never_more_calls_at_once_than_a_model_may_have);
     tcase_add_test(tc, a_limit_of_tokens_is_held);
+    tcase_add_test(tc, without_redis_what_is_in_hand_goes_on_at_the_last_known_rate);
     tcase_add_test(tc, answers_503_hold_the_growth_of_the_rate_and_do_not_cut_it);
     suite_add_tcase(s, tc);
     return s;

@@ -16,7 +16,6 @@
 #include "worker/limit/limit_headers.h"
 
 #define NEVER_US      (INT64_MAX / 2)
-#define STARVED_US    500000 /* Redis does not answer: tickets are made here */
 #define RECHECK_US    1000000
 #define ANSWER_TOKENS 256  /* of an answer, before one came */
 #define ANSWER_PART   0.05 /* of each answer in the mean */
@@ -126,6 +125,8 @@ static void go(struct limiter_call *c)
     c->cuts = b->slice.b.cuts;
     c->epoch = b->slice.b.epoch;
     b->going++;
+    if (b->starved_us)
+        limiter_spend(b, clock_mono_us());
     slice_sent(&b->slice, c->tokens);
     limiter_sync_later(b->l);
 }
@@ -149,27 +150,6 @@ static void ask_again(struct limiter_bucket *b, struct limiter_call *c)
     c->ticket.class = BUCKET_FRONT;
     c->state = LIMITER_ASKS;
     DL_APPEND(b->asks[BUCKET_FRONT], c);
-}
-
-/* While Redis is away each process goes on at its share of the last known rate. */
-static int64_t mint_us(struct limiter_bucket *b, int64_t now)
-{
-    double per_s = b->slice.b.lane[BUCKET_CALLS].rate * b->slice.share;
-    int64_t next = b->minted_us + (int64_t)(1e6 / (per_s > 0.01 ? per_s : 0.01));
-
-    if (!b->starved_us || now - b->starved_us < STARVED_US)
-        return b->starved_us ? b->starved_us + STARVED_US - now : NEVER_US;
-    if (!b->slice.heard_us || now - b->slice.heard_us > b->l->p->cfg->limits_stale_ms * 1000)
-        return NEVER_US;
-    return next > now ? next - now : 0;
-}
-
-static bool mint(struct limiter_bucket *b, int64_t now)
-{
-    if (mint_us(b, now) != 0 || !has_room(b))
-        return false;
-    b->minted_us = now;
-    return true;
 }
 
 static void turn(struct limiter_call *c)
@@ -242,11 +222,11 @@ static int64_t serve_starved(struct limiter_bucket *b, int64_t now)
         return NEVER_US;
     }
     if (!b->starved_us)
-        b->starved_us = now;
+        b->starved_us = b->spent_us = now;
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        while (b->asks[k] && mint(b, now))
+        while (b->asks[k] && has_room(b) && limiter_alone_us(b, now) == 0)
             turn(b->asks[k]);
-    return somebody_asks(b) ? mint_us(b, now) : NEVER_US;
+    return somebody_asks(b) && has_room(b) ? limiter_alone_us(b, now) : NEVER_US;
 }
 
 /* The first refusal ever: waits were told by a rate that nobody had limited, and are longer. */
@@ -326,7 +306,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
         DL_APPEND(b->asks[c->ticket.class], c);
     }
     if (!b->timer)
-        b->timer = loop_after(l->p->loop, STARVED_US / 1000, on_timer, b);
+        b->timer = loop_after(l->p->loop, LIMITER_STARVED_US / 1000, on_timer, b);
     limiter_sync_soon(l);
     return -1;
 }

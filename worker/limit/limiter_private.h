@@ -1,4 +1,5 @@
-/* limiter_private.h - shared by limiter.c (who waits) and limiter_sync.c (what Redis is told). */
+/* limiter_private.h - shared by limiter.c (who waits), limiter_sync.c (what Redis is told) and
+ * their helpers. */
 #ifndef FLOTILLA_LIMITER_PRIVATE_H
 #define FLOTILLA_LIMITER_PRIVATE_H
 
@@ -21,7 +22,7 @@ struct limiter_bucket {
     bool tried;               /* a call was refused, at some time */
     int64_t most, granted;    /* calls at once: of the fleet (0: any), of this process */
     int64_t starved_us;       /* since when somebody asks in vain; 0 nobody */
-    int64_t minted_us;        /* while Redis is away: the last ticket of our own making */
+    int64_t spent_us;         /* while Redis is away: this process's share is used up to then */
     double answer_tokens;     /* mean of the answers */
     int64_t used_us;          /* when somebody entered last */
     UT_hash_handle hh;
@@ -38,6 +39,11 @@ struct limiter {
 
 /* Tickets came, or time passed: whoever may go goes. */
 void limiter_serve(struct limiter_bucket *b);
+/* limiter_alone.c: Redis does not answer, and somebody has waited so long for a ticket. */
+enum { LIMITER_STARVED_US = 500000 };
+/* us until a call may go without a ticket; INT64_MAX/2 never. */
+int64_t limiter_alone_us(struct limiter_bucket *b, int64_t now);
+void limiter_spend(struct limiter_bucket *b, int64_t now); /* one goes, with a ticket or without */
 /* limiter_away.c: jobs that were put off and whose turn is near come back now. */
 void limiter_call_back(struct limiter_bucket *b);
 void limiter_away_free(struct limiter_bucket *b);
