@@ -220,17 +220,36 @@ struct rate_seen {
     int64_t cuts;
 };
 
+/* The number that is word `at` of the text. */
+static double number_at(struct world *w, const char *text, int at)
+{
+    const char *p = text;
+    char *end;
+    double number;
+
+    for (; at > 0; at--) {
+        p += strcspn(p, " ");
+        p += strspn(p, " ");
+    }
+    number = strtod(p, &end);
+    if (end == p)
+        world_fail(w, "no bucket: %s", text);
+    return number;
+}
+
 /* What the fleet knows of the only bucket (common/limit/bucket.h). */
 static struct rate_seen bucket_seen(struct world *w)
 {
     const redisReply *r = world_redis(w, "HVALS fl:{0}:bucket");
     struct rate_seen seen = {.per_s = -1};
-    long long cuts = 0;
+    const char *text;
 
-    if (r->elements > 0 && sscanf(r->element[0]->str, "%*s %*s %*s %*s %lld %*s %*s %lf %lf", &cuts,
-                                  &seen.refused, &seen.per_s) != 3)
-        world_fail(w, "no bucket: %s", r->element[0]->str);
-    seen.cuts = cuts;
+    if (r->elements == 0)
+        return seen;
+    text = r->element[0]->str;
+    seen.cuts = (int64_t)number_at(w, text, 4);
+    seen.refused = number_at(w, text, 7);
+    seen.per_s = number_at(w, text, 8);
     return seen;
 }
 
@@ -292,7 +311,7 @@ START_TEST(without_redis_what_is_in_hand_goes_on_at_the_last_known_rate)
                    i, i % 2 ? model_b : model_a, model_b, i);
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_WORKERS_CONCURRENCY=48",
                      world_text(w, "FLOTILLA_LIMITS_START_RATE=%d", PER_S));
-    WAIT_UNTIL(w, ALL_MS, rate_of(w, model_b, "passed") >= PER_S / 2);
+    WAIT_UNTIL(w, ALL_MS, rate_of(w, model_b, "passed") >= PER_S / 2.0);
     world_redis_freeze(w);
     from = now_ms();
     before = rate_of(w, model_b, "passed");
