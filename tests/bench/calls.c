@@ -5,6 +5,7 @@
  * at all.  What this one has left of it shows the bare C loop (bare.c), in turns with flotilla. */
 #include <check.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "tests/bench/bench.h"
 
@@ -33,8 +34,8 @@ void bench_inference(void)
     struct world *w = world_new(.simulator = true);
     const double ceiling = SLOTS * 1000.0 / LATENCY_MS;
     redisContext *c = bench_connect(w, 0);
-    struct samples rates = {0}, cpu = {0}, bare = {0}, queued = {0};
-    int64_t jobs = bench_jobs(JOBS);
+    struct samples rates = {0}, cpu = {0}, bare = {0}, queued = {0}, bare_cpu = {0};
+    int64_t jobs = bench_jobs(JOBS), before_us;
     struct usage used;
     struct fleet f;
 
@@ -44,7 +45,10 @@ void bench_inference(void)
         run_round(&f, c, i * jobs, jobs, &used);
         samples_add(&rates, (double)jobs * 1e6 / (double)used.mono_us);
         samples_add(&cpu, (double)used.workers_us / 1e6 / ((double)jobs / 1000));
+        before_us = cpu_us(getpid());
         samples_add(&bare, bare_calls(w, SLOTS, jobs, false));
+        samples_add(&bare_cpu,
+                    (double)(cpu_us(getpid()) - before_us) / 1e6 / ((double)jobs / 1000));
         samples_add(&queued, bare_calls(w, SLOTS, jobs, true));
         bench_say("round %d: %.0f/s, %.3f s worker CPU per 1,000; bare C %.0f/s, from Redis %.0f/s",
                   i + 1, rates.v[i], cpu.v[i], bare.v[i], queued.v[i]);
@@ -71,11 +75,17 @@ void bench_inference(void)
                             .ours = samples_at(&cpu, 0.5),
                             .bar = 0.10,
                             .at_most = true});
+    bench_row(&(struct row){.workload = "  the same, beside bare C's",
+                            .unit = " s",
+                            .ours = samples_at(&cpu, 0.5),
+                            .against = "bare C",
+                            .reference = samples_at(&bare_cpu, 0.5)});
     usage_row("inference", &used, jobs);
     samples_done(&rates);
     samples_done(&cpu);
     samples_done(&bare);
     samples_done(&queued);
+    samples_done(&bare_cpu);
     redisFree(c);
     world_free(w);
 }
