@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/buf.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 
@@ -214,13 +215,21 @@ char *config_quote(const char *text, char quoted[CONFIG_QUOTED])
     return quoted;
 }
 
+enum { FEW_NAMES = 6 };
+
 void config_unknown(struct err *err, const char *noun, const char *word, const char *const *names,
                     size_t count)
 {
     const char *near = parse_nearest(word, names, count);
+    struct buf all = BUF(200);
 
+    for (size_t i = 0; !near && count <= FEW_NAMES && i < count; i++)
+        buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
     if (near)
         err_set(err, ERR_CONFIG, "unknown %s; did you mean '%s'?", noun, near);
+    else if (all.n && !buf_failed(&all)) /* some are the file's own, which no manual can list */
+        err_set(err, ERR_CONFIG, "unknown %s; there is %s", noun, all.p);
     else
         err_set(err, ERR_CONFIG, "unknown %s; flotilla.yaml(5) lists what there is", noun);
+    buf_done(&all);
 }

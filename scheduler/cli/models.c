@@ -92,7 +92,10 @@ static void model_row(struct cli_table *t, const struct model *m)
     price_cell(t, m->in_nanousd);
     price_cell(t, m->out_nanousd);
     price_cell(t, m->cached_nanousd);
-    cli_table_cell(t, "%lld", (long long)m->context);
+    if (m->context > 0)
+        cli_table_cell(t, "%lld", (long long)m->context);
+    else
+        cli_table_cell(t, "-");
     permille_cell(t, m->quality_permille);
     cli_table_cell(t, "%lld", (long long)m->p50_ms);
     cli_table_cell(t, "%s", features);

@@ -154,8 +154,8 @@ static const struct {
     {MODELS("{id: a/b, tasks: [chat], replacement: a/b}"), "f.yaml:2: models[0].replacement: replacements go in a circle: a/b -> a/b"},
     {MODELS("{id: a, tasks: [chat], replacement: b}\n- {id: b, tasks: [chat], replacement: c}\n- id: c\n  tasks: [chat]\n  replacement: a"), "f.yaml:2: models[0].replacement: replacements go in a circle: a -> b -> c -> a"},
     {MODELS("{id: a, tasks: [chat], replacement: b}\n- {id: b, tasks: [chat], replacement: c}\n- {id: c, tasks: [chat], replacement: b}"), "f.yaml:3: models[1].replacement: replacements go in a circle: b -> c -> b"},
-    {MODELS("{id: a/b, provider: lokal, tasks: [chat]}"), "f.yaml:2: models[0].provider: 'lokal': unknown provider; flotilla.yaml(5) lists what there is"},
-    {MODELS("{id: a/b, tasks: [chat]}\n- {id: a/b, provider: lokal}"), "f.yaml:3: models[1].provider: 'lokal': unknown provider; flotilla.yaml(5) lists what there is"},
+    {MODELS("{id: a/b, provider: lokal, tasks: [chat]}"), "f.yaml:2: models[0].provider: 'lokal': unknown provider; there is together"},
+    {MODELS("{id: a/b, tasks: [chat]}\n- {id: a/b, provider: lokal}"), "f.yaml:3: models[1].provider: 'lokal': unknown provider; there is together"},
     {MODELS("{id: openai/gpt-oss-20b}\n- {id: openai/gpt-oss-20b, provider: together}"), "f.yaml:3: models[1].id: 'openai/gpt-oss-20b' is given twice; first on line 2"},
     /* routing */
     {"routing: {unnamed: none}\n", "f.yaml:1: routing.unnamed: expected one of default, auto; got 'none'"},
