@@ -63,6 +63,14 @@ struct cause {
     int64_t from_ms, p50_ms;
 };
 
+/* One that was empty for long, or that Redis never knew, began, for us, half a window ago at most:
+ * it is looked at often. */
+static int64_t begun_ms(const struct health_state *s, const struct health_rules *rules,
+                        int64_t now_ms)
+{
+    return max64(s->begun_ms, now_ms - rules->window_ms / 2);
+}
+
 /* The last calls: this generation, and the one before while this one is young. */
 static void last_calls(const struct health_state *s, const struct health_rules *rules,
                        int64_t now_ms, struct cause *c)
@@ -71,7 +79,7 @@ static void last_calls(const struct health_state *s, const struct health_rules *
         s->now.calls < rules->min_calls && health_tally_latencies(&s->now) < rules->min_calls;
 
     c->last = s->now;
-    c->from_ms = s->begun_ms;
+    c->from_ms = begun_ms(s, rules, now_ms);
     if (few && s->before_ms >= now_ms - rules->window_ms && s->before_ms > 0) {
         c->last = s->before;
         health_tally_add(&c->last, &s->now);
@@ -199,10 +207,9 @@ static void learn(struct health_state *s, const struct health_rules *rules, int6
         learn_norm(s, p50, n, lasted_ms);
 }
 
-/* One that was empty for long began, for us, half a window ago at most: it is looked at often. */
 static void turn(struct health_state *s, const struct health_rules *rules, int64_t now_ms)
 {
-    int64_t begun = max64(s->begun_ms, now_ms - rules->window_ms / 2);
+    int64_t begun = begun_ms(s, rules, now_ms);
 
     learn(s, rules, now_ms - begun);
     s->before = s->now;

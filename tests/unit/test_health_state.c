@@ -298,6 +298,11 @@ START_TEST(says_why_with_figures)
     health_say_why(&s, &rules, 6000, &b);
     ck_assert_str_eq(b.p, "7 of 10 calls failed in 5 s (server_error)");
     buf_clear(&b);
+    s.begun_ms = 0; /* of a record that Redis did not have before, or of one without calls so far */
+    health_say_why(&s, &rules, 1790000006000, &b);
+    ck_assert_str_eq(b.p, "7 of 10 calls failed in 5 s (server_error)");
+    buf_clear(&b);
+    s.begun_ms = 1000;
     s.now = (struct health_tally){0};
     for (int i = 0; i < 6; i++)
         health_tally_failed(&s.now, HEALTH_KIND_TIMEOUT, 1000);

@@ -54,7 +54,9 @@ static char *message_of(const struct health_route *t, const struct health_propos
                !strcmp(w->code, "route_opened") ? "opened, " : "");
     buf_add_span(&b, buf_span(&w->text));
     if (w->next.openings > 1)
-        buf_printf(&b, " (opened %lld times within an hour)", (long long)w->next.openings);
+        buf_printf(&b, " (opened %lld times within an hour%s)", (long long)w->next.openings,
+                   w->next.openings >= FLAP_OPENINGS ? "; it flaps, told once in 10 min from now on"
+                                                     : "");
     return buf_take(&b);
 }
 
