@@ -344,6 +344,30 @@ START_TEST(a_cheaper_route_is_taken_when_the_budget_is_used_up)
 }
 END_TEST
 
+START_TEST(a_cheaper_route_that_cannot_do_it_is_passed_over)
+{
+    struct world *w = new_world();
+    const char *config =
+        config_of(w, "models:\n  - {id: t/small, tasks: [chat], input_usd: 0.01, output_usd: 0.01, "
+                     "context: 100, features: [tools]}\n  - {id: t/plain, tasks: [chat], "
+                     "input_usd: 0.01, output_usd: 0.01}\nbudgets:\n  - {name: d, for: {all: "
+                     "true}, per: month, limit_usd: 0.001, policy: downgrade}\n");
+
+    world_sim(w, "POST", "/_sim/models",
+              "{'t/small':{'tasks':1,'context':100},"
+              "'t/plain':{'tasks':1}}");
+    world_start_worker(w, config);
+    world_push(w, "{'id':'b','type':'inference','payload':{'task':'chat','fallbacks':['t/small',"
+                  "'t/plain','Qwen/Qwen3.5-9B'],'body':{'model':'moonshotai/Kimi-K3','max_tokens':"
+                  "200,'messages':[{'role':'user','content':'Hi'}],'tools':[{'type':'function',"
+                  "'function':{'name':'legs'}}]}}}");
+    world_wait_results(w, 1, ALL_MS);
+    ck_assert_str_eq(world_result(w, "b")->status, "completed");
+    ck_assert_str_eq(world_string_at(world_result(w, "b")->doc, "model"), "Qwen/Qwen3.5-9B");
+    world_free(w);
+}
+END_TEST
+
 /* What has a budget waits, and without the only slot: what has none goes on. */
 START_TEST(a_key_of_another_type_is_told_once_and_holds_no_slot)
 {
@@ -479,6 +503,7 @@ Suite *test_budget(void)
     tcase_add_test(tc, waiting_jobs_go_on_when_the_limit_is_raised);
     tcase_add_test(tc, what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told);
     tcase_add_test(tc, a_cheaper_route_is_taken_when_the_budget_is_used_up);
+    tcase_add_test(tc, a_cheaper_route_that_cannot_do_it_is_passed_over);
     tcase_add_test(tc, a_key_of_another_type_is_told_once_and_holds_no_slot);
     tcase_add_test(tc, standard_jobs_go_to_the_batch_queue_and_wait_there);
     tcase_add_test(tc, the_command_shows_what_is_spent_and_set_aside);

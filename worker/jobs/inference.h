@@ -79,6 +79,8 @@ void inference_next(struct run *r);
 #define INFERENCE_CALL INFERENCE_BUDGET
 /* Turn to this place of i->routes; false: the run is over. */
 bool inference_take(struct run *r, size_t at);
+/* Has this model the context and the features that the body asks for? */
+bool inference_suits(const struct run *r, const struct model *m);
 /* The call to the present route failed: goes to the next one that may do better, else ends the run
  * as run_fail does, by the failure that tells most. */
 void inference_failed(struct run *r, const struct failure *f);

@@ -112,7 +112,8 @@ static void reject(struct run *r, const struct hold_answer *a)
     run_fail(r, &f);
 }
 
-/* The place of the next route that costs less at worst; the list's end: there is none. */
+/* The place of the next route that costs less at worst and can do it, though the list may have
+ * others that were named; the list's end: there is none. */
 static size_t cheaper(const struct run *r)
 {
     const struct inference *i = r->state;
@@ -122,7 +123,7 @@ static size_t cheaper(const struct run *r)
     for (; at < i->routes.count; at++) {
         const struct candidate *c = &i->routes.of[at];
 
-        if (c->route && c->health.state <= ROUTE_SLOW &&
+        if (c->route && c->health.state <= ROUTE_SLOW && inference_suits(r, &c->route->model) &&
             budget_worst(&c->route->model, i->req.task, buf_span(&i->req.body), &unpriced) <
                 i->worst_nanousd &&
             !unpriced)

@@ -53,6 +53,14 @@ static void make_needs(const struct run *r, struct route_needs *ret)
         ret->fallbacks[k] = req->fallbacks[k];
 }
 
+bool inference_suits(const struct run *r, const struct model *m)
+{
+    struct route_needs needs;
+
+    make_needs(r, &needs);
+    return !(needs.features & ~m->features) && (m->context == 0 || needs.tokens <= m->context);
+}
+
 static void no_route(struct run *r, enum route_out why)
 {
     const struct inference *i = r->state;
