@@ -17,12 +17,13 @@
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 #include "common/limit/bucket.h"
+#include "common/queue/alert.h"
 #include "common/queue/cost.h"
 #include "common/route/health_state.h"
 #include "common/route/live.h"
 #include "common/route/lost.h"
 
-enum { LOOK = 100000, CALLS = 300, BUCKET_NAME = 256 };
+enum { LOOK = 100000, CALLS = 300, BUCKET_NAME = 256, TOLD_MS = 2 * ALERT_AGAIN_MS };
 #define FAR_US (INT64_C(1000000) * 86400 * 365)
 
 struct asking {
@@ -80,6 +81,45 @@ static void read_paused(struct asking *a, const struct reply *reply)
     a->facts.paused = reply_int(reply) == 1;
 }
 
+static void ask_due(const struct asking *a, struct redis_args *r)
+{
+    char member[160];
+
+    snprintf(member, sizeof member, "%s/%s", queue_name(a->facts.rec.queue), a->id);
+    redis_arg_str(r, "ZSCORE");
+    redis_arg_str(r, key(a->o.keys, KEY_DELAYED));
+    redis_arg_str(r, member);
+}
+static void read_due(struct asking *a, const struct reply *reply)
+{
+    a->facts.due = reply_span(reply).n > 0;
+}
+
+static void ask_scheduler(const struct asking *a, struct redis_args *r)
+{
+    redis_arg_str(r, "EXISTS");
+    redis_arg_str(r, key(a->o.keys, KEY_LEASE));
+}
+static void read_scheduler(struct asking *a, const struct reply *reply)
+{
+    a->facts.scheduler = reply_int(reply) == 1;
+}
+
+/* Does that group take from the job's queue?  One that is not configured here may. */
+static bool serves(const struct asking *a, struct span group)
+{
+    const char *queue = queue_name(a->facts.rec.queue);
+    const struct config_group *g;
+    char name[65];
+
+    if (!json_read_text(group, name, sizeof name) || !(g = config_group(a->o.cfg, name)))
+        return true;
+    for (size_t i = 0; i < g->queue_count; i++)
+        if (!strcmp(g->queues[i].name, queue))
+            return true;
+    return false;
+}
+
 static void ask_workers(const struct asking *a, struct redis_args *r)
 {
     redis_arg_str(r, "HVALS");
@@ -88,13 +128,18 @@ static void ask_workers(const struct asking *a, struct redis_args *r)
 static void read_workers(struct asking *a, const struct reply *reply)
 {
     for (size_t i = 0; i < reply_count(reply); i++) {
-        struct span doc = reply_span(reply_at(reply, i)), slots = {0}, running = {0}, leaves = {0};
+        struct span doc = reply_span(reply_at(reply, i)), group = {0}, slots = {0}, running = {0},
+                    leaves = {0};
         const struct json_want wants[] = {
-            {"slots", &slots}, {"running", &running}, {"draining", &leaves}};
+            {"group", &group}, {"slots", &slots}, {"running", &running}, {"draining", &leaves}};
         int64_t v;
 
         if (!json_pick(doc.p, doc.n, wants, ARRAY_LEN(wants)) || (leaves.n && *leaves.p == 't'))
             continue;
+        if (!serves(a, group)) {
+            a->facts.others++;
+            continue;
+        }
         a->facts.workers++;
         a->facts.slots += json_read_int(slots, &v) ? v : 0;
         a->facts.running += json_read_int(running, &v) ? v : 0;
@@ -118,6 +163,26 @@ static void read_stops(struct asking *a, const struct reply *reply)
             snprintf(a->facts.stop, sizeof a->facts.stop, "%.*s", (int)(s.p + s.n - code - 1),
                      code + 1);
     }
+}
+
+/* Workers without a key tell it, once an hour; what is configured here may differ from theirs. */
+static void ask_key(const struct asking *a, struct redis_args *r)
+{
+    char field[80];
+
+    snprintf(field, sizeof field, "no_key %s", a->facts.no_key);
+    redis_arg_str(r, "HGET");
+    redis_arg_str(r, key(a->o.keys, KEY_ALERTED));
+    redis_arg_str(r, field);
+}
+static void read_key(struct asking *a, const struct reply *reply)
+{
+    struct span at = reply_span(reply);
+    int64_t told_ms;
+
+    if (!at.n || !parse_int64(at.p, at.n, 0, INT64_MAX, &told_ms) ||
+        a->facts.now_ms - told_ms > TOLD_MS)
+        a->facts.no_key[0] = '\0';
 }
 
 /* How quickly calls end: the times of the last cost events (they are small, results may not be). */
@@ -165,7 +230,10 @@ static void read_budget(struct asking *a, const struct reply *reply)
 {
     char name[BUDGET_SUM_NAME], usd[3][BUDGET_USD];
     struct budget_sum sum;
+    struct span tail = record_tail(&a->facts.rec, a->record.p, a->record.n);
 
+    if (!json_read_int(json_at(tail, "data.full_until"), &a->facts.full_ms))
+        a->facts.full_ms = 0;
     budget_of(a, name);
     if (!budget_sum_read(reply_span(reply), &sum))
         return;
@@ -233,9 +301,12 @@ static const struct {
     void (*ask)(const struct asking *a, struct redis_args *r);
     void (*read)(struct asking *a, const struct reply *reply);
 } questions[] = {
-    {ask_length, read_length},   {ask_place, read_place}, {ask_paused, read_paused},
-    {ask_workers, read_workers}, {ask_stops, read_stops}, {ask_pace, read_pace},
-    {ask_budget, read_budget},   {ask_rate, read_rate},   {ask_route, read_route},
+    {ask_length, read_length},       {ask_place, read_place},
+    {ask_paused, read_paused},       {ask_due, read_due},
+    {ask_scheduler, read_scheduler}, {ask_workers, read_workers},
+    {ask_stops, read_stops},         {ask_key, read_key},
+    {ask_pace, read_pace},           {ask_budget, read_budget},
+    {ask_rate, read_rate},           {ask_route, read_route},
 };
 
 /* ---- the two rounds ---- */
@@ -292,6 +363,8 @@ static void note_route(struct asking *a, const char *name, struct span model)
     snprintf(a->route, sizeof a->route, "%s %.*s", name, (int)model.n, model.p);
     if (provider && provider->api_key)
         digest_text((struct span){provider->api_key, strlen(provider->api_key)}, a->fingerprint);
+    else if (provider && !provider->loopback)
+        snprintf(a->facts.no_key, sizeof a->facts.no_key, "%s", name);
 }
 
 /* The dearest call that it may make, and the route that is named, or preferred without a name. */

@@ -35,18 +35,22 @@ enum why_reason {
 struct why_facts {
     struct record rec;
     int64_t now_ms;
-    bool listed;    /* found in its queue's list, within the part that was looked at */
-    int64_t length; /* of that list */
-    int64_t ahead;  /* ids before it, when listed */
-    bool paused;    /* its queue */
-    int64_t workers, slots, running; /* of processes that are not draining */
+    bool listed;         /* found in its queue's list, within the part that was looked at */
+    int64_t length;      /* of that list */
+    int64_t ahead;       /* ids before it, when listed */
+    bool paused;         /* its queue */
+    bool due, scheduler; /* it still stands among the delayed ones; somebody holds the lease */
+    int64_t workers, slots, running; /* of processes that take from its queue and do not drain */
+    int64_t others;                  /* processes that do not */
     int64_t finished, finished_ms;   /* so many jobs ended in so many ms, lately */
     char stop[64];                   /* why a provider key is stopped, "" none is */
+    char no_key[64];  /* the provider that has no key, also by what workers told; "" it has one */
     char rate[120];   /* how far its turn is at the provider's rate, in figures; "" not known */
     int64_t turn_ms;  /* when that is, at the rate of now; 0 unknown */
     char route[400];  /* its model's breaker is not closed: the words for it; "" it is closed */
     int64_t route_ms; /* when that may change; 0 unknown */
     char budget[300]; /* what of the budget that it waits for is spent; "" not known */
+    int64_t full_ms;  /* that has no room before then; 0: it may have */
     int64_t cost_at_most_nanousd; /* -1: cannot be told */
 };
 

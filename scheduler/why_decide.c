@@ -34,7 +34,10 @@ static enum why_reason reason_delayed(const struct why_facts *f)
             if (!strcmp(f->rec.step, stages[i].step))
                 return stages[i].reason;
     if (f->rec.parked_ms)
-        return f->stop[0] ? WHY_STOPPED : f->route[0] ? WHY_ROUTE : WHY_PARKED;
+        return f->stop[0]     ? WHY_STOPPED
+               : f->no_key[0] ? WHY_NO_KEY
+               : f->route[0]  ? WHY_ROUTE
+                              : WHY_PARKED;
     return f->rec.attempts ? WHY_RETRY : WHY_DELAYED;
 }
 
@@ -48,6 +51,8 @@ static enum why_reason reason_of(const struct why_facts *f)
         return WHY_CHILDREN;
     if (f->rec.due_ms > f->now_ms)
         return reason_delayed(f);
+    if (f->due && !f->scheduler)
+        return WHY_NO_SCHEDULER;
     if (f->paused)
         return WHY_PAUSED;
     if (f->workers == 0)
@@ -57,19 +62,27 @@ static enum why_reason reason_of(const struct why_facts *f)
     return f->listed ? WHY_READY : WHY_TAKEN;
 }
 
+/* When it comes back for good: not at a look in between. */
+static int64_t later(const struct why_facts *f, enum why_reason reason)
+{
+    if (reason == WHY_RATE && f->turn_ms)
+        return f->turn_ms;
+    return reason == WHY_BUDGET && f->full_ms > f->rec.due_ms ? f->full_ms : f->rec.due_ms;
+}
+
 /* By the pace of what ended lately; what is due later comes to the front of its queue then. */
 static int64_t starts(const struct why_facts *f, enum why_reason reason)
 {
     int64_t ahead = f->listed ? f->ahead : 0;
 
-    if (reason == WHY_PAUSED || reason == WHY_NO_WORKERS || reason == WHY_CHILDREN ||
-        job_state_ended(f->rec.state) ||
+    if (reason == WHY_PAUSED || reason == WHY_NO_SCHEDULER || reason == WHY_NO_WORKERS ||
+        reason == WHY_CHILDREN || job_state_ended(f->rec.state) ||
         (f->length > 0 && !f->listed && f->rec.due_ms <= f->now_ms))
         return 0;
     if (f->rec.state == JOB_STATE_ACTIVE)
         return f->rec.started_ms;
     if (f->rec.due_ms > f->now_ms)
-        return reason == WHY_RATE && f->turn_ms ? f->turn_ms : f->rec.due_ms;
+        return later(f, reason);
     if (f->running + ahead < f->slots)
         return f->now_ms;
     return f->finished ? f->now_ms + (ahead + 1) * f->finished_ms / f->finished : 0;
@@ -85,6 +98,13 @@ PRINTF(2, 3) static void say(struct why *w, const char *fmt, ...)
     va_end(ap);
 }
 
+static const char *stop_text(const char *code)
+{
+    enum err_kind kind = err_kind_of(code, strlen(code));
+
+    return kind != ERR_NONE ? err_text(kind) : code;
+}
+
 static void say_more(const struct why_facts *f, struct why *w)
 {
     if (w->reason == WHY_ENDED)
@@ -92,13 +112,19 @@ static void say_more(const struct why_facts *f, struct why *w)
     else if (w->reason == WHY_RETRY)
         say(w, " (%d failed)", f->rec.attempts);
     else if (w->reason == WHY_STOPPED)
-        say(w, " (%s); `flotilla doctor` tells more", f->stop);
+        say(w, ": %s; `flotilla doctor` tells more", stop_text(f->stop));
+    else if (w->reason == WHY_NO_KEY)
+        say(w, ", '%s'", f->no_key);
+    else if (w->reason == WHY_RUNNING && (job_type_flags(f->rec.type) & JOB_CALLS))
+        say(w, ": its call is under way, or waits in a worker for its turn or an equal call");
+    else if (w->reason == WHY_NO_WORKERS && f->others > 0)
+        say(w, " that takes from its queue, %s", queue_name(f->rec.queue));
     else if (w->reason == WHY_RATE && f->rate[0])
         say(w, ": %s", f->rate);
     else if (w->reason == WHY_ROUTE)
         say(w, ": %s", f->route);
     else if (w->reason == WHY_BUDGET && f->budget[0])
-        say(w, ": %s", f->budget);
+        say(w, ": %s%s", f->budget, f->full_ms > f->now_ms ? "; its next period begins then" : "");
     else if (w->reason == WHY_PAUSED)
         say(w, "; `flotilla resume %s` ends that", queue_name(f->rec.queue));
     else if (w->reason == WHY_QUEUED && f->listed)
@@ -111,10 +137,8 @@ static void say_more(const struct why_facts *f, struct why *w)
 
 static int64_t until(const struct why_facts *f, enum why_reason reason)
 {
-    if (reason == WHY_RATE && f->turn_ms)
-        return f->turn_ms;
     if (f->rec.due_ms > f->now_ms && f->rec.state == JOB_STATE_READY)
-        return f->rec.due_ms;
+        return later(f, reason);
     return reason == WHY_ROUTE ? f->route_ms : 0;
 }
 

@@ -1,6 +1,7 @@
 /* test_why.c - `flotilla why`: what a job waits for, told by the real programs. */
 #include <check.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/support/cli_checks.h"
 
@@ -131,6 +132,70 @@ START_TEST(a_job_that_waits_for_the_rate_or_for_its_model_says_so)
 }
 END_TEST
 
+/* With the configuration in FILE. */
+static json_t *answer_by(struct world *w, const char *file, const char *id)
+{
+    struct cli cli = world_cli(w, "-c", file, "why", id, "--json");
+
+    CHECK_EXIT(cli, 0);
+    return world_json(w, cli.out);
+}
+
+static bool waits_for(struct world *w, const char *file, const char *id, const char *why)
+{
+    struct cli cli = world_cli(w, "-c", file, "why", id, "--json");
+
+    return cli.exit_code == 0 && !strcmp(world_string_at(world_json(w, cli.out), "reason"), why);
+}
+
+/* All but 1,000 nano-dollars of this month's budget are spent. */
+static void spend_it(struct world *w)
+{
+    time_t now = time(NULL);
+    char month[16];
+
+    strftime(month, sizeof month, "%Y%m", gmtime(&now));
+    world_redis(w, "HSET fl:{0}:budget %s %s", world_text(w, "acme-month m%s", month),
+                "99999000 0 100 9790000000000 100000000 80,100");
+}
+
+START_TEST(what_the_configuration_keeps_from_running_is_told)
+{
+    struct world *w = world_new(.simulator = true);
+    char *file = file_in(w, "flotilla.yaml",
+                         "providers:\n  others:\n    - {name: keyless, base_url: "
+                         "'https://example.invalid/v1'}\n"
+                         "models:\n  - {id: k/less, provider: keyless, tasks: [chat]}\n"
+                         "workers:\n  groups:\n    - {name: main, processes: 1, queues: "
+                         "[inference.standard, noop]}\n"
+                         "budgets:\n  - {name: acme-month, for: {tenant: acme}, per: month, "
+                         "limit_usd: 0.1}\n");
+    struct program *scheduler = world_start_scheduler(w, "FLOTILLA_SCHEDULER_LEASE_MS=500");
+    json_t *why;
+
+    spend_it(w);
+    world_push(w, "{'id':'keyless','type':'inference','payload':{'task':'chat','prompt':'why',"
+                  "'model':'k/less'}}");
+    world_push(w, "{'id':'poor','tenant':'acme'," CHAT "}");
+    world_push(w, "{'id':'nobody','priority':'batch'," CHAT "}");
+    world_start_worker(w, world_text(w, "FLOTILLA_CONFIG=%s", file));
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "poor", "budget"));
+    why = answer_by(w, file, "poor"); /* not when it looks again: when there may be room */
+    ck_assert_int_eq(world_int_at(why, "starts_at") / 1000 % 86400, 0);
+    ck_assert_int_eq(world_int_at(why, "until"), world_int_at(why, "starts_at"));
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "keyless", "no_key"));
+    CHECK_HAS(world_string_at(answer_by(w, file, "keyless"), "text"), "'keyless'");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:workers") == 1);
+    CHECK_HAS(world_string_at(answer_by(w, file, "nobody"), "text"),
+              "no worker process is running that takes from its queue, inference.batch");
+    world_push(w, "{'id':'later','type':'noop','delay_ms':1000,'payload':{}}");
+    WAIT_UNTIL(w, ALL_MS, world_string(w, "ZSCORE fl:{0}:delayed noop/later"));
+    program_kill(scheduler);
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "later", "no_scheduler"));
+    world_free(w);
+}
+END_TEST
+
 Suite *test_why(void)
 {
     Suite *s = suite_create("why");
@@ -141,6 +206,7 @@ Suite *test_why(void)
     tcase_add_test(tc, a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls);
     tcase_add_test(tc, another_providers_key_is_no_reason_to_wait);
     tcase_add_test(tc, a_job_that_waits_for_the_rate_or_for_its_model_says_so);
+    tcase_add_test(tc, what_the_configuration_keeps_from_running_is_told);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -19,6 +19,7 @@ static struct why_facts ready(void)
                               .now_ms = NOW,
                               .listed = true,
                               .length = 1,
+                              .scheduler = true,
                               .workers = 2,
                               .slots = 512,
                               .cost_at_most_nanousd = -1};
@@ -99,6 +100,10 @@ START_TEST(what_keeps_a_whole_queue_is_told_before_its_length)
     f.ahead = 3;
     f.workers = 0;
     CHECK_WHY(ask(f), WHY_NO_WORKERS, "no worker");
+    f.others = 3; /* of another group */
+    CHECK_WHY(ask(f), WHY_NO_WORKERS,
+              "no worker process is running that takes from its queue, "
+              "inference.standard");
     f.paused = true;
     CHECK_WHY(ask(f), WHY_PAUSED, "flotilla resume inference.standard");
     ck_assert_int_eq(ask(f).starts_ms, 0);
@@ -151,7 +156,48 @@ START_TEST(a_parked_job_tells_what_is_wrong_at_the_provider)
     snprintf(f.route, sizeof f.route, "%s", "7 of 10 calls failed");
     CHECK_WHY(ask(f), WHY_ROUTE, "7 of 10 calls failed");
     snprintf(f.stop, sizeof f.stop, "%s", "bad_key");
-    CHECK_WHY(ask(f), WHY_STOPPED, "bad_key");
+    CHECK_WHY(ask(f), WHY_STOPPED, "does not accept the API key (401); `flotilla doctor`");
+    snprintf(f.stop, sizeof f.stop, "%s", "no_credit");
+    CHECK_WHY(ask(f), WHY_STOPPED, "is stopped: the provider's spend cap or balance is reached");
+    snprintf(f.stop, sizeof f.stop, "%s", "newer"); /* of a later version */
+    CHECK_WHY(ask(f), WHY_STOPPED, "is stopped: newer;");
+    f.stop[0] = '\0';
+    snprintf(f.no_key, sizeof f.no_key, "%s", "local");
+    CHECK_WHY(ask(f), WHY_NO_KEY, "no API key is configured for its provider, 'local'");
+}
+END_TEST
+
+START_TEST(a_full_budget_has_room_when_its_next_period_begins)
+{
+    struct why_facts f = put_off("budget");
+    struct why w;
+
+    snprintf(f.budget, sizeof f.budget, "%s", "d d20261122, of whose 1.00 USD 0.99 are spent");
+    CHECK_WHY(ask(f), WHY_BUDGET, "0.99 are spent");
+    ck_assert_int_eq(ask(f).starts_ms, NOW + 7000); /* calls under way may settle for less */
+    f.full_ms = NOW + 86400000;
+    w = ask(f);
+    CHECK_WHY(w, WHY_BUDGET, "0.99 are spent; its next period begins then");
+    ck_assert_int_eq(w.until_ms, NOW + 86400000);
+    ck_assert_int_eq(w.starts_ms, NOW + 86400000);
+    f.full_ms = NOW + 6000; /* it comes a moment after that */
+    ck_assert_int_eq(ask(f).starts_ms, NOW + 7000);
+}
+END_TEST
+
+START_TEST(what_is_due_and_nobody_puts_into_its_queue_waits_for_a_scheduler)
+{
+    struct why_facts f = ready();
+
+    f.listed = false;
+    f.length = 0;
+    f.due = true;
+    CHECK_WHY(ask(f), WHY_TAKEN, "about to start");
+    f.scheduler = false;
+    CHECK_WHY(ask(f), WHY_NO_SCHEDULER, "no scheduler is running");
+    ck_assert_int_eq(ask(f).starts_ms, 0);
+    f.rec.due_ms = NOW + 1;
+    CHECK_WHY(ask(f), WHY_DELAYED, "time has not come");
 }
 END_TEST
 
@@ -211,6 +257,8 @@ Suite *test_why(void)
     tcase_add_test(tc, what_a_job_waits_for_now_is_told_although_it_was_parked_before);
     tcase_add_test(tc, a_turn_at_the_rate_is_told_as_it_stands_now);
     tcase_add_test(tc, a_parked_job_tells_what_is_wrong_at_the_provider);
+    tcase_add_test(tc, a_full_budget_has_room_when_its_next_period_begins);
+    tcase_add_test(tc, what_is_due_and_nobody_puts_into_its_queue_waits_for_a_scheduler);
     tcase_add_test(tc, a_retry_and_a_delay_are_told_apart);
     tcase_add_test(tc, a_job_that_does_not_wait_says_so);
     tcase_add_test(tc, the_document_has_null_for_what_is_not_known);

@@ -32,6 +32,7 @@
 #include "common/core/random.h"
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
+#include "worker/run_private.h"
 
 enum { FULL_PAUSES = 10, CLOSE_MAX_MS = 10000, AFTER_START_MS = 2000 };
 
@@ -65,31 +66,33 @@ static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
     return max64(pause, 1);
 }
 
-/* sum: that has no room; NULL: not known. */
-static void put_off(struct run *r, const char *sum, int64_t in_ms)
+/* a->sum: that has no room; NULL: not known. */
+static void put_off(struct run *r, const struct hold_answer *a, int64_t in_ms)
 {
     const struct inference *i = r->state;
     struct buf progress = BUF(4096);
 
     buf_putc(&progress, '{');
     json_add_int(&progress, "over_budget_since", since_ms(r));
-    if (sum)
-        json_add_str(&progress, "budget", sum);
+    if (a->sum)
+        json_add_str(&progress, "budget", a->sum);
+    if (a->word == HOLD_FULL) /* for `flotilla why` */
+        json_add_int(&progress, "full_until", run_now_ms(r) + a->next_period_ms);
     if (i->invalid) /* inference_check.c counts on */
         json_add_int(&progress, "invalid", i->invalid);
     buf_putc(&progress, '}');
     log_event(LOG_DEBUG, "job.over_budget", "job=%s budget=%s wait_ms=%" PRId64, r->id,
-              log_quote(sum ? sum : "unknown"), in_ms);
+              log_quote(a->sum ? a->sum : "unknown"), in_ms);
     run_wait(r, in_ms, buf_span(&progress));
     buf_done(&progress);
 }
 
-static void wait(struct run *r, const struct hold_answer *a) { put_off(r, a->sum, pause_ms(r, a)); }
+static void wait(struct run *r, const struct hold_answer *a) { put_off(r, a, pause_ms(r, a)); }
 
 /* At once when it can be known, but not all at once. */
 static void wait_blindly(struct run *r, const struct hold_answer *a)
 {
-    put_off(r, NULL, a->again_ms + random_below(a->again_ms / 2 + 1));
+    put_off(r, a, a->again_ms + random_below(a->again_ms / 2 + 1));
 }
 
 static void reject(struct run *r, const struct hold_answer *a)
