@@ -110,7 +110,8 @@ void run_park(struct run *r, const struct err *why, int64_t in_ms);
 bool run_may_park(const struct run *r, enum err_kind why, int64_t in_ms);
 /* Put aside until an exact time, to the front of its queue, without spending an attempt, e.g.
  * because the rate allows the call only then: later pauses of run_park do not grow by it.
- * progress: what run_progress tells next time ({NULL,0}: nothing). */
+ * progress: what run_progress tells next time ({NULL,0}: nothing).
+ * in_ms 0: it is the next of its queue, and was not put aside. */
 void run_put_off(struct run *r, int64_t in_ms, struct span progress);
 /* The same for what may take many rounds, such as a budget's next period or room to wait for an
  * equal call: all of them together count as one time that the job was put aside. */

@@ -140,6 +140,8 @@ void run_put_off(struct run *r, int64_t in_ms, struct span progress)
 {
     struct record next = parked(r);
 
+    if (in_ms == 0)
+        next.parks = r->held.parks;
     defer(r, next, in_ms, true, progress);
 }
 

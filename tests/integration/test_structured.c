@@ -57,6 +57,7 @@ static void check_job(struct world *w, size_t i)
     size_t calls = json_array_size(facts_costs(w, jobs[i].id));
 
     ck_assert_int_eq(world_int_at(r->doc, "attempts"), 1);
+    ck_assert_int_eq(world_int_at(facts_job(w, jobs[i].id), "parks"), 0);
     ck_assert_uint_eq(facts_count_flagged(facts_costs(w, jobs[i].id), "failed"), 0);
     if (jobs[i].message) {
         ck_assert_str_eq(r->status, "failed");
