@@ -9,9 +9,6 @@
  * thing, and a try too early is one more call that is refused. */
 #include "worker/retry.h"
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-
 /* base * 2^n, never over max */
 static int64_t doubled(int64_t base, int n, int64_t max)
 {

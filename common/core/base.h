@@ -21,6 +21,17 @@
         taken_;                     \
     })
 
+static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+
+/* The sum of two amounts, or the largest there is: what others tell us must not wrap round. */
+static inline int64_t add64(int64_t a, int64_t b)
+{
+    int64_t sum;
+
+    return __builtin_add_overflow(a, b, &sum) ? (a < 0 ? INT64_MIN : INT64_MAX) : sum;
+}
+
 /* A borrowed run of bytes, not NUL-terminated.  {NULL, 0} means "not there". */
 struct span {
     const char *p;

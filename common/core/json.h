@@ -66,9 +66,11 @@ NODISCARD bool json_read_string(struct span v, struct buf *b);
 /* Unescaped and NUL-terminated into fixed memory; false when not a string (text untouched),
  * or too long or with NUL inside (text is then ""). */
 NODISCARD bool json_read_text(struct span v, char *text, size_t size);
-/* Two questions (their names keep clear of jansson's json_is_* macros). */
+/* Questions (their names keep clear of jansson's json_is_* macros). */
 bool json_absent(struct span v);                   /* not there, or null */
 bool json_equals(struct span v, const char *text); /* a string equal to text (no escapes) */
+/* A string's text without its quotes, escapes kept; {NULL, 0} for "" and for what is no string. */
+struct span json_unquoted(struct span v);
 
 /* Writing: append to a buf. */
 /* Quoted and escaped; invalid UTF-8 becomes U+FFFD. */

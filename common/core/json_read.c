@@ -259,3 +259,8 @@ bool json_equals(struct span v, const char *text)
 
     return v.n == n + 2 && v.p[0] == '"' && v.p[n + 1] == '"' && memcmp(v.p + 1, text, n) == 0;
 }
+
+struct span json_unquoted(struct span v)
+{
+    return v.n > 2 && is_string(v) ? inside(v) : (struct span){NULL, 0};
+}

@@ -41,12 +41,6 @@ static void add_dim(struct buf *b, const char *name, struct span text)
     buf_putc(b, '\0');
 }
 
-/* Raw JSON strings lose their quotes; escapes stay as they are. */
-static struct span unquoted(struct span v)
-{
-    return v.n >= 2 && v.p[0] == '"' ? (struct span){v.p + 1, v.n - 2} : v;
-}
-
 static void write_dims(struct buf *b, const struct cost_event *e)
 {
     const char *type = job_type_name(e->type);
@@ -57,12 +51,12 @@ static void write_dims(struct buf *b, const struct cost_event *e)
     add_dim(b, "model:", e->model);
     add_dim(b, "type:", (struct span){type, strlen(type)});
     if (!json_absent(e->tenant))
-        add_dim(b, "tenant:", unquoted(e->tenant));
+        add_dim(b, "tenant:", json_unquoted(e->tenant));
     if (e->tags.n && json_iter_init(&it, e->tags.p, e->tags.n))
         while (json_next(&it)) {
             buf_puts(b, "tag:");
             buf_add_span(b, it.key);
-            add_dim(b, "=", unquoted(it.value));
+            add_dim(b, "=", json_unquoted(it.value));
         }
 }
 

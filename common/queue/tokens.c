@@ -184,8 +184,6 @@ int64_t tokens_of_answer(struct span answer)
 
 /* ---- at most ---- */
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
 void tokens_at_most(unsigned task, struct span body, int64_t context, int64_t *ret_prompt,
                     int64_t *ret_completion)
 {

@@ -37,9 +37,6 @@ enum {
     LEVEL_KEPT_PAUSES = 12 /* closed for longer: the next pauses begin anew */
 };
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-
 int64_t health_percentile(const struct health_state *s, int percent)
 {
     int64_t ms = percent == 50 ? s->p50_ms : s->p90_ms;

@@ -49,9 +49,6 @@ static int64_t since_ms(const struct run *r)
                : r->started_ms;
 }
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
-
 static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
 {
     const struct config *c = r->p->cfg;
@@ -275,7 +272,7 @@ void inference_settle(struct run *r, const struct cost *c)
     struct inference *i = r->state;
 
     i->covered = false;
-    hold_settle(&i->hold, c->cost_nanousd + c->estimate_nanousd);
+    hold_settle(&i->hold, add64(c->cost_nanousd, c->estimate_nanousd));
 }
 
 void inference_let_go(struct run *r)

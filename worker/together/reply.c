@@ -75,11 +75,6 @@ static void read_usage(unsigned task, struct span v, struct usage *u)
         .there = true, .prompt_tokens = p, .completion_tokens = c, .cached_tokens = n < p ? n : p};
 }
 
-static struct span unquoted(struct span v)
-{
-    return v.n > 2 && *v.p == '"' ? (struct span){v.p + 1, v.n - 2} : (struct span){0};
-}
-
 static int64_t count_elements(struct span v)
 {
     struct json_iter it;
@@ -109,13 +104,13 @@ static void read_choice(struct span choices, struct together_reply *ret)
     else if (!json_absent(error))
         together_error_read(200, error, ret);
     else
-        ret->finish_reason = unquoted(finish);
+        ret->finish_reason = json_unquoted(finish);
 }
 
 /* Some gateways escape every slash. */
 static void read_model(struct span v, struct together_reply *ret)
 {
-    ret->model = unquoted(v);
+    ret->model = json_unquoted(v);
     if (ret->model.n && memchr(ret->model.p, '\\', ret->model.n) &&
         json_read_text(v, ret->model_text, sizeof(ret->model_text)))
         ret->model = (struct span){ret->model_text, strlen(ret->model_text)};
