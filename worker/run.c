@@ -340,18 +340,10 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
 {
     struct cost_event *e;
 
-    if (__builtin_add_overflow(r->cost_nanousd, c->cost_nanousd, &r->cost_nanousd))
-        r->cost_nanousd = INT64_MAX; /* whoever told such usage */
+    r->cost_nanousd = add64(r->cost_nanousd, c->cost_nanousd);
     r->calls++;
     if (r->cost_count == RUN_COSTS_MAX) {
-        e = &r->costs[RUN_COSTS_MAX - 1];
-        e->cost.prompt_tokens += c->prompt_tokens;
-        e->cost.completion_tokens += c->completion_tokens;
-        e->cost.cached_tokens += c->cached_tokens;
-        e->cost.cost_nanousd += c->cost_nanousd;
-        e->cost.list_cost_nanousd += c->list_cost_nanousd;
-        e->cost.estimate_nanousd += c->estimate_nanousd;
-        e->cost.flags |= c->flags;
+        cost_add(&r->costs[RUN_COSTS_MAX - 1].cost, c);
         return;
     }
     r->costs = xrealloc(r->costs, (r->cost_count + 1) * sizeof *r->costs);

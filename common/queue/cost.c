@@ -7,9 +7,8 @@
  *
  * Products are 128 bits wide until the one division, so neither tokens nor
  * prices can overflow it; what does not fit 63 bits then is cut to the largest
- * number.  list_cost_nanousd is the price without any discount: not for tokens
- * that the provider had cached, not for a batch, not for an answer out of our
- * own cache.
+ * number and flagged `estimated`.  list_cost_nanousd is the price without any discount: not for
+ * tokens that the provider had cached, not for a batch, not for an answer out of our own cache.
  *
  * A price of a new kind (minutes of audio) is one more branch where images are
  * told from tokens, and a name for `unit`.
@@ -48,13 +47,16 @@ const char *cost_flag_name(enum cost_flag f)
 
 /* ---- multiplying money ---- */
 
-/* A millionth of a sum, rounded half up: the one place where money is rounded. */
+/* A millionth of a sum, rounded half up: the one place where money is rounded, and cut. */
 static int64_t per_million(wide sum)
 {
     wide rounded = (sum + MILLION / 2) / MILLION;
 
     return rounded > INT64_MAX ? INT64_MAX : (int64_t)rounded;
 }
+
+/* What was cut is no sum of a bill. */
+static unsigned cut_flag(int64_t nanousd) { return nanousd == INT64_MAX ? COST_ESTIMATED : 0; }
 
 static int64_t bounded(int64_t v, int64_t min, int64_t max)
 {
@@ -134,6 +136,7 @@ void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, stru
     *ret = (struct cost){0};
     if (task & TASK_IMAGE) {
         ret->cost_nanousd = ret->list_cost_nanousd = price_images(ret, m, body, u->images);
+        ret->flags |= cut_flag(ret->cost_nanousd);
         return;
     }
     if (u->there) {
@@ -147,10 +150,20 @@ void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, stru
     }
     ret->cost_nanousd = cost_of_tokens(m, ret->prompt_tokens, ret->cached_tokens,
                                        ret->completion_tokens, &unpriced);
-    if (unpriced)
-        ret->flags |= COST_UNPRICED;
+    ret->flags |= cut_flag(ret->cost_nanousd) | (unpriced ? COST_UNPRICED : 0U);
     ret->list_cost_nanousd =
         cost_of_tokens(m, ret->prompt_tokens, 0, ret->completion_tokens, &unpriced);
+}
+
+void cost_add(struct cost *c, const struct cost *more)
+{
+    c->prompt_tokens = add64(c->prompt_tokens, more->prompt_tokens);
+    c->completion_tokens = add64(c->completion_tokens, more->completion_tokens);
+    c->cached_tokens = add64(c->cached_tokens, more->cached_tokens);
+    c->cost_nanousd = add64(c->cost_nanousd, more->cost_nanousd);
+    c->list_cost_nanousd = add64(c->list_cost_nanousd, more->list_cost_nanousd);
+    c->estimate_nanousd = add64(c->estimate_nanousd, more->estimate_nanousd);
+    c->flags |= more->flags | cut_flag(c->cost_nanousd);
 }
 
 void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct span body)
@@ -171,12 +184,6 @@ void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct
 
 /* ---- a job ---- */
 
-/* The text of a string without its quotes, escapes kept; empty for anything else. */
-static struct span unquoted(struct span v)
-{
-    return v.n > 2 && *v.p == '"' ? (struct span){v.p + 1, v.n - 2} : (struct span){0};
-}
-
 void cost_job_facts(const struct job *job, unsigned *ret_task, struct span *ret_body,
                     struct span *ret_model)
 {
@@ -188,13 +195,13 @@ void cost_job_facts(const struct job *job, unsigned *ret_task, struct span *ret_
     *ret_model = (struct span){0};
     if (!job->payload.p || !json_pick(job->payload.p, job->payload.n, wants, ARRAY_LEN(wants)))
         return;
-    *ret_task = task.p ? task_of(unquoted(task).p, unquoted(task).n) : TASK_CHAT;
+    *ret_task = task.p ? task_of(json_unquoted(task).p, json_unquoted(task).n) : TASK_CHAT;
     if (body.n && *body.p == '{') {
         *ret_body = body;
-        *ret_model = unquoted(json_at(body, "model"));
+        *ret_model = json_unquoted(json_at(body, "model"));
     }
     if (!ret_model->n)
-        *ret_model = unquoted(model);
+        *ret_model = json_unquoted(model);
 }
 
 /* The row of a model whose name has its escapes ("Qwen\/Qwen3.5-9B") yet. */

@@ -50,6 +50,8 @@ struct usage {
 };
 void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, struct span body,
                     const struct usage *u, struct span answer);
+/* The costs of two calls as one: sums that do not fit are cut and flagged `estimated`. */
+void cost_add(struct cost *c, const struct cost *more);
 /* A call whose answer was lost: cost 0, no tokens, estimate high (see tokens.h), flags unconfirmed
  * (and unpriced without prices). */
 void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct span body);

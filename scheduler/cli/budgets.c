@@ -26,9 +26,12 @@ struct output {
 
 static int64_t percent(const struct row *r)
 {
-    int64_t limit = r->budget->limit_nanousd;
+    const int64_t limit = r->budget->limit_nanousd, spent = r->sum.spent_nanousd;
+    const int64_t most = INT64_MAX / 100;
 
-    return limit > 0 ? r->sum.spent_nanousd * 100 / limit : r->sum.spent_nanousd > 0 ? 100 : 0;
+    if (limit <= 0)
+        return spent > 0 ? 100 : 0;
+    return spent <= most ? spent * 100 / limit : min64(spent / limit, most) * 100;
 }
 
 /* ---- whose ---- */

@@ -159,7 +159,7 @@ static void add_day(struct cli *c, json_t *rows, const char *by, const char *day
             json_object_set_new(rows, name, row);
         }
         json_object_set_new(row, what,
-                            json_integer(int_of(row, what) + reply_int(reply_at(r, i + 1))));
+                            json_integer(add64(int_of(row, what), reply_int(reply_at(r, i + 1)))));
     }
 }
 

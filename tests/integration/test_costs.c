@@ -4,6 +4,7 @@
  * is canned, the sum is worked out here by hand.
  */
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/facts.h"
@@ -165,6 +166,67 @@ START_TEST(missing_usage_is_estimated_and_says_so)
 }
 END_TEST
 
+/* ---- what no bill can be ---- */
+
+static const char *config_of(struct world *w)
+{
+    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
+
+    ck_assert_ptr_nonnull(out);
+    fputs("models:\n  - {id: m/dear, tasks: [chat], input_usd: 9000000000, output_usd: 0}\n"
+          "budgets:\n  - {name: b, per: month, limit_usd: 5000000, for: {model: m/other}}\n",
+          out);
+    ck_assert_int_eq(fclose(out), 0);
+    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
+}
+
+static const char *answer_of(struct world *w, const char *tokens)
+{
+    return world_text(w,
+                      "{\"choices\":[{\"message\":{\"content\":\"no\"},\"finish_reason\":"
+                      "\"stop\"}],\"usage\":{\"prompt_tokens\":%s,\"completion_tokens\":1}}",
+                      tokens);
+}
+
+/* So many tokens are no usage: what the texts say counts.  The most that is believed, at a price
+ * that must be a mistake, is cut, and so is the sum of the job's calls. */
+START_TEST(usage_that_cannot_be_true_is_estimated_and_no_sum_wraps_round)
+{
+    struct world *w = world_new(.simulator = true);
+    const char *config = config_of(w);
+    json_t *costs, *cost;
+
+    canned_answer(w, "absurd:", answer_of(w, "9000000000000000"));
+    canned_answer(w, "dear:", answer_of(w, "999999999"));
+    world_start_both(w, canned_provider(w), config);
+    push(w, "a", "{'task':'chat','prompt':'absurd:','model':'m/dear'}");
+    push(w, "b",
+         "{'task':'chat','prompt':'dear:','model':'m/dear','validate':{'schema':{'type':"
+         "'object'}}}");
+    world_wait_results(w, 2, 10000);
+    cost = only_cost(w, "a");
+    ck_assert(facts_flagged(cost, "estimated"));
+    ck_assert_int_eq(world_int_at(cost, "prompt_tokens"), 2);
+    ck_assert_int_eq(world_int_at(cost, "cost_nanousd"), INT64_C(2) * 9000000000000);
+    costs = facts_costs(w, "b");
+    ck_assert_uint_eq(json_array_size(costs), 3);
+    for (size_t i = 0; i < 3; i++) {
+        cost = json_array_get(costs, i);
+        ck_assert(facts_flagged(cost, "estimated"));
+        ck_assert_int_eq(world_int_at(cost, "prompt_tokens"), 999999999);
+        ck_assert_int_eq(world_int_at(cost, "cost_nanousd"), INT64_MAX);
+    }
+    ck_assert_str_eq(world_string_at(world_result(w, "b")->doc, "error.code"), "invalid_output");
+    ck_assert_int_eq(world_int_at(world_result(w, "b")->doc, "cost_nanousd"), INT64_MAX);
+    ck_assert_str_eq(world_string(w, "HGET %s total|cost",
+                                  world_redis(w, "KEYS fl:{0}:spend:*")->element[0]->str),
+                     "9200000000000000000");
+    ck_assert_ptr_nonnull(strstr(world_cli(w, "costs").out, "$9200000000.00"));
+    world_check_one_result_each(w, 2);
+    world_free(w);
+}
+END_TEST
+
 /* The sums of a day are those of the events, by each dimension. */
 START_TEST(spend_is_summed_with_the_events)
 {
@@ -236,6 +298,7 @@ Suite *test_costs(void)
     tcase_add_test(tc, an_unknown_model_is_called_and_flagged_unpriced);
     tcase_add_test(tc, a_model_that_was_replaced_is_priced_as_what_answered);
     tcase_add_test(tc, missing_usage_is_estimated_and_says_so);
+    tcase_add_test(tc, usage_that_cannot_be_true_is_estimated_and_no_sum_wraps_round);
     tcase_add_test(tc, spend_is_summed_with_the_events);
     tcase_add_test(tc, each_of_many_failed_calls_has_an_event_of_its_own);
     suite_add_tcase(s, tc);

@@ -231,7 +231,9 @@ const char *world_string_at(json_t *doc, const char *path)
 
 int64_t world_int_at(json_t *doc, const char *path)
 {
-    return (int64_t)json_number_value(world_at(doc, path));
+    const json_t *v = world_at(doc, path);
+
+    return json_is_integer(v) ? json_integer_value(v) : (int64_t)json_number_value(v);
 }
 
 /* ---- the universal checks --------------------------------------------------- */

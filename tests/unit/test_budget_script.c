@@ -51,6 +51,19 @@ START_TEST(a_call_without_a_price_is_counted_when_its_cost_is_known)
 }
 END_TEST
 
+/* Redis adds in doubles; what is written must be a number that C reads. */
+START_TEST(a_sum_that_would_not_fit_stays_at_the_most)
+{
+    for (int i = 0; i < 2; i++) {
+        hold("x", 0, A, 1000);
+        settle_hold("x", INT64_MAX);
+        check_sum(0, INT64_C(9200000000000000000), 0);
+    }
+    ck_assert_int_eq(hold("y", 1, A, 1000).kind[0], 2);
+    ck_assert(hold("y", 1, A, 1000).spent[0] == INT64_C(9200000000000000000));
+}
+END_TEST
+
 START_TEST(many_holds_in_one_call_share_what_is_there)
 {
     const struct item made[] = {
@@ -350,6 +363,7 @@ Suite *test_budget_script(void)
     tcase_add_test(tc, money_is_set_aside_in_all_sums_or_in_none);
     tcase_add_test(tc, a_refusal_says_whether_waiting_for_others_may_help);
     tcase_add_test(tc, a_call_without_a_price_is_counted_when_its_cost_is_known);
+    tcase_add_test(tc, a_sum_that_would_not_fit_stays_at_the_most);
     tcase_add_test(tc, many_holds_in_one_call_share_what_is_there);
     tcase_add_test(tc, a_hold_that_stands_twice_in_a_call_counts_once);
     tcase_add_test(tc, a_hold_that_is_asked_for_again_is_counted_once);

@@ -129,6 +129,33 @@ START_TEST(an_answer_of_an_unknown_model_is_unpriced_but_counted)
 }
 END_TEST
 
+/* A provider says the most that reply.c takes, at a price that no configuration should have. */
+START_TEST(what_does_not_fit_is_cut_and_flagged)
+{
+    const struct model m = {
+        .in_nanousd = INT64_MAX, .out_nanousd = INT64_MAX, .cached_nanousd = -1};
+    struct usage u = {.there = true, .prompt_tokens = 999999999, .completion_tokens = 999999999};
+    struct cost c, sum = {.cost_nanousd = 5, .prompt_tokens = INT64_MAX - 1};
+
+    cost_of_answer(&c, &m, TASK_CHAT, SPAN("{}"), &u, SPAN("{}"));
+    ck_assert_int_eq(c.cost_nanousd, INT64_MAX);
+    ck_assert_int_eq(c.list_cost_nanousd, INT64_MAX);
+    ck_assert_uint_eq(c.flags, COST_ESTIMATED);
+    u.completion_tokens = 0;
+    u.prompt_tokens = 900000;
+    cost_of_answer(&c, &m, TASK_CHAT, SPAN("{}"), &u, SPAN("{}"));
+    ck_assert_uint_eq(c.flags, 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(sum.flags, i < 2 ? 0 : COST_ESTIMATED);
+        cost_add(&sum, &c);
+    }
+    ck_assert_int_eq(sum.cost_nanousd, INT64_MAX);
+    ck_assert_int_eq(sum.list_cost_nanousd, INT64_MAX);
+    ck_assert_int_eq(sum.prompt_tokens, INT64_MAX);
+    ck_assert_int_eq(sum.estimate_nanousd, 0);
+}
+END_TEST
+
 /* ---- images ---- */
 
 static const struct {
@@ -154,7 +181,7 @@ static const struct {
     {IMAGE_MEGAPIXEL, 0, 1, "{\"width\":1000,\"height\":499}", 0, 0, 499, "megapixels"},
     {IMAGE_MEGAPIXEL, 0, 2700000, "{\"width\":-1,\"height\":\"x\",\"n\":0}", 0, 2831155, 1049,
      "megapixels"},
-    {IMAGE_MEGAPIXEL, 0, INT64_MAX,
+    {IMAGE_MEGAPIXEL, COST_ESTIMATED, INT64_MAX,
      "{\"width\":9000000000000000000,\"height\":9000000000000000000,\"n\":9000000000000000000}", 0,
      INT64_MAX, 10000000000000, "megapixels"},
     {IMAGE_PIECE, 0, 15400000, "{\"n\":3}", 0, 46200000, 3, "images"},
@@ -398,6 +425,7 @@ Suite *test_cost(void)
     tcase_add_test(tc, an_answer_without_usage_is_measured_and_flagged);
     tcase_add_test(tc, an_embedding_without_usage_costs_its_prompt);
     tcase_add_test(tc, an_answer_of_an_unknown_model_is_unpriced_but_counted);
+    tcase_add_test(tc, what_does_not_fit_is_cut_and_flagged);
     tcase_add_loop_test(tc, images_cost_by_pixel_or_by_piece, 0, (int)ARRAY_LEN(images));
     tcase_add_test(tc, a_lost_answer_costs_nothing_for_sure_and_much_perhaps);
     tcase_add_test(tc, a_lost_image_may_cost_all_that_were_asked_for);

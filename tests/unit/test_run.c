@@ -3,6 +3,7 @@
  * Four slots, one of them kept for realtime. */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/config/config_parts.h"
@@ -224,6 +225,31 @@ START_TEST(one_that_goes_may_end_others)
 }
 END_TEST
 
+/* ---- money ---- */
+
+START_TEST(costs_add_up_and_never_wrap_round)
+{
+    const struct cost c = {.prompt_tokens = INT64_MAX / 2 + 1,
+                           .cost_nanousd = INT64_MAX / 8,
+                           .list_cost_nanousd = INT64_MAX,
+                           .estimate_nanousd = INT64_MAX};
+    struct run *r = run_of('a');
+    const struct cost *last;
+
+    for (int i = 0; i < RUN_COSTS_MAX + 2; i++) {
+        run_cost(r, &c, "together", (struct span){"m", 1}, (struct span){"m", 1});
+        ck_assert(r->cost_nanousd == (i < 8 ? (i + 1) * (INT64_MAX / 8) : INT64_MAX));
+    }
+    ck_assert_uint_eq(r->cost_count, RUN_COSTS_MAX);
+    last = &r->costs[RUN_COSTS_MAX - 1].cost; /* of three calls */
+    ck_assert_int_eq(last->cost_nanousd, 3 * (INT64_MAX / 8));
+    ck_assert_int_eq(last->prompt_tokens, INT64_MAX);
+    ck_assert_int_eq(last->list_cost_nanousd, INT64_MAX);
+    ck_assert_int_eq(last->estimate_nanousd, INT64_MAX);
+    free(r->costs);
+}
+END_TEST
+
 Suite *test_run(void)
 {
     Suite *s = suite_create("run");
@@ -237,6 +263,7 @@ Suite *test_run(void)
     tcase_add_test(tc, as_many_may_wait_as_there_are_slots);
     tcase_add_test(tc, one_that_ends_while_it_waits_is_forgotten);
     tcase_add_test(tc, one_that_goes_may_end_others);
+    tcase_add_test(tc, costs_add_up_and_never_wrap_round);
     suite_add_tcase(s, tc);
     return s;
 }

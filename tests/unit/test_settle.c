@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/core/clock.h"
 #include "common/queue/scripts.h"
 #include "common/queue/settle.h"
 #include "common/queue/work.h"
@@ -111,6 +112,8 @@ static char send(struct settle *s)
     return a.code;
 }
 
+static int64_t call_nanousd = 5;
+
 static const struct cost_event *call_of(const struct record *held)
 {
     static struct cost_event cost;
@@ -121,7 +124,7 @@ static const struct cost_event *call_of(const struct record *held)
                                .provider = "together",
                                .model = {"m", 1},
                                .requested_model = {"m", 1},
-                               .cost.cost_nanousd = 5};
+                               .cost.cost_nanousd = call_nanousd};
     snprintf(cost.event_id, sizeof cost.event_id, "j:1:1:%u.1", held->tnum);
     return &cost;
 }
@@ -247,6 +250,26 @@ START_TEST(a_job_that_is_started_anew_is_in_the_set_again)
 }
 END_TEST
 
+/* _i: what the sum was before. */
+static const char *const before[] = {"0", "9223372036854775000", "9223372036854775807"};
+
+START_TEST(the_sum_of_a_day_stays_at_the_most)
+{
+    struct record held;
+    char day[9], words[128];
+
+    call_nanousd = INT64_MAX;
+    clock_day(clock_wall_ms(), day);
+    snprintf(words, sizeof words, "HSET fl:{0}:spend:%s total|cost %s", day, before[_i]);
+    ck_assert(ask(&t.line, words).ok);
+    claim();
+    held = start();
+    ck_assert_int_eq(finish(&held), SETTLE_WRITTEN);
+    snprintf(words, sizeof words, "HGET fl:{0}:spend:%s total|cost", day);
+    ck_assert_str_eq(ask(&t.line, words).text, "9200000000000000000");
+}
+END_TEST
+
 Suite *test_settle(void)
 {
     Suite *s = suite_create("settle");
@@ -259,6 +282,7 @@ Suite *test_settle(void)
     tcase_add_test(tc, an_outcome_of_a_job_that_was_taken_away_adds_only_its_cost);
     tcase_add_loop_test(tc, a_stale_outcome_leaves_the_id_that_is_held_anew, 0, 2);
     tcase_add_test(tc, a_job_that_is_started_anew_is_in_the_set_again);
+    tcase_add_loop_test(tc, the_sum_of_a_day_stays_at_the_most, 0, (int)ARRAY_LEN(before));
     suite_add_tcase(s, tc);
     return s;
 }

@@ -172,7 +172,7 @@ struct usage inference_sum_usage(const struct found *found)
         if (!e)
             continue;
         sum.there = sum.there && e->usage.there;
-        sum.prompt_tokens += e->usage.prompt_tokens;
+        sum.prompt_tokens = add64(sum.prompt_tokens, e->usage.prompt_tokens);
     }
     return sum;
 }

@@ -171,7 +171,7 @@ static struct entry *put_together(const struct inference_cached *c, const struct
     embed_join(&c->texts, c->found, facts->body, facts->model,
                usage.n ? buf_span(&usage) : json_at(facts->body, "usage"), &body);
     whole.body = buf_span(&body);
-    whole.usage.prompt_tokens += known->prompt_tokens;
+    whole.usage.prompt_tokens = add64(whole.usage.prompt_tokens, known->prompt_tokens);
     if (!buf_failed(&body))
         e = entry_new(&whole);
     buf_done(&usage);

@@ -36,6 +36,8 @@ local call = redis.call
 local now, a, sums, dirty, told, answers = now_ms(), 4, {}, {}, {}, {}
 local remember, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
 
+-- A sum that would not fit 63 bits stays at MOST, so that C can read it.
+local MOST = 9.2e18
 local function int(n) return string.format('%.0f', n) end
 
 local function load(name)
@@ -69,8 +71,8 @@ end
 local function change(name, reserved, spent)
     local sum = load(name)
     if not sum then return end
-    sum.reserved = math.max(0, sum.reserved + reserved)
-    sum.spent = math.max(0, sum.spent + spent)
+    sum.reserved = math.min(MOST, math.max(0, sum.reserved + reserved))
+    sum.spent = math.min(MOST, math.max(0, sum.spent + spent))
     dirty[name] = sum
     if spent > 0 and sum.limit > 0 then
         for percent in string.gmatch(sum.alerts, '%d+') do

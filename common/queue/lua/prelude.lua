@@ -183,6 +183,7 @@ local function skip_costs(a)
 end
 
 local SUM_NAMES = {'cost', 'calls', 'prompt', 'completion', 'estimate', 'hits', 'saved'}
+local MOST = 9.2e18 -- a sum that would not fit 63 bits stays there
 local SPEND_FIELDS = 200000 -- of a day; what else is new then is summed up as "(others)"
 
 local function dim_in_full(spend_key, dim)
@@ -199,8 +200,12 @@ local function write_sums(spend_key)
         for _, dim in ipairs(sets[tonumber(s)]) do
             if full then dim = dim_in_full(spend_key, dim) end
             for i = 1, #SUM_NAMES do
-                if sum[i] ~= 0 then -- one that does not fit 63 bits is not added
-                    redis.pcall('HINCRBY', spend_key, dim .. '|' .. SUM_NAMES[i], string.format('%.0f', sum[i]))
+                if sum[i] ~= 0 then
+                    local field = dim .. '|' .. SUM_NAMES[i]
+                    local r = redis.pcall('HINCRBY', spend_key, field, string.format('%.0f', math.min(sum[i], MOST)))
+                    if type(r) == 'table' and string.find(r.err, 'overflow', 1, true) then
+                        redis.pcall('HSET', spend_key, field, string.format('%.0f', MOST))
+                    end
                 end
             end
         end
