@@ -41,12 +41,12 @@ struct chunk_stream {
     TAILQ_ENTRY(chunk_stream) each; /* in all->streams */
     char id[96], call[64], end[16];
     int run, attempt;
-    struct buf text;   /* chunks that wait, a line each */
-    int64_t count;     /* of them */
-    int64_t seq;       /* number of the next chunk to come */
-    int64_t lost, gap; /* dropped before and behind text */
-    int flying;        /* writes without an answer */
-    bool dirty, closed;
+    struct buf text;          /* chunks that wait, a line each */
+    int64_t count;            /* of them */
+    int64_t seq;              /* number of the next chunk to come */
+    int64_t lost, gap;        /* dropped before and behind text */
+    int flying;               /* writes without an answer */
+    bool dirty, closed, ends; /* ends: that is still to be told */
 };
 TAILQ_HEAD(chunk_list, chunk_stream);
 
@@ -54,6 +54,7 @@ struct chunks {
     struct process *p;
     struct chunk_list dirty, streams;
     size_t waiting, flying; /* bytes */
+    size_t calls;           /* without an answer */
     int64_t flushed_ms;
     struct loop_timer *timer;
     bool deferred;
@@ -63,6 +64,7 @@ struct chunks {
 struct part {
     struct chunk_stream *stream;
     int64_t count;
+    bool ends;
 };
 struct sent {
     struct chunks *all;
@@ -122,6 +124,18 @@ struct chunk_stream *chunks_open(struct chunks *c, const char *job_id, int run)
 
 /* ---- writing ---- */
 
+/* An end that may not have arrived is told again; chunks are not, for they may come twice then. */
+static void lost(const struct part *part, const struct err *err)
+{
+    struct chunk_stream *s = part->stream;
+
+    s->lost += part->count;
+    if (!part->ends || !err || err->kind != ERR_REDIS_LOST)
+        return;
+    s->ends = true;
+    set_dirty(s, true);
+}
+
 static void on_written(void *arg, const struct reply *reply, const struct err *err)
 {
     struct sent *sent = arg;
@@ -129,17 +143,20 @@ static void on_written(void *arg, const struct reply *reply, const struct err *e
     struct span letters = err ? (struct span){NULL, 0} : reply_span(reply);
 
     c->flying -= sent->bytes;
+    c->calls--;
     for (size_t i = 0; i < sent->parts_n; i++) {
         struct chunk_stream *s = sent->parts[i].stream;
 
         s->flying--;
         if (i >= letters.n || letters.p[i] != 'k')
-            s->lost += sent->parts[i].count;
+            lost(&sent->parts[i], err);
         forget_if_over(s);
     }
     free(sent);
     if (!TAILQ_EMPTY(&c->dirty))
         schedule(c);
+    else if (c->p->draining)
+        process_kick_later(c->p); /* it may leave now */
 }
 
 static int add_int(struct redis_args *a, const char *name, int64_t v)
@@ -182,22 +199,22 @@ static void add_entry(struct redis_args *a, const struct chunk_stream *s, bool e
 
 /* What waits of a stream goes into a script's arguments.  An end that stands behind dropped chunks
  * comes in an entry of its own, which tells them. */
-static void take(struct chunk_stream *s, struct redis_args *keys, struct redis_args *args)
+static struct part take(struct chunk_stream *s, struct redis_args *keys, struct redis_args *args)
 {
     struct chunks *c = s->all;
-    bool ends = s->end[0] && !s->gap;
+    const struct part part = {.stream = s, .count = s->count, .ends = s->ends && !s->gap};
 
     keys_arg(keys, c->p->keys.chunks, s->id);
-    add_entry(args, s, ends);
+    add_entry(args, s, part.ends);
     c->waiting -= s->text.n;
     buf_done(&s->text);
     s->flying++;
     s->count = 0;
     s->lost = s->gap;
     s->gap = 0;
-    if (ends)
-        s->end[0] = '\0';
-    set_dirty(s, s->end[0] != '\0');
+    s->ends = s->ends && !part.ends;
+    set_dirty(s, s->ends);
+    return part;
 }
 
 static bool may_write(const struct chunks *c)
@@ -232,17 +249,17 @@ void chunks_flush(struct chunks *c)
     redis_arg_int(&args, c->p->cfg->limits_chunks_entries);
     redis_arg_int(&args, c->p->cfg->limits_chunks_ttl_ms);
     while (sent->parts_n < most && (s = TAILQ_FIRST(&c->dirty)) && may_write(c)) {
-        sent->parts[sent->parts_n++] = (struct part){s, s->count};
         sent->bytes += s->text.n;
         c->flying += s->text.n;
-        take(s, &keys, &args);
+        sent->parts[sent->parts_n++] = take(s, &keys, &args);
     }
     redis_args_append(&keys, &args);
     redis_args_done(&args);
+    c->calls++;
     redis_script(c->p->redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
 }
 
-bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty); }
+bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty) || c->calls > 0; }
 
 static void flush(struct chunks *c)
 {
@@ -352,6 +369,7 @@ void chunks_close(struct chunk_stream **ps, const char *end)
     s->closed = true;
     if (end) {
         snprintf(s->end, sizeof s->end, "%s", end);
+        s->ends = true;
         set_dirty(s, true);
         schedule(s->all);
     }

@@ -12,8 +12,8 @@
  *   lost  so many chunks before these were dropped (Redis was away or too slow); the result is
  *         whole all the same
  *   end   no more comes: completed, failed, cancelled, expired; or `again`: the job will be called
- *         once more.  It comes after the result; nobody writes it when a worker dies, or when the
- *         job ends while it waits, so the result is what counts.
+ *         once more.  It comes after the result, at times twice; nobody writes it when a worker
+ *         dies, or when the job ends while it waits, so the result is what counts.
  *
  * Everything here is bounded: entries per stream, time after the last one, bytes that wait here
  * (16 KB per job; a process has 2 MB on their way and 8 MB waiting).  What is over is dropped.
@@ -29,9 +29,8 @@ struct chunk_stream; /* what one run tells */
 
 struct chunks *chunks_new(struct process *p); /* uses its loop, redis, keys and cfg */
 void chunks_free(struct chunks *c);           /* what waits is dropped; streams become dead */
-/* Write what waits as far as Redis takes it at once: before a process ends, again and again while
- * something waits. */
-void chunks_flush(struct chunks *c);
+void chunks_flush(struct chunks *c); /* write what waits as far as Redis takes it at once */
+/* Something is not written yet: a process that drains stays, and is kicked when that is over. */
 bool chunks_wait(const struct chunks *c);
 
 /* call: what the entries say of it (copied, <= 63 characters). */

@@ -34,9 +34,15 @@ struct host {
     UT_hash_handle hh;
 };
 
+struct allowed {
+    struct http_networks *list; /* NULL: none */
+    struct allowed *before;
+};
+
 struct hooks {
     struct process *p;
     struct host *hosts;
+    struct allowed *allowed;
 };
 
 struct hooks *hooks_new(struct process *p)
@@ -61,8 +67,36 @@ void hooks_free(struct hooks *h)
     if (!h)
         return;
     HASH_ITER(hh, h->hosts, t, tmp) { forget(h, t); }
+    while (h->allowed) {
+        struct allowed *a = h->allowed;
+
+        h->allowed = a->before;
+        http_networks_free(a->list);
+        free(a);
+    }
     free(h);
 }
+
+/* ---- where they may go ---- */
+
+void hooks_reload(struct hooks *h)
+{
+    const char *text = h->p->cfg->webhooks_allow_networks, *bad = NULL;
+    struct allowed *a = xcalloc(1, sizeof *a);
+
+    a->list = text[0] ? http_networks_parse(text, &bad) : NULL;
+    a->before = h->allowed;
+    h->allowed = a;
+    if (bad)
+        log_event(LOG_ERROR, "webhooks.allow_networks", "bad=%s", log_quote(bad));
+}
+
+const struct http_networks *hooks_networks(const struct hooks *h)
+{
+    return h->allowed ? h->allowed->list : NULL;
+}
+
+/* ---- how many, and when ---- */
 
 /* Hosts without trouble, or without a delivery for long, need no memory. */
 static void sweep(struct hooks *h)

@@ -8,11 +8,15 @@
 
 #include "common/core/base.h"
 
+struct http_networks;
 struct process;
 struct hooks;
 
 struct hooks *hooks_new(struct process *p);
 void hooks_free(struct hooks *h);
+/* Read webhooks.allow_networks (anew); what it was before lives on for calls under way. */
+void hooks_reload(struct hooks *h);
+const struct http_networks *hooks_networks(const struct hooks *h); /* NULL: none */
 /* May a delivery to that host ("example.com:443") be made now?  0: yes, and it counts until
  * hooks_end. Else: come back in so many ms. */
 int64_t hooks_begin(struct hooks *h, const char *host);

@@ -6,8 +6,8 @@
  *
  * Between them stands one question, asked whenever something ended (process_kick): claim more,
  * take a new id, or leave?  It leaves when it drains, holds nothing and has written every outcome;
- * and owes nobody (a claim whose answer was lost, a dead process to take over), unless the time to
- * drain is over: then the scheduler has it.
+ * and owes nobody (a claim whose answer was lost, a dead process to take over, the rest of streamed
+ * answers), unless the time to drain is over: then the scheduler has it.
  *
  * To add a part: a pointer in struct process, a line in start() and one in stop(). */
 #include "worker/process.h"
@@ -38,16 +38,10 @@
 #include "worker/stops.h"
 #include "worker/takeover.h"
 
-enum { FENCED_GRACE_MS = 1000 };
-
-struct old_networks {
-    struct http_networks *list;
-    struct old_networks *next;
-};
+enum { FENCED_GRACE_MS = 1000, LAST_WORDS_MS = 1000 };
 
 struct app {
     struct process p;
-    struct old_networks *old_networks; /* before reloads */
     bool give_up; /* draining is over: what is still owed is left to the scheduler */
     struct loop_timer *drain_timer;
 };
@@ -147,7 +141,7 @@ static void maybe_leave(void *arg)
     struct process *p = arg;
     const struct app *a = app_of(p);
 
-    bool owes = takeovers_owe(p->takeovers) || pull_must_look(p->pull);
+    bool owes = takeovers_owe(p->takeovers) || pull_must_look(p->pull) || chunks_wait(p->chunks);
 
     if (p->draining && !p->runs && outbox_is_empty(p->outbox) && pull_is_idle(p->pull) &&
         (!owes || a->give_up) && !p->leave) {
@@ -239,35 +233,6 @@ static void on_stop(void *arg, bool now)
     process_kick(p);
 }
 
-/* Calls under way may still look at the old list: all are kept until the end. */
-static void allow_networks(struct process *p)
-{
-    struct app *a = app_of(p);
-    struct old_networks *old = xcalloc(1, sizeof *old);
-    const char *bad = NULL;
-
-    old->list = p->networks;
-    old->next = a->old_networks;
-    a->old_networks = old;
-    p->networks = p->cfg->webhooks_allow_networks[0]
-                      ? http_networks_parse(p->cfg->webhooks_allow_networks, &bad)
-                      : NULL;
-    if (bad)
-        log_event(LOG_ERROR, "webhooks.allow_networks", "bad=%s", log_quote(bad));
-}
-
-static void free_networks(struct app *a)
-{
-    http_networks_free(a->p.networks);
-    while (a->old_networks) {
-        struct old_networks *old = a->old_networks;
-
-        a->old_networks = old->next;
-        http_networks_free(old->list);
-        free(old);
-    }
-}
-
 static void on_hup(void *arg)
 {
     struct process *p = arg;
@@ -279,7 +244,7 @@ static void on_hup(void *arg)
             p->group = g;
         job_defaults_from(&p->defaults, p->cfg);
         routes_configure(p->routes, p->cfg);
-        allow_networks(p);
+        hooks_reload(p->hooks);
         pull_reload(p->pull);
     }
 }
@@ -316,10 +281,10 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     p->limiter = limiter_new(p);
     p->holds = holds_new(p);
     p->hooks = hooks_new(p);
+    hooks_reload(p->hooks);
     p->cache = cache_new(p);
     p->shares = shares_new(p, &inference_share_ops);
     p->chunks = chunks_new(p);
-    allow_networks(p);
     p->heartbeat = heartbeat_new(p);
     p->outbox = outbox_new(p);
     p->pull = pull_new(p);
@@ -334,18 +299,26 @@ static bool start(struct app *a, const struct child_options *o, struct err *err)
     return p->wait[1] != NULL;
 }
 
+/* What Redis takes soon is said; nobody is waited for any more. */
+static void say_last_words(struct process *p)
+{
+    int64_t until_ms = clock_mono_ms() + LAST_WORDS_MS;
+
+    shares_flush(p->shares);
+    cache_flush(p->cache);
+    chunks_flush(p->chunks);
+    while (redis_is_ready(p->redis) && clock_mono_ms() < until_ms &&
+           (redis_outstanding(p->redis) || chunks_wait(p->chunks))) {
+        loop_turn(p->loop, 10);
+        chunks_flush(p->chunks);
+    }
+}
+
 static void stop(struct app *a)
 {
     struct process *p = &a->p;
 
-    shares_flush(p->shares);
-    cache_flush(p->cache);
-    for (int i = 0; i < 50 && redis_is_ready(p->redis); i++) {
-        chunks_flush(p->chunks);
-        if (!redis_outstanding(p->redis) && !chunks_wait(p->chunks))
-            break;
-        loop_turn(p->loop, 10);
-    }
+    say_last_words(p);
     loop_cancel(&a->drain_timer);
     redis_free(p->wait[0]);
     redis_free(p->wait[1]);
@@ -366,7 +339,6 @@ static void stop(struct app *a)
     shares_free(p->shares);
     cache_free(p->cache);
     chunks_free(p->chunks);
-    free_networks(a);
     takeovers_free(p->takeovers);
     child_free(p->child);
     keys_done(&p->keys);

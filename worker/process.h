@@ -62,22 +62,21 @@ struct process {
     struct pull *pull;
     struct outbox *outbox;
     struct stops *stops;
-    struct health *health;          /* of the routes */
-    struct routes *routes;          /* the live table */
-    struct market *market;          /* what changes it at run time */
-    struct watch *watch;            /* what is seen of them */
-    struct limiter *limiter;        /* the rates of keys and models */
-    struct holds *holds;            /* money set aside for calls: budget/ */
-    struct hooks *hooks;            /* webhook deliveries per host */
-    struct cache *cache;            /* answers kept in Redis */
-    struct shares *shares;          /* equal calls under way */
-    struct http_networks *networks; /* webhooks.allow_networks; NULL: none */
-    struct takeovers *takeovers;    /* dead processes whose jobs are still to be recovered */
-    struct chunks *chunks;          /* streamed answers, for who reads along */
-    struct run *runs;               /* all in hand, by id (uthash) */
-    size_t running;                 /* runs that occupy a slot */
-    size_t waiting;                 /* runs that wait in memory without one */
-    struct run *returning;          /* those of them that wait for one again, in order */
+    struct health *health;       /* of the routes */
+    struct routes *routes;       /* the live table */
+    struct market *market;       /* what changes it at run time */
+    struct watch *watch;         /* what is seen of them */
+    struct limiter *limiter;     /* the rates of keys and models */
+    struct holds *holds;         /* money set aside for calls: budget/ */
+    struct hooks *hooks;         /* webhook deliveries per host */
+    struct cache *cache;         /* answers kept in Redis */
+    struct shares *shares;       /* equal calls under way */
+    struct takeovers *takeovers; /* dead processes whose jobs are still to be recovered */
+    struct chunks *chunks;       /* streamed answers, for who reads along */
+    struct run *runs;            /* all in hand, by id (uthash) */
+    size_t running;              /* runs that occupy a slot */
+    size_t waiting;              /* runs that wait in memory without one */
+    struct run *returning;       /* those of them that wait for one again, in order */
     size_t returning_count, returning_realtime; /* all; those of realtime's queue */
     bool kicking;                               /* process_kick comes at the end of this turn */
 };

@@ -378,6 +378,49 @@ START_TEST(a_stream_is_finished_at_term)
 }
 END_TEST
 
+/* When the last outcome was told, and nothing else keeps the worker, Redis goes silent again; more
+ * chunks wait then than may be on their way at once. */
+START_TEST(chunks_that_redis_did_not_take_are_written_before_the_worker_leaves)
+{
+    enum { JOBS = 300, SILENT_MS = 800 };
+    struct world *w = world_new(.simulator = true, .proxy = true);
+    struct program *worker;
+    int64_t silent_at;
+
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_A "':{'answer_bytes':200,'latency_ms':600}}");
+    world_sim(w, "POST", "/_sim/models", "{'" FORM_B "':{'answer_bytes':200,'latency_ms':900}}");
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1",
+                                world_text(w, "FLOTILLA_WORKERS_CONCURRENCY=%d", 2 * JOBS),
+                                "FLOTILLA_LIMITS_START_RATE=10000");
+    for (int i = 0; i < JOBS; i++)
+        push(w, world_text(w, "j%d", i), i < JOBS - 1 ? FORM_A : FORM_B);
+    WAIT_UNTIL(w, 10000, world_int_at(world_sim_ledger(w), "in_flight") == JOBS);
+    program_signal(worker, SIGTERM);
+    proxy_stall(w->proxy);
+    WAIT_UNTIL(w, 10000, world_int_at(world_sim_ledger(w), "requests") == JOBS);
+    proxy_stall_after(w->proxy, world_text(w, "\"id\":\"j%d\",\"run\":1", JOBS - 1));
+    proxy_pass(w->proxy);
+    WAIT_UNTIL(w, 5000, proxy_stats(w->proxy).faults == 1);
+    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), JOBS);
+    for (silent_at = now_ms(); now_ms() < silent_at + SILENT_MS;)
+        ck_assert(program_runs(worker));
+    proxy_pass(w->proxy);
+    ck_assert_int_eq(program_wait(worker, 10000), 0);
+    for (int i = 0; i < JOBS; i++) {
+        const char *id = world_text(w, "j%d", i);
+        struct reading r = read_chunks(w, id);
+
+        ck_assert_str_eq(r.end, "completed");
+        ck_assert_str_eq(text_of(&r, 0), world_string_at(world_result(w, id)->doc,
+                                                         "output.choices.0.message.content"));
+    }
+    world_check_one_result_each(w, JOBS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 /* _i 0: drain_ms passes; 1: a second TERM does not wait for it. */
 START_TEST(a_stream_that_outlasts_the_drain_starts_anew_elsewhere)
 {
@@ -494,6 +537,7 @@ Suite *test_streams(void)
     tcase_add_test(tc, a_cancelled_stream_is_closed_and_its_loss_is_told);
     tcase_add_test(tc, a_stream_whose_worker_is_killed_starts_anew);
     tcase_add_test(tc, a_stream_is_finished_at_term);
+    tcase_add_test(tc, chunks_that_redis_did_not_take_are_written_before_the_worker_leaves);
     tcase_add_loop_test(tc, a_stream_that_outlasts_the_drain_starts_anew_elsewhere, 0, 2);
     tcase_add_test(tc, the_command_prints_the_text_as_it_comes);
     tcase_add_test(tc, the_command_ends_as_the_job_does);

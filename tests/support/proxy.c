@@ -41,6 +41,7 @@ enum order {
     ORDER_LOSE_REPLY,
     ORDER_LOSE_REQUEST,
     ORDER_SILENCE_REPLY,
+    ORDER_STALL_AFTER,
     ORDER_STATS
 };
 
@@ -65,16 +66,16 @@ struct flow {
 struct pair {
     struct flow up, down; /* to Redis, from Redis */
     int64_t requests, replies;
-    int64_t doomed; /* the request whose reply is lost; 0: none */
-    bool silent;    /* that reply came, and nothing flows any more */
-    bool silence_instead_of_close;
+    int64_t doomed;  /* the request whose reply is lost; 0: none */
+    bool silent;     /* that reply came, and nothing flows any more */
+    enum order fate; /* what happens then */
 };
 
 struct state {
     const char *listen_path, *upstream_path;
     int control, listener;
     enum order mode;      /* PASS, STALL or REFUSE */
-    struct message armed; /* a LOSE_* or SILENCE_* that waits; PASS: none */
+    struct message armed; /* what waits to happen once; PASS: none */
     struct pair *pairs[PAIRS_MAX];
     size_t n;
     struct proxy_stats stats;
@@ -180,7 +181,7 @@ static bool on_request(struct state *s, struct pair *p, const redisReply *reques
         return false;
     }
     p->doomed = p->requests;
-    p->silence_instead_of_close = s->armed.order == ORDER_SILENCE_REPLY;
+    p->fate = s->armed.order;
     s->armed.order = ORDER_PASS;
     return true;
 }
@@ -191,8 +192,10 @@ static bool on_reply(struct state *s, struct pair *p)
     if (++p->replies != p->doomed)
         return true;
     s->stats.faults++;
-    p->silent = p->silence_instead_of_close;
-    return p->silent;
+    p->silent = p->fate == ORDER_SILENCE_REPLY;
+    if (p->fate == ORDER_STALL_AFTER)
+        s->mode = ORDER_STALL;
+    return p->fate != ORDER_LOSE_REPLY;
 }
 
 /* Count what is in the chunk just read.  False: close the pair. */
@@ -256,7 +259,8 @@ static void apply(struct state *s, const struct message *m)
     case ORDER_CUT: cut_all(s); break;
     case ORDER_LOSE_REPLY:
     case ORDER_LOSE_REQUEST:
-    case ORDER_SILENCE_REPLY: s->armed = *m; break;
+    case ORDER_SILENCE_REPLY:
+    case ORDER_STALL_AFTER: s->armed = *m; break;
     case ORDER_STATS: break;
     }
 }
@@ -393,4 +397,5 @@ void proxy_cut(struct proxy *p) { order(p, ORDER_CUT, ""); }
 void proxy_lose_reply(struct proxy *p, const char *text) { order(p, ORDER_LOSE_REPLY, text); }
 void proxy_lose_request(struct proxy *p, const char *text) { order(p, ORDER_LOSE_REQUEST, text); }
 void proxy_silence_reply(struct proxy *p, const char *text) { order(p, ORDER_SILENCE_REPLY, text); }
+void proxy_stall_after(struct proxy *p, const char *text) { order(p, ORDER_STALL_AFTER, text); }
 struct proxy_stats proxy_stats(struct proxy *p) { return order(p, ORDER_STATS, ""); }

@@ -20,7 +20,7 @@ struct proxy_stats {
     int64_t open;     /* connections now */
     int64_t accepted; /* connections ever */
     int64_t requests; /* commands forwarded */
-    int64_t faults;   /* lost requests, lost replies and silences that happened */
+    int64_t faults;   /* single ones that happened */
 };
 
 /* Listen on one unix socket, forward to another (which need not exist yet). */
@@ -42,6 +42,8 @@ void proxy_lose_request(struct proxy *p,
                         const char *text); /* closed before Redis sees the whole of it */
 void proxy_silence_reply(struct proxy *p,
                          const char *text); /* run by Redis, then the connection stays silent */
+void proxy_stall_after(struct proxy *p,
+                       const char *text); /* its reply arrives, then as after proxy_stall */
 
 struct proxy_stats proxy_stats(struct proxy *p);
 

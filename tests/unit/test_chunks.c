@@ -208,6 +208,24 @@ START_TEST(what_came_while_redis_was_away_is_told_as_lost)
 }
 END_TEST
 
+/* A reader must not wait for it in vain. */
+START_TEST(an_end_that_may_not_have_arrived_is_told_again)
+{
+    redis_server_signal(&server, SIGSTOP);
+    add("{}");
+    chunks_close(&stream, "completed");
+    TURN_UNTIL(process.loop, redis_outstanding(line.redis) > 0);
+    redis_server_kill(&server);
+    TURN_UNTIL(process.loop, line.lost > 0);
+    ck_assert(chunks_wait(chunks));
+    redis_server_start(&server, NULL);
+    TURN_UNTIL(process.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
+    TURN_UNTIL(process.loop, !chunks_wait(chunks));
+    ck_assert_int_eq(entries(), 1);
+    ck_assert_str_eq(entry(0), "run=2 lost=1 end=completed");
+}
+END_TEST
+
 START_TEST(a_key_of_another_type_loses_chunks_and_nothing_else)
 {
     struct chunk_stream *b = chunks_open(chunks, "b", 1);
@@ -238,6 +256,7 @@ Suite *test_chunks(void)
     tcase_add_test(tc, what_redis_does_not_take_is_dropped_with_a_mark);
     tcase_add_test(tc, all_is_written_before_the_end);
     tcase_add_test(tc, what_came_while_redis_was_away_is_told_as_lost);
+    tcase_add_test(tc, an_end_that_may_not_have_arrived_is_told_again);
     tcase_add_test(tc, a_key_of_another_type_loses_chunks_and_nothing_else);
     suite_add_tcase(s, tc);
     return s;

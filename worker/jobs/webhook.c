@@ -172,7 +172,7 @@ static void send(struct run *r)
                              .max_answer_bytes = 1 << 20,
                              .plain_http_allowed = c->webhooks_allow_http,
                              .refuse_private = true,
-                             .allow = r->p->networks,
+                             .allow = hooks_networks(r->p->hooks),
                              .on_done = on_done,
                              .arg = fl};
 
