@@ -18,6 +18,11 @@
 
 #include "common/config/config.h"
 
+enum {
+    BUDGET_REMEMBER_MS = 3600000, /* a hold that was charged: a later answer still corrects it */
+    BUDGET_KEEP_SUM_MS = 86400000 /* after its period */
+};
+
 struct budget_period {
     char name[16]; /* "h2026112209", "d20261122", "m202611" */
     int64_t starts_ms, ends_ms;

@@ -1,8 +1,9 @@
 /* recover.c - see recover.h.
  *
  *   SMEMBERS active --> prices, once --> MGET 128 records --> defer / finish --> ... --> bury
- *        ^                                                                              |
- *        +--------------------------------------------- busy: some are left ------------+
+ *        ^                                                                             |  |
+ *        +-------------------------------------------- busy: some are left ------------+  | ok
+ *                             the money of its calls is charged (orphans.h) <-------------+
  *
  * Each job is moved only if its record still carries the dead worker's tag and
  * the transition number that was read, so recovering twice, or beside another
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/budget/orphans.h"
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "common/queue/blame.h"
@@ -73,6 +75,20 @@ static void on_blamed(void *arg, bool ended, const struct err *err)
     end(v, err);
 }
 
+/* Nothing is asked twice for its sake, as all else is done: what could not be charged now is so at
+ * its deadline. */
+static void on_charged(void *arg, const struct err *err)
+{
+    struct recover *v = arg;
+
+    (void)err;
+    if (v->reaped && !v->blamed)
+        blame_start(&(struct blame_options){v->o.redis, v->o.cfg, &v->who, v->o.blame}, on_blamed,
+                    v);
+    else
+        end(v, NULL);
+}
+
 static void on_buried(void *arg, const struct reply *reply, const struct err *err)
 {
     struct recover *v = arg;
@@ -82,13 +98,11 @@ static void on_buried(void *arg, const struct reply *reply, const struct err *er
         end(v, err);
     } else if (reply_is(reply, "busy") && ++v->rounds < ROUNDS) {
         load(v);
-    } else if (reply_is(reply, "ok") || reply_is(reply, "alive")) {
-        v->report.alive = reply_is(reply, "alive");
-        if (v->reaped && !v->blamed)
-            blame_start(&(struct blame_options){v->o.redis, v->o.cfg, &v->who, v->o.blame},
-                        on_blamed, v);
-        else
-            end(v, NULL);
+    } else if (reply_is(reply, "ok")) {
+        orphans_charge(v->o.redis, v->o.keys, v->o.worker, on_charged, v);
+    } else if (reply_is(reply, "alive")) {
+        v->report.alive = true;
+        end(v, NULL);
     } else {
         err_set(&gone, ERR_REDIS, "%.*s", (int)reply_span(reply).n, reply_span(reply).p);
         end(v, &gone);

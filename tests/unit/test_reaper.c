@@ -55,12 +55,21 @@ static void turn_for(int64_t ms)
         loop_turn(scheduler.loop, 10);
 }
 
+/* Of an hour's hold. */
+static bool is_charged(void)
+{
+    return ask(&line, "HGET fl:{0}:holds job:aaaaaaaa00000001.1").text[0] == 'c';
+}
+
 START_TEST(a_heartbeat_that_stands_still_is_a_death)
 {
     int64_t since = clock_mono_ms();
 
+    redis_sendv(line.redis, NULL, NULL, "HSET", "fl:{0}:holds", "job:aaaaaaaa00000001.1",
+                "o 20|a d20261122", NULL);
     TURN_UNTIL(scheduler.loop, !is_there());
     ck_assert_int_ge(clock_mono_ms() - since, LEASE_MS);
+    TURN_UNTIL(scheduler.loop, is_charged());
 }
 END_TEST
 

@@ -57,7 +57,8 @@ void holds_free(struct holds *s);
 struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb, void *arg);
 /* *h becomes NULL; NULL is fine. */
 void hold_settle(struct hold **h, int64_t cost_nanousd);
-/* Let it expire: whoever took the job over has told that its call may be paid. */
+/* The job was taken over: whoever did so has told that its call may be paid, and charges the hold
+ * (common/budget/orphans.h); else that happens at its deadline. */
 void hold_abandon(struct hold **h);
 void holds_reconnected(struct holds *s);
 

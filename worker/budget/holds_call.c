@@ -13,9 +13,6 @@
 
 #include "common/core/xalloc.h"
 
-enum { REMEMBER_MS = 3600000 /* an expired hold: a later answer still corrects it */ };
-enum { KEEP_SUM_MS = 86400000 /* after its period */ };
-
 /* ---- rows ---- */
 
 static unsigned short row_of(struct hold_batch *b, const struct hold *h,
@@ -92,8 +89,8 @@ void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms
     redis_arg_str(a, key(k, KEY_HOLDS));
     redis_arg_str(a, key(k, KEY_HOLDS_DUE));
     redis_arg_str(a, key(k, KEY_ALERTS));
-    redis_arg_int(a, REMEMBER_MS);
-    redis_arg_int(a, KEEP_SUM_MS);
+    redis_arg_int(a, BUDGET_REMEMBER_MS);
+    redis_arg_int(a, BUDGET_KEEP_SUM_MS);
     redis_arg_int(a, (int64_t)b->row_count);
     for (size_t i = 0; i < b->row_count; i++)
         add_row(a, &b->rows[i]);

@@ -1,12 +1,12 @@
 -- budget.lua - money is set aside before calls and settled after them, for many jobs at once.
 --
 -- KEYS: 1 budget (hash: sum -> 'spent reserved told ends limit alerts', see common/budget/budget.h)
---       2 holds (hash: hold -> 'o|c amount sum ...': open, or charged because it expired)
+--       2 holds (hash: hold -> 'o|c amount sum ...': open, or charged as nobody settled it)
 --       3 holds-due (zset: 'h' hold -> when it expires; 's' sum -> when it is forgotten)
 --       4 alerts
--- ARGV: 1 ms that an expired hold is remembered  2 ms that a sum is kept after its period
+-- ARGV: 1 ms that a charged hold is remembered  2 ms that a sum is kept after its period
 --       3 n, then n sums: name, start and end of its period, limit, alerts ('50,80,100')
---       then n, then n holds to settle: hold, what the call cost
+--       then n, then n holds to settle: hold, what the call cost; or 'lost': nobody will ever know
 --       then n, then n holds to make: hold, amount, ms until it expires, k, k sums (from 1)
 -- Returns {'ok', now, {answer per hold to make}, {sum, percent, spent, limit, ...}}
 --       answer 0: held (also when an equal call had made it: an answer was lost)
@@ -23,12 +23,13 @@
 -- comes before making, so that room is given on in the same call.
 --
 -- What a crash leaves (the worst case stays counted until it is known to be less):
---   after the hold was made, before the call  it expires at its deadline: spent += amount
+--   after the hold was made, before the call  it is charged (spent += amount) when whoever takes
+--                                             the job over says 'lost', at its deadline at last
 --   during the call, after it, before settle  the same: the provider may have billed it
 --   the answer to making it was lost          the same hold is asked for again: 0, counted once
 --   the answer to settling it was lost        settled again: the hold is gone, nothing happens
 --   it is settled twice                       the same
---   it expired, and then is settled           spent += cost - amount, while it is remembered
+--   it was charged, and then is settled       spent += cost - amount, while it is remembered
 --   later than that                           the amount stays spent
 --   it is settled before it is made           nothing happens; whoever gave it up asks no more
 -- A hold counts in the period in which it was made, whenever it is settled.
@@ -91,13 +92,18 @@ local function change_all(names, reserved, spent)
     for name in string.gmatch(names, '|([^|]+)') do change(name, reserved, spent) end
 end
 
+-- What an open hold has set aside is spent from now on; a later answer still corrects it.
+local function charge(hold, amount, names)
+    change_all(names, -amount, amount)
+    call('HSET', KEYS[2], hold, 'c ' .. int(amount) .. names)
+    call('ZADD', KEYS[3], int(now + remember), 'h' .. hold)
+end
+
 -- ---- what is due ----
 local function expire(hold, member)
     local state, amount, names = read_hold(call('HGET', KEYS[2], hold))
     if state == 'o' then
-        change_all(names, -amount, amount)
-        call('HSET', KEYS[2], hold, 'c ' .. int(amount) .. names)
-        call('ZADD', KEYS[3], int(now + remember), member)
+        charge(hold, amount, names)
     else
         call('HDEL', KEYS[2], hold)
         call('ZREM', KEYS[3], member)
@@ -111,9 +117,12 @@ local function settle(n)
     local values = call('HMGET', KEYS[2], unpack(ids))
     for i = 1, n do
         local state, amount, names = read_hold(values[i])
-        if state and not seen[ids[i]] then
-            local cost = tonumber(ARGV[a + 2 * i - 1])
-            change_all(names, state == 'o' and -amount or 0, state == 'o' and cost or cost - amount)
+        local cost = ARGV[a + 2 * i - 1]
+        if cost == 'lost' then
+            if state == 'o' and not seen[ids[i]] then charge(ids[i], amount, names) end
+            seen[ids[i]] = true
+        elseif state and not seen[ids[i]] then
+            change_all(names, state == 'o' and -amount or 0, cost - (state == 'o' and 0 or amount))
             seen[ids[i]] = true
             gone[#gone + 1] = ids[i]
             undue[#undue + 1] = 'h' .. ids[i]
