@@ -24,6 +24,9 @@ NODISCARD bool json_valid(const char *p, size_t n);
 /* For text that the reader refuses: put \ufffd in place of each surrogate escape that lacks its
  * other half.  Nothing moves.  Returns how many there were. */
 size_t json_mend_halves(char *p, size_t n);
+/* Text that is no JSON, but for such halves: then true, and copy (empty before) holds it mended.
+ * False, whatever is in copy: it is valid as it is, or is no JSON for another reason. */
+NODISCARD bool json_mend(struct span text, struct buf *copy);
 
 /* Walk the members of an object, or the elements of an array.
  *

@@ -136,6 +136,12 @@ size_t json_mend_halves(char *p, size_t n)
     return halves;
 }
 
+bool json_mend(struct span text, struct buf *copy)
+{
+    return text.n && !json_valid(text.p, text.n) && buf_add_span(copy, text) &&
+           json_mend_halves(copy->p, copy->n) > 0 && json_valid(copy->p, copy->n);
+}
+
 /* p is behind the opening quote; returns the place behind the closing one. */
 const char *json_skip_string(const char *p, const char *end)
 {

@@ -235,6 +235,33 @@ START_TEST(large_bodies_and_answers_come_through_whole)
 }
 END_TEST
 
+/* Some providers cut a text at max_tokens wherever it is, even amid a character; what is paid is
+ * not thrown away for it. */
+START_TEST(an_answer_that_was_cut_amid_a_character_is_good_but_for_that)
+{
+    static const char form[] = "{\"choices\":[{\"message\":{\"content\":\"so \\ud83d\\ude00 %s\"},"
+                               "\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":4,"
+                               "\"completion_tokens\":3}}";
+    struct world *w = world_new(.simulator = true);
+    json_t *costs;
+
+    canned_answer(w, "Say", world_text(w, form, "\\ud83d"));
+    world_start_both(w, canned_provider(w));
+    world_push(w, "{'id':'a','type':'inference','payload':{'task':'chat','prompt':'Say','model':"
+                  "'moonshotai/Kimi-K3','max_tokens':3}}");
+    world_wait_results(w, 1, 10000);
+    ck_assert_str_eq(world_result(w, "a")->status, "completed");
+    ck_assert_ptr_nonnull(strstr(facts_result_text(w, "a"), world_text(w, form, "\\ufffd")));
+    ck_assert_uint_eq(json_array_size(canned_calls(w, "Say")), 1);
+    costs = facts_costs(w, "a");
+    ck_assert_uint_eq(json_array_size(costs), 1);
+    ck_assert_uint_eq(json_array_size(world_at(json_array_get(costs, 0), "flags")), 0);
+    ck_assert_int_eq(world_int_at(json_array_get(costs, 0), "cost_nanousd"), 4 * 3000 + 3 * 15000);
+    world_check_one_result_each(w, 1);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_tasks(void)
 {
     Suite *s = suite_create("tasks");
@@ -245,6 +272,7 @@ Suite *test_tasks(void)
     tcase_add_test(tc, all_tasks_are_answered_and_their_bill_agrees);
     tcase_add_test(tc, a_trace_goes_on_to_the_provider_and_the_webhook);
     tcase_add_test(tc, large_bodies_and_answers_come_through_whole);
+    tcase_add_test(tc, an_answer_that_was_cut_amid_a_character_is_good_but_for_that);
     suite_add_tcase(s, tc);
     return s;
 }

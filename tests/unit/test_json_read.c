@@ -267,6 +267,35 @@ START_TEST(text_is_read_into_fixed_memory)
 }
 END_TEST
 
+START_TEST(only_what_is_json_but_for_halves_is_mended)
+{
+    static const struct {
+        const char *from, *to;
+    } rows[] = {
+        {"{\"a\":\"so \\ud83d\\ude00 \\ud83d\"}", "{\"a\":\"so \\ud83d\\ude00 \\ufffd\"}"},
+        {"[\"\\ude00\",\"\\udbff\"]", "[\"\\ufffd\",\"\\ufffd\"]"},
+        {"[\"\\ud83d\\ude00\"]", NULL}, /* whole as it is */
+        {"[\"\\ud83d\"", NULL},
+        {"[\"\\ud83d\",]", NULL},
+        {"\\ud83d", NULL},
+        {"[\"\\ud83\"]", NULL},
+        {"<html>", NULL},
+        {"", NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf copy = BUF(64);
+        bool is = json_mend((struct span){rows[i].from, strlen(rows[i].from)}, &copy);
+
+        ck_assert_msg(is == (rows[i].to != NULL), "%s", rows[i].from);
+        if (is)
+            ck_assert_str_eq(copy.p, rows[i].to);
+        buf_done(&copy);
+    }
+    ck_assert(!json_mend((struct span){NULL, 0}, &(struct buf){0}));
+}
+END_TEST
+
 START_TEST(halves_of_surrogate_pairs_are_mended_where_they_stand)
 {
     static const struct {
@@ -318,6 +347,7 @@ Suite *test_json_read(void)
     tcase_add_test(tc, a_full_buffer_is_said);
     tcase_add_test(tc, text_is_read_into_fixed_memory);
     tcase_add_test(tc, halves_of_surrogate_pairs_are_mended_where_they_stand);
+    tcase_add_test(tc, only_what_is_json_but_for_halves_is_mended);
     suite_add_tcase(s, tc);
     return s;
 }

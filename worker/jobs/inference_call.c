@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/json.h"
 #include "common/core/xalloc.h"
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
@@ -38,21 +39,35 @@ static bool on_data(void *arg, const char *p, size_t n)
     return inference_stream_data(fl->stream, fl->call, p, n);
 }
 
+/* Providers that cut a text at max_tokens may do so amid a character, and print half of it: the
+ * answer is paid, so it is mended. */
+static void read_whole(struct run *r, const struct http_reply *reply)
+{
+    struct inference *i = r->state;
+    struct inference_answer a = {.http = reply, .body = reply->body};
+    struct buf mended = BUF(reply->body.n);
+
+    together_reply_read(i->req.task, reply->status, a.body, &a.reply);
+    if (a.reply.kind == ERR_BAD_ANSWER && json_mend(reply->body, &mended)) {
+        a.body = buf_span(&mended);
+        together_reply_read(i->req.task, reply->status, a.body, &a.reply);
+    }
+    inference_answered(r, &a);
+    buf_done(&mended);
+}
+
 static void end_flight(struct flight *fl, const struct http_reply *reply)
 {
     struct run *r = fl->run;
-    struct inference_answer a = {.http = reply, .body = reply->body};
     struct inference *i = r->state;
 
     i->flight = NULL;
     if (fl->stream && inference_stream_done(fl->stream, reply))
         return;
-    if (reply->outcome != HTTP_ANSWERED) {
+    if (reply->outcome == HTTP_ANSWERED)
+        read_whole(r, reply);
+    else
         inference_lost(r, reply);
-        return;
-    }
-    together_reply_read(i->req.task, reply->status, reply->body, &a.reply);
-    inference_answered(r, &a);
 }
 
 static void on_done(void *arg, const struct http_reply *reply)

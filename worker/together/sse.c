@@ -114,13 +114,11 @@ bool sse_feed(struct sse *s, const char *p, size_t n)
 /* JSON, be it with halves of surrogate pairs that another event completes. */
 static bool is_json(struct span data)
 {
-    CLEANUP(xfree_p) char *copy = NULL;
+    struct buf copy = BUF(data.n);
+    bool is = json_valid(data.p, data.n) || json_mend(data, &copy);
 
-    if (json_valid(data.p, data.n))
-        return true;
-    copy = xmalloc(data.n);
-    memcpy(copy, data.p, data.n);
-    return json_mend_halves(copy, data.n) > 0 && json_valid(copy, data.n);
+    buf_done(&copy);
+    return is;
 }
 
 void sse_end(struct sse *s)
