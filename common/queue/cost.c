@@ -1,7 +1,7 @@
 /* cost.c - what a call costs, and the cost document.
  *
  *   usage of the answer ──────────────┐
- *   no usage: likely tokens ──────────┼─▶ x prices ─▶ cost_nanousd, list_cost_nanousd
+ *   no usage: likely tokens, bounded ─┼─▶ x prices ─▶ cost_nanousd, list_cost_nanousd
  *   images: pixels or pieces ─────────┘
  *   the answer was lost: tokens at most ─▶ x prices ─▶ estimate_nanousd
  *
@@ -128,6 +128,20 @@ static int64_t price_images(struct cost *c, const struct model *m, struct span b
 
 /* ---- one call ---- */
 
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* Nobody says what was used: what is likely, and no more than was set aside for it. */
+static void estimate_tokens(struct cost *c, const struct model *m, unsigned task, struct span body,
+                            struct span answer)
+{
+    int64_t prompt, completion;
+
+    tokens_at_most(task, body, m ? m->context : 0, &prompt, &completion);
+    c->flags |= COST_ESTIMATED;
+    c->prompt_tokens = min64(tokens_of_request(task, body), prompt);
+    c->completion_tokens = min64(tokens_of_answer(answer), completion);
+}
+
 void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, struct span body,
                     const struct usage *u, struct span answer)
 {
@@ -144,9 +158,7 @@ void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, stru
         ret->completion_tokens = bounded(u->completion_tokens, 0, INT64_MAX);
         ret->cached_tokens = bounded(u->cached_tokens, 0, ret->prompt_tokens);
     } else {
-        ret->flags |= COST_ESTIMATED;
-        ret->prompt_tokens = tokens_of_request(task, body);
-        ret->completion_tokens = tokens_of_answer(answer);
+        estimate_tokens(ret, m, task, body, answer);
     }
     ret->cost_nanousd = cost_of_tokens(m, ret->prompt_tokens, ret->cached_tokens,
                                        ret->completion_tokens, &unpriced);

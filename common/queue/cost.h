@@ -41,8 +41,12 @@ int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, in
                        bool *unpriced);
 
 /* A complete answer with (or without) usage.  body is the request's body (for images and missing
- * usage: likely tokens of the texts, see tokens.h, flag estimated); m NULL: unpriced.
- * list_cost_nanousd takes cached tokens at the full price. */
+ * usage); m NULL: unpriced.  list_cost_nanousd takes cached tokens at the full price.
+ *
+ * Missing usage, flag estimated: bytes of text / 4, rounded up, of the prompt and of each choice
+ * (tokens_of_request, tokens_of_answer), each side at most what tokens_at_most says of the same
+ * request.  So it is never more than cost_of_lost tells for that model, which is what budgets set
+ * aside for the call, however long the answer is. */
 struct usage {
     bool there;
     int64_t prompt_tokens, completion_tokens, cached_tokens;

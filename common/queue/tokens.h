@@ -2,7 +2,7 @@
  *
  * Two rules, for two questions:
  *   likely   one token per 4 bytes of text, rounded up: what an answer without
- *            usage is taken to cost
+ *            usage is taken to cost, as long as it is not over the other one
  *   at most  far on the high side: what a call may have cost whose answer was lost
  */
 #ifndef FLOTILLA_TOKENS_H

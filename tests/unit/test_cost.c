@@ -102,6 +102,71 @@ START_TEST(an_answer_without_usage_is_measured_and_flagged)
 }
 END_TEST
 
+#define WORDS32    "12345678123456781234567812345678"
+#define SAYS(text) "{\"choices\":[{\"message\":{\"content\":\"" text "\"}}]}"
+
+/* Without usage: what may have been used is the bound, whatever came. */
+static const struct {
+    unsigned task;
+    int64_t context;
+    const char *body, *answer;
+    int64_t prompt, completion;
+} unmetered[] = {
+    {TASK_CHAT, 0, "{\"messages\":[{\"content\":\"Hi\"}]}", SAYS(WORDS32 "1"), 1,
+     9}, /* rounded up */
+    {TASK_CHAT, 0, "{\"max_tokens\":8,\"messages\":[]}", SAYS(WORDS32), 0, 8},
+    {TASK_CHAT, 0, "{\"max_tokens\":8,\"messages\":[]}", SAYS(WORDS32 WORDS32), 0,
+     8}, /* long words */
+    {TASK_CHAT, 0, "{\"max_completion_tokens\":3,\"n\":2}",
+     "{\"choices\":[{\"text\":\"" WORDS32 "\"},{\"text\":\"" WORDS32 "\"},{\"text\":\"" WORDS32
+     "\"}]}",
+     0, 6}, /* a choice too many */
+    {TASK_CHAT, 5, "{\"messages\":[{\"content\":\"" WORDS32 "\"}]}", SAYS(WORDS32), 5, 5},
+    {TASK_EMBEDDING, 0, "{\"input\":\"" WORDS32 "\"}", SAYS(WORDS32), 8, 0},
+    {TASK_RERANK, 0, "{\"query\":\"q\",\"documents\":[\"d\"]}", SAYS(WORDS32), 2, 0},
+    {TASK_COMPLETION, 0, "", SAYS(WORDS32), 0, 8},
+};
+
+START_TEST(an_estimate_is_never_more_than_what_may_have_been_used)
+{
+    const struct model m = {.in_nanousd = 300000000,
+                            .cached_nanousd = -1,
+                            .out_nanousd = 1200000000,
+                            .context = unmetered[_i].context};
+    const struct span body = SPAN(unmetered[_i].body);
+    struct usage u = {0};
+    struct cost c, lost;
+
+    cost_of_answer(&c, &m, unmetered[_i].task, body, &u, SPAN(unmetered[_i].answer));
+    cost_of_lost(&lost, &m, unmetered[_i].task, body);
+    ck_assert_uint_eq(c.flags, COST_ESTIMATED);
+    ck_assert_int_eq(c.prompt_tokens, unmetered[_i].prompt);
+    ck_assert_int_eq(c.completion_tokens, unmetered[_i].completion);
+    ck_assert_int_eq(c.cost_nanousd, c.list_cost_nanousd);
+    ck_assert_int_le(c.cost_nanousd, lost.estimate_nanousd);
+}
+END_TEST
+
+START_TEST(an_answer_that_came_without_end_costs_no_more_than_was_reserved)
+{
+    const struct model m = {.in_nanousd = 1000, .cached_nanousd = -1, .out_nanousd = 1200000000};
+    struct buf answer = BUF(1 << 22);
+    struct usage u = {0};
+    struct cost c, lost;
+    const struct span body = SPAN("{\"messages\":[{\"content\":\"Hi\"}]}");
+
+    buf_puts(&answer, "{\"choices\":[{\"message\":{\"content\":\"");
+    for (int i = 0; i < 100000; i++)
+        buf_puts(&answer, "0123456789");
+    buf_puts(&answer, "\"}}]}");
+    cost_of_answer(&c, &m, TASK_CHAT, body, &u, buf_span(&answer));
+    cost_of_lost(&lost, &m, TASK_CHAT, body);
+    ck_assert_int_eq(c.completion_tokens, 16384);
+    ck_assert_int_le(c.cost_nanousd, lost.estimate_nanousd);
+    buf_done(&answer);
+}
+END_TEST
+
 START_TEST(an_embedding_without_usage_costs_its_prompt)
 {
     struct model m = {.in_nanousd = 20000000, .cached_nanousd = -1};
@@ -423,6 +488,9 @@ Suite *test_cost(void)
     tcase_add_test(tc, a_model_without_a_row_costs_an_unknown_price);
     tcase_add_test(tc, an_answer_with_usage_costs_what_it_says);
     tcase_add_test(tc, an_answer_without_usage_is_measured_and_flagged);
+    tcase_add_loop_test(tc, an_estimate_is_never_more_than_what_may_have_been_used, 0,
+                        (int)ARRAY_LEN(unmetered));
+    tcase_add_test(tc, an_answer_that_came_without_end_costs_no_more_than_was_reserved);
     tcase_add_test(tc, an_embedding_without_usage_costs_its_prompt);
     tcase_add_test(tc, an_answer_of_an_unknown_model_is_unpriced_but_counted);
     tcase_add_test(tc, what_does_not_fit_is_cut_and_flagged);

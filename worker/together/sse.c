@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "common/core/json.h"
-#include "common/core/xalloc.h"
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
