@@ -128,8 +128,6 @@ static int64_t price_images(struct cost *c, const struct model *m, struct span b
 
 /* ---- one call ---- */
 
-static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
-
 /* Nobody says what was used: what is likely, and no more than was set aside for it. */
 static void estimate_tokens(struct cost *c, const struct model *m, unsigned task, struct span body,
                             struct span answer)
