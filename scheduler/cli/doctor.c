@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "common/core/clock.h"
+#include "common/core/digest.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 #include "scheduler/cli/cli.h"
@@ -152,22 +153,61 @@ static enum verdict intake_moves(struct cli *c, char *said, size_t size)
     return n < 10000 ? GOOD : WARN;
 }
 
+/* The provider of the configuration that has this key; "" none, or its key is not known here. */
+static const char *owner_of(const struct cli *c, struct span fingerprint)
+{
+    for (size_t i = 0; i < c->cfg->provider_count; i++) {
+        const struct config_provider *p = &c->cfg->providers[i];
+        const char *keys[] = {p->api_key, p->finetune_api_key};
+
+        for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+            char text[DIGEST_TEXT];
+
+            if (!keys[k])
+                continue;
+            digest_text((struct span){keys[k], strlen(keys[k])}, text);
+            if (strlen(text) == fingerprint.n && !memcmp(text, fingerprint.p, fingerprint.n))
+                return p->name;
+        }
+    }
+    return "";
+}
+
+/* "<since> <next probe> <code>" in words. */
+static void say_stop(const struct cli *c, struct span name, struct span stop, struct buf *b)
+{
+    const char *owner = owner_of(c, name), *blank = memchr(stop.p, ' ', stop.n);
+    const char *code = memrchr(stop.p, ' ', stop.n);
+    size_t n = code ? (size_t)(stop.p + stop.n - code - 1) : 0;
+    enum err_kind kind = n ? err_kind_of(code + 1, n) : ERR_NONE;
+    int64_t since;
+
+    buf_printf(b, "%skey %.*s%s%s%s is stopped", b->n ? "; " : "", (int)name.n, name.p,
+               *owner ? " (" : "", owner, *owner ? ")" : "");
+    if (blank && parse_int64(stop.p, (size_t)(blank - stop.p), 0, INT64_MAX, &since))
+        buf_printf(b, " since %s", cli_when(since, clock_wall_ms()));
+    if (kind != ERR_NONE)
+        buf_printf(b, ": %s", err_text(kind));
+}
+
 static enum verdict keys_stopped(struct cli *c, char *said, size_t size)
 {
+    struct buf b = BUF(4096);
     const struct reply *r;
-    struct span name, why;
+    size_t n;
 
     if (away(c))
         return SKIPPED;
     r = cli_callv(c, "HGETALL", key(&c->keys, KEY_STOPS), NULL);
-    if (reply_count(r) < 2) {
-        snprintf(said, size, "no provider key is stopped");
-        return GOOD;
-    }
-    name = reply_span(reply_at(r, 0));
-    why = reply_span(reply_at(r, 1));
-    snprintf(said, size, "key %.*s is stopped (%.*s)", (int)name.n, name.p, (int)why.n, why.p);
-    return BAD;
+    n = reply_count(r);
+    for (size_t i = 0; i + 1 < n; i += 2)
+        say_stop(c, reply_span(reply_at(r, i)), reply_span(reply_at(r, i + 1)), &b);
+    snprintf(said, size, "%s",
+             b.n ? b.p
+             : r ? "no provider key is stopped"
+                 : "they cannot be read");
+    buf_done(&b);
+    return r && n < 2 ? GOOD : BAD;
 }
 
 static enum verdict queues_paused(struct cli *c, char *said, size_t size)
@@ -181,15 +221,27 @@ static enum verdict queues_paused(struct cli *c, char *said, size_t size)
     return n == 0 ? GOOD : WARN;
 }
 
+static bool lacks_key(const struct config_provider *p) { return !p->api_key && !p->loopback; }
+
 static enum verdict api_key(struct cli *c, char *said, size_t size)
 {
     const struct config_provider *p = config_provider(c->cfg, "together");
+    size_t n = (size_t)snprintf(said, size, "%.200s, %s", p->base_url,
+                                p->api_key    ? "a key is set"
+                                : p->loopback ? "loopback, no key"
+                                              : "no key is set");
+    bool bad = lacks_key(p);
 
-    snprintf(said, size, "%s, %s", p->base_url,
-             p->api_key    ? "a key is set"
-             : p->loopback ? "loopback, no key"
-                           : "no key is set");
-    return p->api_key || p->loopback ? GOOD : BAD;
+    for (size_t i = 0; i < c->cfg->provider_count; i++) {
+        const struct config_provider *other = &c->cfg->providers[i];
+
+        if (other == p || !lacks_key(other))
+            continue;
+        bad = true;
+        if (n < size)
+            n += (size_t)snprintf(said + n, size - n, "; %s: no key is set", other->name);
+    }
+    return bad ? BAD : GOOD;
 }
 
 static enum verdict webhook_secret(struct cli *c, char *said, size_t size)
@@ -227,7 +279,8 @@ static const struct check checks[] = {
     {"scheduler", scheduler_there, "start flotilla-scheduler; without it nothing is taken in"},
     {"workers", workers_there, "start flotilla-worker; without it nothing runs"},
     {"intake", intake_moves, "the scheduler does not keep up, or intake is stopped by memory"},
-    {"provider key", api_key, "set TOGETHER_API_KEY; jobs that call the provider wait until then"},
+    {"provider key", api_key,
+     "set TOGETHER_API_KEY, or api_key of the other provider; jobs that call it wait until then"},
     {"stopped keys", keys_stopped,
      "mend the key or the balance, then `flotilla resume FINGERPRINT`"},
     {"paused queues", queues_paused, "`flotilla resume QUEUE`"},

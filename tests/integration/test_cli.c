@@ -368,7 +368,8 @@ static const struct {
     {nothing, "warn  memory limit", "set maxmemory"},
     {nothing, "warn  webhooks", "webhooks.secret"},
     {pause_one, "warn  paused queues  1", "flotilla resume QUEUE"},
-    {stop_key, "FAIL  stopped keys   key 0123456789abcdef", "flotilla resume FINGERPRINT"},
+    {stop_key, "FAIL  stopped keys   key 0123456789abcdef is stopped since ",
+     "flotilla resume FINGERPRINT"},
 };
 
 START_TEST(the_doctor_finds_what_is_wrong_and_how_to_mend_it)
@@ -376,6 +377,7 @@ START_TEST(the_doctor_finds_what_is_wrong_and_how_to_mend_it)
     struct world *w = world_new();
     struct cli cli;
     size_t found = 0;
+    char *file;
 
     for (size_t i = 0; i < ARRAY_LEN(findings); i++)
         findings[i].spoil(w);
@@ -391,6 +393,15 @@ START_TEST(the_doctor_finds_what_is_wrong_and_how_to_mend_it)
         found += !strncmp(line, "FAIL", 4) || !strncmp(line, "warn", 4);
     }
     ck_assert_uint_eq(found, ARRAY_LEN(findings));
+    CHECK_HAS(cli.out, " ago: the provider does not accept the API key (401)\n");
+    file = file_in(w, "keyless.yaml",
+                   "providers:\n  together_api_key: k\n  others:\n    - {name: mine, base_url: "
+                   "'https://example.invalid/v1', api_key: a-key}\n    - {name: keyless, "
+                   "base_url: 'https://example.invalid/v1'}\n");
+    world_redis(w, "HSET fl:{0}:stops 2a8a1240f5063665 %s", "1 9999999999999 no_credit");
+    cli = world_cli(w, "-c", file, "doctor");
+    CHECK_HAS(cli.out, "a key is set; keyless: no key is set\n");
+    CHECK_HAS(cli.out, "key 2a8a1240f5063665 (mine) is stopped");
     world_free(w);
 }
 END_TEST
