@@ -241,13 +241,22 @@ static void print_candidates(struct cli *c, const struct candidate *all, size_t 
     cli_print(c, t, list);
 }
 
-static bool read_needs(struct cli *c, struct route_needs *ret)
+/* CLI_OK, or how it went wrong: told. */
+static int read_needs(struct cli *c, struct route_needs *ret)
 {
     const char *task = cli_option(c, "--task"), *priority = cli_option(c, "--priority");
 
     *ret = (struct route_needs){.priority = JOB_STANDARD, .automatic = cli_flag(c, "--auto")};
     ret->task = (enum task_bit)(task ? task_of(task, strlen(task)) : TASK_CHAT);
-    return ret->task && (!priority || job_priority_of(priority, &ret->priority));
+    if (!ret->task)
+        return cli_fail(CLI_USAGE,
+                        "--task: expected chat, completion, code, embedding, image or rerank; got "
+                        "'%s'",
+                        task);
+    if (priority && !job_priority_of(priority, &ret->priority))
+        return cli_fail(CLI_USAGE, "--priority: expected realtime, standard or batch; got '%s'",
+                        priority);
+    return CLI_OK;
 }
 
 static int explain(struct cli *c, const struct route_needs *needs)
@@ -270,9 +279,11 @@ int cli_models(struct cli *c)
 {
     struct route_needs needs;
     bool why = cli_flag(c, "--explain"), all = cli_flag(c, "--all");
-    bool good = read_needs(c, &needs);
+    int wrong = read_needs(c, &needs);
 
-    if (c->argc > 0 || !good)
+    if (wrong)
+        return wrong;
+    if (c->argc > 0)
         return cli_usage(c);
     return why ? explain(c, &needs) : list_models(c, all);
 }

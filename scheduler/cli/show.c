@@ -118,15 +118,18 @@ int cli_workers(struct cli *c)
 
 /* ---- costs ---- */
 
-/* "7d", "12h" (a part of a day counts as that day) -> days, 0 when wrong. */
-static int days_of(const char *text)
+/* "7d": so many days with today; "12h": all that they reach into.  0 when wrong. */
+static int days_of(const char *text, int64_t now_ms)
 {
+    const int64_t hour = 3600000, day = 24 * hour;
     size_t n = strlen(text);
     int64_t v = 0;
 
     if (n < 2 || !parse_int64(text, n - 1, 1, 3650, &v))
         return 0;
-    return text[n - 1] == 'd' ? (int)v : text[n - 1] == 'h' ? (int)((v + 23) / 24) : 0;
+    if (text[n - 1] == 'd')
+        return (int)v;
+    return text[n - 1] == 'h' ? (int)(now_ms / day - (now_ms - v * hour) / day) + 1 : 0;
 }
 
 /* Fields are "model:NAME|cost", "total|calls", ... */
@@ -189,20 +192,27 @@ int cli_costs(struct cli *c)
 {
     static const char *const dims[] = {"model", "tenant", "type", "tag", "total"};
     const char *since = cli_option(c, "--since"), *by = cli_option(c, "--by");
-    int days = days_of(since ? since : "7d");
+    int64_t now_ms = clock_wall_ms();
+    int days = days_of(since ? since : "7d", now_ms);
     bool known = false;
     json_t *rows;
 
     by = by ? by : "model";
     for (size_t i = 0; i < ARRAY_LEN(dims); i++)
         known |= !strcmp(by, dims[i]);
-    if (c->argc > 0 || days == 0 || !known)
+    if (c->argc > 0)
         return cli_usage(c);
+    if (days == 0)
+        return cli_fail(CLI_USAGE, "--since: expected days or hours, like 7d or 12h; got '%s'",
+                        since);
+    if (!known)
+        return cli_fail(CLI_USAGE, "--by: expected model, tenant, type, tag or total; got '%s'",
+                        by);
     rows = json_object();
     for (int d = 0; d < days; d++) {
         char day[9];
 
-        add_day(c, rows, by, clock_day(clock_wall_ms() - (int64_t)d * 86400000, day));
+        add_day(c, rows, by, clock_day(now_ms - (int64_t)d * 86400000, day));
     }
     print_costs(c, by, rows);
     return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;

@@ -186,14 +186,19 @@ const char *cli_when(int64_t ms, int64_t now_ms)
     return text;
 }
 
+/* To the millionth of a dollar; below a thousandth to the last nano-dollar. */
 const char *cli_usd(int64_t nanousd)
 {
+    const int64_t over = nanousd % 1000;
     char *text = next_text();
-    int64_t whole = nanousd / 1000000000, part = nanousd % 1000000000;
+    size_t n;
 
-    snprintf(text, 48, "$%" PRId64 ".%06" PRId64, whole, part / 1000);
-    if (nanousd > 0 && nanousd < 1000)
-        snprintf(text, 48, "$0.%09" PRId64, part);
+    if (nanousd >= 1000000 && nanousd < INT64_MAX - 1000)
+        nanousd += over >= 500 ? 1000 - over : -over;
+    n = (size_t)snprintf(text, 48, "$%" PRId64 ".%09" PRId64, nanousd / 1000000000,
+                         nanousd % 1000000000);
+    for (int digits = 9; digits > 6 && text[n - 1] == '0'; digits--)
+        text[--n] = '\0';
     return text;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/clock.h"
 #include "tests/support/cli_checks.h"
 
 enum { ALL_MS = 60000 };
@@ -54,8 +55,10 @@ static const struct {
     {{"scale"}, 2, "", "usage: flotilla scale"},
     {{"scale", "many"}, 2, "", "usage: flotilla scale"},
     {{"scale", "gpu", "2"}, 4, "", "gpu: there is no such worker group"},
-    {{"costs", "--since", "soon"}, 2, "", "usage: flotilla costs"},
-    {{"costs", "--by", "colour"}, 2, "", "usage: flotilla costs"},
+    {{"costs", "--since", "soon"}, 2, "", "expected days or hours, like 7d or 12h; got 'soon'"},
+    {{"costs", "--by", "colour"}, 2, "", "expected model, tenant, type, tag or total; got"},
+    {{"models", "--task", "talk"}, 2, "", "--task: expected chat, completion, code"},
+    {{"models", "--priority", "high"}, 2, "", "expected realtime, standard or batch; got 'high'"},
     {{"tail", "webhooks"}, 2, "", "usage: flotilla tail"},
     {{"submit", "--wat"}, 2, "", "usage: flotilla submit"},
     {{"submit", "-f"}, 2, "", "usage: flotilla submit"},
@@ -271,6 +274,33 @@ START_TEST(costs_are_summed_by_each_dimension)
 }
 END_TEST
 
+START_TEST(costs_are_exact_and_hours_reach_back)
+{
+    static const struct {
+        const char *nanousd, *text;
+    } sums[] = {{"20", "$0.00000002 "},      {"411000", "$0.000411 "},
+                {"2280", "$0.00000228 "},    {"1234567", "$0.001235 "},
+                {"999999500", "$1.000000 "}, {"9223372036854775807", "$9223372036.854775807 "}};
+    struct world *w = world_new();
+    char today[9], other[9];
+    struct cli cli;
+
+    do { /* not over a midnight */
+        clock_day(clock_wall_ms(), today);
+        clock_day(clock_wall_ms() - 86400000, other);
+        world_redis(w, "HSET fl:{0}:spend:%s total|cost 7", other);
+        cli = world_cli(w, "costs", "--by", "total", "--since", "24h", "--json");
+        clock_day(clock_wall_ms(), other);
+    } while (strcmp(today, other) != 0);
+    CHECK_HAS(cli.out, "\"cost\":7");
+    for (size_t i = 0; i < ARRAY_LEN(sums); i++) {
+        world_redis(w, "HSET fl:{0}:spend:%s total|cost %s", today, sums[i].nanousd);
+        CHECK_HAS(world_cli(w, "costs", "--by", "total", "--since", "1d").out, sums[i].text);
+    }
+    world_free(w);
+}
+END_TEST
+
 /* ---- tail ------------------------------------------------------------------------- */
 static bool has_written(struct program *p, const char *part)
 {
@@ -416,6 +446,7 @@ Suite *test_cli(void)
                                                 &queues_are_shown_paused_and_resumed,
                                                 &workers_are_shown_and_scaled,
                                                 &costs_are_summed_by_each_dimension,
+                                                &costs_are_exact_and_hours_reach_back,
                                                 &streams_are_followed,
                                                 &a_stream_that_is_none_ends_the_tail,
                                                 &the_doctor_is_content_with_a_good_set_up,
