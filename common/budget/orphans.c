@@ -74,6 +74,7 @@ static void charge(struct orphans *o, const struct span *holds, size_t n, bool l
     redis_arg_str(&a, key(o->keys, KEY_HOLDS));
     redis_arg_str(&a, key(o->keys, KEY_HOLDS_DUE));
     redis_arg_str(&a, key(o->keys, KEY_ALERTS));
+    redis_arg_str(&a, key(o->keys, KEY_ALERTED));
     redis_arg_int(&a, BUDGET_REMEMBER_MS);
     redis_arg_int(&a, BUDGET_KEEP_SUM_MS);
     redis_arg_int(&a, 0);
@@ -83,7 +84,7 @@ static void charge(struct orphans *o, const struct span *holds, size_t n, bool l
         redis_arg_str(&a, "lost");
     }
     redis_arg_int(&a, 0);
-    redis_script(o->redis, script(SCRIPT_BUDGET), 4, &a, last ? on_charged : NULL, o);
+    redis_script(o->redis, script(SCRIPT_BUDGET), 5, &a, last ? on_charged : NULL, o);
 }
 
 /* ---- looking ---- */

@@ -66,7 +66,7 @@ static void add_sums(struct redis_args *a)
         redis_arg_str(a, known[i].name);
         redis_arg_int(a, starts_ms);
         redis_arg_int(a, starts_ms + HOUR_MS);
-        redis_arg_int(a, known[i].limit);
+        redis_arg_int(a, i == 0 && how.raised ? how.raised : known[i].limit);
         redis_arg_str(a, known[i].alerts);
     }
 }
@@ -82,6 +82,7 @@ struct said tell_budget(const struct item *settled, size_t settled_n, const stru
     redis_arg_str(&a, key(scene_keys(), KEY_HOLDS));
     redis_arg_str(&a, key(scene_keys(), KEY_HOLDS_DUE));
     redis_arg_str(&a, key(scene_keys(), KEY_ALERTS));
+    redis_arg_str(&a, key(scene_keys(), KEY_ALERTED));
     redis_arg_int(&a, how.remember_ms);
     redis_arg_int(&a, how.keep_ms);
     add_sums(&a);
@@ -93,7 +94,7 @@ struct said tell_budget(const struct item *settled, size_t settled_n, const stru
     redis_arg_int(&a, (int64_t)made_n);
     for (size_t i = 0; i < made_n; i++)
         add_item(&a, &made[i]);
-    redis_script(scene_redis(), script(SCRIPT_BUDGET), 4, &a, on_said, &s);
+    redis_script(scene_redis(), script(SCRIPT_BUDGET), 5, &a, on_said, &s);
     scene_turn_until(&s.done);
     ck_assert_str_eq(s.error, "");
     return s;
@@ -105,6 +106,7 @@ void budget_scene_open(void)
     how.starts_in_ms = -HOUR_MS / 2;
     how.remember_ms = how.keep_ms = HOUR_MS;
     how.no_sums = false;
+    how.raised = 0;
 }
 
 struct said hold(const char *name, int64_t amount, unsigned sums, int64_t ttl_ms)

@@ -18,6 +18,7 @@ extern const struct budget_known {
 /* How the script is called; the fixture sets it anew. */
 extern struct budget_how {
     int64_t starts_in_ms, remember_ms, keep_ms;
+    int64_t raised; /* the limit of "a"; 0: 100 */
     bool no_sums;
 } how;
 

@@ -262,6 +262,38 @@ START_TEST(several_percents_reached_at_once_are_all_told)
 }
 END_TEST
 
+START_TEST(a_raised_limit_is_told_of_anew_but_each_limit_once)
+{
+    hold("x", 100, A, 1000);
+    settle_hold("x", 100);
+    CK_SAYS("XLEN @alerts", "3");
+    how.raised = 200;
+    hold("y", 50, A, 1000);
+    ck_assert_str_eq(settle_hold("y", 50).told, ""); /* 75 %, and half of it was spent before */
+    hold("y", 20, A, 1000);
+    ck_assert_str_eq(settle_hold("y", 20).told, "a d20261122 80 170 200;");
+    for (int i = 0; i < 3; i++) { /* two that differ take turns: one was not told of it yet */
+        how.raised = 0;
+        ck_assert_int_eq(hold("z", 1, A, 1000).kind[0], 2);
+        how.raised = 200;
+        hold("z", 5, A, 1000);
+        ck_assert_str_eq(settle_hold("z", 5).told, "");
+    }
+    CK_SAYS("XLEN @alerts", "4");
+    ck_assert_str_eq(hold("y", 16, A, 1000).told, "a d20261122 100 185 200;");
+    CK_SAYS("XLEN @alerts", "5");
+}
+END_TEST
+
+START_TEST(alerts_that_cannot_be_told_keep_no_job)
+{
+    says("SET @alerts x");
+    hold("x", 100, A, 1000);
+    ck_assert_str_eq(settle_hold("x", 100).told, "");
+    ck_assert_int_eq(hold("y", 1, A, 1000).kind[0], 2);
+}
+END_TEST
+
 /* ---- any order ---- */
 
 enum { GONE, OPEN, CHARGED };
@@ -377,6 +409,8 @@ Suite *test_budget_script(void)
     tcase_add_test(tc, a_hold_is_settled_by_whoever_knows_no_budget);
     tcase_add_test(tc, each_percent_is_told_once_when_it_is_reached);
     tcase_add_test(tc, several_percents_reached_at_once_are_all_told);
+    tcase_add_test(tc, a_raised_limit_is_told_of_anew_but_each_limit_once);
+    tcase_add_test(tc, alerts_that_cannot_be_told_keep_no_job);
     tcase_add_loop_test(tc, in_any_order_what_is_spent_and_reserved_stays_within_the_limits, 0, 3);
     suite_add_tcase(s, tc);
     return s;

@@ -151,7 +151,7 @@ static void on_refused(struct hold_batch *b, const struct err *err)
     if (first && reply_error(err, "WRONGTYPE"))
         alert_send(s->p->redis, &s->p->keys, "wrong_type", key(&s->p->keys, KEY_BUDGET),
                    "a key that budgets need is of another type, so jobs with budgets wait: delete "
-                   "or rename it (TYPE tells which of budget, holds, holds-due or alerts it is)");
+                   "or rename it (TYPE tells which of budget, holds and holds-due it is)");
     if (!first && !s->retry && s->pause_ms < RETRY_MAX_MS)
         s->pause_ms = s->pause_ms * 2 < RETRY_MAX_MS ? s->pause_ms * 2 : RETRY_MAX_MS;
     refuse(b);
@@ -193,7 +193,7 @@ static void send_batch(struct hold_batch *b)
     b->sent = true;
     b->tries++;
     hold_batch_write(b, &b->s->p->keys, clock_wall_ms() + b->s->offset_ms, &a);
-    redis_script(b->s->p->redis, script(SCRIPT_BUDGET), 4, &a, on_answer, b);
+    redis_script(b->s->p->redis, script(SCRIPT_BUDGET), 5, &a, on_answer, b);
 }
 
 static void send_all(struct holds *s)

@@ -89,6 +89,7 @@ void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms
     redis_arg_str(a, key(k, KEY_HOLDS));
     redis_arg_str(a, key(k, KEY_HOLDS_DUE));
     redis_arg_str(a, key(k, KEY_ALERTS));
+    redis_arg_str(a, key(k, KEY_ALERTED));
     redis_arg_int(a, BUDGET_REMEMBER_MS);
     redis_arg_int(a, BUDGET_KEEP_SUM_MS);
     redis_arg_int(a, (int64_t)b->row_count);

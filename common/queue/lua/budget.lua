@@ -3,7 +3,7 @@
 -- KEYS: 1 budget (hash: sum -> 'spent reserved told ends limit alerts', see common/budget/budget.h)
 --       2 holds (hash: hold -> 'o|c amount sum ...': open, or charged as nobody settled it)
 --       3 holds-due (zset: 'h' hold -> when it expires; 's' sum -> when it is forgotten)
---       4 alerts
+--       4 alerts  5 alerted (see alert.lua)
 -- ARGV: 1 ms that a charged hold is remembered  2 ms that a sum is kept after its period
 --       3 n, then n sums: name, start and end of its period, limit, alerts ('50,80,100')
 --       then n, then n holds to settle: hold, what the call cost; or 'lost': nobody will ever know
@@ -14,7 +14,8 @@
 --         1 held by others: there will be room if calls under way cost less than they may
 --         2 full: spent + amount is over the limit  3 never: the amount alone is
 --       the last list, for logs: percents of the limit that `spent` has reached now for the first
---       time; their alerts are written here, so that none is lost with its caller
+--       time; their alerts are written here, so that none is lost with its caller.  A limit that was
+--       raised is told of anew, but each limit once an hour: two workers may differ in it for a while
 --       or {'period', now}: it is not the period of a sum; nothing was done
 --
 -- At most 1,000 holds of each kind in one call: Lua's stack is not endless.
@@ -62,9 +63,10 @@ local function tell(sum, percent)
     if percent <= sum.told then return end
     sum.told = percent
     local code = 'budget_' .. percent
-    call('XADD', KEYS[4], '*', 'code', code, 'doc', '{"code":"' .. code .. '","subject":"' .. sum.name ..
+    local doc = '{"code":"' .. code .. '","subject":"' .. sum.name ..
         '","message":"budget ' .. sum.name .. ': ' .. usd(sum.spent) .. ' of ' .. usd(sum.limit) .. ' USD are spent' ..
-        (percent == 100 and ', and there is no room for another call' or '') .. '","at":' .. int(now) .. '}')
+        (percent == 100 and ', and there is no room for another call' or '') .. '","at":' .. int(now) .. '}'
+    if alert_once(KEYS[4], KEYS[5], now, code, sum.name .. ' ' .. int(sum.limit), doc, 3600000) == 0 then return end
     for _, v in ipairs({sum.name, int(percent), int(sum.spent), int(sum.limit)}) do told[#told + 1] = v end
 end
 
@@ -207,7 +209,9 @@ for i = 1, tonumber(ARGV[3]) do
         sums[name] = sum
         call('ZADD', KEYS[3], int(ARGV[a + 2] + keep), 's' .. name)
     end
-    sum.limit, sum.alerts = tonumber(ARGV[a + 3]), ARGV[a + 4]
+    local limit = tonumber(ARGV[a + 3])
+    if sum.limit and limit > sum.limit then sum.told = math.min(sum.told, math.floor(sum.spent * 100 / limit)) end
+    sum.limit, sum.alerts = limit, ARGV[a + 4]
     given[i] = sum
     a = a + 5
 end
