@@ -295,6 +295,7 @@ static bool read_item(struct config_load *l, size_t i, unsigned *claimed, struct
     const char *id = NULL;
     struct config_item it;
     struct model *m;
+    struct err why;
     bool is_new;
 
     if (!item_open(&it, l, LIST_MODELS, i, fields, ARRAY_LEN(fields), err) ||
@@ -302,8 +303,8 @@ static bool read_item(struct config_load *l, size_t i, unsigned *claimed, struct
         return false;
     if (!id)
         return item_fail(&it, NULL, "expected an id like maker/model");
-    if (strlen(id) > MODEL_ID_MAX)
-        return item_fail(&it, "id", "expected at most %d characters", MODEL_ID_MAX);
+    if (!model_id_check(id, strlen(id), &why))
+        return item_fail(&it, "id", "%s", why.msg);
     is_new = !model_find(&l->cfg->models, id, strlen(id));
     m = open_row(&it, i, id);
     return m && read_fields(&it, m, is_new) && read_defaults(&it, &l->cfg->models, m, claimed);

@@ -123,6 +123,21 @@ void model_table_done(struct model_table *t)
     *t = (struct model_table){0};
 }
 
+bool model_id_check(const char *id, size_t n, struct err *err)
+{
+    bool good = n > 0 && n <= MODEL_ID_MAX;
+
+    for (size_t i = 0; good && i < n; i++)
+        good = (unsigned char)id[i] > 0x20 && id[i] != 0x7f;
+    if (!good)
+        return err_set(err, ERR_INVALID,
+                       "expected 1 to %d characters without blanks, like maker/model",
+                       MODEL_ID_MAX);
+    return n != 4 || memcmp(id, "auto", n) != 0 ||
+           err_set(err, ERR_INVALID,
+                   "expected another id than 'auto', by which a job lets the router choose");
+}
+
 const struct model *model_find(const struct model_table *t, const char *id, size_t n)
 {
     for (size_t i = 0; i < t->count; i++)

@@ -11,6 +11,7 @@
 #define FLOTILLA_MODEL_H
 
 #include "common/core/base.h"
+#include "common/core/err.h"
 
 enum task_bit {
     TASK_CHAT = 1,
@@ -90,6 +91,10 @@ const struct model *model_find_at(const struct model_table *t, const char *provi
                                   size_t n);
 /* The default model of a task; NULL when none is configured. */
 const struct model *model_default(const struct model_table *t, enum task_bit task);
+
+/* What a model may be called where it is made known: 1 to MODEL_ID_MAX bytes without blanks and
+ * control characters; and not "auto", by which a job lets the router choose. */
+NODISCARD bool model_id_check(const char *id, size_t n, struct err *err);
 
 /* Bits with names: a list of tasks or features, wherever one is read or written.  Bit 1 << i has
  * names[i]. */

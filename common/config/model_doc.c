@@ -17,6 +17,7 @@
 #include "common/core/xalloc.h"
 
 #define PROVIDER_MAX 32
+#define GOT_MAX      40
 
 /* ---- readers: false leaves "expected ..." in err ---- */
 
@@ -232,12 +233,26 @@ static bool fail_unknown(struct span name, struct err *err)
                    near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+/* Out of Redis anything may come. */
+static bool fail_member(const char *name, struct span v, struct err *err)
+{
+    const struct err why = *err;
+    char got[GOT_MAX + 1];
+    size_t n = 0;
+
+    for (; n < v.n && n < GOT_MAX; n++)
+        got[n] =
+            (char)((unsigned char)v.p[n] >= 0x20 && (unsigned char)v.p[n] < 0x7f ? v.p[n] : '?');
+    got[n] = '\0';
+    return err_set(err, ERR_INVALID, "%s: %s; got %s%s", name, why.msg, got, n < v.n ? "..." : "");
+}
+
 static bool read_member(struct span name, struct span v, struct model *m, struct err *err)
 {
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         if (strlen(fields[i].name) != name.n || memcmp(fields[i].name, name.p, name.n) != 0)
             continue;
-        return json_absent(v) || fields[i].read(v, m, err) || err_wrap(err, "%s", fields[i].name);
+        return json_absent(v) || fields[i].read(v, m, err) || fail_member(fields[i].name, v, err);
     }
     return fail_unknown(name, err);
 }

@@ -11,17 +11,6 @@
 
 #include "common/core/xalloc.h"
 
-static bool check_id(struct span id, struct err *err)
-{
-    bool ok = id.n > 0 && id.n <= MODEL_ID_MAX;
-
-    for (size_t i = 0; ok && i < id.n; i++)
-        ok = (unsigned char)id.p[i] > 0x20 && id.p[i] != 0x7f;
-    return ok || err_set(err, ERR_INVALID,
-                         "id: expected 1 to %d characters without blanks, like maker/model",
-                         MODEL_ID_MAX);
-}
-
 static bool check_row(const struct model *m, const struct config *cfg, struct err *err)
 {
     if (!m->tasks)
@@ -47,8 +36,8 @@ bool route_doc_read(struct span id, struct span doc, const struct config *cfg, s
 {
     struct model m = MODEL_UNKNOWN;
 
-    if (!check_id(id, err))
-        return false;
+    if (!model_id_check(id.p, id.n, err))
+        return err_wrap(err, "id");
     m.provider = xstrdup("together");
     if (!model_doc_read(doc, &m, err) || !check_row(&m, cfg, err)) {
         model_done(&m);

@@ -122,6 +122,8 @@ static const struct {
     /* models */
     {"models: {}\n", "f.yaml:1: models: expected a list ('- name: ...')"},
     {MODELS("x"), "f.yaml:2: models[0]: expected a map ('id: ...'); got text"},
+    {MODELS("{id: 'a b', tasks: [chat]}"), "f.yaml:2: models[0].id: expected 1 to 200 characters without blanks, like maker/model"},
+    {MODELS("{id: auto, tasks: [chat]}"), "f.yaml:2: models[0].id: expected another id than 'auto', by which a job lets the router choose"},
     {MODELS("{tasks: [chat]}"), "f.yaml:2: models[0]: expected an id like maker/model"},
     {MODELS("{id: a/b}"), "f.yaml:2: models[0]: expected tasks like [chat], as 'a/b' is not built in"},
     {MODELS("{id: a/b, tasks: [chta]}"), "f.yaml:2: models[0].tasks: 'chta': unknown task; did you mean 'chat'?"},

@@ -129,6 +129,8 @@ static const struct {
      "id: expected 1 to 200 characters without blanks, like maker/model"},
     {"a b", "{\"tasks\":[\"chat\"]}",
      "id: expected 1 to 200 characters without blanks, like maker/model"},
+    {"auto", "{\"tasks\":[\"chat\"]}",
+     "id: expected another id than 'auto', by which a job lets the router choose"},
     {"a", "{}", "tasks: expected at least one, like [\"chat\"]"},
     {"a", "{\"tasks\":[\"chat\"],\"provider\":\"who\"}", "provider: 'who' is not configured"},
     {"a", "{\"tasks\":[\"chat\"],\"id\":\"b\"}",
