@@ -193,6 +193,7 @@ void tokens_at_most(unsigned task, struct span body, int64_t context, int64_t *r
                                       {"max_completion_tokens", &max_completion},
                                       {"n", &n}};
     int64_t bound = context > 0 ? context : INT64_MAX / CHOICES_MAX / 2;
+    bool is_list = task & (TASK_EMBEDDING | TASK_RERANK); /* of texts, each with a context's room */
     int64_t others = 0, tokens_max = 0, choices = 1, v;
 
     if (body.p && json_pick(body.p, body.n, wants, ARRAY_LEN(wants))) {
@@ -207,8 +208,10 @@ void tokens_at_most(unsigned task, struct span body, int64_t context, int64_t *r
     *ret_prompt = ((int64_t)body.n + BYTES_PER_TOKEN_AT_LEAST - 1) / BYTES_PER_TOKEN_AT_LEAST +
                   TEMPLATE_TOKENS + others * PART_TOKENS;
     v = tokens_of_request(task, body); /* of a prompt in tokens, [1,2,3], a token has two bytes */
-    *ret_prompt = min64(*ret_prompt > v ? *ret_prompt : v, bound);
+    *ret_prompt = *ret_prompt > v ? *ret_prompt : v;
+    if (!is_list)
+        *ret_prompt = min64(*ret_prompt, bound);
     *ret_completion = 0;
-    if (!(task & (TASK_EMBEDDING | TASK_RERANK)))
+    if (!is_list)
         *ret_completion = choices * min64(tokens_max > 0 ? tokens_max : DEFAULT_MAX_TOKENS, bound);
 }

@@ -19,7 +19,8 @@ int64_t tokens_of_request(unsigned task, struct span body);
 int64_t tokens_of_answer(struct span answer);
 /* The most that a call may use: prompt = body bytes / 3 rounded up + 16 (and 8192 for every part
  * that is no text); completion = max_tokens, else 16384, times n; 0 for embeddings and reranks.
- * Both are bounded by the model's context (completion: per choice) unless that is 0. */
+ * Both are bounded by the model's context (completion: per choice) unless that is 0; but not the
+ * texts of an embedding or rerank, of which each may fill it. */
 void tokens_at_most(unsigned task, struct span body, int64_t context, int64_t *ret_prompt,
                     int64_t *ret_completion);
 

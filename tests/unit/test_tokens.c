@@ -95,6 +95,8 @@ static const struct {
     {TASK_CHAT, "{\"x\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}", 10, 10, 10},
     {TASK_CHAT, "{\"messages\":[{\"content\":[{\"type\":\"image_url\"}]}]}", 0, 33 + 8192, 16384},
     {TASK_EMBEDDING, "{\"x\":1}", 0, 19, 0},
+    {TASK_EMBEDDING, "{\"input\":[\"aaaaaaaaaaaa\",\"b\"]}", 10, 26, 0}, /* each has its own room */
+    {TASK_RERANK, "{\"documents\":[\"aaaaaaaa\",\"b\"]}", 10, 26, 0},
     {TASK_RERANK, "{\"x\":1}", 0, 19, 0},
     {TASK_EMBEDDING,
      "{\"input\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,"
