@@ -259,9 +259,9 @@ static const struct {
     {"{\"image_unit\":\"acre\"}", "image_unit: expected megapixel or piece; got \"acre\""},
     {"{\"batch_discount_percent\":101}",
      "batch_discount_percent: expected a whole number from 0 to 100; got 101"},
-    {"{\"p50_ms\":\"\xff\x01 and whatever else may stand there\"}",
+    {"{\"p50_ms\":\"\xc3\xa9 and whatever else may stand there now\"}",
      "p50_ms: expected a whole number from 0 to 3600000; got \"?? and whatever else may stand "
-     "ther..."},
+     "there no..."},
     {"{\"allowed\":1}", "allowed: expected true or false; got 1"},
 };
 
