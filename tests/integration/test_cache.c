@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -370,6 +371,82 @@ START_TEST(a_cancelled_caller_hands_over)
 }
 END_TEST
 
+/* ---- equal calls of different jobs ---- */
+
+static const char *config_with_budget(struct world *w)
+{
+    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
+
+    ck_assert_ptr_nonnull(out);
+    fputs("budgets:\n  - {name: b, for: {tag: {team: poor}}, per: month, limit_usd: 0.00004}\n",
+          out);
+    fclose(out);
+    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
+}
+
+/* The flight says that its call is put off. */
+static bool is_put_off(struct world *w, int flights)
+{
+    redisReply *keys = world_redis(w, "KEYS fl:{0}:flight:*");
+    const char *mark = NULL;
+
+    if (keys->elements == (size_t)flights)
+        mark = world_string(w, "GET %s", keys->element[0]->str);
+    return mark && !strncmp(mark, "later:", 6);
+}
+
+/* What a job waits for that is not the provider's state, others do not wait for: a budget of his
+ * tag, a model that he insists on. */
+START_TEST(who_need_not_wait_does_not_wait_behind_an_equal_call)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_start_both(w, config_with_budget(w), "FLOTILLA_WORKERS_PROCESSES=2",
+                     "FLOTILLA_RETRY_PARK_MIN_MS=3000", PATIENT);
+    world_sim_faults(w, "{'answer':'%0300d','times':1}", 0);
+    push(w, "spend", ",'tags':{'team':'poor'}", ASK(",'temperature':0.5,'max_tokens':100"));
+    world_wait_results(w, 1, ALL_MS);
+    push(w, "poor", ",'tags':{'team':'poor'}", ASK(",'temperature':0,'max_tokens':100"));
+    WAIT_UNTIL(w, ALL_MS, is_put_off(w, 1));
+    push(w, "rich", "", ASK(",'temperature':0,'max_tokens':100"));
+    world_wait_results(w, 2, ALL_MS);
+    ck_assert(!is_cached(w, "rich"));
+    world_wait_results(w, 3, ALL_MS);
+    ck_assert(is_cached(w, "poor"));
+
+    world_sim_faults(w, "{'model':'" MODEL "','status':503,'times':-1}");
+    push(w, "insists", "", ASK_ZERO);
+    WAIT_UNTIL(w, ALL_MS, is_put_off(w, 1));
+    push(w, "takes-another", "",
+         "{'task':'chat','fallbacks':['openai/gpt-oss-20b'],'body':{'model':'" MODEL
+         "','temperature':0,'messages':[{'role':'user','content':'How many legs have nine "
+         "spiders?'}]}}");
+    world_wait_results(w, 4, ALL_MS);
+    ck_assert_str_eq(world_string_at(world_result(w, "takes-another")->doc, "model"),
+                     "openai/gpt-oss-20b");
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+/* Longer than timeout_ms: that is only until its first byte. */
+START_TEST(equal_streams_wait_for_one_however_long_it_is)
+{
+    enum { JOBS = 20 };
+    struct world *w = world_new(.simulator = true);
+
+    world_sim(w, "POST", "/_sim/models", "{'*':{'chunk_ms':150,'answer_bytes':30}}");
+    for (int i = 0; i < JOBS; i++)
+        push(w, world_text(w, "j-%d", i), ",'timeout_ms':300",
+             ASK(",'temperature':0,'stream':true"));
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_CACHE_LEASE_MS=300", PATIENT);
+    world_wait_results(w, JOBS, ALL_MS);
+    world_check_one_result_each(w, JOBS);
+    ck_assert_int_eq(calls(w), 1);
+    world_free(w);
+}
+END_TEST
+
 /* ---- embeddings ---- */
 
 static void push_texts(struct world *w, const char *id, int from, int to, const char *more)
@@ -472,6 +549,8 @@ Suite *test_cache(void)
     tcase_add_test(tc, when_the_provider_is_busy_nobody_else_calls);
     tcase_add_test(tc, many_rounds_without_room_to_wait_are_one_pause);
     tcase_add_test(tc, a_cancelled_caller_hands_over);
+    tcase_add_test(tc, who_need_not_wait_does_not_wait_behind_an_equal_call);
+    tcase_add_test(tc, equal_streams_wait_for_one_however_long_it_is);
     tcase_add_test(tc, only_texts_that_are_not_known_are_embedded);
     tcase_add_test(tc, a_text_alone_or_twice_is_the_same_text);
     suite_add_tcase(s, tc);

@@ -103,6 +103,31 @@ START_TEST(an_answer_that_does_not_fit_is_asked_for_again_and_each_call_is_paid)
 }
 END_TEST
 
+/* And not one per job. */
+START_TEST(when_the_answer_to_equal_jobs_does_not_fit_one_more_call_is_made)
+{
+    enum { JOBS = 40 };
+    struct world *w = world_new(.simulator = true);
+
+    say(w, "equal", "no", 1);
+    say(w, "equal", "{}", -1);
+    world_sim_latency(w, 300);
+    for (int i = 0; i < JOBS; i++)
+        world_push(w,
+                   "{'id':'j-%d','type':'inference','payload':{'task':'chat','prompt':'equal:',"
+                   "'temperature':0,'validate':{'schema':{'type':'object'}}}}",
+                   i);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_CACHE_WAIT_MS=5000");
+    world_wait_results(w, JOBS, 10000);
+    world_check_one_result_each(w, JOBS);
+    ck_assert_uint_eq(json_array_size(world_sim_items(w)), 2);
+    for (int i = 0; i < JOBS; i++)
+        ck_assert_str_eq(world_result(w, world_text(w, "j-%d", i))->status, "completed");
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(the_count_survives_the_death_of_the_worker)
 {
     struct world *w = world_new(.simulator = true);
@@ -205,6 +230,7 @@ Suite *test_structured(void)
 
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, an_answer_that_does_not_fit_is_asked_for_again_and_each_call_is_paid);
+    tcase_add_test(tc, when_the_answer_to_equal_jobs_does_not_fit_one_more_call_is_made);
     tcase_add_test(tc, the_count_survives_the_death_of_the_worker);
     tcase_add_test(tc, the_count_survives_a_wait_between_two_answers);
     tcase_add_test(tc, a_schema_that_is_not_understood_is_refused_at_submission);

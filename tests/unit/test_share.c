@@ -28,6 +28,7 @@ static struct asker {
     int words;
     enum share_word word;
     char body[64], model[64];
+    const char *reason; /* his call would wait for, too; NULL: "r" */
     size_t known;
     int64_t in_ms;
 } askers[PLACES][ASKERS];
@@ -57,7 +58,14 @@ static void word(struct sharer *s, enum share_word w, const struct share_news *n
     snprintf(a->model, sizeof a->model, "%s", news->model ? news->model : "");
 }
 
-static const struct share_ops ops = {waits, word};
+static bool concerns(const struct sharer *s, const char *reason)
+{
+    const struct asker *a = s->arg;
+
+    return !strcmp(reason, a->reason ? a->reason : "r");
+}
+
+static const struct share_ops ops = {waits, word, concerns};
 
 static void open_place(struct place *p)
 {
@@ -313,7 +321,7 @@ START_TEST(a_call_that_is_put_off_puts_all_off)
     check_told(HERE, 0, SHARE_LEAD);
     join(HERE, 1);
     join(THERE, 0);
-    share_later(&askers[HERE][0].sharer, 900);
+    share_later(&askers[HERE][0].sharer, 900, "r");
     check_told(HERE, 1, SHARE_LATER);
     ck_assert_int_eq(askers[HERE][1].in_ms, 900);
     check_told(THERE, 0, SHARE_LATER);
@@ -322,6 +330,69 @@ START_TEST(a_call_that_is_put_off_puts_all_off)
     TURN_UNTIL(loop, at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 0);
     join(THERE, 0);
     check_told(THERE, 0, SHARE_LEAD);
+}
+END_TEST
+
+/* Else they would wait behind one whose budget has no room, however much theirs has. */
+START_TEST(one_whom_the_reason_does_not_concern_calls_for_all)
+{
+    for (int i = 0; i < 4; i++)
+        join(HERE, i);
+    askers[HERE][2].reason = "none";
+    check_told(HERE, 0, SHARE_LEAD);
+    share_later(&askers[HERE][0].sharer, 60000, "r");
+    check_told(HERE, 2, SHARE_LEAD);
+    turn_for(50);
+    ck_assert_int_eq(askers[HERE][1].words, 0);
+    answer(HERE, 2, "{\"a\":1}");
+    check_told(HERE, 1, SHARE_HIT);
+    check_told(HERE, 3, SHARE_HIT);
+}
+END_TEST
+
+START_TEST(elsewhere_too_the_reason_must_concern_who_is_put_off)
+{
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    share_later(&askers[HERE][0].sharer, 60000, "r");
+    TURN_UNTIL(loop, strchr(at_here("GET fl:{0}:flight:infer:-:m:k").text, ':'));
+    for (int p = 0; p < PLACES; p++) {
+        join(p, 1);
+        askers[p][2].reason = "none";
+        join(p, 2);
+    }
+    join(THERE, 3);
+    check_told(THERE, 2, SHARE_LEAD);
+    turn_for(50);
+    ck_assert_int_eq(askers[THERE][3].words, 0);
+    answer(THERE, 2, "{\"a\":1}");
+    check_told(THERE, 1, SHARE_HIT);
+    check_told(THERE, 3, SHARE_HIT);
+    check_told(HERE, 2, SHARE_LEAD);
+    share_later(&askers[HERE][2].sharer, 60000, "none"); /* as does its own */
+    check_told(HERE, 1, SHARE_LEAD);
+    share_later(&askers[HERE][1].sharer, 60000, "r");
+    join(HERE, 3);
+    check_told(HERE, 3, SHARE_HIT);
+}
+END_TEST
+
+START_TEST(one_after_the_other_asks_again_and_then_all_do)
+{
+    for (int i = 0; i < 5; i++)
+        join(HERE, i);
+    check_told(HERE, 0, SHARE_LEAD);
+    share_again(&askers[HERE][0].sharer, 2);
+    check_told(HERE, 1, SHARE_LEAD);
+    join(HERE, 0); /* its second time */
+    share_again(&askers[HERE][1].sharer, 2);
+    check_told(HERE, 2, SHARE_LEAD);
+    turn_for(50);
+    ck_assert_int_eq(askers[HERE][3].words, 0);
+    share_again(&askers[HERE][2].sharer, 2);
+    check_told(HERE, 3, SHARE_ALONE);
+    check_told(HERE, 4, SHARE_ALONE);
+    check_told(HERE, 0, SHARE_ALONE);
 }
 END_TEST
 
@@ -357,6 +428,25 @@ START_TEST(a_lease_that_comes_too_late_is_given_back)
 }
 END_TEST
 
+/* Given back, it would be the next one's, who makes the call once more. */
+START_TEST(a_lease_that_comes_after_the_call_has_begun_is_kept)
+{
+    cfg.cache_wait_ms = 50;
+    redis_server_signal(&server, SIGSTOP);
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    redis_server_signal(&server, SIGCONT);
+    cfg.cache_wait_ms = 5000;
+    TURN_UNTIL(loop, at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 1);
+    join(THERE, 0);
+    turn_for(2 * cfg.cache_lease_ms);
+    ck_assert_int_eq(askers[THERE][0].words, 0);
+    answer(HERE, 0, "{\"a\":1}");
+    check_told(THERE, 0, SHARE_HIT);
+    TURN_UNTIL(loop, at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 0);
+}
+END_TEST
+
 START_TEST(a_full_redis_does_not_keep_calls_from_being_made)
 {
     ck_assert(at_here("CONFIG SET maxmemory 1").ok);
@@ -385,8 +475,12 @@ Suite *test_share(void)
     tcase_add_test(tc, when_a_process_dies_one_of_the_others_leads);
     tcase_add_test(tc, an_answer_of_another_model_is_told_with_its_name);
     tcase_add_test(tc, a_call_that_is_put_off_puts_all_off);
+    tcase_add_test(tc, one_whom_the_reason_does_not_concern_calls_for_all);
+    tcase_add_test(tc, elsewhere_too_the_reason_must_concern_who_is_put_off);
+    tcase_add_test(tc, one_after_the_other_asks_again_and_then_all_do);
     tcase_add_test(tc, without_redis_one_of_each_process_leads);
     tcase_add_test(tc, a_lease_that_comes_too_late_is_given_back);
+    tcase_add_test(tc, a_lease_that_comes_after_the_call_has_begun_is_kept);
     tcase_add_test(tc, a_full_redis_does_not_keep_calls_from_being_made);
     suite_add_tcase(s, tc);
     return s;

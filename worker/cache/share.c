@@ -94,6 +94,22 @@ static int64_t full_ms(const struct share *s)
     return ms + random_below(ms / 4);
 }
 
+/* For whom that reason to wait does not hold, comes first.  False: it holds for all. */
+static bool prefer_other(struct share *s, const char *reason)
+{
+    struct sharer *w;
+
+    DL_FOREACH(s->waiters, w)
+    {
+        if (s->in->ops->concerns(w, reason))
+            continue;
+        DL_DELETE(s->waiters, w);
+        DL_PREPEND(s->waiters, w);
+        return true;
+    }
+    return false;
+}
+
 /* It is going to take long: who waits leaves his slot, or comes back another time. */
 static void let_wait(struct share *s)
 {
@@ -148,11 +164,13 @@ static void end(struct share *s, enum share_word word)
 
 /* ---- leading ---- */
 
+/* A lease that is asked for and comes yet is kept. */
 static void lead(struct share *s)
 {
     struct sharer *head = s->waiters;
 
-    stop_waiting(s);
+    cache_look_cancel(&s->look);
+    loop_cancel(&s->timer);
     s->state = LEADING;
     unlink_waiter(s, head);
     head->share = s;
@@ -225,16 +243,32 @@ void share_moved(struct sharer *l, const char *model)
     end(s, SHARE_ELSEWHERE);
 }
 
-void share_later(struct sharer *l, int64_t in_ms)
+void share_again(struct sharer *l, int64_t most)
+{
+    if (!share_leads(l))
+        return;
+    if (l->share->rounds++ < most)
+        share_leave(l);
+    else
+        share_failed(l);
+}
+
+void share_later(struct sharer *l, int64_t in_ms, const char *reason)
 {
     struct share *s = led_by(l);
-    struct buf mark = BUF(64);
+    struct buf mark = BUF(1024);
 
     if (!s)
         return;
+    if (prefer_other(s, reason)) {
+        loop_defer(s->in->p->loop, promote, s);
+        return;
+    }
     in_ms = in_ms < 1 ? 1 : in_ms;
     buf_puts(&mark, "later:");
     buf_int(&mark, clock_wall_ms() + in_ms);
+    buf_putc(&mark, ':');
+    buf_puts(&mark, reason);
     lease_end(s, mark.p, in_ms - in_ms / 8); /* gone when the job is back, which waits less long */
     buf_done(&mark);
     s->in_ms = in_ms;
@@ -291,6 +325,18 @@ static void watch(struct share *s)
         free_share(s);
 }
 
+/* later:<wall ms>:<reason> */
+static void heed_later(struct share *s)
+{
+    const char *reason = strchr(s->mark + 6, ':');
+
+    s->in_ms = lease_later_ms(s->mark + 6);
+    if (prefer_other(s, reason ? reason + 1 : ""))
+        lead(s); /* without a lease: the mark stands where it would */
+    else
+        end(s, SHARE_LATER);
+}
+
 /* What the flight's value says: who leads, or how it ended. */
 static void heed_mark(struct share *s)
 {
@@ -302,8 +348,7 @@ static void heed_mark(struct share *s)
         s->model = xstrdup(s->mark + 3);
         end(s, SHARE_ELSEWHERE);
     } else if (!strncmp(s->mark, "later:", 6)) {
-        s->in_ms = lease_later_ms(s->mark + 6);
-        end(s, SHARE_LATER);
+        heed_later(s);
     } else {
         end(s, SHARE_ALONE);
     }

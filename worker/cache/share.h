@@ -5,13 +5,14 @@
  *   ASKING  (SET fl:{0}:flight:<name> NX PX lease, and then a look) --found--> all of them: HIT
  *      | got it                      | another process has it
  *   LEADING: one of them LEADs,   WATCHING: polls keys and lease, 50 ms to 1 s apart;
- *      | the others wait             | --found--> HIT   --lease gone--> ASKING   --a mark--> its
- * word
- *      v
+ *      | the others wait             | --found--> HIT   --lease gone--> ASKING
+ *      v                                            --a mark--> its word
  *   share_answer   the others: HIT
- *   share_failed   the others: ALONE (in parallel); elsewhere too, by a mark that lives some
- * seconds share_moved    another model answered: ELSEWHERE, they know whether they may take that
- *   share_later    it was put off: LATER, so that they do not queue up for the same thing
+ *   share_failed   the others: ALONE (in parallel); elsewhere too, by a mark of some seconds
+ *   share_moved    another model answered: ELSEWHERE, they know whether they may take that
+ *   share_later    it was put off: LATER, so that they do not queue up for the same thing; but
+ *                  the first for whom the reason does not hold LEADs, and the others wait for him
+ *   share_again    no good answer, and it asks again: the next of them LEADs
  *   share_leave    the leader is gone: the next of them LEADs at once
  *
  * A process renews all its leases together; when it dies they run out, and one of those who watch
@@ -47,6 +48,9 @@ struct share_ops {
     /* It is going to wait for a call: may it, in memory? */
     bool (*waits)(struct sharer *s);
     void (*word)(struct sharer *s, enum share_word word, const struct share_news *news);
+    /* Would the call of this one wait for the same reason?  reason: of share_later, perhaps in
+     * another process. */
+    bool (*concerns)(const struct sharer *s, const char *reason);
 };
 
 /* One who asks; a member of the asker's own struct, zeroed before its first use. */
@@ -72,7 +76,9 @@ bool share_leads(const struct sharer *s);
 void share_answer(struct sharer *s, struct entry *e, bool kept);
 void share_failed(struct sharer *s);
 void share_moved(struct sharer *s, const char *model);
-void share_later(struct sharer *s, int64_t in_ms);
+void share_later(struct sharer *s, int64_t in_ms, const char *reason);
+/* After so many times it is share_failed. */
+void share_again(struct sharer *s, int64_t most);
 /* Any sharer, at any time; nothing when it is in none. */
 void share_leave(struct sharer *s);
 

@@ -26,6 +26,7 @@ struct share {
     char *mark;               /* the flight's value as last polled; NULL none */
     struct loop_timer *timer;
     int64_t since_ms, heard_ms, pause_ms;
+    int64_t rounds; /* share_again */
     /* ENDING */
     enum share_word word;
     char *model;
@@ -67,7 +68,7 @@ void lease_forget(struct share *s);
 void lease_end(struct share *s, const char *mark, int64_t ms);
 /* Renew in a while what is ours, and look who waited long enough. */
 void lease_tick_later(struct shares *in);
-/* "<wall ms>" of a mark -> how long that is from now. */
+/* "<wall ms>:..." of a mark -> how long that is from now. */
 int64_t lease_later_ms(const char *text);
 
 #endif

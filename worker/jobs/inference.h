@@ -120,8 +120,10 @@ NODISCARD bool inference_cache_keep(struct run *r, struct span model,
                                     const struct inference_answer *a, const struct cost *cost,
                                     struct span *output);
 void inference_cache_failed(struct run *r); /* no answer for others: they call for themselves */
-void inference_cache_leave(struct run *r);  /* it is taken away: another one calls at once */
-void inference_cache_over(struct run *r);   /* the run has ended, or was put aside */
+/* It did not fit, and is asked again: another one calls; after so many such answers all do. */
+void inference_cache_again(struct run *r, int64_t most);
+void inference_cache_leave(struct run *r); /* it is taken away: another one calls at once */
+void inference_cache_over(struct run *r);  /* the run has ended, or was put aside */
 /* ---- the route's health (inference_health.c) ---- */
 /* False: the route is out, and the run was put aside. */
 NODISCARD bool inference_may_go(struct run *r);

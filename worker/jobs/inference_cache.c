@@ -29,7 +29,7 @@
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
 
-enum { KEY_BYTES = 4096, LATER_SPREAD_MS = 400 };
+enum { KEY_BYTES = 4096, REASON_BYTES = 64, LATER_SPREAD_MS = 400 };
 
 /* ---- may it be kept? ---- */
 
@@ -307,14 +307,51 @@ static void word(struct sharer *s, enum share_word w, const struct share_news *n
     child_enter_job(r->p->child, NULL);
 }
 
-const struct share_ops inference_share_ops = {waits, word};
+/* Budgets speak of tags; rates of queues, and another route of what the job names. */
+void inference_cache_reason(const struct run *r, bool for_money, char text[INFERENCE_REASON])
+{
+    const struct inference *i = r->state;
+    struct span named = i->req.named, fallbacks = i->req.parts.fallbacks;
+    struct buf b = BUF(r->job.tags.n + named.n + fallbacks.n + REASON_BYTES);
+
+    if (for_money) {
+        buf_add_span(&b, r->job.tags);
+    } else {
+        buf_printf(&b, "%d %zu ", (int)r->held.queue, named.n);
+        buf_add_span(&b, named);
+        buf_add_span(&b, fallbacks);
+    }
+    text[0] = for_money ? '$' : '-';
+    digest_text(buf_span(&b), text + 1);
+    buf_done(&b);
+}
+
+static bool concerns(const struct sharer *s, const char *reason)
+{
+    const struct inference_cached *c = s->arg;
+    char own[INFERENCE_REASON];
+
+    inference_cache_reason(c->run, *reason == '$', own);
+    return !strcmp(reason, own);
+}
+
+const struct share_ops inference_share_ops = {waits, word, concerns};
+
+/* So long as calls of its own may take: one to each route. */
+static int64_t patience_ms(const struct run *r)
+{
+    const struct inference *i = r->state;
+    int64_t call_ms = i->req.stream ? r->p->cfg->limits_stream_max_ms : r->job.timeout_ms;
+
+    return call_ms * (int64_t)i->routes.count;
+}
 
 static void join(struct run *r)
 {
     struct inference *i = r->state;
     struct inference_cached *c = i->cached;
     int64_t later = share_join(r->p->shares, &c->sharer, c->name, (const char *const *)c->keys,
-                               c->n, r->job.timeout_ms);
+                               c->n, patience_ms(r));
 
     if (later > 0)
         run_wait(r, later, run_progress(r));

@@ -2,6 +2,7 @@
 #ifndef FLOTILLA_INFERENCE_CACHED_H
 #define FLOTILLA_INFERENCE_CACHED_H
 
+#include "common/core/digest.h"
 #include "worker/cache/embed.h"
 #include "worker/cache/share.h"
 #include "worker/jobs/inference.h"
@@ -22,6 +23,10 @@ struct inference_cached {
     bool moved;           /* it looked under another model already */
 };
 
+/* Why a run that is put aside in its present stage waits: an equal call that gives the same text
+ * would do so too. */
+#define INFERENCE_REASON (2 + DIGEST_TEXT)
+void inference_cache_reason(const struct run *r, bool for_money, char text[INFERENCE_REASON]);
 char *inference_cache_key(const struct run *r, struct span model, const char *hash);
 /* A cost event for what was not paid. */
 void inference_tell_saved(struct run *r, const struct entry *e);

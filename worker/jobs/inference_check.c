@@ -28,7 +28,7 @@ bool inference_fits(const struct run *r, struct span answer)
     return !together_wants_json(&i->req) || together_validate(&i->req, answer, &err);
 }
 
-static void ask_again(struct run *r)
+static void ask_again(struct run *r, int64_t most)
 {
     const struct inference *i = r->state;
     struct buf progress = BUF(64);
@@ -38,6 +38,7 @@ static void ask_again(struct run *r)
     buf_putc(&progress, '}');
     run_put_off(r, 0, buf_span(&progress));
     buf_done(&progress);
+    inference_cache_again(r, most);
 }
 
 bool inference_check(struct run *r, struct span answer)
@@ -46,20 +47,22 @@ bool inference_check(struct run *r, struct span answer)
     struct failure f = {.server_wait_ms = -1};
     struct err why = {0};
     char text[SHOWN_BYTES];
+    int64_t most;
 
     if (!together_wants_json(&i->req) || together_validate(&i->req, answer, &why))
         return true;
     i->invalid++;
     log_event(LOG_INFO, "answer.invalid", "job=%s times=%d msg=%s", r->id, i->invalid,
               log_quote(why.msg));
-    if (i->invalid <=
-        together_validate_retries(&i->req, r->p->cfg->retry_invalid_output_attempts)) {
-        ask_again(r);
+    most = together_validate_retries(&i->req, r->p->cfg->retry_invalid_output_attempts);
+    if (i->invalid <= most) {
+        ask_again(r, most);
         return false;
     }
     together_validate_show(answer, text, sizeof text);
     err_set(&f.err, ERR_INVALID_OUTPUT, "%.300s; asked %d time%s; the last answer: %s", why.msg,
             i->invalid, i->invalid == 1 ? "" : "s", text);
     run_fail(r, &f);
+    inference_cache_failed(r);
     return false;
 }

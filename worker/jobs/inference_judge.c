@@ -113,10 +113,8 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     r->usage.prompt_tokens = c.prompt_tokens;
     r->usage.completion_tokens = c.completion_tokens;
     r->usage.cached_tokens = c.cached_tokens;
-    if (!inference_check(r, a->body)) {
-        inference_cache_failed(r);
+    if (!inference_check(r, a->body))
         return;
-    }
     if (inference_cache_keep(r, i->req.model, a, &c, &output)) {
         if (t->model.n)
             r->model = t->model;

@@ -3,7 +3,9 @@
  *   a good answer ──fit?── yes ──▶ kept in Redis, told to those who wait
  *                            └─ no ──▶ those who wait call for themselves
  *   a failure, the job's own ────────▶ the same
- *   put aside for a while ───────────▶ those who wait are put off as well
+ *   put aside for a while ───────────▶ those who would wait for the same are put off as well; if
+ *                                      there is another one, he makes the call for all
+ *   no good answer, asked again ─────▶ the next of them makes the call, some times
  *   given back, cancelled ───────────▶ the next of them makes the call
  *
  * The answer to an embedding that asked for some of its texts is put together
@@ -261,11 +263,22 @@ void inference_cache_leave(struct run *r)
         share_leave(&i->cached->sharer);
 }
 
-void inference_cache_over(struct run *r)
+void inference_cache_again(struct run *r, int64_t most)
 {
     struct inference *i = r->state;
 
-    if (i->cached && r->aside_ms > 0)
-        share_later(&i->cached->sharer, r->aside_ms);
+    if (i->cached)
+        share_again(&i->cached->sharer, most);
+}
+
+void inference_cache_over(struct run *r)
+{
+    struct inference *i = r->state;
+    char reason[INFERENCE_REASON];
+
+    if (i->cached && r->aside_ms > 0) {
+        inference_cache_reason(r, i->stage == INFERENCE_BUDGET, reason);
+        share_later(&i->cached->sharer, r->aside_ms, reason);
+    }
     inference_cache_free(r);
 }
