@@ -334,7 +334,7 @@ static void on_fact(void *arg, const struct reply *reply, const struct err *err)
 
     if (reply)
         questions[q->at].read(a, reply);
-    else
+    else if (err->kind == ERR_REDIS_LOST)
         a->err = *err;
     free(q);
     if (--a->open == 0)

@@ -76,6 +76,9 @@ START_TEST(a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls)
     world_sim_faults(w, "{'path':'/v1/chat/completions','status':401,'times':1}");
     world_push(w, "{'id':'stopped'," CHAT "}");
     WAIT_UNTIL(w, ALL_MS, strcmp(reason(w, "stopped"), "stopped") == 0);
+    world_redis(w, "DEL fl:{0}:health");
+    world_redis(w, "SET fl:{0}:health %s", "of another type: what is told there is not known");
+    ck_assert_str_eq(reason(w, "stopped"), "stopped");
     ck_assert_str_eq(world_result(w, "runs")->status, "completed");
     ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 1);
     world_free(w);

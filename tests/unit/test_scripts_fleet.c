@@ -199,6 +199,23 @@ START_TEST(a_heartbeat_tells_what_a_worker_must_know)
 }
 END_TEST
 
+START_TEST(keys_of_another_type_stop_no_heart)
+{
+    const char *said;
+
+    CK_SAYS("SET @cancels x", "OK");
+    CK_SAYS("SET @scale x", "OK");
+    CK_SAYS("HSET @stops f 1", "1");
+    CK_SAYS("SET @catalogues x", "OK");
+    said = script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1");
+    ck_assert_msg(strstr(said, " [] [] [f 1] [] ]"), "%s", said);
+    CK_SAYS("DEL @stops", "1");
+    CK_SAYS("SET @stops x", "OK");
+    said = script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 0");
+    ck_assert_msg(strstr(said, " [] [] [] [] ]"), "%s", said);
+}
+END_TEST
+
 START_TEST(a_heartbeat_hears_of_every_change_of_the_routes)
 {
     char first[256], second[256];
@@ -339,6 +356,7 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, a_delayed_job_waits_in_delayed);
     tcase_add_test(t, a_lease_is_held_by_one);
     tcase_add_test(t, a_heartbeat_tells_what_a_worker_must_know);
+    tcase_add_test(t, keys_of_another_type_stop_no_heart);
     tcase_add_test(t, a_heartbeat_hears_of_every_change_of_the_routes);
     tcase_add_test(t, a_worker_is_buried_when_nothing_is_left_of_it);
     tcase_add_test(t, a_stop_grants_one_probe_at_a_time);

@@ -4,11 +4,17 @@
 -- ARGV: 1 worker id  2 what it is (JSON with its counter)  3 '1': register, '0': must be registered
 -- Returns {'ok', now, {cancelled id, ...}, {group, processes, ...}, {fingerprint, stop, ...},
 --   {provider, stamp of its catalogue, ...}, digest of the routes ('' without any)} or {'gone'}.
+-- A key that operators may write, and that is of another type, is as if it were empty: without
+-- heartbeats the whole fleet would stand still.
 if ARGV[3] == '0' and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return {'gone'} end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-local function digest_of(routes) -- a key of an operator's making may be of another type
+local function read(command, key)
+    local all = redis.pcall(command, key)
+    return all.err and {} or all
+end
+local function digest_of(routes)
     if routes.err then return 'unreadable' end
     return #routes > 0 and redis.sha1hex(table.concat(routes, '\n')) or ''
 end
-return {'ok', now_ms(), redis.call('HKEYS', KEYS[2]), redis.call('HGETALL', KEYS[3]), redis.call('HGETALL', KEYS[4]),
-    redis.call('HGETALL', KEYS[5]), digest_of(redis.pcall('HGETALL', KEYS[6]))}
+return {'ok', now_ms(), read('HKEYS', KEYS[2]), read('HGETALL', KEYS[3]), read('HGETALL', KEYS[4]),
+    read('HGETALL', KEYS[5]), digest_of(redis.pcall('HGETALL', KEYS[6]))}
