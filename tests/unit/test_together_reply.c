@@ -52,8 +52,11 @@ static const struct {
     {522, ERR_GATEWAY, "", "", "an empty answer"},
     {523, ERR_GATEWAY, "", "", "an empty answer"},
     {524, ERR_GATEWAY, "", "", "an empty answer"},
-    {525, ERR_SERVER_ERROR, "", "", "an empty answer"},
+    {525, ERR_GATEWAY, "", "", "an empty answer"}, /* it had no TLS with its origin */
+    {526, ERR_GATEWAY, "", "", "an empty answer"},
     {529, ERR_OVERLOADED, "", "", "an empty answer"},
+    {530, ERR_GATEWAY, "", "", "an empty answer"},
+    {531, ERR_SERVER_ERROR, "", "", "an empty answer"},
     {599, ERR_SERVER_ERROR, "", "", "an empty answer"},
     {600, ERR_BAD_ANSWER, "", "", "an empty answer"},
     {100, ERR_BAD_ANSWER, "", "", "an empty answer"},

@@ -78,8 +78,9 @@ static const struct {
     {502, 502, ERR_GATEWAY},
     {503, 503, ERR_OVERLOADED},
     {504, 504, ERR_GATEWAY},
-    {520, 524, ERR_GATEWAY},
+    {520, 528, ERR_GATEWAY}, /* Cloudflare: with its origin, or its certificate, something is wrong */
     {529, 529, ERR_OVERLOADED},
+    {530, 530, ERR_GATEWAY},
     {500, 599, ERR_SERVER_ERROR},
 };
 /* clang-format on */
