@@ -280,6 +280,49 @@ START_TEST(what_can_be_paid_is_done_and_the_rest_is_rejected)
 }
 END_TEST
 
+static const char *config_of_limit(struct world *w, int64_t nanousd)
+{
+    return config_of(w, world_text(w,
+                                   "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                   "limit_usd: 0.%09lld}\n",
+                                   (long long)nanousd));
+}
+
+/* Two calls have room.  One is under way, and the next one of its model must wait for it: so one of
+ * another model has the money meanwhile.  When the turn of the waiting one comes, there is none,
+ * and it waits until there is. */
+START_TEST(what_waits_long_for_its_turn_keeps_no_money_from_others)
+{
+    struct world *w = new_world();
+    struct program *worker = world_start_worker(
+        w, config_of_limit(w, 2 * worst() + 1000), SHORT_PARKS, "FLOTILLA_WORKERS_PROCESSES=1",
+        "FLOTILLA_LIMITS_MODEL_CONCURRENCY=1", "FLOTILLA_LOG_LEVEL=debug");
+
+    world_sim_latency(w, patience_ms(3000));
+    push(w, 0, 1, "");
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    world_sim_latency(w, 20000);
+    push(w, 1, 1, "");
+    WAIT_UNTIL(w, ALL_MS, read_sums(w).reserved == 2 * worst());
+    world_push(w, "{'id':'other','type':'inference','payload':{'task':'chat','body':{"
+                  "'model':'Qwen/Qwen3.5-9B','max_tokens':25000,'messages':[{'role':'user',"
+                  "'content':'Hi'}]}}}");
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "in_flight") == 2);
+    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 0);
+    world_sim_latency(w, 1);
+    world_wait_results(w, 1, ALL_MS);
+    WAIT_UNTIL(w, ALL_MS, look_logged(worker, " job=b-1 budget=") > 0);
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 2); /* not its own */
+    config_of_limit(w, 4 * worst());
+    program_signal(worker, SIGHUP);
+    world_wait_results(w, 2, ALL_MS);
+    ck_assert_str_eq(world_result(w, "b-1")->status, "completed");
+    ck_assert_int_eq(world_int(w, "HLEN fl:{0}:holds"), 1);
+    ck_assert_int_eq(read_sums(w).spent, world_check_money(w).billed_nanousd);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(waiting_jobs_go_on_when_the_limit_is_raised)
 {
     enum { JOBS = 20 };
@@ -516,6 +559,7 @@ Suite *test_budget(void)
                         0, 2);
     tcase_add_test(tc, the_hold_of_a_streamed_call_lasts_as_long_as_it_may);
     tcase_add_test(tc, what_can_be_paid_is_done_and_the_rest_is_rejected);
+    tcase_add_test(tc, what_waits_long_for_its_turn_keeps_no_money_from_others);
     tcase_add_test(tc, waiting_jobs_go_on_when_the_limit_is_raised);
     tcase_add_test(tc, what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told);
     tcase_add_test(tc, a_cheaper_route_is_taken_when_the_budget_is_used_up);

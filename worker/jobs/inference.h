@@ -42,6 +42,7 @@ struct inference {
     const struct config_provider *provider;
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
     struct limiter_call pace;            /* its turn at the provider's rate */
+    struct loop_timer *patience;         /* so long it keeps its money while it waits for that */
     struct hold *hold;                   /* money set aside for the call; NULL: none */
     int64_t worst_nanousd;               /* how much */
     bool covered;                        /* BUDGET let the next call pass */
@@ -99,6 +100,9 @@ NODISCARD bool inference_pace_again(struct run *r);
  * the same run passes through BUDGET again. */
 void inference_settle(struct run *r, const struct cost *c);
 void inference_let_go(struct run *r); /* the run is over; a call that was not told was not made */
+/* The call is not made soon: others may have its money meanwhile.  It passes through BUDGET again
+ * when it may go. */
+void inference_uncover(struct run *r);
 
 /* ---- judging (inference_judge.c): each ends the run, or goes to a stage ---- */
 void inference_answered(struct run *r, const struct inference_answer *a);

@@ -275,6 +275,16 @@ void inference_settle(struct run *r, const struct cost *c)
     hold_settle(&i->hold, add64(c->cost_nanousd, c->estimate_nanousd));
 }
 
+void inference_uncover(struct run *r)
+{
+    struct inference *i = r->state;
+
+    if (!i->hold)
+        return;
+    i->covered = false;
+    hold_settle(&i->hold, 0);
+}
+
 void inference_let_go(struct run *r)
 {
     struct inference *i = r->state;

@@ -168,7 +168,7 @@ void inference_send(struct run *r)
 {
     const struct inference *i = r->state;
 
-    if (!i->covered) { /* a second call of the same run */
+    if (!i->covered) { /* a second call of the same run, or it has waited for long */
         inference_go(r, INFERENCE_BUDGET);
         return;
     }

@@ -6,6 +6,14 @@
  *                            is not put off much more often than once
  *   much later, if it may .. moves to inference.batch (payload "overflow": "batch")
  *
+ * Money that was set aside for the call stays so for a short wait only.  After a longer one (of a
+ * job that was put off often, or for a place among a model's calls at once) the job has its turn
+ * first, and then BUDGET is asked again, which may refuse: then the turn is lost, and nothing was
+ * spent.  So what waits keeps nobody from calling another model.
+ *
+ *   PACE ── waits ── PATIENCE_MS: money back ── its turn ── SEND ──▶ BUDGET ──▶ PACE ──▶ SEND
+ *                                                           (not covered)    (it has its turn)
+ *
  * What is kept in the record while it is put off, for the next claim and for `flotilla why`:
  *   {"bucket": NAME, "class": k, "calls": number, "tokens": number}
  * A job that comes back from a pause (429, 503 ...) has lost its place and goes before others. */
@@ -24,7 +32,8 @@ enum {
     AGAIN_MS = 2000,   /* and these, of jobs that were put off before */
     SLOT_MS = 100,     /* and these with the slot, when there is no room without one */
     EARLY_MS = 500,    /* a job is back so long before its turn */
-    PARKS_MAX = 2      /* then it waits in memory: with a pause after a 429 these are three */
+    PATIENCE_MS = 1500, /* money is set aside for so long without a call */
+    PARKS_MAX = 2       /* then it waits in memory: with a pause after a 429 these are three */
 };
 
 /* ---- the place that goes with the job ---- */
@@ -132,11 +141,22 @@ static void ask(struct run *r)
         (void)run_leave_slot(r);
 }
 
+static void on_patience(void *arg)
+{
+    struct run *r = arg;
+    struct inference *i = r->state;
+
+    i->patience = NULL;
+    inference_uncover(r);
+}
+
 static void on_turn(void *arg)
 {
     struct run *r = arg;
+    struct inference *i = r->state;
     struct child *child = r->p->child;
 
+    loop_cancel(&i->patience);
     child_enter_job(child, r->id);
     inference_next(r);
     child_enter_job(child, NULL);
@@ -165,23 +185,38 @@ static int64_t most_at_once(const struct run *r)
     return own > 0 ? own : all;
 }
 
-void inference_pace(struct run *r)
+/* It has had its turn here, and was only away for its money. */
+static bool has_turn(const struct inference *i, const char *name)
+{
+    return i->pace.state == LIMITER_GOES && !strcmp(limiter_bucket_name(&i->pace), name);
+}
+
+static int64_t enter(struct run *r, const char *name)
 {
     struct inference *i = r->state;
     struct limiter_call *c = &i->pace;
-    char name[LIMITER_NAME];
-    int64_t wait;
 
     limiter_leave(c, false); /* the turn of a route that could not be called */
     *c = (struct limiter_call){.on_place = on_place, .on_turn = on_turn, .arg = r};
-    stops_fingerprint(i->provider->api_key ? i->provider->api_key : "", i->fingerprint);
-    limiter_name(i->fingerprint, i->req.model, name);
     if (r->calls == 0)
         read_place(r, name);
     if (!c->has_ticket)
         c->ticket.class = class_of(r);
     c->tokens = (double)i->req.body.n / 4;
-    wait = limiter_enter(r->p->limiter, c, name, most_at_once(r));
+    return limiter_enter(r->p->limiter, c, name, most_at_once(r));
+}
+
+void inference_pace(struct run *r)
+{
+    struct inference *i = r->state;
+    char name[LIMITER_NAME];
+    int64_t wait;
+
+    stops_fingerprint(i->provider->api_key ? i->provider->api_key : "", i->fingerprint);
+    limiter_name(i->fingerprint, i->req.model, name);
+    wait = has_turn(i, name) ? 0 : enter(r, name);
+    if (wait != 0 && i->hold)
+        i->patience = loop_after(r->p->loop, PATIENCE_MS, on_patience, r);
     if (wait == 0)
         inference_next(r);
     else if (wait < 0)
@@ -194,6 +229,7 @@ void inference_pace_abort(struct run *r)
 {
     struct inference *i = r->state;
 
+    loop_cancel(&i->patience);
     limiter_leave(&i->pace, false);
 }
 
