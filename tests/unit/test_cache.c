@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
@@ -222,6 +223,36 @@ START_TEST(a_redis_that_is_slow_or_gone_has_nothing)
 }
 END_TEST
 
+/* Of a long list the answers take longer than wait_ms, but none is waited for so long. */
+START_TEST(a_redis_that_goes_on_answering_is_heard_out)
+{
+    enum { KEYS = 60, BYTES = 64000, TURN_MS = 15 };
+    const struct timespec busy = {0, TURN_MS * 1000000};
+    char texts[KEYS][32];
+    const char *keys[KEYS];
+    struct seen s = {0};
+    int64_t from;
+
+    cfg.cache_compress_bytes = cfg.cache_max_entry_bytes = (int64_t)2 * BYTES;
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(texts[i], sizeof texts[i], "fl:infer:-:m:%d", i);
+        keys[i] = texts[i];
+        ck_assert(keep_bytes(texts[i], BYTES));
+    }
+    look(keys, 1);
+    cfg.cache_wait_ms = 100;
+    from = clock_mono_ms();
+    cache_look(process.cache, keys, KEYS, on_found, &s);
+    while (!s.told) {
+        loop_turn(process.loop, 10);
+        nanosleep(&busy, NULL);
+    }
+    ck_assert_int_gt(clock_mono_ms() - from, cfg.cache_wait_ms);
+    ck_assert(s.answered);
+    ck_assert_uint_eq(s.known, KEYS);
+}
+END_TEST
+
 /* ---- all together ---- */
 
 static int64_t number(const char *words) { return ask(&line, words).number; }
@@ -277,6 +308,7 @@ Suite *test_cache(void)
     tcase_add_test(redis_case, an_answer_over_the_bound_is_not_kept);
     tcase_add_test(redis_case, a_look_that_was_cancelled_is_not_told);
     tcase_add_test(redis_case, a_redis_that_is_slow_or_gone_has_nothing);
+    tcase_add_test(redis_case, a_redis_that_goes_on_answering_is_heard_out);
     tcase_add_test(redis_case, entries_together_stay_under_their_bound);
     tcase_add_test(redis_case, what_ended_or_came_twice_is_not_counted);
     suite_add_tcase(s, names_case);

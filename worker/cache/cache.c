@@ -6,7 +6,8 @@
  *
  * A look outlives its callback until Redis has answered everything it was
  * asked: replies come in order, so there is nothing to look up for them.  All
- * looks wait equally long, so one timer serves the list of them.
+ * looks wait equally long, each since it was last answered, so one timer serves
+ * the list of them.
  */
 #include "worker/cache/cache.h"
 
@@ -197,6 +198,16 @@ static void watch_limit(struct cache *c)
         c->limit = loop_after(c->p->loop, c->looks->until_ms - clock_mono_ms() + 1, on_limit, c);
 }
 
+/* It answers, and has not been silent: a list of thousands takes its time. */
+static void wait_on(struct cache_look *l)
+{
+    struct cache *c = l->c;
+
+    l->until_ms = clock_mono_ms() + c->p->cfg->cache_wait_ms;
+    DL_DELETE(c->looks, l);
+    DL_APPEND(c->looks, l); /* they stay in order */
+}
+
 static void on_got(void *arg, const struct reply *reply, const struct err *err)
 {
     struct part *part = arg;
@@ -213,8 +224,11 @@ static void on_got(void *arg, const struct reply *reply, const struct err *err)
         l->found->known++;
     else if (l->cb && stored.p)
         log_event(LOG_WARN, "cache.damaged", "bytes=%zu", stored.n);
-    if (l->answered < l->asked)
+    if (l->answered < l->asked) {
+        if (l->cb && reply)
+            wait_on(l);
         return;
+    }
     if (l->cb)
         tell(l, l->lost == 0);
     else

@@ -52,7 +52,8 @@ struct found *found_copy(const struct found *f, size_t n);
 struct found *found_use(struct found *f);
 void found_drop(struct found **f); /* NULL is fine; *f becomes NULL */
 
-/* answered: Redis did, for every key; false: it is slow or away, and the rest counts as missing.
+/* answered: Redis did, for every key; false: it was silent for cache.wait_ms, or is away, and the
+ * rest counts as missing.
  * found is borrowed. */
 typedef void cache_look_cb(void *arg, struct found *found, bool answered);
 /* cb comes once, on a later turn; not after cache_look_cancel.  The handle is dead when cb starts.
