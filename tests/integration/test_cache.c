@@ -509,6 +509,38 @@ START_TEST(only_texts_that_are_not_known_are_embedded)
 }
 END_TEST
 
+/* The provider puts another model in the place of the one that is asked for. */
+START_TEST(vectors_of_two_models_are_not_mixed)
+{
+    struct world *w = world_new(.simulator = true);
+    json_t *items;
+
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    push_texts(w, "old", 0, 4, "");
+    world_wait_results(w, 1, ALL_MS);
+    world_sim(w, "POST", "/_sim/models", "{'openai/gpt-oss-20b':{'tasks':8}}");
+    world_sim(w, "POST", "/_sim/models",
+              "{'intfloat/multilingual-e5-large-instruct':{'redirect':'openai/gpt-oss-20b'}}");
+    push_texts(w, "mixed", 0, 5, "");
+    world_wait_results(w, 2, ALL_MS);
+    push_texts(w, "new", 1, 5, "");
+    world_wait_results(w, 3, ALL_MS);
+    items = world_sim_items(w);
+    ck_assert_uint_eq(json_array_size(items), 3); /* the one that is missing, and then all */
+    ck_assert_int_eq(world_int_at(json_array_get(items, 2), "prompt_tokens"),
+                     5 * world_int_at(json_array_get(items, 1), "prompt_tokens"));
+    ck_assert_uint_eq(json_array_size(data_of(w, "mixed")), 5);
+    ck_assert_uint_eq(json_array_size(facts_costs(w, "mixed")), 2);
+    ck_assert_uint_eq(facts_count_flagged(facts_costs(w, "mixed"), "cached"), 0);
+    ck_assert(is_cached(w, "new"));
+    for (int i = 0; i < 2; i++)
+        ck_assert_str_eq(world_string_at(world_result(w, i ? "new" : "mixed")->doc, "output.model"),
+                         "openai/gpt-oss-20b");
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_text_alone_or_twice_is_the_same_text)
 {
     struct world *w = world_new(.simulator = true);
@@ -552,6 +584,7 @@ Suite *test_cache(void)
     tcase_add_test(tc, who_need_not_wait_does_not_wait_behind_an_equal_call);
     tcase_add_test(tc, equal_streams_wait_for_one_however_long_it_is);
     tcase_add_test(tc, only_texts_that_are_not_known_are_embedded);
+    tcase_add_test(tc, vectors_of_two_models_are_not_mixed);
     tcase_add_test(tc, a_text_alone_or_twice_is_the_same_text);
     suite_add_tcase(s, tc);
     return s;

@@ -178,6 +178,33 @@ START_TEST(shares_of_tokens_are_all_tokens)
 }
 END_TEST
 
+static struct entry *made_by(const char *model, int64_t at_ms)
+{
+    const struct entry facts = {.body = {"{}", 2}, .model = span_of(model), .stored_ms = at_ms};
+
+    return entry_new(&facts);
+}
+
+START_TEST(only_what_the_last_model_made_stays_known)
+{
+    struct found *f = found_new(5);
+
+    ck_assert(!embed_is_mixed(f));
+    embed_unmix(f);
+    f->each[0] = made_by("old", 3);
+    f->each[1] = made_by("New", 5);
+    f->each[3] = made_by("new", 2);
+    f->each[4] = made_by("older", 1);
+    f->known = 4;
+    ck_assert(embed_is_mixed(f));
+    embed_unmix(f);
+    ck_assert(!embed_is_mixed(f));
+    ck_assert_uint_eq(f->known, 2);
+    ck_assert(!f->each[0] && f->each[1] && !f->each[2] && f->each[3] && !f->each[4]);
+    found_drop(&f);
+}
+END_TEST
+
 Suite *test_embed(void)
 {
     Suite *s = suite_create("embed");
@@ -190,6 +217,7 @@ Suite *test_embed(void)
     tcase_add_loop_test(tc, an_answer_is_split_by_index, 0, (int)ARRAY_LEN(answers));
     tcase_add_test(tc, an_answer_is_put_together_in_order);
     tcase_add_test(tc, shares_of_tokens_are_all_tokens);
+    tcase_add_test(tc, only_what_the_last_model_made_stays_known);
     suite_add_tcase(s, tc);
     return s;
 }

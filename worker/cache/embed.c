@@ -3,6 +3,10 @@
  * Texts are told apart by the hash of each behind that of the body without its
  * list, so that neither the list nor the rest is walked for each of thousands.
  *
+ * A provider may put another model in the place of one that is asked for.  Its
+ * vectors are kept under the name that was asked, and take the place of those
+ * of the old one, which must not stand beside them in one answer.
+ *
  * An element is kept as the provider wrote it, but for its index: whatever
  * members elements will have tomorrow come back as they were.
  */
@@ -10,6 +14,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/config/model.h"
 #include "common/core/json.h"
@@ -175,6 +180,55 @@ void embed_ask(const struct embed *e, struct span body, const struct found *foun
     buf_putc(&list, ']');
     replace(body, "input", buf_span(&list), out);
     buf_done(&list);
+}
+
+/* ---- models ---- */
+
+/* Providers are not sure of case. */
+bool embed_same_model(struct span a, struct span b)
+{
+    return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
+}
+
+/* NULL: nothing is known. */
+static const struct entry *newest(const struct found *found)
+{
+    const struct entry *last = NULL;
+
+    for (size_t i = 0; i < found->n; i++)
+        if (found->each[i] && (!last || found->each[i]->stored_ms > last->stored_ms))
+            last = found->each[i];
+    return last;
+}
+
+static bool is_of(const struct entry *e, const struct entry *other)
+{
+    return !e || embed_same_model(e->model, other->model);
+}
+
+bool embed_is_mixed(const struct found *found)
+{
+    const struct entry *last = newest(found);
+
+    for (size_t i = 0; i < found->n; i++)
+        if (!is_of(found->each[i], last))
+            return true;
+    return false;
+}
+
+void embed_unmix(struct found *found)
+{
+    struct entry *last = (struct entry *)(uintptr_t)newest(found);
+
+    if (!last)
+        return;
+    entry_use(last);
+    for (size_t i = 0; i < found->n; i++)
+        if (!is_of(found->each[i], last)) {
+            entry_drop(&found->each[i]);
+            found->known--;
+        }
+    entry_drop(&last);
 }
 
 /* ---- answers ---- */

@@ -32,6 +32,12 @@ void embed_done(struct embed *e);
 /* The body that asks for what found lacks (per different text). */
 void embed_ask(const struct embed *e, struct span body, const struct found *found, struct buf *out);
 
+/* Vectors of two models do not go together.  True: what is known is not all of one. */
+bool embed_is_mixed(const struct found *found);
+/* Forget what is not of the model that answered last (found is the caller's own). */
+void embed_unmix(struct found *found);
+bool embed_same_model(struct span a, struct span b);
+
 /* What an answer gave: per asked text its element, in order. */
 NODISCARD bool embed_split(struct span answer, struct span *elements, size_t n);
 /* An element as it is kept: without its index. */

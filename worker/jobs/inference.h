@@ -119,10 +119,15 @@ NODISCARD bool inference_check(struct run *r, struct span answer);
 
 /* ---- answers that others may have (inference_keep.c) ---- */
 /* There is a good answer to a call of that model: keep it, tell those who wait for it.  *output:
- * what the job ends with.  False: it is no answer to what the job asked. */
-NODISCARD bool inference_cache_keep(struct run *r, struct span model,
-                                    const struct inference_answer *a, const struct cost *cost,
-                                    struct span *output);
+ * what the job ends with, when it is kept. */
+enum inference_kept {
+    INFERENCE_KEPT,
+    INFERENCE_ASKED_AGAIN, /* it does not go with what was known; the run goes on */
+    INFERENCE_NO_ANSWER    /* to what the job asked */
+};
+NODISCARD enum inference_kept inference_cache_keep(struct run *r, struct span model,
+                                                   const struct inference_answer *a,
+                                                   const struct cost *cost, struct span *output);
 void inference_cache_failed(struct run *r); /* no answer for others: they call for themselves */
 /* It did not fit, and is asked again: another one calls; after so many such answers all do. */
 void inference_cache_again(struct run *r, int64_t most);

@@ -214,8 +214,13 @@ static void call(struct run *r, const struct found *found);
 static void hit(struct run *r, struct found *found)
 {
     struct inference *i = r->state;
-    struct entry *e = whole_of(i->cached, found);
+    struct entry *e;
 
+    if (i->cached->kind == CACHE_EMBED && embed_is_mixed(found)) {
+        call(r, found);
+        return;
+    }
+    e = whole_of(i->cached, found);
     if (!e || !inference_fits(r, e->body)) { /* more than fits together, or not what is asked */
         call(r, NULL);
         return;
@@ -241,6 +246,8 @@ static void call(struct run *r, const struct found *found)
     struct buf body = BUF(i->req.body.n + 64);
 
     c->found = found_copy(found, c->n);
+    if (c->kind == CACHE_EMBED)
+        embed_unmix(c->found);
     if (c->kind == CACHE_EMBED && (c->found->known > 0 || c->texts.unique < c->texts.n)) {
         embed_ask(&c->texts, buf_span(&i->req.body), c->found, &body);
         c->asked = i->req.body; /* the texts are there */

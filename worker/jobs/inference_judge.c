@@ -115,11 +115,14 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     r->usage.cached_tokens = c.cached_tokens;
     if (!inference_check(r, a->body))
         return;
-    if (inference_cache_keep(r, i->req.model, a, &c, &output)) {
+    switch (inference_cache_keep(r, i->req.model, a, &c, &output)) {
+    case INFERENCE_KEPT:
         if (t->model.n)
             r->model = t->model;
         run_done(r, output);
         return;
+    case INFERENCE_ASKED_AGAIN: return;
+    case INFERENCE_NO_ANSWER: break;
     }
     err_set(&f.err, ERR_BAD_ANSWER, "%s answered with another number of embeddings",
             i->provider->name);

@@ -11,7 +11,8 @@
  * The answer to an embedding that asked for some of its texts is put together
  * of those and what was known.  A call that fell back to another route asked for
  * all of them, for vectors of two models do not go together; the number of
- * elements tells which it was.
+ * elements tells which it was.  When the provider itself has put another model
+ * in the place of the one whose vectors are known, all are asked for again.
  */
 #include "worker/jobs/inference_cached.h"
 
@@ -20,6 +21,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/json.h"
+#include "common/core/log.h"
 #include "common/core/xalloc.h"
 
 /* Reasons to end that make no answer which others may have; length only when it may be kept. */
@@ -189,21 +191,51 @@ static void tell_known(struct run *r, const struct entry *facts, const struct us
     inference_tell_saved(r, &e);
 }
 
-/* False: neither what was asked for nor all of it came. */
-static bool keep_embedding(struct run *r, struct span model, const struct entry *facts)
+/* Another model answered than the one whose vectors are known: all are of one. */
+static bool is_other_model(const struct found *known, struct span model)
+{
+    for (size_t k = 0; k < known->n; k++)
+        if (known->each[k])
+            return !embed_same_model(known->each[k]->model, model);
+    return false;
+}
+
+static void ask_for_all(struct run *r)
+{
+    struct inference *i = r->state;
+    struct inference_cached *c = i->cached;
+    struct buf body = BUF(c->asked.n + 64);
+
+    found_drop(&c->found);
+    c->found = found_new(c->n);
+    embed_ask(&c->texts, buf_span(&c->asked), c->found, &body);
+    buf_done(&i->req.body);
+    i->req.body = body;
+    log_event(LOG_INFO, "call.other_model", "job=%s texts=%zu", r->id, c->n);
+    inference_go(r, INFERENCE_CALL);
+}
+
+static enum inference_kept keep_embedding(struct run *r, struct span model,
+                                          const struct entry *facts)
 {
     struct inference_cached *c = ((struct inference *)r->state)->cached;
     struct usage known = inference_sum_usage(c->found);
     size_t known_n = c->found->known;
     struct elements l;
-    bool kept;
+    bool kept, other;
 
     if (!read_elements(c, facts->body, &l)) {
         elements_done(&l);
-        share_failed(&c->sharer);
-        return c->asked.n == 0; /* the provider's own business, unless it is ours */
+        share_failed(&c->sharer); /* the provider's own business, unless it is ours */
+        return c->asked.n == 0 ? INFERENCE_KEPT : INFERENCE_NO_ANSWER;
     }
+    other = l.part && is_other_model(c->found, facts->model);
     kept = keep_elements(r, model, facts, &l);
+    if (other) {
+        elements_done(&l);
+        ask_for_all(r);
+        return INFERENCE_ASKED_AGAIN;
+    }
     if (l.part)
         c->answer = put_together(c, facts, &known, known_n);
     else
@@ -213,14 +245,16 @@ static bool keep_embedding(struct run *r, struct span model, const struct entry 
         tell_known(r, facts, &known);
     if (c->answer)
         tell_sharers(r, model, c->answer, kept);
-    return c->answer;
+    return c->answer ? INFERENCE_KEPT : INFERENCE_NO_ANSWER;
 }
 
 /* ---- what became of it ---- */
 
-bool inference_cache_keep(struct run *r, struct span model, const struct inference_answer *a,
-                          const struct cost *cost, struct span *output)
+enum inference_kept inference_cache_keep(struct run *r, struct span model,
+                                         const struct inference_answer *a, const struct cost *cost,
+                                         struct span *output)
 {
+    enum inference_kept kept;
     struct inference *i = r->state;
     const struct together_reply *t = &a->reply;
     struct entry facts = {.body = a->body,
@@ -232,19 +266,18 @@ bool inference_cache_keep(struct run *r, struct span model, const struct inferen
 
     *output = a->body;
     if (!i->cached)
-        return true;
+        return INFERENCE_KEPT;
     facts.usage.prompt_tokens = cost->prompt_tokens;
     facts.usage.completion_tokens = cost->completion_tokens;
     facts.usage.cached_tokens = cost->cached_tokens;
     if (i->cached->kind != CACHE_EMBED) {
         keep_answer(r, model, &facts);
-        return true;
+        return INFERENCE_KEPT;
     }
-    if (!keep_embedding(r, model, &facts))
-        return false;
-    if (i->cached->answer)
+    kept = keep_embedding(r, model, &facts);
+    if (kept == INFERENCE_KEPT && i->cached->answer)
         *output = i->cached->answer->body;
-    return true;
+    return kept;
 }
 
 void inference_cache_failed(struct run *r)
