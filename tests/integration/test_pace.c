@@ -329,6 +329,51 @@ START_TEST(without_redis_what_is_in_hand_goes_on_at_the_last_known_rate)
 }
 END_TEST
 
+/* The same for a shorter time than they have jobs: then nobody calls any more, and nothing is
+ * lost by it. */
+START_TEST(without_redis_calls_stop_when_the_last_known_rate_is_too_old)
+{
+    enum { JOBS = 120, PER_S = 50, STALE_MS = 1000, STOPPED_MS = 1000 };
+    struct world *w = new_world();
+    int64_t from, last;
+    double passed = 0;
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_b, 1000, ""); /* it counts */
+    world_sim_faults(w,
+                     "[{'model':'%s','status':500,'headers':{'x-ratelimit-limit':'%d'},'times':-1},"
+                     "{'headers':{'x-ratelimit-limit':'%d'},'times':-1}]",
+                     model_a, PER_S, PER_S);
+    for (int i = 0; i < JOBS; i++)
+        world_push(w,
+                   "{'id':'%d','type':'inference','payload':{'task':'chat','model':'%s',"
+                   "'fallbacks':['%s'],'messages':[{'role':'user','content':'Hi %d'}]}}",
+                   i, model_a, model_b, i);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=200",
+                     world_text(w, "FLOTILLA_LIMITS_START_RATE=%d", PER_S),
+                     world_text(w, "FLOTILLA_LIMITS_STALE_MS=%d", STALE_MS));
+    WAIT_UNTIL(w, ALL_MS, rate_of(w, model_b, "passed") >= 10);
+    world_redis_freeze(w);
+    from = last = now_ms();
+    while (now_ms() < last + STOPPED_MS) {
+        double now = rate_of(w, model_b, "passed");
+
+        if (now > passed)
+            last = now_ms();
+        passed = now;
+        ck_assert_int_lt(now_ms() - from, patience_ms(8000));
+    }
+    ck_assert_msg(passed < JOBS && last - from <= patience_ms(2 * STALE_MS),
+                  "%.0f passed, the last after %lld ms", passed, (long long)(last - from));
+    world_redis_thaw(w);
+    world_wait_results(w, JOBS, ALL_MS);
+    check_completed(w);
+    world_check_one_result_each(w, JOBS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_pace(void);
 Suite *test_pace(void)
 {
@@ -343,6 +388,7 @@ Suite *test_pace(void)
     tcase_add_test(tc, never_more_calls_at_once_than_a_model_may_have);
     tcase_add_test(tc, a_limit_of_tokens_is_held);
     tcase_add_test(tc, without_redis_what_is_in_hand_goes_on_at_the_last_known_rate);
+    tcase_add_test(tc, without_redis_calls_stop_when_the_last_known_rate_is_too_old);
     tcase_add_test(tc, answers_503_hold_the_growth_of_the_rate_and_do_not_cut_it);
     suite_add_tcase(s, tc);
     return s;
