@@ -1,5 +1,6 @@
 /* test_why.c - `flotilla why`: what a job waits for, told by the real programs. */
 #include <check.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -199,6 +200,47 @@ START_TEST(what_the_configuration_keeps_from_running_is_told)
 }
 END_TEST
 
+static char *budget_of(struct world *w, const char *limit_usd)
+{
+    return file_in(w, "flotilla.yaml",
+                   world_text(w,
+                              "budgets:\n  - {name: acme-month, for: {tenant: acme}, per: month, "
+                              "limit_usd: %s}\n",
+                              limit_usd));
+}
+
+/* Both waited for money; then one's call fails, and there is no room for the other's. */
+START_TEST(what_a_job_waited_for_before_is_no_reason_any_more)
+{
+    struct world *w = world_new(.simulator = true);
+    char *file = budget_of(w, "0.1");
+    struct program *worker;
+
+    spend_it(w);
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_RETRY_PARK_MIN_MS=50",
+                                "FLOTILLA_RETRY_PARK_MAX_MS=50",
+                                "FLOTILLA_ROUTING_BREAKER_FAILURES=1000",
+                                world_text(w, "FLOTILLA_CONFIG=%s", file));
+    world_push(w, "{'id':'a','tenant':'acme','type':'inference','backoff':{'type':'fixed','jitter':"
+                  "false,'delay_ms':60000},'payload':{'task':'chat','model':'Qwen/"
+                  "Qwen3.5-9B','prompt':'fails'}}");
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "a", "budget"));
+    world_push(w, "{'id':'b','tenant':'acme','type':'inference','payload':{'task':'chat','model':"
+                  "'Qwen/Qwen3.5-9B','prompt':'refused'}}");
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "b", "budget"));
+    budget_of(w, "1");
+    world_sim_faults(w, "{'match':'fails','status':500}");
+    world_sim_faults(w, "{'match':'refused','status':503,'times':-1}");
+    program_signal(worker, SIGHUP);
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "a", "retry"));
+    CHECK_HAS(world_string_at(answer_by(w, file, "a"), "text"), "(1 failed)");
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "b", "parked"));
+    ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 0);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_why(void)
 {
     Suite *s = suite_create("why");
@@ -210,6 +252,7 @@ Suite *test_why(void)
     tcase_add_test(tc, another_providers_key_is_no_reason_to_wait);
     tcase_add_test(tc, a_job_that_waits_for_the_rate_or_for_its_model_says_so);
     tcase_add_test(tc, what_the_configuration_keeps_from_running_is_told);
+    tcase_add_test(tc, what_a_job_waited_for_before_is_no_reason_any_more);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -134,6 +134,31 @@ START_TEST(what_a_job_waits_for_now_is_told_although_it_was_parked_before)
 }
 END_TEST
 
+/* The step of a record is the one that put it aside last. */
+START_TEST(where_a_job_was_put_off_before_is_no_reason_any_more)
+{
+    struct why_facts f = put_off("send");
+
+    f.rec.attempts = 1; /* its turn came, and the call failed */
+    CHECK_WHY(ask(f), WHY_RETRY, "(1 failed)");
+    f.rec.attempts = 0;
+    f.rec.parked_ms = NOW;
+    CHECK_WHY(ask(f), WHY_PARKED, "");
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        f = put_off(steps[i].step);
+        f.rec.due_ms = NOW - 1; /* its time has come */
+        f.listed = true;
+        f.length = 1;
+        CHECK_WHY(ask(f), WHY_READY, "");
+        f.rec.state = JOB_STATE_ACTIVE;
+        CHECK_WHY(ask(f), WHY_RUNNING, "");
+        f = put_off(steps[i].step);
+        f.rec.parks = 0; /* of a type with a step of that name */
+        CHECK_WHY(ask(f), WHY_DELAYED, "");
+    }
+}
+END_TEST
+
 START_TEST(a_turn_at_the_rate_is_told_as_it_stands_now)
 {
     struct why_facts f = put_off("pace");
@@ -255,6 +280,7 @@ Suite *test_why(void)
     tcase_add_test(tc, what_keeps_a_whole_queue_is_told_before_its_length);
     tcase_add_loop_test(tc, a_job_that_was_put_off_tells_where, 0, (int)ARRAY_LEN(steps));
     tcase_add_test(tc, what_a_job_waits_for_now_is_told_although_it_was_parked_before);
+    tcase_add_test(tc, where_a_job_was_put_off_before_is_no_reason_any_more);
     tcase_add_test(tc, a_turn_at_the_rate_is_told_as_it_stands_now);
     tcase_add_test(tc, a_parked_job_tells_what_is_wrong_at_the_provider);
     tcase_add_test(tc, a_full_budget_has_room_when_its_next_period_begins);
