@@ -122,7 +122,7 @@ analyze: ## gcc's static analyser (it understands the cleanup attribute)
 fuzz: $(GEN) ## libFuzzer: make fuzz F=fuzz_job SECS=60
 	@mkdir -p $(B)/corpus/$(F)
 	clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -o $(B)/$(F) \
-	 tests/fuzz/$(F).c $(wildcard common/*/*.c) $(wildcard worker/together/*.c) worker/cache/canonical.c $(GEN) $(LDLIBS)
+	 tests/fuzz/$(F).c $(wildcard common/*/*.c) $(wildcard worker/together/*.c) $(wildcard worker/cache/canonical*.c) $(GEN) $(LDLIBS)
 	$(B)/$(F) -max_total_time=$(or $(SECS),60) $(B)/corpus/$(F) $(wildcard tests/fuzz/seeds/$(F))
 tidy: $(B)/gen/suites.inc $(B)/gen/integration.inc ## clang-tidy, with the function-size limits of .clang-tidy
 	@# One file per process: version 14 mistakes va_lists in the second of several.

@@ -4,14 +4,14 @@
  *        |                   |
  *   read_type()        read_properties() -> a node per property
  *
- * `keywords` below lists every keyword with its reader; a keyword that is not in
- * the list fails the schema, so that no rule is ever silently without effect.
+ * schema_keywords.def lists every keyword with its reader; a keyword that is not
+ * there fails the schema, so that no rule is ever silently without effect.
  * Names and patterns stay in the JSON tree, which lives as long as the schema.
  *
  * $defs are given empty nodes before anything is read, so that a $ref (also one
  * to its own surroundings) is a pointer to a node that is filled in later.
  *
- * To add a keyword: a row and a reader here, a field in schema_node.h, its check
+ * To add a keyword: a row there and a reader here, a field in schema_node.h, its check
  * in schema.c, its message in schema_say.c, and a line in schema.h.
  */
 #include <stdlib.h>
@@ -323,49 +323,8 @@ static const struct {
     bool (*read)(struct schema_builder *b, struct schema_node *node, const json_t *v);
     bool theirs_only;
 } keywords[] = {
-    {"type", read_type, false},
-    {"enum", read_enum, false},
-    {"const", read_const, false},
-    {"minLength", read_min_length, false},
-    {"maxLength", read_max_length, false},
-    {"pattern", read_pattern, false},
-    {"minimum", read_minimum, false},
-    {"maximum", read_maximum, false},
-    {"exclusiveMinimum", read_exclusive_minimum, false},
-    {"exclusiveMaximum", read_exclusive_maximum, false},
-    {"items", read_items, false},
-    {"minItems", read_min_items, false},
-    {"maxItems", read_max_items, false},
-    {"properties", read_properties, false},
-    {"required", read_required, false},
-    {"additionalProperties", read_additional, false},
-    {"patternProperties", read_pattern_properties, false},
-    {"maxProperties", read_max_properties, false},
-    {"allOf", read_all_of, false},
-    {"anyOf", read_any_of, false},
-    {"oneOf", read_one_of, false},
-    {"not", read_not_, false},
-    {"if", read_if_, false},
-    {"then", read_then_, false},
-    {"else", read_else_, false},
-    {"$ref", read_ref, false},
-    {"$comment", read_comment, false},
-    {"$defs", ignore, false}, /* read by schema_new() */
-    {"$schema", ignore, false},
-    {"$id", ignore, false},
-    {"title", ignore, false},
-    {"description", ignore, false},
-    {"examples", ignore, false},
-    {"default", ignore, false},
-    {"format", ignore, false},
-    {"prefixItems", read_prefix, true},
-    {"uniqueItems", read_unique, true},
-    {"multipleOf", read_multiple_of, true},
-    {"minProperties", read_min_properties, true},
-    {"definitions", ignore, true}, /* as $defs */
-    {"deprecated", ignore, true},
-    {"readOnly", ignore, true},
-    {"writeOnly", ignore, true},
+#define X(name, reader, theirs_only) {name, reader, theirs_only},
+#include "common/config/schema_keywords.def"
 };
 
 static bool known_keyword(struct schema_builder *b, struct schema_node *node, const char *name,

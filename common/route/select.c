@@ -16,6 +16,8 @@
 
 #include <string.h>
 
+#include "common/route/select_list.h"
+
 enum { RATED_MAX = 512 }; /* routes of one task that are looked at */
 
 static const char *const out_texts[] = {
@@ -51,11 +53,6 @@ void route_rules_from(struct route_rules *ret, const struct config *cfg)
 }
 
 /* ---- rating ---- */
-
-static struct route_health health_of(const struct route_view *view, const struct route *r)
-{
-    return view->of ? view->of(view->arg, r) : (struct route_health){ROUTE_FINE, 0};
-}
 
 static enum route_out judge(const struct route *r, const struct route_needs *needs)
 {
@@ -97,7 +94,7 @@ static void rate(struct candidate *c, const struct route *r, const struct route_
         .route = r, .name = {r->model.id, strlen(r->model.id)}, .why = judge(r, needs)};
     if (c->why != ROUTE_IN)
         return;
-    c->health = health_of(view, r);
+    c->health = route_health_of(view, r);
     if (c->health.state == ROUTE_GONE) {
         c->why = ROUTE_IS_GONE;
         return;
@@ -134,11 +131,6 @@ static void score(struct candidate *all, size_t n, const struct route_weights *w
 
 /* ---- order ---- */
 
-static int tier(const struct candidate *c)
-{
-    return c->health.state == ROUTE_OPEN ? 2 : c->health.state == ROUTE_SLOW;
-}
-
 /* Is it of the model that is preferred, whatever its score? */
 static bool is_of(const struct candidate *c, const struct route *preferred)
 {
@@ -150,8 +142,8 @@ static bool before(const struct candidate *a, const struct candidate *b,
 {
     int by_id;
 
-    if (tier(a) != tier(b))
-        return tier(a) < tier(b);
+    if (route_tier(a) != route_tier(b))
+        return route_tier(a) < route_tier(b);
     if (is_of(a, preferred) != is_of(b, preferred))
         return is_of(a, preferred);
     if (a->score < b->score || a->score > b->score)
@@ -178,120 +170,19 @@ static size_t keep(struct candidate *ret, size_t count, size_t max, const struct
     return count + 1;
 }
 
-/* ---- names ---- */
+/* ---- a named model ---- */
 
-static bool has(const struct route_list *l, const struct route *r, struct span name)
-{
-    for (size_t i = 0; i < l->count; i++)
-        if (r ? l->of[i].route == r
-              : l->of[i].name.n == name.n && !memcmp(l->of[i].name.p, name.p, name.n))
-            return true;
-    return false;
-}
-
-/* Put a candidate at a place of the list, unless it is there already; what is over falls off. */
-static bool put(struct route_list *l, size_t at, const struct candidate *c)
-{
-    size_t tail;
-
-    if (at >= ROUTE_LIST_MAX || has(l, c->route, c->name))
-        return false;
-    if (l->count == ROUTE_LIST_MAX)
-        l->count--;
-    tail = l->count - at;
-    memmove(&l->of[at + 1], &l->of[at], tail * sizeof l->of[0]);
-    l->of[at] = *c;
-    l->count++;
-    return true;
-}
-
-/* Put a model's routes from place `at` on: those that work first, in their own order.  Returns the
- * place behind them. */
-static size_t put_model(const struct routes *t, struct route_list *l, size_t at, struct span name,
-                        const struct route_view *view)
-{
-    const struct route *head = routes_find(t, name.p, name.n);
-    struct candidate c = {.name = name};
-
-    if (!head)
-        return at + (size_t)put(l, at, &c);
-    for (int step = 0; step <= 2; step++)
-        for (const struct route *r = head; r; r = r->other) {
-            c = (struct candidate){.route = r,
-                                   .name = {r->model.id, strlen(r->model.id)},
-                                   .health = health_of(view, r)};
-            if (!r->model.allowed) {
-                l->why = ROUTE_NOT_ALLOWED;
-                continue;
-            }
-            if (c.health.state == ROUTE_GONE) {
-                l->why = ROUTE_IS_GONE;
-                continue;
-            }
-            if (tier(&c) == step)
-                at += (size_t)put(l, at, &c);
-        }
-    return at;
-}
-
-/* Does any provider serve it, and may it be called?  An unknown one is for its provider to say. */
-static bool is_served(const struct route *head, const struct route_view *view)
-{
-    const struct route *r = head;
-
-    while (r && (!r->model.allowed || health_of(view, r).state == ROUTE_GONE))
-        r = r->other;
-    return !head || r;
-}
-
-/* What replaces a model that is gone: what replaces that, while it is gone as well. */
-static size_t put_replacement(const struct routes *t, struct route_list *l, size_t at,
-                              const struct route *gone, const struct route_view *view)
-{
-    const char *id = gone->model.replacement;
-
-    for (size_t steps = 0; id && steps < t->count; steps++) {
-        const struct route *next = routes_find(t, id, strlen(id));
-
-        if (!next)
-            return at;
-        if (is_served(next, view))
-            return put_model(t, l, at, (struct span){id, strlen(id)}, view);
-        id = next->model.replacement;
-    }
-    return at;
-}
-
-/* A model's routes, or what replaces it where all of them are gone. */
-static void put_or_replace(const struct routes *t, struct route_list *l, struct span name,
-                           const struct route_view *view)
-{
-    const struct route *head = routes_find(t, name.p, name.n);
-
-    put_model(t, l, l->count, name, view); /* if only to say why not */
-    if (!is_served(head, view))
-        put_replacement(t, l, l->count, head, view);
-}
-
-static void put_ids(const struct routes *t, struct route_list *l, const struct model_ids *ids,
-                    const struct route_view *view)
-{
-    for (size_t i = 0; i < ids->count; i++)
-        if (routes_find(t, ids->of[i], strlen(ids->of[i]))) /* the configuration knew it */
-            put_or_replace(t, l, (struct span){ids->of[i], strlen(ids->of[i])}, view);
-}
-
-static void put_fallbacks(const struct routes *t, const struct route_needs *needs,
+static void add_fallbacks(const struct routes *t, const struct route_needs *needs,
                           const struct route *head, const struct route_view *view,
                           struct route_list *l)
 {
     if (needs->has_fallbacks)
         for (size_t i = 0; i < needs->fallback_count; i++)
-            put_or_replace(t, l, needs->fallbacks[i], view);
+            list_add(t, l, needs->fallbacks[i], view);
     else if (head && head->model.fallbacks.count)
-        put_ids(t, l, &head->model.fallbacks, view);
+        list_add_ids(t, l, &head->model.fallbacks, view);
     else
-        put_ids(t, l, &t->cfg->fallbacks[task_index(needs->task)], view);
+        list_add_ids(t, l, &t->cfg->fallbacks[task_index(needs->task)], view);
 }
 
 static void select_named(const struct routes *t, const struct route_needs *needs,
@@ -299,13 +190,13 @@ static void select_named(const struct routes *t, const struct route_needs *needs
 {
     const struct route *head = routes_find(t, needs->model.p, needs->model.n);
 
-    put_or_replace(t, ret, needs->model, view);
-    put_fallbacks(t, needs, head, view, ret);
+    list_add(t, ret, needs->model, view);
+    add_fallbacks(t, needs, head, view, ret);
     /* Gone, and nothing instead: the provider has the last word. */
     for (const struct route *r = head; r && !ret->count; r = r->other)
         if (r->model.allowed)
-            put(ret, 0,
-                &(struct candidate){.route = r, .name = needs->model, .why = ROUTE_IS_GONE});
+            list_put(ret, 0,
+                     &(struct candidate){.route = r, .name = needs->model, .why = ROUTE_IS_GONE});
 }
 
 /* ---- free choice ---- */
@@ -331,12 +222,12 @@ static void select_nearest(const struct routes *t, const struct route_needs *nee
     best = !needs->automatic && rules->default_first && def ? def : wide ? wide : gone;
     if (!best)
         return;
-    put_or_replace(t, ret, (struct span){best->model.id, strlen(best->model.id)}, view);
+    list_add(t, ret, (struct span){best->model.id, strlen(best->model.id)}, view);
     if (!ret->count && best->model.allowed)
-        put(ret, 0,
-            &(struct candidate){.route = best,
-                                .name = {best->model.id, strlen(best->model.id)},
-                                .why = ROUTE_IS_GONE});
+        list_put(ret, 0,
+                 &(struct candidate){.route = best,
+                                     .name = {best->model.id, strlen(best->model.id)},
+                                     .why = ROUTE_IS_GONE});
 }
 
 static size_t rate_all(const struct routes *t, const struct route_needs *needs,
@@ -373,7 +264,7 @@ static void select_free(const struct routes *t, const struct route_rules *rules,
     if (!ret->count)
         select_nearest(t, needs, rules, view, ret);
     if (needs->has_fallbacks)
-        put_fallbacks(t, needs, NULL, view, ret);
+        add_fallbacks(t, needs, NULL, view, ret);
 }
 
 void route_select(const struct routes *t, const struct route_rules *rules,
@@ -386,14 +277,6 @@ void route_select(const struct routes *t, const struct route_rules *rules,
         select_named(t, needs, view, ret);
     else
         select_free(t, rules, needs, view, ret);
-}
-
-bool route_list_replace(const struct routes *t, struct route_list *l, size_t at,
-                        const struct route_view *view)
-{
-    const struct route *gone = l->of[at].route;
-
-    return gone && put_replacement(t, l, at + 1, gone, view) > at + 1;
 }
 
 /* ---- for people ---- */

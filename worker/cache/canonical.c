@@ -1,7 +1,7 @@
 /* canonical.c - see canonical.h.
  *
- *   body ──walk──▶ members sorted ──▶ values rewritten ──▶ sink ──┬─▶ SHA-256, by the block
- *            │                                                    └─▶ text
+ *   body ──walk──▶ members sorted ──▶ values rewritten ──▶ canonical_sink ─▶ SHA-256, or text
+ *            │
  *            └─ top: defaults and what does not count are left out
  *               messages[*]: nulls are left out (SDKs write every member that they know)
  *
@@ -23,8 +23,9 @@
 #include "common/config/model.h"
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
+#include "worker/cache/canonical_sink.h"
 
-enum { SINK_BYTES = 512, EXPONENT_DIGITS = 9, SMALL = 64 };
+enum { SMALL = 64 };
 
 #define TEXTS (TASK_CHAT | TASK_COMPLETION | TASK_CODE)
 #define ALL   (~0U)
@@ -64,14 +65,6 @@ static const struct {
 };
 /* clang-format on */
 
-/* Where the form goes: blocks into a digest, or text. */
-struct sink {
-    char block[SINK_BYTES];
-    size_t n;
-    EVP_MD_CTX *md; /* or */
-    struct buf *text;
-};
-
 struct member {
     struct span name, value; /* name: its text, escapes resolved */
 };
@@ -87,108 +80,12 @@ struct walk {
     size_t body_n;
 };
 
-/* ---- the sink ---- */
-
-static void flush(struct sink *s)
-{
-    if (s->md)
-        EVP_DigestUpdate(s->md, s->block, s->n);
-    else
-        buf_add(s->text, s->block, s->n);
-    s->n = 0;
-}
-
-static void put(struct sink *s, const char *p, size_t n)
-{
-    while (n > 0) {
-        size_t part = n < sizeof s->block - s->n ? n : sizeof s->block - s->n;
-
-        memcpy(s->block + s->n, p, part);
-        s->n += part;
-        p += part;
-        n -= part;
-        if (s->n == sizeof s->block)
-            flush(s);
-    }
-}
-
-static void put_char(struct sink *s, char c) { put(s, &c, 1); }
-
-/* ---- numbers ---- */
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* The exponent behind e or E; false when it has too many digits to count with. */
-static bool read_exponent(const char *p, const char *end, int64_t *ret)
-{
-    bool negative = p < end && *p == '-';
-
-    *ret = 0;
-    if (p < end && (*p == '-' || *p == '+'))
-        p++;
-    while (p < end && *p == '0')
-        p++;
-    if (end - p > EXPONENT_DIGITS)
-        return false;
-    for (; p < end; p++)
-        *ret = *ret * 10 + (*p - '0');
-    if (negative)
-        *ret = -*ret;
-    return true;
-}
-
-static void put_int(struct sink *s, int64_t v)
-{
-    struct buf b = BUF(SMALL);
-
-    buf_int(&b, v);
-    put(s, b.p, b.n);
-    buf_done(&b);
-}
-
-/* Significant digits times a power of ten: 150, 150.0 and 1.5e2 are 15e1; zero is 0. */
-static void put_number(struct sink *s, struct span v)
-{
-    const char *p = v.p, *end = v.p + v.n, *stop, *first = NULL, *last = NULL, *point = NULL;
-    int64_t exponent = 0;
-
-    for (stop = p; stop < end && *stop != 'e' && *stop != 'E'; stop++) {
-        if (*stop == '.')
-            point = stop;
-        if (is_digit(*stop) && *stop != '0') {
-            first = first ? first : stop;
-            last = stop;
-        }
-    }
-    if (!first) {
-        put_char(s, '0');
-        return;
-    }
-    if (stop < end && !read_exponent(stop + 1, end, &exponent)) {
-        put_char(s, '#'); /* beyond all numbers: as it is spelled */
-        put(s, v.p, v.n);
-        return;
-    }
-    if (*p == '-')
-        put_char(s, '-');
-    for (const char *q = first; q <= last; q++)
-        if (*q != '.')
-            put_char(s, *q);
-    /* how far the last digit stands from the ones */
-    if (!point)
-        exponent += stop - 1 - last;
-    else
-        exponent += last < point ? point - 1 - last : point - last;
-    put_char(s, 'e');
-    put_int(s, exponent);
-}
-
 /* ---- strings ---- */
 
 static bool put_string(struct walk *w, struct span v)
 {
     if (!memchr(v.p, '\\', v.n)) {
-        put(w->out, v.p, v.n);
+        sink_put(w->out, v.p, v.n);
         return true;
     }
     w->raw.max_bytes = v.n;
@@ -198,7 +95,7 @@ static bool put_string(struct walk *w, struct span v)
     if (!json_read_string(v, &w->raw))
         return false;
     json_add_string(&w->neat, w->raw.p, w->raw.n);
-    put(w->out, w->neat.p, w->neat.n);
+    sink_put(w->out, w->neat.p, w->neat.n);
     return !buf_failed(&w->neat);
 }
 
@@ -258,7 +155,7 @@ static bool is_value(struct walk *w, struct span v, const char *text)
     if (v.n > SMALL)
         return false;
     same = put_value(&inner, v, ELSEWHERE, 0);
-    flush(&sink);
+    sink_flush(&sink);
     same = same && form.n == strlen(text) && memcmp(form.p, text, form.n) == 0;
     buf_done(&form);
     buf_done(&inner.names);
@@ -321,8 +218,8 @@ static bool put_name(struct walk *w, struct span name)
     w->neat.max_bytes = 6 * name.n + 2;
     buf_clear(&w->neat);
     json_add_string(&w->neat, name.p, name.n);
-    put(w->out, w->neat.p, w->neat.n);
-    put_char(w->out, ':');
+    sink_put(w->out, w->neat.p, w->neat.n);
+    sink_char(w->out, ':');
     return !buf_failed(&w->neat);
 }
 
@@ -332,7 +229,7 @@ static bool put_object(struct walk *w, struct span v, enum place place, int dept
     bool first = true, ok = read_members(w, v, place);
 
     end = w->count;
-    put_char(w->out, '{');
+    sink_char(w->out, '{');
     for (size_t i = base; ok && i < end; i++) {
         struct member m = w->members[i]; /* by value: the stack may move */
         bool messages = place == TOP && is_named(m.name, "messages");
@@ -340,11 +237,11 @@ static bool put_object(struct walk *w, struct span v, enum place place, int dept
         if (is_left_out(w, &m, place))
             continue;
         if (!first)
-            put_char(w->out, ',');
+            sink_char(w->out, ',');
         first = false;
         ok = put_name(w, m.name) && put_value(w, m.value, messages ? MESSAGES : ELSEWHERE, depth);
     }
-    put_char(w->out, '}');
+    sink_char(w->out, '}');
     w->count = base;
     return ok;
 }
@@ -356,15 +253,15 @@ static bool put_array(struct walk *w, struct span v, enum place place, int depth
 
     if (!json_iter_init(&it, v.p, v.n))
         return false;
-    put_char(w->out, '[');
+    sink_char(w->out, '[');
     while (json_next(&it)) {
         if (!first)
-            put_char(w->out, ',');
+            sink_char(w->out, ',');
         first = false;
         if (!put_value(w, it.value, place == MESSAGES ? MESSAGE : ELSEWHERE, depth))
             return false;
     }
-    put_char(w->out, ']');
+    sink_char(w->out, ']');
     return !it.bad;
 }
 
@@ -378,8 +275,8 @@ static bool put_value(struct walk *w, struct span v, enum place place, int depth
     case '"': return put_string(w, v);
     case 't':
     case 'f':
-    case 'n': put(w->out, v.p, v.n); return true;
-    default: put_number(w->out, v); return true;
+    case 'n': sink_put(w->out, v.p, v.n); return true;
+    default: sink_number(w->out, v); return true;
     }
 }
 
@@ -393,7 +290,7 @@ static bool put_body(struct sink *out, unsigned task, struct span body, struct s
     while (body.n > 0 && strchr(" \t\r\n", *body.p) && *body.p)
         body.p++, body.n--;
     ok = body.n > 0 && *body.p == '{' && put_value(&w, body, TOP, 0);
-    flush(out);
+    sink_flush(out);
     buf_done(&w.names);
     buf_done(&w.raw);
     buf_done(&w.neat);
@@ -418,8 +315,8 @@ bool canonical_hash(unsigned task, const char *path, struct span body, struct sp
     bool ok = sink.md && EVP_DigestInit_ex(sink.md, EVP_sha256(), NULL);
 
     if (ok) {
-        put(&sink, path, strlen(path));
-        put_char(&sink, '\n');
+        sink_put(&sink, path, strlen(path));
+        sink_char(&sink, '\n');
         ok = put_body(&sink, task, body, input) && EVP_DigestFinal_ex(sink.md, md, &n);
     }
     EVP_MD_CTX_free(sink.md);

@@ -1,4 +1,5 @@
-/* share.c - see share.h; what is said to Redis about leases is in share_lease.c.
+/* share.c - see share.h; what is said to Redis about leases is in share_lease.c, what leaders say
+ * in share_leader.c.
  *
  * A share lives while somebody is in it.  It leaves the table when its outcome
  * is known (ENDING), so that who comes then looks for himself, and tells its
@@ -20,7 +21,6 @@ enum {
     PAUSE_MAX_MS = 1000,
     FULL_MIN_MS = 1000,
     FULL_MAX_MS = 30000,
-    FAILED_MS = 3000,
     TOLD_AT_ONCE = 64,
     TOLD_BYTES = 4 << 20
 };
@@ -78,7 +78,7 @@ static void say(struct share *s, struct sharer *w, enum share_word word)
     s->in->ops->word(w, word, &news);
 }
 
-static void set_found(struct share *s, struct found *found)
+void share_set_found(struct share *s, struct found *found)
 {
     found_use(found);
     found_drop(&s->found);
@@ -92,22 +92,6 @@ static int64_t full_ms(const struct share *s)
 
     ms = ms < FULL_MIN_MS ? FULL_MIN_MS : ms > FULL_MAX_MS ? FULL_MAX_MS : ms;
     return ms + random_below(ms / 4);
-}
-
-/* For whom that reason to wait does not hold, comes first.  False: it holds for all. */
-static bool prefer_other(struct share *s, const char *reason)
-{
-    struct sharer *w;
-
-    DL_FOREACH(s->waiters, w)
-    {
-        if (s->in->ops->concerns(w, reason))
-            continue;
-        DL_DELETE(s->waiters, w);
-        DL_PREPEND(s->waiters, w);
-        return true;
-    }
-    return false;
 }
 
 /* It is going to take long: who waits leaves his slot, or comes back another time. */
@@ -153,7 +137,7 @@ static void deliver(void *arg)
         free_share(s);
 }
 
-static void end(struct share *s, enum share_word word)
+void share_end(struct share *s, enum share_word word)
 {
     stop_waiting(s);
     table_leave(s);
@@ -191,89 +175,7 @@ static void promote(void *arg)
     free_share(s);
 }
 
-static struct share *led_by(struct sharer *l)
-{
-    struct share *s = l->share;
-
-    if (!s || s->leader != l)
-        return NULL;
-    s->leader = NULL;
-    l->share = NULL;
-    return s;
-}
-
-bool share_leads(const struct sharer *s) { return s->share && s->share->leader == s; }
-
-void share_answer(struct sharer *l, struct entry *e, bool kept)
-{
-    struct share *s = led_by(l);
-    struct found *found;
-
-    if (!s)
-        return;
-    found = found_new(s->n);
-    found->whole = entry_use(e);
-    set_found(s, found);
-    found_drop(&found);
-    lease_end(s, kept ? "" : "failed", FAILED_MS);
-    end(s, SHARE_HIT);
-}
-
-void share_failed(struct sharer *l)
-{
-    struct share *s = led_by(l);
-
-    if (!s)
-        return;
-    lease_end(s, "failed", FAILED_MS);
-    end(s, SHARE_ALONE);
-}
-
-void share_moved(struct sharer *l, const char *model)
-{
-    struct share *s = led_by(l);
-    struct buf mark = BUF(1024);
-
-    if (!s)
-        return;
-    buf_printf(&mark, "at:%s", model);
-    lease_end(s, mark.p, FAILED_MS);
-    buf_done(&mark);
-    s->model = xstrdup(model);
-    end(s, SHARE_ELSEWHERE);
-}
-
-void share_again(struct sharer *l, int64_t most)
-{
-    if (!share_leads(l))
-        return;
-    if (l->share->rounds++ < most)
-        share_leave(l);
-    else
-        share_failed(l);
-}
-
-void share_later(struct sharer *l, int64_t in_ms, const char *reason)
-{
-    struct share *s = led_by(l);
-    struct buf mark = BUF(1024);
-
-    if (!s)
-        return;
-    if (prefer_other(s, reason)) {
-        loop_defer(s->in->p->loop, promote, s);
-        return;
-    }
-    in_ms = in_ms < 1 ? 1 : in_ms;
-    buf_puts(&mark, "later:");
-    buf_int(&mark, clock_wall_ms() + in_ms);
-    buf_putc(&mark, ':');
-    buf_puts(&mark, reason);
-    lease_end(s, mark.p, in_ms - in_ms / 8); /* gone when the job is back, which waits less long */
-    buf_done(&mark);
-    s->in_ms = in_ms;
-    end(s, SHARE_LATER);
-}
+void share_promote_later(struct share *s) { loop_defer(s->in->p->loop, promote, s); }
 
 void share_leave(struct sharer *w)
 {
@@ -281,8 +183,8 @@ void share_leave(struct sharer *w)
 
     if (!s)
         return;
-    if (led_by(w)) {
-        loop_defer(s->in->p->loop, promote, s); /* not now: all may be on their way out */
+    if (leader_out(w)) {
+        share_promote_later(s); /* not now: all may be on their way out */
         return;
     }
     unlink_waiter(s, w);
@@ -331,10 +233,10 @@ static void heed_later(struct share *s)
     const char *reason = strchr(s->mark + 6, ':');
 
     s->in_ms = lease_later_ms(s->mark + 6);
-    if (prefer_other(s, reason ? reason + 1 : ""))
+    if (leader_prefer_other(s, reason ? reason + 1 : ""))
         lead(s); /* without a lease: the mark stands where it would */
     else
-        end(s, SHARE_LATER);
+        share_end(s, SHARE_LATER);
 }
 
 /* What the flight's value says: who leads, or how it ended. */
@@ -346,11 +248,11 @@ static void heed_mark(struct share *s)
         watch(s);
     } else if (!strncmp(s->mark, "at:", 3)) {
         s->model = xstrdup(s->mark + 3);
-        end(s, SHARE_ELSEWHERE);
+        share_end(s, SHARE_ELSEWHERE);
     } else if (!strncmp(s->mark, "later:", 6)) {
         heed_later(s);
     } else {
-        end(s, SHARE_ALONE);
+        share_end(s, SHARE_ALONE);
     }
 }
 
@@ -359,9 +261,9 @@ static void on_polled(void *arg, struct found *found, bool answered)
     struct share *s = arg;
 
     s->look = NULL;
-    set_found(s, found);
+    share_set_found(s, found);
     if (found->known == found->n) {
-        end(s, SHARE_HIT);
+        share_end(s, SHARE_HIT);
     } else if (answered && !s->asking) {
         s->heard_ms = clock_mono_ms();
         heed_mark(s);
@@ -385,10 +287,10 @@ static void on_asked(void *arg, struct found *found, bool answered)
     struct share *s = arg;
 
     s->look = NULL;
-    set_found(s, found);
+    share_set_found(s, found);
     if (found->known == found->n) {
         lease_end(s, "", 0);
-        end(s, SHARE_HIT);
+        share_end(s, SHARE_HIT);
     } else if (s->leased || s->refused || s->asking || !answered) {
         lead(s);
     } else {

@@ -1,4 +1,4 @@
-/* share_private.h - what share.c, share_table.c and share_lease.c have in common. */
+/* share_private.h - what share.c and its parts have in common. */
 #ifndef FLOTILLA_CACHE_SHARE_PRIVATE_H
 #define FLOTILLA_CACHE_SHARE_PRIVATE_H
 
@@ -47,7 +47,17 @@ struct shares {
     struct loop_timer *hold;
 };
 
+/* Its outcome is known: everybody in it gets that word, and it goes. */
+void share_end(struct share *s, enum share_word word);
+void share_set_found(struct share *s, struct found *found);
+void share_promote_later(struct share *s); /* the first who waits leads; nobody waits: it goes */
 void share_check_waiters(struct share *s, int64_t now_ms); /* may free it */
+
+/* ---- share_leader.c ---- */
+/* It leads no more, and is in no share; NULL: it did not lead. */
+struct share *leader_out(struct sharer *l);
+/* For whom that reason to wait does not hold, comes first.  False: it holds for all. */
+bool leader_prefer_other(struct share *s, const char *reason);
 
 /* ---- share_table.c ---- */
 struct share *table_find(const struct shares *in, const char *name); /* NULL: none */
