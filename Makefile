@@ -68,7 +68,7 @@ $(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(B)/scheduler/why.o $
 $(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
 $(UNIT) $(INTEG) $(BENCH): LDLIBS += $(TESTLIBS)
 $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototypes
-$(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
+$(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(B)/tests/support/certificate.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
 $(INTEG): $(call obj,tests/integration) $(B)/tests/integration/main.o $(SUPPORT) $(call obj,common/core)
 $(BENCH): $(call obj,tests/bench) $(B)/tests/bench/main.o $(SUPPORT) $(filter-out %/config/program.o,$(COMMON))
 $(B)/demo: $(DEMO) $(COMMON)

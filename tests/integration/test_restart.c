@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/certificate.h"
 #include "tests/support/look.h"
 
 enum { ALL_MS = 60000 };
@@ -153,57 +154,16 @@ struct set_up {
     int database;
 };
 
-static char *openssl_file(struct world *w, const char *name)
+/* Redis listens with a certificate of our own authority for 127.0.0.1. */
+static int listen_with_tls(struct world *w, struct certificate *pem)
 {
-    return world_text(w, "%s/%s", w->dir, name);
-}
-
-static void run_openssl(struct world *w, const char *const *args)
-{
-    ck_assert_int_eq(program_wait(world_start(w, "/usr/bin/openssl", args, NULL), 20000), 0);
-}
-
-/* A certificate of our own authority for 127.0.0.1, and Redis listening with it. */
-static int listen_with_tls(struct world *w)
-{
-    const char *ca = openssl_file(w, "ca.crt"), *ca_key = openssl_file(w, "ca.key");
-    const char *cert = openssl_file(w, "redis.crt"), *cert_key = openssl_file(w, "redis.key");
-    const char *const authority[] = {
-        "req",      "-x509",   "-newkey", "ec",   "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes",   "-keyout", ca_key,    "-out", ca,         "-subj",
-        "/CN=ours", "-days",   "2",       NULL};
-    const char *const server[] = {"req",
-                                  "-x509",
-                                  "-CA",
-                                  ca,
-                                  "-CAkey",
-                                  ca_key,
-                                  "-newkey",
-                                  "ec",
-                                  "-pkeyopt",
-                                  "ec_paramgen_curve:prime256v1",
-                                  "-nodes",
-                                  "-keyout",
-                                  cert_key,
-                                  "-out",
-                                  cert,
-                                  "-subj",
-                                  "/CN=redis",
-                                  "-days",
-                                  "2",
-                                  "-addext",
-                                  "basicConstraints=critical,CA:FALSE",
-                                  "-addext",
-                                  "subjectAltName=IP:127.0.0.1",
-                                  NULL};
     int port = world_free_port();
 
-    run_openssl(w, authority);
-    run_openssl(w, server);
+    certificate_make(pem, w->dir, "IP:127.0.0.1");
     world_redis(w,
                 "CONFIG SET tls-cert-file %s tls-key-file %s tls-ca-cert-file %s tls-auth-clients "
                 "no tls-port %d",
-                cert, cert_key, ca, port);
+                pem->cert, pem->key, pem->ca, port);
     return port;
 }
 
@@ -231,22 +191,23 @@ static struct set_up socket_and_database(struct world *w)
 
 static struct set_up tls(struct world *w)
 {
-    int port = listen_with_tls(w);
+    struct certificate pem;
+    int port = listen_with_tls(w, &pem);
 
-    return (struct set_up){
-        .url = world_text(w, "REDIS_URL=rediss://127.0.0.1:%d", port),
-        .more = world_text(w, "FLOTILLA_REDIS_CA_FILE=%s", openssl_file(w, "ca.crt"))};
+    return (struct set_up){.url = world_text(w, "REDIS_URL=rediss://127.0.0.1:%d", port),
+                           .more = world_text(w, "FLOTILLA_REDIS_CA_FILE=%s", pem.ca)};
 }
 
 static struct set_up tls_user_and_database(struct world *w)
 {
-    int port = listen_with_tls(w);
+    struct certificate pem;
+    int port = listen_with_tls(w, &pem);
 
     world_redis(w, "ACL SETUSER app on >s3cret " RIGHTS);
-    return (struct set_up){
-        .url = world_text(w, "REDIS_URL=rediss://app:s3cret@127.0.0.1:%d/5", port),
-        .more = world_text(w, "FLOTILLA_REDIS_CA_FILE=%s", openssl_file(w, "ca.crt")),
-        .database = 5};
+    return (struct set_up){.url =
+                               world_text(w, "REDIS_URL=rediss://app:s3cret@127.0.0.1:%d/5", port),
+                           .more = world_text(w, "FLOTILLA_REDIS_CA_FILE=%s", pem.ca),
+                           .database = 5};
 }
 
 static struct set_up other_prefix(struct world *w)

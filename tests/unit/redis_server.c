@@ -39,7 +39,7 @@ static pid_t spawn(const char *const *argv, const char *log)
     _exit(127);
 }
 
-void run_program(const char *const *argv)
+static void run_program(const char *const *argv)
 {
     int status = 0;
     pid_t pid = spawn(argv, "/dev/null");

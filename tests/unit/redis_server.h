@@ -23,7 +23,5 @@ void redis_server_signal(struct redis_server *s, int signo);
 void redis_server_kill(struct redis_server *s); /* -9; start again at will */
 void redis_server_done(struct redis_server *s); /* kill and remove the directory */
 int redis_server_free_port(void);               /* a TCP port that nobody has now */
-/* Run a program to its end, without its output; it must succeed. */
-void run_program(const char *const *argv);
 
 #endif

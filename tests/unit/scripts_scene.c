@@ -291,3 +291,13 @@ struct cost_event plain_cost(const char *event_id, int64_t nanousd)
     snprintf(e.event_id, sizeof e.event_id, "%s", event_id);
     return e;
 }
+
+struct record running(const char *id)
+{
+    char doc[128];
+
+    snprintf(doc, sizeof doc, "{\"id\":\"%s\",\"type\":\"noop\",\"payload\":{}}", id);
+    ck_assert_int_eq(submit_one(doc), 's');
+    ck_assert(claim_one(W, TOKEN, id));
+    return record_of_job(id);
+}

@@ -11,7 +11,10 @@
 #include "common/queue/scripts.h"
 #include "common/queue/settle.h"
 
-/* Checked fixtures: a server, a connection, the lease, and the worker w-aaaaaaaa. */
+#define W     "w-aaaaaaaa" /* a worker that is registered, and a token of it */
+#define TOKEN "aaaaaaaa00000001"
+
+/* Checked fixtures: a server, a connection, the lease, and the worker W. */
 void scene_open(void);
 void scene_close(void);
 struct redis *scene_redis(void);
@@ -28,6 +31,8 @@ char submit_one(const char *doc);
 char submit_moved(const char *doc);
 /* Claim and start one noop as that worker with that token: true when it is active now. */
 bool claim_one(const char *worker, const char *token, const char *id);
+/* Submit a noop and start it so: as W holds it. */
+struct record running(const char *id);
 /* The header as it is in Redis; fails the test when there is none. */
 struct record record_of_job(const char *id);
 char state_of(const char *id); /* its letter; '-' when there is no record */

@@ -13,56 +13,29 @@
 
 #include "common/io/http_client.h"
 #include "common/io/loop.h"
+#include "tests/support/certificate.h"
 #include "tests/unit/fake_http.h"
 #include "tests/unit/http_shot.h"
 
 static struct fake_http server;
 static struct loop *loop;
 static struct http_client *client;
-static char dir[64], ca[96], cert[96], key[96];
-
-/* ---- an authority and a certificate of our own, for "localhost" ---- */
-
-static void openssl(const char *const *args)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        union {
-            const char *const *in;
-            char *const *out;
-        } argv = {.in = args};
-
-        if (!freopen("/dev/null", "w", stderr))
-            _exit(1);
-        execvp("openssl", argv.out);
-        _exit(127);
-    }
-    ck_assert(waitpid(pid, &status, 0) == pid);
-    ck_assert_msg(status == 0, "openssl %s failed", args[1]);
-}
+static char dir[64];
+static struct certificate pem;
 
 static void make_certificates(void)
 {
-    const char *const self[] = {"openssl",  "req",    "-x509",   "-newkey",
-                                "rsa:2048", "-nodes", "-subj",   "/CN=a test authority",
-                                "-days",    "2",      "-addext", "subjectAltName=DNS:localhost",
-                                "-keyout",  key,      "-out",    cert,
-                                NULL};
-
     snprintf(dir, sizeof dir, "/tmp/http-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(ca, sizeof ca, "%s/cert.pem", dir);
-    snprintf(cert, sizeof cert, "%s/cert.pem", dir);
-    snprintf(key, sizeof key, "%s/key.pem", dir);
-    openssl(self);
+    certificate_make(&pem, dir, "DNS:localhost");
 }
 
 static void remove_certificates(void)
 {
-    unlink(cert);
-    unlink(key);
+    const char *const files[] = {pem.ca, pem.ca_key, pem.cert, pem.key};
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        unlink(files[i]);
     rmdir(dir);
 }
 
@@ -70,7 +43,7 @@ static void start(const char *ca_file, bool tls)
 {
     struct http_client_options opt = {.ca_file = ca_file};
 
-    fake_http_start(&server, tls ? cert : NULL, tls ? key : NULL);
+    fake_http_start(&server, tls ? pem.cert : NULL, tls ? pem.key : NULL);
     loop = loop_new();
     client = http_client_new(loop, &opt);
 }
@@ -121,7 +94,7 @@ START_TEST(a_request_on_a_connection_that_dies_is_not_sent_again)
     struct shot first, other = {0}, second;
     struct http_request r;
 
-    start(ca, tls);
+    start(pem.ca, tls);
     r = shot_request(&first, url(tls, "/ok"));
     if (spare) {
         struct http_request r2 = shot_request(&other, r.url);
@@ -246,7 +219,7 @@ START_TEST(a_certificate_must_be_trusted_and_name_the_host)
     struct shot s;
     struct http_request r;
 
-    start(trust[_i].with_ca ? ca : NULL, true);
+    start(trust[_i].with_ca ? pem.ca : NULL, true);
     r = shot_request(&s, shot_url("https", trust[_i].host, server.port, "/ok"));
     r.body = (struct span){"id=5", 4};
     r.plain_http_allowed = false;

@@ -4,21 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/certificate.h"
 #include "tests/unit/redis_server.h"
 #include "tests/unit/redis_shot.h"
 
 static struct redis_server server;
 static struct loop *loop;
 static struct line line;
-static char ca[128], ca_key[128], cert[128], cert_key[128], url[128];
+static struct certificate pem;
+static char url[128];
 
 static void setup(void)
 {
     redis_server_init(&server);
-    snprintf(ca, sizeof(ca), "%s/ca.crt", server.dir);
-    snprintf(ca_key, sizeof(ca_key), "%s/ca.key", server.dir);
-    snprintf(cert, sizeof(cert), "%s/redis.crt", server.dir);
-    snprintf(cert_key, sizeof(cert_key), "%s/redis.key", server.dir);
     server.port = redis_server_free_port();
     loop = loop_new();
 }
@@ -33,42 +31,13 @@ static void teardown(void)
 /* An authority, and a server whose certificate names `names`. */
 static void start_tls(const char *names)
 {
-    char san[128], port[16];
+    char port[16];
 
-    snprintf(san, sizeof(san), "subjectAltName=%s", names);
     snprintf(port, sizeof(port), "%d", server.port);
-    run_program((const char *const[]){"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                                      "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", ca_key,
-                                      "-out", ca, "-subj", "/CN=test authority", "-days", "2",
-                                      NULL});
-    run_program((const char *const[]){"openssl",
-                                      "req",
-                                      "-x509",
-                                      "-CA",
-                                      ca,
-                                      "-CAkey",
-                                      ca_key,
-                                      "-newkey",
-                                      "ec",
-                                      "-pkeyopt",
-                                      "ec_paramgen_curve:prime256v1",
-                                      "-nodes",
-                                      "-keyout",
-                                      cert_key,
-                                      "-out",
-                                      cert,
-                                      "-subj",
-                                      "/CN=redis",
-                                      "-days",
-                                      "2",
-                                      "-addext",
-                                      "basicConstraints=critical,CA:FALSE",
-                                      "-addext",
-                                      san,
-                                      NULL});
+    certificate_make(&pem, server.dir, names);
     redis_server_start(
-        &server, (const char *const[]){"--tls-port", port, "--tls-cert-file", cert,
-                                       "--tls-key-file", cert_key, "--tls-ca-cert-file", ca,
+        &server, (const char *const[]){"--tls-port", port, "--tls-cert-file", pem.cert,
+                                       "--tls-key-file", pem.key, "--tls-ca-cert-file", pem.ca,
                                        "--tls-auth-clients", "no", "--bind", "127.0.0.1", NULL});
 }
 
@@ -96,7 +65,7 @@ START_TEST(the_certificate_must_chain_and_name_the_host)
     const struct peer *p = &peers[_i];
 
     start_tls(p->names);
-    open_at("rediss", p->host, p->with_ca ? ca : NULL);
+    open_at("rediss", p->host, p->with_ca ? pem.ca : NULL);
     ck_assert_msg(line.ready == p->good, "%s", line.why.msg);
     if (p->good)
         ck_assert(ask(&line, "PING").ok);
@@ -117,7 +86,7 @@ START_TEST(big_values_go_both_ways_over_tls)
     for (size_t i = 0; i < n; i++)
         value[i] = (char)(i * 7 + i / 1000);
     start_tls("DNS:localhost");
-    open_at("rediss", "localhost", ca);
+    open_at("rediss", "localhost", pem.ca);
     args_of(&a, "SET big");
     redis_arg(&a, value, n);
     ck_assert_msg(reply_is(redis_call(line.redis, &a, &err), "OK"), "%s", err.msg);
@@ -139,7 +108,7 @@ START_TEST(plain_and_tls_do_not_mix_and_the_reason_says_so)
     redis_server_kill(&server);
     snprintf(url, sizeof(url), "%d", server.port);
     redis_server_start(&server, (const char *const[]){"--port", url, NULL});
-    open_at("rediss", "localhost", ca);
+    open_at("rediss", "localhost", pem.ca);
     ck_assert_int_eq(line.ready, 0);
     ck_assert_msg(strstr(line.why.msg, "TLS"), "said: %s", line.why.msg);
 }

@@ -1,5 +1,5 @@
-/* test_scripts.c - the transitions of a job, script by script: claim, start, finish, defer,
- * promote, replay, cancel. */
+/* test_scripts.c - the transitions of a job, script by script: claim, start, defer,
+ * promote, replay, cancel; finish is in test_scripts_finish.c. */
 #include "tests/unit/scripts_scene.h"
 
 #include <stdio.h>
@@ -7,20 +7,7 @@
 
 #include "common/core/clock.h"
 
-#define W     "w-aaaaaaaa"
-#define TOKEN "aaaaaaaa00000001"
-
 static const char noop[] = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{}}";
-
-static struct record running(const char *id)
-{
-    char doc[128];
-
-    snprintf(doc, sizeof doc, "{\"id\":\"%s\",\"type\":\"noop\",\"payload\":{}}", id);
-    ck_assert_int_eq(submit_one(doc), 's');
-    ck_assert(claim_one(W, TOKEN, id));
-    return record_of_job(id);
-}
 
 static void submit_ids(const char *ids)
 {
@@ -219,145 +206,6 @@ START_TEST(transition_numbers_go_round)
 }
 END_TEST
 
-/* ---- finish ---- */
-
-START_TEST(a_finish_is_written_once_and_then_answered_again)
-{
-    struct record rec = running("a");
-    struct cost_event cost = plain_cost("a:1:1:1.1", 500);
-    struct finish f = plain_finish("a", &rec);
-
-    f.reply = true;
-    f.webhook_id = "a~w";
-    f.webhook_spare_id = "a~w.1";
-    f.webhook_record = (struct span){"hook", 4};
-    f.costs = &cost;
-    f.cost_count = 1;
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(finish_one(W, &f), i ? 'a' : 'k');
-        CK_SAYS("XLEN @results", "1");
-        CK_SAYS("XLEN @costs", "1");
-        CK_SAYS("LRANGE @reply:a 0 -1", "[{\"the\":\"result\"}]");
-        CK_SAYS("LRANGE @ready:webhook 0 -1", "[a~w]");
-        CK_SAYS("SCARD @active:" W, "0");
-        ck_assert_int_eq(state_of("a"), 'c');
-    }
-    ck_assert_str_ne(says("PTTL @job:a"), "-1");
-    CK_SAYS("GET @job:a~w", "hook");
-}
-END_TEST
-
-/* A tag that is another one in each job must not fill Redis. */
-START_TEST(sums_of_a_day_that_has_too_many_are_those_of_others)
-{
-    struct record rec = running("a");
-    struct cost_event cost = plain_cost("a:1:1:1.1", 500);
-    struct finish f = plain_finish("a", &rec);
-    char day[9], words[300];
-
-    clock_day(clock_wall_ms(), day);
-    snprintf(words, sizeof words,
-             "EVAL for\ti=1,200000\tdo\tredis.call('HSET',KEYS[1],'tag:x='..i..'|calls',1)\tend 1 "
-             "@spend:%s",
-             day);
-    CK_SAYS(words, "nil");
-    snprintf(words, sizeof words, "HSET @spend:%s tenant:known|calls 1", day);
-    CK_SAYS(words, "1");
-    cost.tenant = (struct span){"\"known\"", 7};
-    cost.tags = (struct span){"{\"x\":\"new\"}", 11};
-    f.costs = &cost;
-    f.cost_count = 1;
-    ck_assert_int_eq(finish_one(W, &f), 'k');
-    snprintf(
-        words, sizeof words,
-        "HMGET @spend:%s tag:x=new|cost tag:(others)|cost tenant:known|cost model:(others)|cost "
-        "total|cost",
-        day);
-    CK_SAYS(words, "[nil 500 500 500 500]");
-}
-END_TEST
-
-START_TEST(a_stale_finish_only_tells_its_costs_and_only_once)
-{
-    struct record rec = running("a"), late = rec;
-    struct cost_event cost = plain_cost("a:1:1:9.1", 500);
-    struct finish f = plain_finish("a", &late);
-
-    late.tnum = 7;
-    f.costs = &cost;
-    f.cost_count = 1;
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(finish_one("w-zzzzzzzz", &f), 's');
-        CK_SAYS("XLEN @costs", "1");
-        CK_SAYS("XLEN @results", "0");
-    }
-    ck_assert_ptr_nonnull(strstr(says("XRANGE @costs - +"), "\"flags\":[\"duplicate\"]"));
-    ck_assert_int_eq(state_of("a"), 'a');
-    CK_SAYS("SISMEMBER @active:" W " a", "1");
-}
-END_TEST
-
-/* Redis forgot its last second: the job is ready again, and in no list. */
-START_TEST(a_stale_finish_of_a_ready_job_leaves_its_id_for_the_next_look)
-{
-    struct record rec = running("a"), late = rec;
-    struct finish f = plain_finish("a", &late);
-    struct defer d = {.id = "a", .held = &late, .next = late};
-
-    CK_SAYS("SETRANGE @job:a 2 r-000000", says("STRLEN @job:a"));
-    ck_assert_int_eq(finish_one(W, &f), 's');
-    ck_assert_int_eq(defer_one(W, &d), 's');
-    CK_SAYS("SISMEMBER @active:" W " a", "1");
-    CK_SAYS("SETRANGE @job:a 2 c-000005", says("STRLEN @job:a"));
-    ck_assert_int_eq(finish_one(W, &f), 's');
-    CK_SAYS("SISMEMBER @active:" W " a", "0");
-}
-END_TEST
-
-/* Ids may come again when their records are gone; deliveries go on for days. */
-START_TEST(a_webhook_of_an_earlier_job_with_that_id_does_not_swallow_the_next)
-{
-    struct record rec = running("a");
-    struct finish f = plain_finish("a", &rec);
-
-    CK_SAYS("SET @job:a~w of-yesterday", "OK");
-    f.webhook_id = "a~w";
-    f.webhook_spare_id = "a~w.18f";
-    f.webhook_record = (struct span){"hook", 4};
-    ck_assert_int_eq(finish_one(W, &f), 'k');
-    CK_SAYS("LRANGE @ready:webhook 0 -1", "[a~w.18f]");
-    CK_SAYS("GET @job:a~w", "of-yesterday");
-    CK_SAYS("GET @job:a~w.18f", "hook");
-}
-END_TEST
-
-START_TEST(a_reply_key_of_another_type_keeps_nobody_from_finishing)
-{
-    struct record rec = running("a");
-    struct finish f = plain_finish("a", &rec);
-
-    CK_SAYS("SET @reply:a mine", "OK");
-    f.reply = true;
-    ck_assert_int_eq(finish_one(W, &f), 'k');
-    CK_SAYS("XLEN @results", "1");
-    CK_SAYS("SCARD @active:" W, "0");
-}
-END_TEST
-
-START_TEST(a_sum_that_overflows_keeps_nobody_from_finishing)
-{
-    struct record rec = running("a");
-    struct cost_event cost = plain_cost("a:1:1:1.1", INT64_MAX);
-    struct finish f = plain_finish("a", &rec);
-
-    f.costs = &cost;
-    f.cost_count = 1;
-    ck_assert_int_eq(finish_one(W, &f), 'k');
-    CK_SAYS("XLEN @costs", "1");
-    CK_SAYS("SCARD @active:" W, "0");
-}
-END_TEST
-
 /* ---- defer ---- */
 
 START_TEST(deferred_jobs_go_to_the_front_or_the_back_or_to_their_time)
@@ -487,13 +335,6 @@ Suite *test_scripts(void)
     tcase_add_test(t, jobs_of_a_version_or_type_that_is_not_known_are_left_alone);
     tcase_add_test(t, what_is_started_is_among_the_active_ids_whoever_took_it_out);
     tcase_add_test(t, transition_numbers_go_round);
-    tcase_add_test(t, a_finish_is_written_once_and_then_answered_again);
-    tcase_add_test(t, sums_of_a_day_that_has_too_many_are_those_of_others);
-    tcase_add_test(t, a_stale_finish_only_tells_its_costs_and_only_once);
-    tcase_add_test(t, a_stale_finish_of_a_ready_job_leaves_its_id_for_the_next_look);
-    tcase_add_test(t, a_webhook_of_an_earlier_job_with_that_id_does_not_swallow_the_next);
-    tcase_add_test(t, a_reply_key_of_another_type_keeps_nobody_from_finishing);
-    tcase_add_test(t, a_sum_that_overflows_keeps_nobody_from_finishing);
     tcase_add_test(t, deferred_jobs_go_to_the_front_or_the_back_or_to_their_time);
     tcase_add_test(t, costs_of_a_deferral_are_told_once_even_if_it_is_sent_again_too_late);
     tcase_add_test(t, a_cancelled_job_is_not_deferred_but_finished);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define W "w-aaaaaaaa"
-
 static const char noop[] = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{}}";
 
 /* How many entries of results have that status. */
