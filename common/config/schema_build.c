@@ -293,6 +293,7 @@ static bool read_ref(struct schema_builder *b, struct schema_node *node, const j
     json_t *json;
     size_t i = 0;
 
+    node->ref_text = text;
     if (b->theirs && strcmp(text, "#") == 0)
         node->ref = b->schema->root;
     for (size_t k = 0; k < ARRAY_LEN(starts); k++) {

@@ -1,6 +1,7 @@
 /* schema_new.c - a schema's life.
  *
  *   text ──▶ JSON ──▶ a node for each definition and the root, then all are filled (schema_build.c)
+ *        ──▶ of somebody else: does a check of it end? (schema_cycle.c)
  *
  * A lenient schema has holes where something was not understood.  A hole takes
  * everything, which is right where it stands by itself, and wrong where taking
@@ -60,7 +61,7 @@ static bool build_all(struct schema_builder *b)
     b->defs[1] = b->theirs ? json_object_get(b->schema->json, "definitions") : NULL;
     b->def_nodes = xcalloc(json_object_size(b->defs[0]) + json_object_size(b->defs[1]) + 1,
                            sizeof(struct schema_node *));
-    ok = fill_all(b);
+    ok = fill_all(b) && (!b->theirs || schema_ends(b));
     free(b->def_nodes);
     if (ok && b->ignored)
         loosen(b->schema);

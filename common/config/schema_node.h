@@ -3,6 +3,7 @@
  *   schema_new.c    life, and schemas of others     schema_build.c    JSON -> nodes
  *   schema.c        nodes x document -> yes or no   schema_pattern.c  regular expressions
  *   schema_say.c    a failure -> text               schema_value.c    type, equality, order
+ *   schema_cycle.c  does checking end?
  */
 #ifndef FLOTILLA_SCHEMA_NODE_H
 #define FLOTILLA_SCHEMA_NODE_H
@@ -90,6 +91,8 @@ struct schema_node {
     const json_t *required;
     struct schema_nodes all_of, any_of, one_of;
     struct schema_node *not_, *if_, *then_, *else_, *ref;
+    const char *ref_text;
+    int walked; /* schema_cycle.c */
 };
 
 struct schema {
@@ -109,6 +112,11 @@ struct schema_builder {
 struct schema_node *schema_node_new(struct schema_builder *b);
 /* Read the keywords of one schema object (or true, false) into an empty node. */
 NODISCARD bool schema_fill(struct schema_builder *b, const json_t *json, struct schema_node *node);
+
+/* ---- schema_cycle.c ---- */
+/* False: a $ref leads back to itself with the same value (err says which).  A lenient schema loses
+ * it instead. */
+NODISCARD bool schema_ends(struct schema_builder *b);
 
 /* The way to a value: the member or element that led there, and what is above. */
 struct schema_path {

@@ -65,7 +65,7 @@ static const struct {
     {"{\"properties\":{\"child\":{\"$ref\":\"#\"},\"n\":{\"type\":\"integer\"}}}", "{\"child\":{\"child\":{\"n\":1}}}", "{\"child\":{\"child\":{\"n\":true}}}", "child.child.n: expected an integer"},
     {"{\"pattern\":\"^\\\\d{4}-\\\\d\\\\d$\"}", "\"2026-11\"", "\"2026-1\"", "expected text that matches"},
     {"{\"readOnly\":true,\"deprecated\":true,\"writeOnly\":false,\"type\":\"null\"}", "null", "0", "expected null"},
-    {"{\"$defs\":{\"a\":{\"$ref\":\"#/$defs/a\"}},\"anyOf\":[{\"$ref\":\"#/$defs/a\"}]}", NULL, "1", "nested deeper"},
+    {"{\"$defs\":{\"a\":{\"properties\":{\"b\":{\"$ref\":\"#/$defs/a\"}}}},\"allOf\":[{\"$ref\":\"#/$defs/a\"},{\"$ref\":\"#/$defs/a\"}]}", "{\"b\":{\"b\":{}}}", NULL, NULL},
 };
 
 static const struct {
@@ -76,6 +76,10 @@ static const struct {
     {"{\"properties\":{\"a\":{\"items\":{\"contains\":{}}}}}", "properties: a: items: contains: unknown keyword"},
     {"{\"$ref\":\"https://example.com/x\"}", "$ref: not of the form"},
     {"{\"multipleOf\":0}", "multipleOf: not a number above 0"},
+    {"{\"$ref\":\"#\"}", "$ref: # leads back to itself, with the same value"},
+    {"{\"$defs\":{\"a\":{\"$ref\":\"#/$defs/a\"}},\"type\":\"null\"}", "#/$defs/a leads back"},
+    {"{\"$defs\":{\"a\":{\"not\":{\"$ref\":\"#/$defs/b\"}},\"b\":{\"if\":true,\"then\":{\"$ref\":\"#/$defs/a\"}}}}", "leads back"},
+    {"{\"items\":{\"oneOf\":[{\"type\":\"null\"},{\"$ref\":\"#/$defs/t\"}]},\"$defs\":{\"t\":{\"anyOf\":[{\"allOf\":[{\"$ref\":\"#/$defs/t\"}]}]}}}", "leads back"},
     {"{\"exclusiveMinimum\":true}", "exclusiveMinimum: not a number"},
     {"{\"pattern\":\"(a)\\\\1\"}", "pattern: back-references are not supported"},
 };
@@ -101,6 +105,7 @@ static const struct {
     {"{\"required\":[1]}", "{}", NULL},
     {"{\"allOf\":[5,{\"type\":\"null\"}]}", "null", "1"},
     {"7", "1", NULL},
+    {"{\"type\":\"object\",\"anyOf\":[{\"$ref\":\"#\"},{\"$ref\":\"#\"}]}", "{}", "1"},
 };
 /* clang-format on */
 
