@@ -46,7 +46,7 @@ static const struct {
     {"often", "", ",'validate':{'schema':" AGE ",'max_retries':5}", "[]", "{\"age\":9}", 5, NULL},
     {"never", "", ",'validate':{'schema':" AGE ",'max_retries':0}", "{\"age\":1.5}", "{}", 1,
      "choices[0]: age: expected an integer, got 1.5; asked 1 time; the last answer: "
-     "{\\\"age\\\":1.5}"},
+     "{\"age\":1.5}"},
     {"fails", ",'response_format':{'type':'json_object'}", "", "never mind", "{}", 9,
      "choices[0]: not JSON: line 1, column 5; asked 3 times; the last answer: never mind"},
 };

@@ -129,18 +129,29 @@ START_TEST(an_answer_that_is_too_long_is_not_taken_for_right)
 }
 END_TEST
 
-START_TEST(the_beginning_of_an_answer_is_shown_whole_characters_only)
+#define EURO  "\xe2\x82\xac"
+#define GOOD7 "{\"message\":{\"content\":\"{\\\"age\\\":7}\"}}"
+
+/* clang-format off */
+static const struct {
+    const char *answer, *shown;
+} shown[] = {
+    {SAY("\"short\""), "short"},
+    {SAY("\"" EURO EURO EURO EURO EURO EURO "\""), EURO EURO EURO EURO "..."},
+    {SAY("\"{\\\"a\\\":\\n\\\\\\\"\""), "{\"a\":\\n\\\\\""},
+    {"{}", ""},
+    {"{\"choices\":[" GOOD7 ",{\"text\":\"bad\"}," GOOD7 "]}", "bad"},
+};
+/* clang-format on */
+
+START_TEST(the_beginning_of_what_is_wrong_is_shown_whole_characters_only)
 {
+    struct together_request req = request(NULL, VALID);
     char text[16];
 
-    together_validate_show(of(SAY("\"short\"")), text, sizeof text);
-    ck_assert_str_eq(text, "short");
-    together_validate_show(
-        of(SAY("\"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\"")),
-        text, sizeof text);
-    ck_assert_str_eq(text, "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac...");
-    together_validate_show(of("{}"), text, sizeof text);
-    ck_assert_str_eq(text, "");
+    ck_assert(json_valid(shown[_i].answer, strlen(shown[_i].answer)));
+    together_validate_show(&req, of(shown[_i].answer), text, sizeof text);
+    ck_assert_str_eq(text, shown[_i].shown);
 }
 END_TEST
 
@@ -155,7 +166,8 @@ Suite *test_together_validate(void)
     tcase_add_test(tc, other_tasks_are_not_looked_at);
     tcase_add_test(tc, a_job_may_say_how_often_it_is_asked_again);
     tcase_add_test(tc, an_answer_that_is_too_long_is_not_taken_for_right);
-    tcase_add_test(tc, the_beginning_of_an_answer_is_shown_whole_characters_only);
+    tcase_add_loop_test(tc, the_beginning_of_what_is_wrong_is_shown_whole_characters_only, 0,
+                        (int)ARRAY_LEN(shown));
     suite_add_tcase(s, tc);
     return s;
 }

@@ -59,7 +59,7 @@ bool inference_check(struct run *r, struct span answer)
         ask_again(r, most);
         return false;
     }
-    together_validate_show(answer, text, sizeof text);
+    together_validate_show(&i->req, answer, text, sizeof text);
     err_set(&f.err, ERR_INVALID_OUTPUT, "%.300s; asked %d time%s; the last answer: %s", why.msg,
             i->invalid, i->invalid == 1 ? "" : "s", text);
     run_fail(r, &f);

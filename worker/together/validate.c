@@ -170,22 +170,41 @@ bool together_validate(const struct together_request *req, struct span answer, s
     return true;
 }
 
-void together_validate_show(struct span answer, char *text, size_t size)
+/* The choice that is not what was asked for; the first one, if all are. */
+static struct span wrong_choice(const struct together_request *req, struct span answer)
 {
-    struct span calls, raw = text_of(json_at(answer, "choices.0"), &calls);
-    size_t n = 0;
+    struct wanted w = read_wanted(req);
+    struct span choices = json_at(answer, "choices");
+    struct json_iter it;
+    struct err err = {0};
 
-    if (raw.n > 2 && *raw.p == '"') { /* the inside of the string, escapes and all */
+    if (choices.n && json_iter_init(&it, choices.p, choices.n))
+        while (json_next(&it))
+            if (!check_choice(&w, it.value, &err))
+                return it.value;
+    return json_at(answer, "choices.0");
+}
+
+void together_validate_show(const struct together_request *req, struct span answer, char *text,
+                            size_t size)
+{
+    struct span calls, raw = text_of(wrong_choice(req, answer), &calls);
+    size_t n = 0, from = 0;
+
+    if (raw.n > 2 && *raw.p == '"') { /* the inside of the string, escapes and all but \" */
         raw.p++;
         raw.n -= 2;
     }
-    while (n < raw.n) {
-        size_t len = utf8_len(raw.p + n, raw.p + raw.n);
+    while (from < raw.n) {
+        size_t len = utf8_len(raw.p + from, raw.p + raw.n);
 
+        from += raw.n - from > 1 && raw.p[from] == '\\' && raw.p[from + 1] == '"';
         len = len ? len : 1;
         if (n + len + 4 > size)
             break;
+        memcpy(text + n, raw.p + from, len);
         n += len;
+        from += len;
     }
-    snprintf(text, size, "%.*s%s", (int)n, raw.p ? raw.p : "", n < raw.n ? "..." : "");
+    snprintf(text + n, size - n, "%s", from < raw.n ? "..." : "");
 }

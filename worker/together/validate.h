@@ -24,7 +24,8 @@ NODISCARD bool together_validate(const struct together_request *req, struct span
                                  struct err *err);
 /* How often it may be asked again: validate.max_retries, or fallback. */
 int64_t together_validate_retries(const struct together_request *req, int64_t fallback);
-/* The beginning of the first choice's text, on one line, for a message. */
-void together_validate_show(struct span answer, char *text, size_t size);
+/* The beginning of the text that is not what was asked for, on one line, for a message. */
+void together_validate_show(const struct together_request *req, struct span answer, char *text,
+                            size_t size);
 
 #endif
