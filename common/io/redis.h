@@ -27,6 +27,8 @@
 #ifndef FLOTILLA_REDIS_H
 #define FLOTILLA_REDIS_H
 
+#include <stdarg.h>
+
 #include "common/core/base.h"
 #include "common/core/buf.h"
 #include "common/core/err.h"
@@ -97,6 +99,8 @@ void redis_arg_span(struct redis_args *a, struct span s);
 void redis_arg_int(struct redis_args *a, int64_t v);
 /* All arguments of part behind those of a; part stays as it is. */
 void redis_args_append(struct redis_args *a, const struct redis_args *part);
+/* Init, and all words up to a NULL. */
+void redis_args_words(struct redis_args *a, va_list words);
 /* One argument made of several pieces. */
 void redis_arg_pieces(struct redis_args *a, const struct span *pieces, size_t count);
 

@@ -84,6 +84,15 @@ void redis_arg_int(struct redis_args *a, int64_t v)
     redis_arg(a, digits, put_int(digits, v));
 }
 
+void redis_args_words(struct redis_args *a, va_list words)
+{
+    const char *word;
+
+    redis_args_init(a);
+    while ((word = va_arg(words, const char *)))
+        redis_arg_str(a, word);
+}
+
 void redis_arg_pieces(struct redis_args *a, const struct span *pieces, size_t count)
 {
     size_t n = 0;

@@ -66,13 +66,10 @@ void redis_script(struct redis *r, const struct redis_script *s, size_t nkeys, s
 void redis_sendv(struct redis *r, redis_cb *cb, void *arg, ...)
 {
     struct redis_args a;
-    const char *word;
     va_list words;
 
-    redis_args_init(&a);
     va_start(words, arg);
-    while ((word = va_arg(words, const char *)))
-        redis_arg_str(&a, word);
+    redis_args_words(&a, words);
     va_end(words);
     redis_send(r, &a, cb, arg);
 }

@@ -33,13 +33,10 @@ const struct reply *talk(struct demo *d, ...)
     struct redis_args a;
     struct err err = {0};
     const struct reply *reply;
-    const char *word;
     va_list ap;
 
-    redis_args_init(&a);
     va_start(ap, d);
-    while ((word = va_arg(ap, const char *)))
-        redis_arg_str(&a, word);
+    redis_args_words(&a, ap);
     va_end(ap);
     reply = redis_call(d->redis, &a, &err);
     if (!reply)

@@ -112,13 +112,10 @@ const struct reply *cli_call(struct cli *c, struct redis_args *a)
 const struct reply *cli_callv(struct cli *c, ...)
 {
     struct redis_args a;
-    const char *word;
     va_list ap;
 
-    redis_args_init(&a);
     va_start(ap, c);
-    while ((word = va_arg(ap, const char *)))
-        redis_arg_str(&a, word);
+    redis_args_words(&a, ap);
     va_end(ap);
     return cli_call(c, &a);
 }

@@ -102,18 +102,6 @@ static SRunner *make_runner(int argc, char **argv)
     return NULL;
 }
 
-static void make_dir(char *path, size_t size)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    snprintf(path, size, "%s/fl-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(path)) {
-        perror(path);
-        exit(2);
-    }
-    setenv("FLOTILLA_TEST_DIR", path, 1);
-}
-
 int main(int argc, char **argv)
 {
     SRunner *runner;
@@ -125,7 +113,7 @@ int main(int argc, char **argv)
     runner = make_runner(argc, argv);
     if (!runner)
         return 2;
-    make_dir(dir, sizeof dir);
+    world_make_root(dir, sizeof dir);
     table_share();
     srunner_set_fork_status(runner, CK_FORK);
     srunner_run_all(runner, CK_SILENT);

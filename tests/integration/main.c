@@ -20,6 +20,7 @@
 
 #include "common/core/base.h"
 #include "tests/support/program.h"
+#include "tests/support/world.h"
 
 #define SUITE(name) Suite *name(void);
 #include "integration.inc"
@@ -48,19 +49,6 @@ static void list_suites(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(suites); i++)
         puts(suite_name(i));
-}
-
-/* Worlds make their directories in here. */
-static void make_test_dir(char *path, size_t size)
-{
-    const char *tmp = getenv("TMPDIR");
-
-    snprintf(path, size, "%s/fl-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(path)) {
-        perror(path);
-        exit(2);
-    }
-    setenv("FLOTILLA_TEST_DIR", path, 1);
 }
 
 /* Name what failed tests left there; remove it when there is nothing. */
@@ -155,7 +143,7 @@ int main(int argc, char **argv)
     runner = make_runner(argc, argv);
     if (!runner)
         return 2;
-    make_test_dir(dir, sizeof dir);
+    world_make_root(dir, sizeof dir);
     srunner_run_all(runner, CK_ENV);
     ran = srunner_ntests_run(runner);
     failed = srunner_ntests_failed(runner);

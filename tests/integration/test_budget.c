@@ -21,16 +21,6 @@ enum { IN_NANOUSD = 3000, OUT_NANOUSD = 15000 }; /* per token of moonshotai/Kimi
 
 /* ---- a world with budgets ---- */
 
-static const char *config_of(struct world *w, const char *budgets)
-{
-    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
-
-    ck_assert_ptr_nonnull(out);
-    fputs(budgets, out);
-    fclose(out);
-    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
-}
-
 static struct world *new_world(void)
 {
     struct world *w = world_new(.simulator = true);
@@ -128,9 +118,9 @@ START_TEST(a_thousand_parallel_jobs_never_spend_more_than_a_dollar)
 {
     enum { JOBS = 1000, WORKERS = 2 };
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n"
-                                      "  - {name: dollar, for: {all: true}, per: month, "
-                                      "limit_usd: 1}\n");
+    const char *config = world_config(w, "budgets:\n"
+                                         "  - {name: dollar, for: {all: true}, per: month, "
+                                         "limit_usd: 1}\n");
     struct program *worker;
     int64_t done;
 
@@ -196,8 +186,8 @@ static void push_slow(struct world *w, bool streamed)
 START_TEST(what_a_killed_worker_had_set_aside_is_spent_at_once_and_then_forgotten)
 {
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
-                                      "limit_usd: 1}\n");
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                         "limit_usd: 1}\n");
     struct program *worker =
         world_start_worker(w, config, SHORT_PARKS, "FLOTILLA_WORKERS_PROCESSES=1");
     long long held;
@@ -231,8 +221,8 @@ END_TEST
 START_TEST(the_hold_of_a_streamed_call_lasts_as_long_as_it_may)
 {
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
-                                      "limit_usd: 1}\n");
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                         "limit_usd: 1}\n");
 
     world_sim_latency(w, 20000);
     world_start_worker(w, config, "FLOTILLA_LIMITS_STREAM_MAX_MS=1800000");
@@ -250,13 +240,13 @@ START_TEST(what_can_be_paid_is_done_and_the_rest_is_rejected)
 {
     enum { JOBS = 200 };
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n"
-                                      "  - name: acme-month\n"
-                                      "    for: {tenant: acme}\n"
-                                      "    per: month\n"
-                                      "    limit_usd: 0.5\n"
-                                      "    policy: reject\n"
-                                      "    alert_percent: [50, 100]\n");
+    const char *config = world_config(w, "budgets:\n"
+                                         "  - name: acme-month\n"
+                                         "    for: {tenant: acme}\n"
+                                         "    per: month\n"
+                                         "    limit_usd: 0.5\n"
+                                         "    policy: reject\n"
+                                         "    alert_percent: [50, 100]\n");
     const struct results *all;
     int64_t done;
 
@@ -282,10 +272,10 @@ END_TEST
 
 static const char *config_of_limit(struct world *w, int64_t nanousd)
 {
-    return config_of(w, world_text(w,
-                                   "budgets:\n  - {name: d, for: {all: true}, per: month, "
-                                   "limit_usd: 0.%09lld}\n",
-                                   (long long)nanousd));
+    return world_config(w, world_text(w,
+                                      "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                      "limit_usd: 0.%09lld}\n",
+                                      (long long)nanousd));
 }
 
 /* Two calls have room.  One is under way, and the next one of its model must wait for it: so one of
@@ -329,14 +319,14 @@ START_TEST(waiting_jobs_go_on_when_the_limit_is_raised)
     static const char form[] = "budgets:\n  - {name: d, for: {tag: 'team:search'}, per: month, "
                                "limit_usd: %s}\n";
     struct world *w = new_world();
-    const char *config = config_of(w, world_text(w, form, "0.03"));
+    const char *config = world_config(w, world_text(w, form, "0.03"));
     struct program *worker;
 
     push(w, 0, JOBS, ",'tags':{'team':'search'}");
     worker = world_start_worker(w, config, SHORT_PARKS, "FLOTILLA_WORKERS_PROCESSES=1");
     WAIT_UNTIL(w, ALL_MS, is_over(w));
     check_books(w, 30000000);
-    config_of(w, world_text(w, form, "1"));
+    world_config(w, world_text(w, form, "1"));
     program_signal(worker, SIGHUP);
     world_wait_results(w, JOBS, ALL_MS);
     world_check_one_result_each(w, JOBS);
@@ -350,8 +340,9 @@ END_TEST
 START_TEST(what_can_never_be_paid_fails_at_once_and_what_has_no_price_is_told)
 {
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n  - {name: small, for: {tenant: '*'}, per: day, "
-                                      "limit_usd: 0.005}\n");
+    const char *config =
+        world_config(w, "budgets:\n  - {name: small, for: {tenant: '*'}, per: day, "
+                        "limit_usd: 0.005}\n");
 
     world_sim(w, "POST", "/_sim/models", "{'acme/new-model':{'answer_bytes':40}}");
     world_start_worker(w, config);
@@ -378,8 +369,8 @@ START_TEST(a_cheaper_route_is_taken_when_the_budget_is_used_up)
 {
     enum { JOBS = 6 };
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
-                                      "limit_usd: 0.01, policy: downgrade}\n");
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                         "limit_usd: 0.01, policy: downgrade}\n");
     int cheap = 0;
 
     world_start_worker(w, config, SHORT_PARKS);
@@ -405,11 +396,11 @@ END_TEST
 START_TEST(a_cheaper_route_that_cannot_do_it_is_passed_over)
 {
     struct world *w = new_world();
-    const char *config =
-        config_of(w, "models:\n  - {id: t/small, tasks: [chat], input_usd: 0.01, output_usd: 0.01, "
-                     "context: 100, features: [tools]}\n  - {id: t/plain, tasks: [chat], "
-                     "input_usd: 0.01, output_usd: 0.01}\nbudgets:\n  - {name: d, for: {all: "
-                     "true}, per: month, limit_usd: 0.001, policy: downgrade}\n");
+    const char *config = world_config(
+        w, "models:\n  - {id: t/small, tasks: [chat], input_usd: 0.01, output_usd: 0.01, "
+           "context: 100, features: [tools]}\n  - {id: t/plain, tasks: [chat], "
+           "input_usd: 0.01, output_usd: 0.01}\nbudgets:\n  - {name: d, for: {all: "
+           "true}, per: month, limit_usd: 0.001, policy: downgrade}\n");
 
     world_sim(w, "POST", "/_sim/models",
               "{'t/small':{'tasks':1,'context':100},"
@@ -430,8 +421,8 @@ END_TEST
 START_TEST(a_key_of_another_type_is_told_once_and_holds_no_slot)
 {
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n  - {name: d, for: {tenant: acme}, per: month, "
-                                      "limit_usd: 1}\n");
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {tenant: acme}, per: month, "
+                                         "limit_usd: 1}\n");
     struct program *worker;
     int64_t until;
 
@@ -473,8 +464,8 @@ START_TEST(standard_jobs_go_to_the_batch_queue_and_wait_there)
 {
     enum { JOBS = 10 };
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
-                                      "limit_usd: 0.02, policy: batch}\n");
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                         "limit_usd: 0.02, policy: batch}\n");
     int64_t done;
 
     push(w, 0, JOBS, "");
@@ -497,11 +488,11 @@ END_TEST
 START_TEST(the_command_shows_what_is_spent_and_set_aside)
 {
     struct world *w = new_world();
-    const char *config = config_of(w, "budgets:\n"
-                                      "  - {name: each, for: {tenant: '*'}, per: month, "
-                                      "limit_usd: 0.02}\n"
-                                      "  - {name: quiet, for: {tag: 'a:b'}, per: hour, "
-                                      "limit_usd: 3, policy: reject}\n");
+    const char *config = world_config(w, "budgets:\n"
+                                         "  - {name: each, for: {tenant: '*'}, per: month, "
+                                         "limit_usd: 0.02}\n"
+                                         "  - {name: quiet, for: {tag: 'a:b'}, per: hour, "
+                                         "limit_usd: 3, policy: reject}\n");
     const char *file = strchr(config, '=') + 1;
     json_t *rows, *row;
     struct cli cli;

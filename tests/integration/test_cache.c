@@ -375,13 +375,8 @@ END_TEST
 
 static const char *config_with_budget(struct world *w)
 {
-    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
-
-    ck_assert_ptr_nonnull(out);
-    fputs("budgets:\n  - {name: b, for: {tag: {team: poor}}, per: month, limit_usd: 0.00004}\n",
-          out);
-    fclose(out);
-    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
+    return world_config(
+        w, "budgets:\n  - {name: b, for: {tag: {team: poor}}, per: month, limit_usd: 0.00004}\n");
 }
 
 /* The flight says that its call is put off. */

@@ -290,15 +290,10 @@ END_TEST
 START_TEST(what_the_file_says_of_a_price_counts)
 {
     struct world *w = world_new(.simulator = true);
-    const char *path = world_text(w, "%s/f.yaml", w->dir);
-    const char *config = world_text(w, "FLOTILLA_CONFIG=%s", path);
-    FILE *f = fopen(path, "we");
+    const char *config = world_config(w, "models:\n  - id: " MODEL "\n    input_usd: 1000\n");
     struct program *worker;
     json_t *cost;
 
-    ck_assert_ptr_nonnull(f);
-    fputs("models:\n  - id: " MODEL "\n    input_usd: 1000\n", f);
-    fclose(f);
     set_models(w, "{\"" MODEL "\":{\"in_nanousd\":70000000,\"out_nanousd\":0}}");
     worker = start_fleet(w, often, config);
     WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") == 1);

@@ -162,8 +162,8 @@ END_TEST
 START_TEST(a_bad_configuration_is_told_by_file_and_line)
 {
     struct world *w = world_new();
-    char *bad = file_in(w, "bad.yaml", "redis:\n  prefix: fl\nworkers:\n  concurency: 4\n");
-    char *good = file_in(w, "good.yaml", "workers:\n  concurrency: 4\n");
+    char *bad = world_file(w, "bad.yaml", "redis:\n  prefix: fl\nworkers:\n  concurency: 4\n");
+    char *good = world_file(w, "good.yaml", "workers:\n  concurrency: 4\n");
     static const char *const commands[] = {"check", "show"};
     struct cli cli;
 
@@ -424,10 +424,10 @@ START_TEST(the_doctor_finds_what_is_wrong_and_how_to_mend_it)
     }
     ck_assert_uint_eq(found, ARRAY_LEN(findings));
     CHECK_HAS(cli.out, " ago: the provider does not accept the API key (401)\n");
-    file = file_in(w, "keyless.yaml",
-                   "providers:\n  together_api_key: k\n  others:\n    - {name: mine, base_url: "
-                   "'https://example.invalid/v1', api_key: a-key}\n    - {name: keyless, "
-                   "base_url: 'https://example.invalid/v1'}\n");
+    file = world_file(w, "keyless.yaml",
+                      "providers:\n  together_api_key: k\n  others:\n    - {name: mine, base_url: "
+                      "'https://example.invalid/v1', api_key: a-key}\n    - {name: keyless, "
+                      "base_url: 'https://example.invalid/v1'}\n");
     world_redis(w, "HSET fl:{0}:stops 2a8a1240f5063665 %s", "1 9999999999999 no_credit");
     cli = world_cli(w, "-c", file, "doctor");
     CHECK_HAS(cli.out, "a key is set; keyless: no key is set\n");

@@ -13,7 +13,7 @@ enum { ALL_MS = 60000 };
 START_TEST(jobs_come_from_arguments_files_and_stdin)
 {
     struct world *w = world_with_all();
-    char *lines = file_in(w, "jobs.jsonl", NOOP("f-1") "\n\n" NOOP("f-2") "\n" NOOP("f-3"));
+    char *lines = world_file(w, "jobs.jsonl", NOOP("f-1") "\n\n" NOOP("f-2") "\n" NOOP("f-3"));
     struct cli cli = world_cli(w, "submit", NOOP("arg-1"), NOOP("arg-2"));
 
     CHECK_EXIT(cli, 0);
@@ -142,7 +142,7 @@ END_TEST
 START_TEST(a_terminal_sees_a_progress_bar)
 {
     struct world *w = world_with_all();
-    char exe[4096], *out, *lines = file_in(w, "jobs.jsonl", NOOP("a") "\n" NOOP("b") "\n");
+    char exe[4096], *out, *lines = world_file(w, "jobs.jsonl", NOOP("a") "\n" NOOP("b") "\n");
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     struct program *p;
 

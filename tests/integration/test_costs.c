@@ -4,7 +4,6 @@
  * is canned, the sum is worked out here by hand.
  */
 #include <check.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/facts.h"
@@ -168,17 +167,9 @@ END_TEST
 
 /* ---- what no bill can be ---- */
 
-static const char *config_of(struct world *w)
-{
-    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
-
-    ck_assert_ptr_nonnull(out);
-    fputs("models:\n  - {id: m/dear, tasks: [chat], input_usd: 9000000000, output_usd: 0}\n"
-          "budgets:\n  - {name: b, per: month, limit_usd: 5000000, for: {model: m/other}}\n",
-          out);
-    ck_assert_int_eq(fclose(out), 0);
-    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
-}
+static const char dear[] =
+    "models:\n  - {id: m/dear, tasks: [chat], input_usd: 9000000000, output_usd: 0}\n"
+    "budgets:\n  - {name: b, per: month, limit_usd: 5000000, for: {model: m/other}}\n";
 
 static const char *answer_of(struct world *w, const char *tokens)
 {
@@ -193,12 +184,11 @@ static const char *answer_of(struct world *w, const char *tokens)
 START_TEST(usage_that_cannot_be_true_is_estimated_and_no_sum_wraps_round)
 {
     struct world *w = world_new(.simulator = true);
-    const char *config = config_of(w);
     json_t *costs, *cost;
 
     canned_answer(w, "absurd:", answer_of(w, "9000000000000000"));
     canned_answer(w, "dear:", answer_of(w, "999999999"));
-    world_start_both(w, canned_provider(w), config);
+    world_start_both(w, canned_provider(w), world_config(w, dear));
     push(w, "a", "{'task':'chat','prompt':'absurd:','model':'m/dear'}");
     push(w, "b",
          "{'task':'chat','prompt':'dear:','model':'m/dear','validate':{'schema':{'type':"

@@ -142,22 +142,13 @@ START_TEST(resume_clears_a_stop_without_waiting_for_a_probe)
 }
 END_TEST
 
-static void write_key(struct world *w, const char *path, const char *key)
-{
-    FILE *out = fopen(path, "we");
-
-    if (!out || fprintf(out, "%s\n", key) < 0 || fclose(out))
-        world_fail(w, "cannot write %s", path);
-}
-
 START_TEST(another_key_is_not_stopped)
 {
     static const char *const args[] = {"--require-key", "the-new-key", NULL};
     struct world *w = world_new(.simulator = true, .simulator_args = args);
-    const char *path = world_text(w, "%s/key", w->dir);
+    const char *path = world_file(w, "key", "the-old-key\n");
     struct program *worker;
 
-    write_key(w, path, "the-old-key");
     world_start_scheduler(w);
     worker =
         world_start_worker(w, "TOGETHER_API_KEY", world_text(w, "TOGETHER_API_KEY_FILE=%s", path),
@@ -167,7 +158,7 @@ START_TEST(another_key_is_not_stopped)
     push_many(w, 5);
     WAIT_UNTIL(w, 10000, world_int(w, "HLEN fl:{0}:stops") == 1);
     WAIT_UNTIL(w, 10000, all_parked(w, 5));
-    write_key(w, path, "the-new-key");
+    world_file(w, "key", "the-new-key\n");
     program_signal(worker, SIGHUP);
     world_wait_results(w, 5, 10000);
     check_all_completed_without_attempts_lost(w);

@@ -19,18 +19,6 @@ static void push(struct world *w, const char *id, const char *model, const char 
                id, id, model ? ",'model':'" : "", model ? model : "", model ? "'" : "", rest);
 }
 
-/* A configuration of this world: its setting. */
-static const char *configured(struct world *w, const char *text)
-{
-    char *path = world_text(w, "%s/flotilla.yaml", w->dir);
-    FILE *f = fopen(path, "we");
-
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
-    return world_text(w, "FLOTILLA_CONFIG=%s", path);
-}
-
 static const char *model_of(struct world *w, const char *id)
 {
     return world_string_at(world_result(w, id)->doc, "model");
@@ -140,8 +128,8 @@ START_TEST(a_name_is_obeyed_and_its_fallbacks_are_those_that_are_given)
 {
     struct world *w = world_new(.simulator = true);
     const char *config =
-        configured(w, "models:\n  - {id: " LARGE ", fallbacks: [" SMALL "]}\n"
-                      "routing:\n  fallbacks:\n    - {task: completion, models: [" QWEN "]}\n");
+        world_config(w, "models:\n  - {id: " LARGE ", fallbacks: [" SMALL "]}\n"
+                        "routing:\n  fallbacks:\n    - {task: completion, models: [" QWEN "]}\n");
 
     world_sim_faults(w, "{'status':500,'model':'" QWEN "','times':-1}");
     world_sim_faults(w, "{'status':500,'model':'" LARGE "','times':-1}");
@@ -236,7 +224,7 @@ END_TEST
 START_TEST(a_model_that_is_gone_is_replaced_and_not_asked_for_again)
 {
     struct world *w = world_new(.simulator = true);
-    const char *config = configured(w, "models:\n  - {id: " SMALL ", replacement: " LARGE "}\n");
+    const char *config = world_config(w, "models:\n  - {id: " SMALL ", replacement: " LARGE "}\n");
 
     world_sim_faults(w, "{'fixture':'not_serverless','model':'" SMALL "','times':-1}");
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", config);
@@ -319,11 +307,11 @@ START_TEST(the_same_model_at_another_provider_takes_over)
     struct world *w = world_new(.simulator = true);
     const char *other = second_provider(w);
     const char *config =
-        configured(w, world_text(w,
-                                 "providers:\n  others:\n    - {name: spare, base_url: '%s/v1'}\n"
-                                 "models:\n  - id: " QWEN "\n"
-                                 "  - {id: " QWEN ", provider: spare}\n",
-                                 other));
+        world_config(w, world_text(w,
+                                   "providers:\n  others:\n    - {name: spare, base_url: '%s/v1'}\n"
+                                   "models:\n  - id: " QWEN "\n"
+                                   "  - {id: " QWEN ", provider: spare}\n",
+                                   other));
 
     world_sim_faults(w, "{'status':500,'match':'<a>','times':-1}");
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", config, "FLOTILLA_RETRY_PARK_MIN_MS=20");

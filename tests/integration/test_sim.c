@@ -360,12 +360,9 @@ START_TEST(a_script_holds_from_the_start_and_after_a_reset)
     const char *const args[] = {"--script", "script.json", NULL};
     struct world *w = world_new();
     struct buf b = BUF(1000000);
-    FILE *f = fopen(world_text(w, "%s/script.json", w->dir), "we");
     int fd;
 
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
+    world_file(w, "script.json", text);
     world_start_simulator(w, args);
     for (int i = 0; i < 2; i++) {
         fd = dial(w);

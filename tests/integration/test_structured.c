@@ -153,13 +153,10 @@ END_TEST
 
 static const char *config_of(struct world *w, const char *limit_usd)
 {
-    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
-
-    ck_assert_ptr_nonnull(out);
-    fprintf(out, "budgets:\n  - {name: b, for: {model: " BUDGETED "}, per: month, limit_usd: %s}\n",
-            limit_usd);
-    fclose(out);
-    return world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
+    return world_config(w, world_text(w,
+                                      "budgets:\n  - {name: b, for: {model: " BUDGETED "}, per: "
+                                      "month, limit_usd: %s}\n",
+                                      limit_usd));
 }
 
 /* The record of a job that was put aside says so much about why. */

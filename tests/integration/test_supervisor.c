@@ -49,33 +49,24 @@ START_TEST(processes_are_scaled_while_jobs_run)
 }
 END_TEST
 
-static void write_config(struct world *w, const char *text)
-{
-    FILE *out = fopen(world_text(w, "%s/flotilla.yaml", w->dir), "we");
-
-    ck_assert_ptr_nonnull(out);
-    fputs(text, out);
-    fclose(out);
-}
-
 START_TEST(a_reload_changes_the_number_of_processes)
 {
     struct world *w = world_new();
     const char *config = world_text(w, "FLOTILLA_CONFIG=%s/flotilla.yaml", w->dir);
     struct program *worker;
 
-    write_config(w, "workers:\n  processes: 1\n");
+    world_config(w, "workers:\n  processes: 1\n");
     world_start_scheduler(w);
     worker = world_start_worker(w, BEAT, config);
     look_wait_workers(w, worker, 1);
-    write_config(w, "workers:\n  processes: 3\n");
+    world_config(w, "workers:\n  processes: 3\n");
     program_signal(worker, SIGHUP);
     look_wait_workers(w, worker, 3);
-    write_config(w, "workers:\n  processes: none\n");
+    world_config(w, "workers:\n  processes: none\n");
     program_signal(worker, SIGHUP);
     WAIT_UNTIL(w, ALL_MS, look_logged(worker, "event=reload.refused ") >= 1);
     ck_assert_uint_eq(processes(worker), 3);
-    write_config(w, "workers:\n  processes: 2\n");
+    world_config(w, "workers:\n  processes: 2\n");
     program_signal(worker, SIGHUP);
     look_wait_workers(w, worker, 2);
     look_push_noops(w, 0, 10, "{}");
@@ -94,15 +85,15 @@ START_TEST(a_bad_configuration_ends_a_slot_until_the_reload)
     struct program *worker;
     const pid_t *pids;
 
-    write_config(w, "workers:\n  processes: 2\n");
+    world_config(w, "workers:\n  processes: 2\n");
     world_start_scheduler(w);
     worker = world_start_worker(w, BEAT, config);
     pids = look_wait_workers(w, worker, 2);
-    write_config(w, "workers:\n  proceses: 2\n");
+    world_config(w, "workers:\n  proceses: 2\n");
     kill(pids[0], SIGKILL);
     WAIT_UNTIL(w, ALL_MS, look_logged(worker, "\"exit 78\"") == 1);
     WAIT_UNTIL(w, ALL_MS, processes(worker) == 1);
-    write_config(w, "workers:\n  processes: 2\n");
+    world_config(w, "workers:\n  processes: 2\n");
     program_signal(worker, SIGHUP);
     look_wait_workers(w, worker, 2);
     ck_assert_int_eq(look_logged(worker, "\"exit 78\""), 1);

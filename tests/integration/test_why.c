@@ -166,14 +166,14 @@ static void spend_it(struct world *w)
 START_TEST(what_the_configuration_keeps_from_running_is_told)
 {
     struct world *w = world_new(.simulator = true);
-    char *file = file_in(w, "flotilla.yaml",
-                         "providers:\n  others:\n    - {name: keyless, base_url: "
-                         "'https://example.invalid/v1'}\n"
-                         "models:\n  - {id: k/less, provider: keyless, tasks: [chat]}\n"
-                         "workers:\n  groups:\n    - {name: main, processes: 1, queues: "
-                         "[inference.standard, noop]}\n"
-                         "budgets:\n  - {name: acme-month, for: {tenant: acme}, per: month, "
-                         "limit_usd: 0.1}\n");
+    char *file = world_file(w, "flotilla.yaml",
+                            "providers:\n  others:\n    - {name: keyless, base_url: "
+                            "'https://example.invalid/v1'}\n"
+                            "models:\n  - {id: k/less, provider: keyless, tasks: [chat]}\n"
+                            "workers:\n  groups:\n    - {name: main, processes: 1, queues: "
+                            "[inference.standard, noop]}\n"
+                            "budgets:\n  - {name: acme-month, for: {tenant: acme}, per: month, "
+                            "limit_usd: 0.1}\n");
     struct program *scheduler = world_start_scheduler(w, "FLOTILLA_SCHEDULER_LEASE_MS=500");
     json_t *why;
 
@@ -202,11 +202,12 @@ END_TEST
 
 static char *budget_of(struct world *w, const char *limit_usd)
 {
-    return file_in(w, "flotilla.yaml",
-                   world_text(w,
-                              "budgets:\n  - {name: acme-month, for: {tenant: acme}, per: month, "
-                              "limit_usd: %s}\n",
-                              limit_usd));
+    return world_file(
+        w, "flotilla.yaml",
+        world_text(w,
+                   "budgets:\n  - {name: acme-month, for: {tenant: acme}, per: month, "
+                   "limit_usd: %s}\n",
+                   limit_usd));
 }
 
 /* Both waited for money; then one's call fails, and there is no room for the other's. */

@@ -26,17 +26,6 @@ char *line_of(struct world *w, const char *text, int i)
     return world_text(w, "%.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
 }
 
-char *file_in(struct world *w, const char *name, const char *text)
-{
-    char *path = world_text(w, "%s/%s", w->dir, name);
-    FILE *f = fopen(path, "we");
-
-    ck_assert_msg(f != NULL, "%s", path);
-    fputs(text, f);
-    fclose(f);
-    return path;
-}
-
 char *text_of_file(struct world *w, const char *path)
 {
     char *text = malloc(FILE_MAX);

@@ -22,7 +22,6 @@ int lines_in(const char *text);
 /* All belong to the world. */
 char *line_of(struct world *w, const char *text,
               int i); /* the i-th line, from 0; "" behind the last */
-char *file_in(struct world *w, const char *name, const char *text); /* a new file's path */
 char *text_of_file(struct world *w, const char *path);
 /* Simulator, scheduler and one worker process that is registered. */
 #define world_with_all() world_with_all_of(__func__)

@@ -26,6 +26,18 @@
 enum { ENV_MAX = 128, ARGS_MAX = 64, CLI_MS = 30000, LOOK_EVERY_MS = 3 };
 
 /* ---- memory of the world ---------------------------------------------------- */
+void world_make_root(char *path, size_t size)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    snprintf(path, size, "%s/fl-XXXXXX", tmp ? tmp : "/tmp");
+    if (!mkdtemp(path)) {
+        perror(path);
+        exit(2);
+    }
+    setenv("FLOTILLA_TEST_DIR", path, 1);
+}
+
 void *world_own(struct world *w, void *take_p, void (*free_func)(void *))
 {
     struct owned *o = malloc(sizeof *o);
@@ -47,6 +59,21 @@ char *world_text(struct world *w, const char *fmt, ...)
         abort();
     va_end(ap);
     return world_own(w, text, free);
+}
+
+char *world_file(struct world *w, const char *name, const char *text)
+{
+    char *path = world_text(w, "%s/%s", w->dir, name);
+    FILE *f = fopen(path, "we");
+
+    if (!f || fputs(text, f) < 0 || fclose(f))
+        world_fail(w, "cannot write %s", path);
+    return path;
+}
+
+char *world_config(struct world *w, const char *text)
+{
+    return world_text(w, "FLOTILLA_CONFIG=%s", world_file(w, "flotilla.yaml", text));
 }
 
 /* ---- life ------------------------------------------------------------------- */

@@ -79,9 +79,16 @@ struct world *world_new_with(const struct world_options *options);
  * itself with a signal or left a sanitizer's report, and hands the documents of this
  * world to FLOTILLA_COLLECT (see below). */
 void world_free(struct world *w);
+/* For runners: make the directory in which worlds make theirs, in $TMPDIR or /tmp; ends the program
+ * when it cannot. */
+void world_make_root(char *path, size_t size);
 /* Tie memory to the world. */
 void *world_own(struct world *w, void *take_p, void (*free_func)(void *));
 char *world_text(struct world *w, const char *fmt, ...) PRINTF(2, 3);
+/* A file of that name in its directory, new or anew: the path. */
+char *world_file(struct world *w, const char *name, const char *text);
+/* Its flotilla.yaml: the setting "FLOTILLA_CONFIG=..." for programs. */
+char *world_config(struct world *w, const char *text);
 
 /* ---- programs --------------------------------------------------------------- */
 /* world_start_worker(w), world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", ...): what follows
