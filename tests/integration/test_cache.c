@@ -150,6 +150,8 @@ static const struct {
      "{'task':'chat','allow_cached':false,'body':{'model':'" MODEL
      "','temperature':0,'messages':[{'role':'user','content':'How many legs have nine "
      "spiders?'}]}}"},
+    {"stream-loses", "", ASK(",'temperature':0,'logprobs':1,'stream':true")},
+    {"loses-nothing", "", ASK(",'temperature':0,'logprobs':1")},
     {"cut", "", ASK(",'temperature':0,'max_tokens':1")},
     {"cut-again", "", ASK(",'temperature':0,'max_tokens':1")},
 };

@@ -333,6 +333,18 @@ START_TEST(a_call_that_is_put_off_puts_all_off)
 }
 END_TEST
 
+/* Who comes when the provider is well again must not wait for the first one's pause. */
+START_TEST(a_long_pause_is_not_the_pause_of_all_who_come)
+{
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    share_later(&askers[HERE][0].sharer, 600000, "r");
+    TURN_UNTIL(loop, strchr(at_here("GET fl:{0}:flight:infer:-:m:k").text, ':'));
+    ck_assert_int_gt(at_here("PTTL fl:{0}:flight:infer:-:m:k").number, 1000);
+    ck_assert_int_le(at_here("PTTL fl:{0}:flight:infer:-:m:k").number, 10000);
+}
+END_TEST
+
 /* Else they would wait behind one whose budget has no room, however much theirs has. */
 START_TEST(one_whom_the_reason_does_not_concern_calls_for_all)
 {
@@ -475,6 +487,7 @@ Suite *test_share(void)
     tcase_add_test(tc, when_a_process_dies_one_of_the_others_leads);
     tcase_add_test(tc, an_answer_of_another_model_is_told_with_its_name);
     tcase_add_test(tc, a_call_that_is_put_off_puts_all_off);
+    tcase_add_test(tc, a_long_pause_is_not_the_pause_of_all_who_come);
     tcase_add_test(tc, one_whom_the_reason_does_not_concern_calls_for_all);
     tcase_add_test(tc, elsewhere_too_the_reason_must_concern_who_is_put_off);
     tcase_add_test(tc, one_after_the_other_asks_again_and_then_all_do);

@@ -11,7 +11,8 @@
 #include "common/core/xalloc.h"
 #include "worker/cache/share_private.h"
 
-enum { FAILED_MS = 3000 };
+/* LATER: then somebody tries anew, however long the first one waits. */
+enum { FAILED_MS = 3000, LATER_MS = 10000 };
 
 struct share *leader_out(struct sharer *l)
 {
@@ -106,7 +107,8 @@ void share_later(struct sharer *l, int64_t in_ms, const char *reason)
     buf_int(&mark, clock_wall_ms() + in_ms);
     buf_putc(&mark, ':');
     buf_puts(&mark, reason);
-    lease_end(s, mark.p, in_ms - in_ms / 8); /* gone when the job is back, which waits less long */
+    /* gone when the job is back, which waits less long */
+    lease_end(s, mark.p, min64(in_ms - in_ms / 8, LATER_MS));
     buf_done(&mark);
     s->in_ms = in_ms;
     share_end(s, SHARE_LATER);

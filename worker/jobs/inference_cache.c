@@ -12,8 +12,9 @@
  *
  * Asked for are answers to requests with temperature 0, of embeddings, and of
  * jobs that say `allow_cached: true`.  A streamed request has the same key as a plain one, and gets
- * the whole answer. tool_calls are an answer like any other: what a tool does happens at the
- * client, who asks for it once per answer that he gets.
+ * the whole answer; but not with `logprobs`, which streams do not keep.  tool_calls are an answer
+ * like any other: what a tool does happens at the client, who asks for it once per answer that he
+ * gets.
  *
  * The model in the key is the one that was asked.  When another one was asked
  * instead (a fallback), the answer is kept under that one's name, so that a job
@@ -100,6 +101,17 @@ static void make_keys(struct run *r, struct inference_cached *c, struct span mod
     free(whole);
 }
 
+/* What a stream is put together to lacks something that is asked for (together/stream.c). */
+static bool loses(const struct run *r)
+{
+    const struct inference *i = r->state;
+    struct span logprobs =
+        i->req.stream ? json_at(buf_span(&i->req.body), "logprobs") : (struct span){NULL, 0};
+    bool on;
+
+    return !json_absent(logprobs) && !is_zero(logprobs) && !(json_read_bool(logprobs, &on) && !on);
+}
+
 /* False: it has no canonical form. */
 static bool prepare(struct run *r)
 {
@@ -113,6 +125,8 @@ static bool prepare(struct run *r)
     c->sharer.arg = c;
     c->kind = i->req.task == TASK_EMBEDDING ? CACHE_EMBED : CACHE_INFER;
     buf_puts(&path, i->req.path);
+    if (loses(r))
+        buf_puts(&path, "#stream");
     if (validate.p)
         buf_puts(&path, "#");
     buf_add_span(&path, validate);
