@@ -158,7 +158,7 @@ static void make_stamp(struct fetch *f)
 static void keep(struct fetch *f)
 {
     const struct config *c = f->p->cfg;
-    int64_t ttl = c->routing_catalogue_ms > 3600000 ? c->routing_catalogue_ms : 3600000;
+    int64_t next_ms = c->routing_catalogue_ms, ttl_ms = c->cache_models_ttl_ms;
     struct buf text = BUF(KEPT_MAX);
     struct redis_args a;
 
@@ -169,7 +169,7 @@ static void keep(struct fetch *f)
     keys_arg(&a, f->p->keys.models, f->provider->name);
     redis_arg_span(&a, buf_span(&text));
     redis_arg_str(&a, "PX");
-    redis_arg_int(&a, ttl + GRACE_MS);
+    redis_arg_int(&a, (ttl_ms > next_ms ? ttl_ms : next_ms) + GRACE_MS);
     f->asking = true;
     redis_send(f->p->redis, &a, on_kept, f);
     buf_done(&text);
