@@ -189,6 +189,18 @@ static void ask_probe(struct stops *s, struct stop *t)
     call_script(s, t->fingerprint, "probe", t->why, on_probe, k);
 }
 
+bool stops_holds(struct stops *s, const char *api_key)
+{
+    char fingerprint[STOPS_FINGERPRINT];
+    const struct stop *t;
+
+    if (s->count == 0)
+        return false;
+    stops_fingerprint(api_key, fingerprint);
+    t = find(s, fingerprint);
+    return t && !t->probe && t->probe_ms > clock_mono_ms();
+}
+
 int64_t stops_wait_ms(struct stops *s, const char *fingerprint, struct err *ret_why)
 {
     struct stop *t = find(s, fingerprint);

@@ -26,6 +26,8 @@ void stops_hear(struct stops *s, const struct reply *pairs, int64_t now_ms);
 void stops_set(struct stops *s, const char *fingerprint, enum err_kind why);
 /* A call with that key went well. */
 void stops_clear(struct stops *s, const char *fingerprint);
+/* Is that key stopped, and no probe due?  Nothing is asked or taken. */
+bool stops_holds(struct stops *s, const char *api_key);
 /* May a call be made?  0: yes (it may be the probe).  Else: wait so many ms, *ret_why filled. */
 int64_t stops_wait_ms(struct stops *s, const char *fingerprint, struct err *ret_why);
 

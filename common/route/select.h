@@ -16,8 +16,8 @@
  *
  * Of a routed job's candidates those are left out that lack a feature which its
  * body asks for, or whose context is too small for prompt and answer.  Routes
- * that health reports slow stand behind all others, those with an open breaker
- * at the very end.
+ * that health reports slow stand behind all others, those that are open (their
+ * breaker is, or their key is missing or stopped) at the very end.
  *
  * The score is a weighted mean (simple additive weighting with the linear
  * scale transformation: Hwang & Yoon, Multiple Attribute Decision Making, 1981,

@@ -10,6 +10,7 @@
 #define QWEN  "Qwen/Qwen3.5-9B"
 #define SMALL "openai/gpt-oss-20b"
 #define LARGE "openai/gpt-oss-120b"
+#define BEST  "input_usd: 0.001, output_usd: 0.001, quality: 1, p50_ms: 1"
 
 static void push(struct world *w, const char *id, const char *model, const char *rest)
 {
@@ -349,6 +350,45 @@ START_TEST(an_unknown_model_is_told_once)
 }
 END_TEST
 
+/* Four models that are cheaper and better than all others, without a key that may be used. */
+START_TEST(routes_without_a_key_that_may_be_used_come_last)
+{
+    struct world *w = world_new(.simulator = true);
+    const char *config =
+        configured(w, world_text(w,
+                                 "providers:\n  others:\n"
+                                 "    - {name: keyless, base_url: 'https://example.invalid/v1'}\n"
+                                 "    - {name: capped, base_url: '%s/v1', api_key: a-key}\n"
+                                 "models:\n"
+                                 "  - {id: k/1, provider: keyless, tasks: [chat], " BEST "}\n"
+                                 "  - {id: k/2, provider: keyless, tasks: [chat], " BEST "}\n"
+                                 "  - {id: c/1, provider: capped, tasks: [chat], " BEST "}\n"
+                                 "  - {id: c/2, provider: capped, tasks: [chat], " BEST "}\n",
+                                 w->sim_url));
+    const char *stops = "HSET fl:{0}:stops 2a8a1240f5063665 %s"; /* a-key's */
+    int n = 0;
+
+    world_sim(w, "POST", "/_sim/models", "{'c/1':{'tasks':1},'c/2':{'tasks':1}}");
+    world_redis(w, stops, "1 9790000000000 no_credit");
+    world_start_both(w, config, "FLOTILLA_WORKERS_PROCESSES=1");
+    push(w, "auto", "auto", "");
+    push(w, "none", NULL, "");
+    world_wait_results(w, 2, 10000);
+    ck_assert_str_eq(world_string_at(world_result(w, "auto")->doc, "provider"), "together");
+    ck_assert_str_eq(world_string_at(world_result(w, "none")->doc, "provider"), "together");
+    ck_assert(!world_has_alert(w, "no_key")); /* nobody was sent there */
+    world_redis(w, stops, "1 2 no_credit");   /* one call may try it, goes well, and all do */
+    do {
+        push(w, world_text(w, "later-%d", n++), "auto", "");
+        world_wait_results(w, 2 + n, 10000);
+    } while (
+        strcmp(world_string_at(world_result(w, world_text(w, "later-%d", n - 1))->doc, "provider"),
+               "capped") != 0);
+    WAIT_UNTIL(w, 5000, world_int(w, "HLEN fl:{0}:stops") == 0);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_routing(void);
 Suite *test_routing(void)
 {
@@ -366,6 +406,7 @@ Suite *test_routing(void)
     tcase_add_test(tc, an_answer_of_another_model_has_that_ones_price);
     tcase_add_test(tc, the_same_model_at_another_provider_takes_over);
     tcase_add_test(tc, an_unknown_model_is_told_once);
+    tcase_add_test(tc, routes_without_a_key_that_may_be_used_come_last);
     suite_add_tcase(s, tc);
     return s;
 }

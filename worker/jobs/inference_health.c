@@ -40,10 +40,15 @@ static struct health_route *health_at(const struct run *r, size_t at)
 static bool better_follows(const struct run *r)
 {
     const struct inference *i = r->state;
+    const struct route_view view = watch_view(r->p->watch);
 
-    for (size_t at = i->at + 1; at < i->routes.count; at++)
-        if (health_peek(r->p->health, health_at(r, at)).gate != HEALTH_WAIT)
+    for (size_t at = i->at + 1; at < i->routes.count; at++) {
+        const struct route *route = i->routes.of[at].route;
+
+        if (route ? view.of(view.arg, route).state <= ROUTE_PROBE
+                  : health_peek(r->p->health, health_at(r, at)).gate != HEALTH_WAIT)
             return true;
+    }
     return false;
 }
 

@@ -3,6 +3,9 @@
  * The health of a route is looked up by name once, and kept by the route's
  * index.
  *
+ * A route whose key is missing or stopped is as good as one with an open breaker: without that a
+ * job that may go anywhere would have only routes of one provider to try, all alike.
+ *
  * What was told is remembered by a hash in a small table in which a newer one
  * takes the place of an older: a forgotten one is told to Redis again, which
  * remembers all.
@@ -17,6 +20,7 @@
 #include "common/queue/alert.h"
 #include "worker/process.h"
 #include "worker/route/health.h"
+#include "worker/stops.h"
 
 enum { TOLD = 256 };
 
@@ -49,14 +53,26 @@ struct health_route *watch_health(struct watch *w, const struct route *r)
     return w->health[r->index];
 }
 
+/* There is none, or it must not be used now: a route of another provider is better. */
+static bool lacks_key(const struct watch *w, const struct config_provider *p)
+{
+    if (!p->api_key && !p->loopback)
+        return true;
+    return stops_holds(w->p->stops, p->api_key ? p->api_key : "");
+}
+
 static struct route_health health_of(void *arg, const struct route *r)
 {
     struct watch *w = arg;
     struct health_route *t = watch_health(w, r);
     struct health_says says = health_peek(w->p->health, t);
     struct route_health ret = {ROUTE_FINE, health_p50(t)};
+    bool gone = says.gate == HEALTH_WAIT && says.reason == HEALTH_GONE;
 
-    if (says.gate == HEALTH_PROBE) /* by what it was when it worked, or it would never be tried */
+    if (!gone && lacks_key(w, r->provider))
+        ret.state = ROUTE_OPEN;
+    else if (says.gate ==
+             HEALTH_PROBE) /* by what it was when it worked, or it would never be tried */
         ret = (struct route_health){ROUTE_PROBE, health_norm(t)};
     else if (says.gate == HEALTH_WAIT)
         ret.state = says.reason == HEALTH_SLOW   ? ROUTE_SLOW
