@@ -355,16 +355,16 @@ START_TEST(routes_without_a_key_that_may_be_used_come_last)
 {
     struct world *w = world_new(.simulator = true);
     const char *config =
-        configured(w, world_text(w,
-                                 "providers:\n  others:\n"
-                                 "    - {name: keyless, base_url: 'https://example.invalid/v1'}\n"
-                                 "    - {name: capped, base_url: '%s/v1', api_key: a-key}\n"
-                                 "models:\n"
-                                 "  - {id: k/1, provider: keyless, tasks: [chat], " BEST "}\n"
-                                 "  - {id: k/2, provider: keyless, tasks: [chat], " BEST "}\n"
-                                 "  - {id: c/1, provider: capped, tasks: [chat], " BEST "}\n"
-                                 "  - {id: c/2, provider: capped, tasks: [chat], " BEST "}\n",
-                                 w->sim_url));
+        world_config(w, world_text(w,
+                                   "providers:\n  others:\n"
+                                   "    - {name: keyless, base_url: 'https://example.invalid/v1'}\n"
+                                   "    - {name: capped, base_url: '%s/v1', api_key: a-key}\n"
+                                   "models:\n"
+                                   "  - {id: k/1, provider: keyless, tasks: [chat], " BEST "}\n"
+                                   "  - {id: k/2, provider: keyless, tasks: [chat], " BEST "}\n"
+                                   "  - {id: c/1, provider: capped, tasks: [chat], " BEST "}\n"
+                                   "  - {id: c/2, provider: capped, tasks: [chat], " BEST "}\n",
+                                   w->sim_url));
     const char *stops = "HSET fl:{0}:stops 2a8a1240f5063665 %s"; /* a-key's */
     int n = 0;
 
