@@ -155,8 +155,8 @@ static void answer(int place, int n, const char *body)
     const struct entry facts = {.body = {body, strlen(body)}, .provider = "together"};
     struct entry *e = entry_new(&facts);
 
-    share_answer(&askers[place][n].sharer, e,
-                 cache_keep(places[place].process.cache, CACHE_INFER, KEY, e));
+    cache_keep(places[place].process.cache, CACHE_INFER, KEY, e);
+    share_answer(&askers[place][n].sharer, e);
     entry_drop(&e);
 }
 
@@ -259,6 +259,26 @@ START_TEST(another_process_waits_for_the_answer)
         check_told(THERE, i, SHARE_HIT);
         ck_assert_str_eq(askers[THERE][i].body, "{\"a\":1}");
     }
+}
+END_TEST
+
+/* One per process, and not one per job. */
+START_TEST(an_answer_that_is_too_large_to_be_kept_is_asked_for_by_one_of_the_others)
+{
+    cfg.cache_max_entry_bytes = 10;
+    join(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    join(HERE, 1);
+    for (int i = 0; i < 4; i++)
+        join(THERE, i);
+    answer(HERE, 0, "{\"a\":1}");
+    check_told(HERE, 1, SHARE_HIT);
+    check_told(THERE, 0, SHARE_LEAD);
+    turn_for(50);
+    for (int i = 1; i < 4; i++)
+        ck_assert_int_eq(askers[THERE][i].words, 0);
+    answer(THERE, 0, "{\"a\":1}");
+    check_told(THERE, 3, SHARE_HIT);
 }
 END_TEST
 
@@ -483,6 +503,7 @@ Suite *test_share(void)
     tcase_add_test(tc, who_may_not_wait_in_memory_comes_back);
     tcase_add_test(tc, who_waited_long_enough_calls_for_himself);
     tcase_add_test(tc, another_process_waits_for_the_answer);
+    tcase_add_test(tc, an_answer_that_is_too_large_to_be_kept_is_asked_for_by_one_of_the_others);
     tcase_add_test(tc, after_a_failure_all_call_for_themselves);
     tcase_add_test(tc, when_a_process_dies_one_of_the_others_leads);
     tcase_add_test(tc, an_answer_of_another_model_is_told_with_its_name);

@@ -7,7 +7,7 @@
  *   LEADING: one of them LEADs,   WATCHING: polls keys and lease, 50 ms to 1 s apart;
  *      | the others wait             | --found--> HIT   --lease gone--> ASKING
  *      v                                            --a mark--> its word
- *   share_answer   the others: HIT
+ *   share_answer   the others: HIT; elsewhere when it is found, else one of them LEADs
  *   share_failed   the others: ALONE (in parallel); elsewhere too, by a mark of some seconds
  *   share_moved    another model answered: ELSEWHERE, they know whether they may take that
  *   share_later    it was put off: LATER, so that they do not queue up for the same thing; but
@@ -72,8 +72,8 @@ NODISCARD int64_t share_join(struct shares *in, struct sharer *s, const char *na
                              const char *const *keys, size_t n, int64_t wait_ms);
 bool share_leads(const struct sharer *s);
 /* The leader's word; nothing when s does not lead.  It is in no share then. */
-/* The others use it too.  kept: so that other processes find it. */
-void share_answer(struct sharer *s, struct entry *e, bool kept);
+/* The others use it too; in other processes those who find it: keep it first. */
+void share_answer(struct sharer *s, struct entry *e);
 void share_failed(struct sharer *s);
 void share_moved(struct sharer *s, const char *model);
 void share_later(struct sharer *s, int64_t in_ms, const char *reason);

@@ -42,7 +42,7 @@ bool leader_prefer_other(struct share *s, const char *reason)
     return false;
 }
 
-void share_answer(struct sharer *l, struct entry *e, bool kept)
+void share_answer(struct sharer *l, struct entry *e)
 {
     struct share *s = leader_out(l);
     struct found *found;
@@ -53,7 +53,8 @@ void share_answer(struct sharer *l, struct entry *e, bool kept)
     found->whole = entry_use(e);
     share_set_found(s, found);
     found_drop(&found);
-    lease_end(s, kept ? "" : "failed", FAILED_MS);
+    lease_end(s, "",
+              0); /* who does not find it, as it is too large to be kept, leads in his turn */
     share_end(s, SHARE_HIT);
 }
 

@@ -47,13 +47,13 @@ static bool is_unfit(const struct run *r, struct span body)
 }
 
 /* It is known now: here, under the name that they look for, or under another model's. */
-static void tell_sharers(struct run *r, struct span model, struct entry *e, bool kept)
+static void tell_sharers(struct run *r, struct span model, struct entry *e)
 {
     struct inference_cached *c = ((struct inference *)r->state)->cached;
     char *name;
 
     if (model.n == strlen(c->model) && !memcmp(model.p, c->model, model.n)) {
-        share_answer(&c->sharer, e, kept);
+        share_answer(&c->sharer, e);
         return;
     }
     name = xstrndup(model.p, model.n);
@@ -75,7 +75,8 @@ static void keep_answer(struct run *r, struct span model, const struct entry *fa
     }
     e = entry_new(facts);
     key = inference_cache_key(r, model, c->hash);
-    tell_sharers(r, model, e, cache_keep(r->p->cache, CACHE_INFER, key, e));
+    cache_keep(r->p->cache, CACHE_INFER, key, e);
+    tell_sharers(r, model, e);
     free(key);
     entry_drop(&e);
 }
@@ -123,14 +124,13 @@ static bool read_elements(const struct inference_cached *c, struct span answer, 
     return l->part || read_whole(&c->texts, answer, l);
 }
 
-/* Each by itself, with its share of tokens and price.  False: not all of them were kept. */
-static bool keep_elements(struct run *r, struct span model, const struct entry *facts,
+/* Each by itself, with its share of tokens and price. */
+static void keep_elements(struct run *r, struct span model, const struct entry *facts,
                           const struct elements *l)
 {
     struct inference_cached *c = ((struct inference *)r->state)->cached;
     struct span *texts = xcalloc(l->n, sizeof *texts);
     int64_t *tokens = xcalloc(l->n, sizeof *tokens), *prices = xcalloc(l->n, sizeof *prices);
-    bool all = true;
 
     for (size_t k = 0; k < l->n; k++)
         texts[k] = c->texts.text[l->which[k]].raw;
@@ -148,14 +148,13 @@ static bool keep_elements(struct run *r, struct span model, const struct entry *
         one.list_nanousd = prices[k];
         entry_drop(at);
         *at = entry_new(&one);
-        all = cache_keep(r->p->cache, CACHE_EMBED, key, *at) && all;
+        cache_keep(r->p->cache, CACHE_EMBED, key, *at);
         free(key);
         buf_done(&body);
     }
     free(texts);
     free(tokens);
     free(prices);
-    return all;
 }
 
 /* The answer to all texts: what came, and what was known; *known: the tokens of that. */
@@ -222,7 +221,7 @@ static enum inference_kept keep_embedding(struct run *r, struct span model,
     struct usage known = inference_sum_usage(c->found);
     size_t known_n = c->found->known;
     struct elements l;
-    bool kept, other;
+    bool other;
 
     if (!read_elements(c, facts->body, &l)) {
         elements_done(&l);
@@ -230,7 +229,7 @@ static enum inference_kept keep_embedding(struct run *r, struct span model,
         return c->asked.n == 0 ? INFERENCE_KEPT : INFERENCE_NO_ANSWER;
     }
     other = l.part && is_other_model(c->found, facts->model);
-    kept = keep_elements(r, model, facts, &l);
+    keep_elements(r, model, facts, &l);
     if (other) {
         elements_done(&l);
         ask_for_all(r);
@@ -244,7 +243,7 @@ static enum inference_kept keep_embedding(struct run *r, struct span model,
     if (c->answer && l.part && known_n > 0)
         tell_known(r, facts, &known);
     if (c->answer)
-        tell_sharers(r, model, c->answer, kept);
+        tell_sharers(r, model, c->answer);
     return c->answer ? INFERENCE_KEPT : INFERENCE_NO_ANSWER;
 }
 
