@@ -64,7 +64,7 @@ all: $(PROGS) ## build the programs into build/release (default)
 
 $(B)/flotilla-scheduler: $(SCHED) $(B)/scheduler/main.o $(COMMON)
 $(B)/flotilla-worker:    $(WORKER) $(B)/worker/main.o $(COMMON)
-$(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(B)/scheduler/why.o $(B)/scheduler/why_decide.o $(COMMON)
+$(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(B)/scheduler/why.o $(B)/scheduler/why_questions.o $(B)/scheduler/why_decide.o $(COMMON)
 $(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
 $(UNIT) $(INTEG) $(BENCH): LDLIBS += $(TESTLIBS)
 $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototypes
