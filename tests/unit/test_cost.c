@@ -1,4 +1,5 @@
-/* test_cost.c - what a call costs: tokens, images, answers without usage, answers that were lost. */
+/* test_cost.c - what a call costs: tokens, images, answers without usage, lost answers. */
+
 #include <check.h>
 #include <string.h>
 
