@@ -258,6 +258,28 @@ START_TEST(a_thousand_equal_jobs_are_one_call)
 }
 END_TEST
 
+/* It is not kept, but it is what they asked for. */
+START_TEST(an_answer_that_is_cut_answers_those_who_wait_for_it)
+{
+    enum { JOBS = 20 };
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_latency(w, 300);
+    for (int i = 0; i < JOBS; i++)
+        push(w, world_text(w, "j-%d", i), "", ASK(",'temperature':0,'max_tokens':1"));
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", PATIENT);
+    world_wait_results(w, JOBS, ALL_MS);
+    ck_assert_int_eq(calls(w), 1);
+    ck_assert_int_eq(count_cached(w), JOBS - 1);
+    push(w, "later", "", ASK(",'temperature':0,'max_tokens':1"));
+    world_wait_results(w, JOBS + 1, ALL_MS);
+    ck_assert(!is_cached(w, "later"));
+    world_check_one_result_each(w, JOBS + 1);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(when_the_caller_is_killed_one_more_call_is_made)
 {
     enum { JOBS = 200 };
@@ -573,6 +595,7 @@ Suite *test_cache(void)
     tcase_add_test(tc, what_is_not_the_same_or_not_to_be_kept_is_called);
     tcase_add_test(tc, errors_damage_and_time_make_it_a_call);
     tcase_add_test(tc, a_thousand_equal_jobs_are_one_call);
+    tcase_add_test(tc, an_answer_that_is_cut_answers_those_who_wait_for_it);
     tcase_add_test(tc, when_the_caller_is_killed_one_more_call_is_made);
     tcase_add_test(tc, when_the_call_fails_the_others_make_their_own);
     tcase_add_test(tc, when_the_provider_is_busy_nobody_else_calls);

@@ -1,6 +1,7 @@
 /* inference_keep.c - what became of a call whose answer others may have.
  *
- *   a good answer ──fit?── yes ──▶ kept in Redis, told to those who wait
+ *   a good answer ──fit?── yes ──▶ kept in Redis (not one that was cut at max_tokens), told to
+ *                            │         those who wait
  *                            └─ no ──▶ those who wait call for themselves
  *   a failure, the job's own ────────▶ the same
  *   put aside for a while ───────────▶ those who would wait for the same are put off as well; if
@@ -24,14 +25,15 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 
-/* Reasons to end that make no answer which others may have; length only when it may be kept. */
-static const char *const unfit[] = {"error", "content_filter", "length"};
+/* Reasons to end that make no answer which others may have... */
+static const char *const unfit[] = {"error", "content_filter"};
+/* ... and one that is an answer to calls under way, but none that is kept (cache.length). */
+static const char *const cut[] = {"length"};
 
 /* Does any of the choices end for such a reason? */
-static bool is_unfit(const struct run *r, struct span body)
+static bool ends_for(struct span body, const char *const *reasons, size_t count)
 {
     struct span choices = json_at(body, "choices");
-    size_t count = ARRAY_LEN(unfit) - (r->p->cfg->cache_length ? 1 : 0);
     struct json_iter it;
 
     if (!json_iter_init(&it, choices.p, choices.n))
@@ -40,7 +42,7 @@ static bool is_unfit(const struct run *r, struct span body)
         struct span reason = json_at(it.value, "finish_reason");
 
         for (size_t k = 0; k < count; k++)
-            if (json_equals(reason, unfit[k]))
+            if (json_equals(reason, reasons[k]))
                 return true;
     }
     return false;
@@ -69,13 +71,14 @@ static void keep_answer(struct run *r, struct span model, const struct entry *fa
     struct entry *e;
     char *key;
 
-    if (is_unfit(r, facts->body)) {
+    if (ends_for(facts->body, unfit, ARRAY_LEN(unfit))) {
         share_failed(&c->sharer);
         return;
     }
     e = entry_new(facts);
     key = inference_cache_key(r, model, c->hash);
-    cache_keep(r->p->cache, CACHE_INFER, key, e);
+    if (r->p->cfg->cache_length || !ends_for(facts->body, cut, ARRAY_LEN(cut)))
+        cache_keep(r->p->cache, CACHE_INFER, key, e);
     tell_sharers(r, model, e);
     free(key);
     entry_drop(&e);
