@@ -3,13 +3,14 @@
  * The plain table is the configuration's; with --all it is that of the workers, with what
  * catalogues list and what was added at run time.  With --explain the router's own
  * choice is made here, for a job of that task and priority that names no
- * model (or `auto`), with the health that the fleet has written down; without Redis, with
- * none.
+ * model (or `auto`), with the health and the stopped keys that the fleet has written down; without
+ * Redis, with none.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/digest.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
 #include "common/route/health_state.h"
@@ -145,15 +146,15 @@ static int list_models(struct cli *c, bool all)
 
 /* ---- --explain ---- */
 
-/* The fleet's health, as far as it can be had. */
-static json_t *read_health(struct cli *c)
+/* What the fleet has written down of health, or of stopped keys, as far as it can be had. */
+static json_t *read_all(struct cli *c, const char *of)
 {
     json_t *all = json_object();
     const struct reply *r;
 
     if (!c->redis || !redis_is_ready(c->redis)) /* told */
         return all;
-    r = cli_callv(c, "HGETALL", key(&c->keys, KEY_HEALTH), NULL);
+    r = cli_callv(c, "HGETALL", of, NULL);
     for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
         struct span name = reply_span(reply_at(r, i)), record = reply_span(reply_at(r, i + 1));
         char text[HEALTH_NAME];
@@ -164,24 +165,50 @@ static json_t *read_health(struct cli *c)
     return all;
 }
 
+struct known {
+    json_t *health, *stops;
+};
+
+/* Why workers do not use it but for want of another; "" they do.  They have the keys that are
+ * configured here. */
+static const char *key_text(const struct known *k, const struct config_provider *p)
+{
+    char fingerprint[DIGEST_TEXT];
+
+    if (!p->api_key && !p->loopback)
+        return "open: no key";
+    digest_text((struct span){p->api_key, p->api_key ? strlen(p->api_key) : 0}, fingerprint);
+    return json_object_get(k->stops, fingerprint) ? "open: its key is stopped" : "";
+}
+
 static struct route_health health_of(void *arg, const struct route *r)
 {
+    const struct known *k = arg;
     struct route_health ret = {ROUTE_FINE, 0};
     struct health_state s;
     char name[HEALTH_NAME];
     const json_t *record;
 
     snprintf(name, sizeof name, "%s %s", r->model.provider, r->model.id);
-    record = json_object_get(arg, name);
-    if (!record ||
-        !health_read((struct span){json_string_value(record), json_string_length(record)}, &s))
-        return ret;
-    ret.p50_ms = s.p50_ms;
-    if (s.breaker != HEALTH_CLOSED)
-        ret.state = s.reason == HEALTH_SLOW   ? ROUTE_SLOW
-                    : s.reason == HEALTH_GONE ? ROUTE_GONE
-                                              : ROUTE_OPEN;
+    record = json_object_get(k->health, name);
+    if (record &&
+        health_read((struct span){json_string_value(record), json_string_length(record)}, &s)) {
+        ret.p50_ms = s.p50_ms;
+        if (s.breaker != HEALTH_CLOSED)
+            ret.state = s.reason == HEALTH_SLOW   ? ROUTE_SLOW
+                        : s.reason == HEALTH_GONE ? ROUTE_GONE
+                                                  : ROUTE_OPEN;
+    }
+    if (ret.state != ROUTE_GONE && *key_text(k, r->provider))
+        ret.state = ROUTE_OPEN;
     return ret;
+}
+
+static const char *state_text(const struct known *k, const struct candidate *c)
+{
+    const char *about_key = c->health.state == ROUTE_OPEN ? key_text(k, c->route->provider) : "";
+
+    return *about_key ? about_key : route_state_name(c->health.state);
 }
 
 static json_t *candidate_json(const struct candidate *c, int rank)
@@ -206,7 +233,8 @@ static void rating_cell(struct cli_table *t, bool in, double v)
         cli_table_cell(t, "%s", "-");
 }
 
-static void candidate_row(struct cli_table *t, const struct candidate *c, int rank)
+static void candidate_row(struct cli_table *t, const struct known *k, const struct candidate *c,
+                          int rank)
 {
     bool in = c->why == ROUTE_IN;
     int64_t measured = c->health.p50_ms;
@@ -223,10 +251,11 @@ static void candidate_row(struct cli_table *t, const struct candidate *c, int ra
     rating_cell(t, in, c->quality);
     cli_table_cell(t, "%lld%s", (long long)(measured ? measured : c->route->model.p50_ms),
                    measured ? "" : " expected");
-    cli_table_cell(t, "%s", in ? route_state_name(c->health.state) : route_out_text(c->why));
+    cli_table_cell(t, "%s", in ? state_text(k, c) : route_out_text(c->why));
 }
 
-static void print_candidates(struct cli *c, const struct candidate *all, size_t n)
+static void print_candidates(struct cli *c, const struct known *k, const struct candidate *all,
+                             size_t n)
 {
     static const char *const headers[] = {"#",       "MODEL",  "PROVIDER",
                                           "SCORE",   "PRICE",  "LATENCY",
@@ -235,7 +264,7 @@ static void print_candidates(struct cli *c, const struct candidate *all, size_t 
     json_t *list = json_array();
 
     for (size_t i = 0; i < n; i++) {
-        candidate_row(t, &all[i], (int)i + 1);
+        candidate_row(t, k, &all[i], (int)i + 1);
         json_array_append_new(list, candidate_json(&all[i], (int)i + 1));
     }
     cli_print(c, t, list);
@@ -263,13 +292,15 @@ static int explain(struct cli *c, const struct route_needs *needs)
 {
     struct routes *table = cli_live_routes(c);
     struct candidate *all = xcalloc(table->count + 1, sizeof *all);
-    json_t *health = read_health(c);
-    const struct route_view view = {health_of, health};
+    struct known known = {read_all(c, key(&c->keys, KEY_HEALTH)),
+                          read_all(c, key(&c->keys, KEY_STOPS))};
+    const struct route_view view = {health_of, &known};
     struct route_rules rules;
 
     route_rules_from(&rules, c->cfg);
-    print_candidates(c, all, route_explain(table, &rules, needs, &view, all, table->count));
-    json_decref(health);
+    print_candidates(c, &known, all, route_explain(table, &rules, needs, &view, all, table->count));
+    json_decref(known.health);
+    json_decref(known.stops);
     free(all);
     routes_free(table);
     return CLI_OK;

@@ -366,6 +366,7 @@ START_TEST(routes_without_a_key_that_may_be_used_come_last)
                                    "  - {id: c/2, provider: capped, tasks: [chat], " BEST "}\n",
                                    w->sim_url));
     const char *stops = "HSET fl:{0}:stops 2a8a1240f5063665 %s"; /* a-key's */
+    struct cli cli;
     int n = 0;
 
     world_sim(w, "POST", "/_sim/models", "{'c/1':{'tasks':1},'c/2':{'tasks':1}}");
@@ -377,7 +378,10 @@ START_TEST(routes_without_a_key_that_may_be_used_come_last)
     ck_assert_str_eq(world_string_at(world_result(w, "auto")->doc, "provider"), "together");
     ck_assert_str_eq(world_string_at(world_result(w, "none")->doc, "provider"), "together");
     ck_assert(!world_has_alert(w, "no_key")); /* nobody was sent there */
-    world_redis(w, stops, "1 2 no_credit");   /* one call may try it, goes well, and all do */
+    cli = world_cli(w, "-c", strchr(config, '=') + 1, "models", "--explain");
+    ck_assert_msg(strstr(cli.out, "open: no key") && strstr(cli.out, "open: its key is stopped"),
+                  "%s", cli.out);
+    world_redis(w, stops, "1 2 no_credit"); /* one call may try it, goes well, and all do */
     do {
         push(w, world_text(w, "later-%d", n++), "auto", "");
         world_wait_results(w, 2 + n, 10000);
