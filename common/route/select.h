@@ -113,7 +113,8 @@ struct route_list {
 void route_select(const struct routes *t, const struct route_rules *rules,
                   const struct route_needs *needs, const struct route_view *view,
                   struct route_list *ret);
-/* What a gone model is replaced by, put behind place `at` of the list; false: nothing new. */
+/* What a gone model is replaced by, put behind place `at` of the list; false: nothing new, or
+ * another provider has it still. */
 bool route_list_replace(const struct routes *t, struct route_list *l, size_t at,
                         const struct route_view *view);
 

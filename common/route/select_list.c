@@ -108,10 +108,22 @@ void list_add_ids(const struct routes *t, struct route_list *l, const struct mod
             list_add(t, l, (struct span){ids->of[i], strlen(ids->of[i])}, view);
 }
 
+/* Is the model at another provider, which has it?  That is what was asked for. */
+static bool others_serve(const struct routes *t, const struct route *gone,
+                         const struct route_view *view)
+{
+    const struct route *r = routes_find(t, gone->model.id, strlen(gone->model.id));
+
+    while (r && (r == gone || !r->model.allowed || route_health_of(view, r).state == ROUTE_GONE))
+        r = r->other;
+    return r != NULL;
+}
+
 bool route_list_replace(const struct routes *t, struct route_list *l, size_t at,
                         const struct route_view *view)
 {
     const struct route *gone = l->of[at].route;
 
-    return gone && put_replacement(t, l, at + 1, gone, view) > at + 1;
+    return gone && !others_serve(t, gone, view) &&
+           put_replacement(t, l, at + 1, gone, view) > at + 1;
 }

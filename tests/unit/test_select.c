@@ -23,7 +23,7 @@ static const char text[] =
     "   context: 1000, features: [tools, vision, json_schema], default_for: [rerank]}\n"
     "- {id: same, tasks: [rerank], input_usd: 2, output_usd: 2, quality: 1, p50_ms: 2000,\n"
     "   provider: k, context: 500}\n"
-    "- {id: same, provider: l}\n"
+    "- {id: same, provider: l, replacement: cheap}\n"
     "- {id: named, tasks: [rerank], input_usd: 0, output_usd: 0, quality: 1, routed: no}\n"
     "- {id: never, tasks: [rerank], input_usd: 0, output_usd: 0, allowed: no, replacement: good}\n"
     "- {id: mixedbread-ai/Mxbai-Rerank-Large-V2, routed: no}\n"
@@ -243,6 +243,14 @@ START_TEST(what_is_gone_is_replaced_in_its_place)
     ck_assert_str_eq(list_text(&l), "quick cheap cheap@l same@k same@l");
     ck_assert(!route_list_replace(table, &l, 0, &view));
     ck_assert(!route_list_replace(table, &l, 3, &view));
+    needs.model = SPAN("same");
+    needs.fallback_count = 0;
+    route_select(table, &rules, &needs, &view, &l);
+    ck_assert(!route_list_replace(table, &l, 1, &view)); /* k has it still */
+    ck_assert_str_eq(list_text(&l), "same@k same@l");
+    health = "same@k=gone";
+    ck_assert(route_list_replace(table, &l, 1, &view)); /* nobody has it any more */
+    ck_assert_str_eq(list_text(&l), "same@k same@l cheap cheap@l");
 }
 END_TEST
 

@@ -76,11 +76,13 @@ bool inference_may_go(struct run *r)
 static void gone(struct run *r, const char *message)
 {
     struct inference *i = r->state;
-    const char *next = i->model ? i->model->replacement : NULL;
+    const struct route_view view = watch_view(r->p->watch);
+    struct route_list l = i->routes;
+    bool replaced = route_list_replace(r->p->routes, &l, i->at, &view);
 
     if (i->model)
         health_gone(r->p->health, &i->health, message,
-                    (struct span){next, next ? strlen(next) : 0});
+                    replaced ? l.of[i->at + 1].name : (struct span){NULL, 0});
 }
 
 void inference_tell_failed(struct run *r, enum err_kind kind, const char *message)
