@@ -91,6 +91,23 @@ int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, in
     return per_million(sum);
 }
 
+/* A model that writes no text, as far as is known, has 0 where a price of text cannot be
+ * (model_fill_impossible).  Called for text all the same, because a job names it, that is no price:
+ * then *as is the model without it. */
+static const struct model *priced_for(const struct model *m, unsigned task, struct model *as)
+{
+    const unsigned texts = TASK_CHAT | TASK_CODE | TASK_COMPLETION;
+
+    if (!m || !(task & texts) || !m->tasks || (m->tasks & texts))
+        return m;
+    *as = *m;
+    if (as->out_nanousd == 0)
+        as->out_nanousd = -1;
+    if (as->tasks == TASK_IMAGE && as->in_nanousd == 0)
+        as->in_nanousd = -1;
+    return as;
+}
+
 /* ---- images ---- */
 
 static int64_t read_count(struct span v, int64_t def, int64_t max)
@@ -143,9 +160,11 @@ static void estimate_tokens(struct cost *c, const struct model *m, unsigned task
 void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, struct span body,
                     const struct usage *u, struct span answer)
 {
+    struct model as;
     bool unpriced;
 
     *ret = (struct cost){0};
+    m = priced_for(m, task, &as);
     if (task & TASK_IMAGE) {
         ret->cost_nanousd = ret->list_cost_nanousd = price_images(ret, m, body, u->images);
         ret->flags |= cut_flag(ret->cost_nanousd);
@@ -179,9 +198,11 @@ void cost_add(struct cost *c, const struct cost *more)
 void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct span body)
 {
     int64_t prompt, completion;
+    struct model as;
     bool unpriced;
 
     *ret = (struct cost){.flags = COST_UNCONFIRMED};
+    m = priced_for(m, task, &as);
     if (task & TASK_IMAGE) {
         ret->estimate_nanousd = price_images(ret, m, body, 0);
         return;

@@ -195,6 +195,34 @@ START_TEST(an_answer_of_an_unknown_model_is_unpriced_but_counted)
 END_TEST
 
 /* A provider says the most that reply.c takes, at a price that no configuration should have. */
+START_TEST(text_of_a_model_that_writes_none_has_no_price)
+{
+    static const struct {
+        unsigned tasks;
+        int64_t in, nanousd;
+        bool unpriced;
+    } rows[] = {{TASK_IMAGE, 0, 0, true},
+                {TASK_EMBEDDING, 1000000, 9, true},
+                {TASK_IMAGE | TASK_CHAT, 0, 0, false}, /* it may be free */
+                {0, 0, 0, false}};
+    const struct usage u = {.there = true, .prompt_tokens = 9, .completion_tokens = 3};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct model m = {
+            .tasks = rows[i].tasks, .in_nanousd = rows[i].in, .cached_nanousd = -1};
+        struct cost c;
+
+        cost_of_answer(&c, &m, TASK_CHAT, SPAN("{}"), &u, SPAN("{}"));
+        ck_assert_msg(c.cost_nanousd == rows[i].nanousd, "row %zu", i);
+        ck_assert_msg(!!(c.flags & COST_UNPRICED) == rows[i].unpriced, "row %zu", i);
+        cost_of_lost(&c, &m, TASK_CODE, SPAN("{\"max_tokens\":3}"));
+        ck_assert_msg(!!(c.flags & COST_UNPRICED) == rows[i].unpriced, "row %zu", i);
+        cost_of_answer(&c, &m, TASK_EMBEDDING, SPAN("{}"), &u, SPAN("{}"));
+        ck_assert_msg(!(c.flags & COST_UNPRICED), "row %zu", i);
+    }
+}
+END_TEST
+
 START_TEST(what_does_not_fit_is_cut_and_flagged)
 {
     const struct model m = {
@@ -316,6 +344,7 @@ Suite *test_cost(void)
     tcase_add_test(tc, an_answer_that_came_without_end_costs_no_more_than_was_reserved);
     tcase_add_test(tc, an_embedding_without_usage_costs_its_prompt);
     tcase_add_test(tc, an_answer_of_an_unknown_model_is_unpriced_but_counted);
+    tcase_add_test(tc, text_of_a_model_that_writes_none_has_no_price);
     tcase_add_test(tc, what_does_not_fit_is_cut_and_flagged);
     tcase_add_loop_test(tc, images_cost_by_pixel_or_by_piece, 0, (int)ARRAY_LEN(images));
     tcase_add_test(tc, a_lost_answer_costs_nothing_for_sure_and_much_perhaps);
