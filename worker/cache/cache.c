@@ -25,7 +25,12 @@
 #include "common/queue/scripts.h"
 #include "worker/process.h"
 
-enum { ROOM_BYTES = 4096, HOLD_MS = 100, KEPT_ARGS_MAX = 1500 };
+enum {
+    ROOM_BYTES = 4096,
+    HOLD_MS = 100,
+    KEPT_ARGS_MAX = 1500,
+    AROUND_BYTES = 200 /* what Redis needs for an entry, beside its name, twice, and its value */
+};
 
 static const struct {
     const char *name;
@@ -313,7 +318,7 @@ static void on_hold_over(void *arg)
 /* Nobody waits for the sum, so that many entries share a call. */
 static void note_kept(struct cache *c, const char *name, size_t bytes, int64_t ttl)
 {
-    redis_arg_int(&c->kept, (int64_t)(bytes + strlen(name)));
+    redis_arg_int(&c->kept, (int64_t)(bytes + 2 * strlen(name) + AROUND_BYTES));
     redis_arg_int(&c->kept, ttl);
     redis_arg_str(&c->kept, name);
     if (c->kept.count >= KEPT_ARGS_MAX)

@@ -4,6 +4,7 @@
 -- ARGV: 1 most bytes, then per entry that was written: bytes, ms it lives, its key
 -- Returns the keys to remove, those that end first first; at most 1000.
 --
+-- Both keys end with the last entry: when nothing is written any more, nobody else clears them away.
 -- An entry that was written again with another size counts twice until the first has ended.
 local call, now = redis.call, now_ms()
 local sum, out = tonumber(call('GET', KEYS[2]) or '0'), {}
@@ -27,6 +28,8 @@ while sum > tonumber(ARGV[1]) and #out < 1000 do
     sum = sum - size(member)
     out[#out + 1] = string.match(member, '^%d+ (.*)$')
 end
-if call('ZCARD', KEYS[1]) == 0 then sum = 0 end
+local last = call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
+if not last then sum = 0 end
 call('SET', KEYS[2], string.format('%.0f', math.max(sum, 0)))
+for _, key in ipairs(last and KEYS or {}) do call('PEXPIREAT', key, last) end
 return out
