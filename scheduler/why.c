@@ -70,18 +70,19 @@ static void note_route(struct asking *a, const char *name, struct span model)
         snprintf(a->facts.no_key, sizeof a->facts.no_key, "%s", name);
 }
 
-/* The dearest call that it may make, and the route that is named, or preferred without a name. */
+/* The dearest call that it may make, and the route that it is tried at first. */
 static void look_at_call(struct asking *a, const struct routes *prices)
 {
     struct cost_event e;
+    struct candidate first;
     struct job job;
     struct span doc = record_doc(&a->facts.rec, a->record.p, a->record.n);
 
     if (!job_read(doc, a->o.defaults, &job) ||
         !cost_of_lost_job(&e, a->id, &a->facts.rec, &job, &a->o.cfg->models, a->facts.now_ms))
         return;
-    if (e.provider)
-        note_route(a, e.provider, e.model);
+    if (route_first(&e, &job, a->o.cfg, prices, &first))
+        note_route(a, first.route ? first.route->model.provider : "together", first.name);
     route_lost(&e, &job, a->o.cfg, prices);
     if (!(e.cost.flags & COST_UNPRICED))
         a->facts.cost_at_most_nanousd = e.cost.estimate_nanousd;

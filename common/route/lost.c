@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "common/core/json.h"
-#include "common/route/select.h"
 
 static void read_fallbacks(const struct job *job, struct route_needs *needs)
 {
@@ -25,20 +24,19 @@ static void read_fallbacks(const struct job *job, struct route_needs *needs)
                 (struct span){it.value.p + 1, it.value.n - 2};
 }
 
-void route_lost(struct cost_event *e, const struct job *job, const struct config *cfg,
-                const struct routes *routes)
+/* False: it calls nobody. */
+static bool choose(const struct cost_event *e, const struct job *job, const struct config *cfg,
+                   const struct routes *routes, struct route_list *ret)
 {
     struct route_needs needs = {.priority = job->priority};
     const struct route_view view = {0};
     struct route_rules rules;
-    struct route_list list;
-    struct routes *own = NULL;
     struct span body;
     unsigned task;
 
     cost_job_facts(job, &task, &body, &needs.model);
     if (!task)
-        return;
+        return false;
     needs.task = (enum task_bit)task;
     needs.automatic = needs.model.n == 4 && !memcmp(needs.model.p, "auto", 4);
     if (needs.automatic)
@@ -46,10 +44,37 @@ void route_lost(struct cost_event *e, const struct job *job, const struct config
     else if (e->requested_model.n)
         needs.model = e->requested_model; /* unescaped */
     read_fallbacks(job, &needs);
+    route_rules_from(&rules, cfg);
+    route_select(routes, &rules, &needs, &view, ret);
+    return true;
+}
+
+bool route_first(const struct cost_event *e, const struct job *job, const struct config *cfg,
+                 const struct routes *routes, struct candidate *ret)
+{
+    struct route_list list;
+
+    if (!choose(e, job, cfg, routes, &list) || list.count == 0)
+        return false;
+    *ret = list.of[0];
+    return true;
+}
+
+void route_lost(struct cost_event *e, const struct job *job, const struct config *cfg,
+                const struct routes *routes)
+{
+    struct route_list list;
+    struct routes *own = NULL;
+    struct span body, model;
+    unsigned task;
+
+    cost_job_facts(job, &task, &body, &model);
+    if (!task)
+        return;
     if (!routes)
         routes = own = routes_new(cfg);
-    route_rules_from(&rules, cfg);
-    route_select(routes, &rules, &needs, &view, &list);
+    if (!choose(e, job, cfg, routes, &list))
+        list.count = 0;
     for (size_t i = 0; i < list.count; i++) {
         const struct route *r = list.of[i].route;
         struct cost c;

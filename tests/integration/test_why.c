@@ -180,6 +180,10 @@ START_TEST(what_the_configuration_keeps_from_running_is_told)
     spend_it(w);
     world_push(w, "{'id':'keyless','type':'inference','payload':{'task':'chat','prompt':'why',"
                   "'model':'k/less'}}");
+    world_redis(w, "HSET fl:{0}:routes k/added %s",
+                "{\"provider\":\"keyless\",\"tasks\":[\"chat\"]}");
+    world_push(w, "{'id':'added','type':'inference','payload':{'task':'chat','prompt':'why',"
+                  "'model':'k/added'}}");
     world_push(w, "{'id':'poor','tenant':'acme'," CHAT "}");
     world_push(w, "{'id':'nobody','priority':'batch'," CHAT "}");
     world_start_worker(w, world_text(w, "FLOTILLA_CONFIG=%s", file));
@@ -189,6 +193,7 @@ START_TEST(what_the_configuration_keeps_from_running_is_told)
     ck_assert_int_eq(world_int_at(why, "until"), world_int_at(why, "starts_at"));
     WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "keyless", "no_key"));
     CHECK_HAS(world_string_at(answer_by(w, file, "keyless"), "text"), "'keyless'");
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "added", "no_key"));
     WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:workers") == 1);
     CHECK_HAS(world_string_at(answer_by(w, file, "nobody"), "text"),
               "no worker process is running that takes from its queue, inference.batch");
