@@ -128,7 +128,7 @@ enum inference_kept {
 NODISCARD enum inference_kept inference_cache_keep(struct run *r, struct span model,
                                                    const struct inference_answer *a,
                                                    const struct cost *cost, struct span *output);
-void inference_cache_failed(struct run *r); /* no answer for others: they call for themselves */
+void inference_cache_failed(struct run *r); /* no answer for others: another one calls, or all do */
 /* It did not fit, and is asked again: another one calls; after so many such answers all do. */
 void inference_cache_again(struct run *r, int64_t most);
 void inference_cache_leave(struct run *r); /* it is taken away: another one calls at once */

@@ -358,13 +358,14 @@ static bool concerns(const struct sharer *s, const char *reason)
 
 const struct share_ops inference_share_ops = {waits, word, concerns};
 
-/* So long as calls of its own may take: one to each route. */
+/* So long as calls of its own may take, one to each route; and twice that, for the one that is
+ * waited for may have to wait for its turn, or fail, and another one makes it. */
 static int64_t patience_ms(const struct run *r)
 {
     const struct inference *i = r->state;
     int64_t call_ms = i->req.stream ? r->p->cfg->limits_stream_max_ms : r->job.timeout_ms;
 
-    return call_ms * (int64_t)i->routes.count;
+    return 2 * call_ms * (int64_t)i->routes.count;
 }
 
 static void join(struct run *r)

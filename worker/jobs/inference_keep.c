@@ -3,7 +3,7 @@
  *   a good answer ──fit?── yes ──▶ kept in Redis (not one that was cut at max_tokens), told to
  *                            │         those who wait
  *                            └─ no ──▶ those who wait call for themselves
- *   a failure, the job's own ────────▶ the same
+ *   a failure, the job's own ────────▶ the next of them makes the call; after some failures all do
  *   put aside for a while ───────────▶ those who would wait for the same are put off as well; if
  *                                      there is another one, he makes the call for all
  *   no good answer, asked again ─────▶ the next of them makes the call, some times
@@ -24,6 +24,9 @@
 #include "common/core/json.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+
+/* So many equal calls may fail one after the other, until all are made at once. */
+enum { FAILURES = 2 };
 
 /* Reasons to end that make no answer which others may have... */
 static const char *const unfit[] = {"error", "content_filter"};
@@ -282,13 +285,15 @@ enum inference_kept inference_cache_keep(struct run *r, struct span model,
     return kept;
 }
 
-void inference_cache_failed(struct run *r)
+void inference_cache_again(struct run *r, int64_t most)
 {
     struct inference *i = r->state;
 
     if (i->cached)
-        share_failed(&i->cached->sharer);
+        share_again(&i->cached->sharer, most);
 }
+
+void inference_cache_failed(struct run *r) { inference_cache_again(r, FAILURES); }
 
 void inference_cache_leave(struct run *r)
 {
@@ -296,14 +301,6 @@ void inference_cache_leave(struct run *r)
 
     if (i->cached)
         share_leave(&i->cached->sharer);
-}
-
-void inference_cache_again(struct run *r, int64_t most)
-{
-    struct inference *i = r->state;
-
-    if (i->cached)
-        share_again(&i->cached->sharer, most);
 }
 
 void inference_cache_over(struct run *r)
