@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/core/utf8.h"
 #include "common/core/xalloc.h"
 #include "common/queue/cost.h"
 #include "common/route/live.h"
@@ -102,6 +104,27 @@ static void on_prices(void *arg, struct routes *take_t, const struct err *err)
     ask_all(a);
 }
 
+/* One line, cut at a whole character. */
+static void read_error(struct asking *a)
+{
+    struct span tail = record_tail(&a->facts.rec, a->record.p, a->record.n);
+    char *to = a->facts.error, *end = to + sizeof a->facts.error - 1;
+    struct buf text = BUF(tail.n);
+
+    if (!json_read_string(json_at(tail, "error.message"), &text))
+        text.n = 0;
+    for (size_t at = 0, len; at < text.n; at += len, to += len) {
+        len = utf8_len(text.p + at, text.p + text.n);
+        if (len == 0 || to + len > end)
+            break;
+        memcpy(to, text.p + at, len);
+        if ((unsigned char)*to < 0x20 || *to == 0x7f)
+            *to = ' ';
+    }
+    *to = '\0';
+    buf_done(&text);
+}
+
 /* No record: it may lie in the intake still, which nobody can search. */
 static void on_intake(void *arg, const struct reply *reply, const struct err *err)
 {
@@ -138,10 +161,12 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
     }
     a->facts.now_ms = clock_wall_ms();
     a->facts.cost_at_most_nanousd = -1;
-    if (job_state_ended(a->facts.rec.state))
+    if (job_state_ended(a->facts.rec.state)) {
+        read_error(a);
         ask_all(a);
-    else
-        live_read(a->o.redis, a->o.keys, a->o.cfg, on_prices, a);
+        return;
+    }
+    live_read(a->o.redis, a->o.keys, a->o.cfg, on_prices, a);
 }
 
 void why_ask(const struct why_options *o, const char *id, why_cb *cb, void *arg)

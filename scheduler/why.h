@@ -51,6 +51,7 @@ struct why_facts {
     int64_t route_ms; /* when that may change; 0 unknown */
     char budget[300]; /* what of the budget that it waits for is spent; "" not known */
     int64_t full_ms;  /* that has no room before then; 0: it may have */
+    char error[300];  /* what its result says went wrong; "" nothing did, or it has none yet */
     int64_t cost_at_most_nanousd; /* -1: cannot be told */
 };
 

@@ -108,7 +108,8 @@ static const char *stop_text(const char *code)
 static void say_more(const struct why_facts *f, struct why *w)
 {
     if (w->reason == WHY_ENDED)
-        say(w, ": %s", job_state_name(f->rec.state));
+        say(w, ": %s%s%s%s", job_state_name(f->rec.state), f->error[0] ? " (" : "", f->error,
+            f->error[0] ? ")" : "");
     else if (w->reason == WHY_RETRY)
         say(w, " (%d failed)", f->rec.attempts);
     else if (w->reason == WHY_STOPPED)

@@ -199,6 +199,11 @@ START_TEST(what_the_configuration_keeps_from_running_is_told)
               "no worker process is running that takes from its queue, inference.batch");
     world_push(w, "{'id':'later','type':'noop','delay_ms':1000,'payload':{}}");
     WAIT_UNTIL(w, ALL_MS, world_string(w, "ZSCORE fl:{0}:delayed noop/later"));
+    world_push(w, "{'id':'never','type':'inference','payload':{'task':'chat','prompt':'why',"
+                  "'model':'who/knows'}}");
+    WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "never", "ended"));
+    CHECK_HAS(world_string_at(answer_by(w, file, "never"), "text"),
+              "failed (together answered 404: Unable to access model who/knows");
     program_kill(scheduler);
     WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "later", "no_scheduler"));
     world_free(w);

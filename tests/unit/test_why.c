@@ -242,7 +242,9 @@ START_TEST(a_job_that_does_not_wait_says_so)
     struct why_facts f = ready();
 
     f.rec.state = JOB_STATE_FAILED;
-    CHECK_WHY(ask(f), WHY_ENDED, "failed");
+    CHECK_WHY(ask(f), WHY_ENDED, "it has ended: failed");
+    snprintf(f.error, sizeof f.error, "%s", "together answered 404: no such model");
+    CHECK_WHY(ask(f), WHY_ENDED, "it has ended: failed (together answered 404: no such model)");
     ck_assert_int_eq(ask(f).starts_ms, 0);
     f.rec.state = JOB_STATE_ACTIVE;
     f.rec.started_ms = NOW - 10;
