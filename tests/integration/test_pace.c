@@ -211,6 +211,35 @@ START_TEST(a_limit_of_tokens_is_held)
 }
 END_TEST
 
+/* Its first call fails.  The place that it had is in its record still; the second call needs a turn
+ * of its own.  With a bound of calls at once a late turn is as good as a due one. */
+START_TEST(a_place_is_good_for_one_call)
+{
+    enum { JOBS = 8, PER_S = 4, LAST = JOBS - 1 };
+    struct world *w = new_world();
+    json_t *calls;
+
+    world_hook_rules(w, "{'match':'Hi a-%d','status':500}", LAST);
+    world_hook_rules(w, "{'status':429,'headers':{'retry-after':'0','x-ratelimit-limit':'%d'}}",
+                     PER_S);
+    canned_answer(w, NULL, canned_chat);
+    world_start_both(w, canned_provider(w), "FLOTILLA_WORKERS_PROCESSES=1",
+                     "FLOTILLA_LIMITS_MODEL_CONCURRENCY=50", "FLOTILLA_RETRY_DELAY_MS=1",
+                     "FLOTILLA_RETRY_PARK_MIN_MS=1", "FLOTILLA_RETRY_PARK_MAX_MS=1",
+                     world_text(w, "FLOTILLA_LIMITS_START_RATE=%d", PER_S));
+    push(w, "refused", model_a, "");
+    world_wait_results(w, 1, ALL_MS);
+    push_many(w, "a", JOBS, model_a);
+    world_wait_results(w, JOBS + 1, ALL_MS);
+    check_completed(w);
+    ck_assert_int_ge(world_int_at(facts_job(w, world_text(w, "a-%d", LAST)), "parks"), 1);
+    calls = canned_calls(w, world_text(w, "Hi a-%d", LAST));
+    ck_assert_uint_eq(json_array_size(calls), 2);
+    ck_assert_int_ge(canned_gap_ms(calls, 0), 1000 / PER_S / 2);
+    world_free(w);
+}
+END_TEST
+
 /* ---- 503: no growth for two seconds ---- */
 
 enum { HELD_MS = 2000, START = 20 };
@@ -333,7 +362,7 @@ END_TEST
  * lost by it. */
 START_TEST(without_redis_calls_stop_when_the_last_known_rate_is_too_old)
 {
-    enum { JOBS = 120, PER_S = 50, STALE_MS = 1000, STOPPED_MS = 1000 };
+    enum { JOBS = 120, PER_S = 50, STALE_MS = 1000, STOPPED_MS = 700 };
     struct world *w = new_world();
     int64_t from, last;
     double passed = 0;
@@ -389,6 +418,7 @@ Suite *test_pace(void)
     tcase_add_test(tc, a_limit_of_tokens_is_held);
     tcase_add_test(tc, without_redis_what_is_in_hand_goes_on_at_the_last_known_rate);
     tcase_add_test(tc, without_redis_calls_stop_when_the_last_known_rate_is_too_old);
+    tcase_add_test(tc, a_place_is_good_for_one_call);
     tcase_add_test(tc, answers_503_hold_the_growth_of_the_rate_and_do_not_cut_it);
     suite_add_tcase(s, tc);
     return s;

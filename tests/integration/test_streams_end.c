@@ -86,7 +86,7 @@ END_TEST
  * chunks wait then than may be on their way at once. */
 START_TEST(chunks_that_redis_did_not_take_are_written_before_the_worker_leaves)
 {
-    enum { JOBS = 300, SILENT_MS = 800 };
+    enum { JOBS = 300, SILENT_MS = 600 };
     struct world *w = world_new(.simulator = true, .proxy = true);
     struct program *worker;
     int64_t silent_at;

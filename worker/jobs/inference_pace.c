@@ -15,8 +15,10 @@
  *                                                           (not covered)    (it has its turn)
  *
  * What is kept in the record while it is put off, for the next claim and for `flotilla why`:
- *   {"bucket": NAME, "class": k, "calls": number, "tokens": number}
- * A job that comes back from a pause (429, 503 ...) has lost its place and goes before others. */
+ *   {"bucket": NAME, "class": k, "calls": number, "tokens": number, "tnum": of the claim}
+ * It is good for the next claim alone: behind a retry, a pause, a worker that died it is still in
+ * the record, but its turn was used.  A job that comes back from a pause (429, 503 ...) has lost
+ * its place and goes before others. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,8 +40,9 @@ enum {
 
 /* ---- the place that goes with the job ---- */
 
-static void write_place(const struct inference *i, struct buf *b)
+static void write_place(const struct run *r, struct buf *b)
 {
+    const struct inference *i = r->state;
     const struct limiter_call *c = &i->pace;
     char text[128];
 
@@ -49,19 +52,32 @@ static void write_place(const struct inference *i, struct buf *b)
     snprintf(text, sizeof text, ",\"calls\":%.3f,\"tokens\":%.3f", c->ticket.number[BUCKET_CALLS],
              c->ticket.number[BUCKET_TOKENS]);
     buf_puts(b, text);
+    json_add_int(b, "tnum", r->held.tnum);
     if (i->invalid) /* inference_check.c counts on */
         json_add_int(b, "invalid", i->invalid);
     buf_putc(b, '}');
 }
 
-/* The place that came with the job, if it is one of this bucket. */
+/* Was it written by the claim before this one?  Putting off and starting are one transition each.
+ */
+static bool is_fresh(const struct run *r)
+{
+    int64_t tnum;
+
+    return json_read_int(json_at(run_progress(r), "tnum"), &tnum) && tnum >= 0 &&
+           tnum <= RECORD_TNUM &&
+           record_next_tnum(record_next_tnum((uint32_t)tnum)) == r->held.tnum;
+}
+
+/* The place that came with the job, if it is one of this bucket and not used. */
 static void read_place(struct run *r, const char *name)
 {
     struct inference *i = r->state;
     struct bucket_ticket t;
     char of[LIMITER_NAME];
 
-    if (!bucket_read_place(run_progress(r), of, sizeof of, &t) || strcmp(of, name) != 0)
+    if (!bucket_read_place(run_progress(r), of, sizeof of, &t) || strcmp(of, name) != 0 ||
+        !is_fresh(r))
         return;
     i->pace.ticket = t;
     i->pace.has_ticket = true;
@@ -86,7 +102,7 @@ static void put_off(struct run *r, int64_t wait_ms)
 
     limiter_leave(&i->pace, true);
     limiter_put_off(&i->pace, r->held.queue, r->id, in_ms);
-    write_place(i, &b);
+    write_place(r, &b);
     log_event(LOG_DEBUG, "job.paced", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
     run_put_off(r, in_ms, buf_span(&b));
     buf_done(&b);
