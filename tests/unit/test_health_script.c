@@ -129,6 +129,17 @@ START_TEST(routes_that_nobody_calls_make_room)
         " y "));
     CK_SAYS("HEXISTS @health old", "0");
     CK_SAYS("HEXISTS @health open", "1");
+    says("DEL @health");
+    CK_SAYS(
+        "EVAL "
+        "redis.call('HSET',KEYS[1],'gone','1\\032open\\0325\\0320\\0325\\0327\\0320\\032gone||',"
+        "'open','1\\032open\\0325\\0320\\0325\\0329790000000000\\0320\\032errors||') 1 @health",
+        "nil");
+    ck_assert_ptr_nonnull(strstr(
+        script_says(SCRIPT_HEALTH, "@health @alerts @alerted | 2 1000 new c=1 '' '' keep '' '' ''"),
+        " y "));
+    CK_SAYS("HEXISTS @health gone", "0"); /* for long nobody wanted to know whether it is back */
+    CK_SAYS("HEXISTS @health open", "1");
 }
 END_TEST
 

@@ -22,7 +22,7 @@
 
 enum {
     SOON_MS = 100,
-    FORGET_MS = 86400000, /* a closed route that nobody calls makes room for others */
+    FORGET_MS = 86400000, /* a route that nobody calls or probes makes room for others */
     FLAP_OPENINGS = 3,    /* in an hour: from then on a shift is told once in FLAP_MS */
     FLAP_MS = 600000
 };

@@ -2,7 +2,7 @@
 --
 -- KEYS: 1 health (hash: route -> "head|tally|tally before", see common/route/health_state.h)
 --       2 alerts  3 alerted (see alert.lua)
--- ARGV: 1 most routes  2 ms after which a closed route that nobody calls makes room
+-- ARGV: 1 most routes  2 ms after which a route that nobody calls, or probes, makes room
 --       then eight per route: its name, tally to add, seq that the proposed head follows ('' none),
 --       that head, what becomes of the tallies then: 'keep', 'turn', 'clear'; and the alert that
 --       tells of it: code ('' none), document, ms in which the same is not told again
@@ -45,8 +45,9 @@ local function has_room()
     if redis.call('HLEN', KEYS[1]) < tonumber(ARGV[1]) then return true end
     local all, forgotten = redis.call('HGETALL', KEYS[1]), false
     for i = 1, #all, 2 do
-        local begun = string.match(all[i + 1], '^%d+ closed (%d+)')
-        if begun and now - begun > tonumber(ARGV[2]) then
+        local closed = string.match(all[i + 1], '^%d+ closed (%d+)') -- when it was called last
+        local probe = string.match(all[i + 1], '^%d+ [%a_]+ %d+ %d+ %d+ (%d+) ') -- it might have been
+        if now - (closed or probe or now) > tonumber(ARGV[2]) then
             redis.call('HDEL', KEYS[1], all[i])
             forgotten = true
         end
