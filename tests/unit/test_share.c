@@ -2,8 +2,10 @@
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
 #include "tests/unit/redis_server.h"
 #include "tests/unit/redis_shot.h"
@@ -182,6 +184,29 @@ START_TEST(the_first_leads_and_the_others_get_the_answer)
     check_told(HERE, 0, SHARE_HIT);
     ck_assert_str_eq(askers[HERE][0].body, "{\"a\":1}");
     TURN_UNTIL(loop, at_here("EXISTS fl:{0}:flight:infer:-:m:k").number == 0);
+}
+END_TEST
+
+/* A thousand megabytes at once would not fit into what Redis is sent. */
+START_TEST(a_large_answer_is_told_to_some_at_a_time)
+{
+    enum { BYTES = 1500000 };
+    char *text = xmalloc(BYTES + 1);
+    int64_t from;
+
+    memset(text, ' ', BYTES);
+    text[BYTES] = '\0';
+    for (int i = 0; i < ASKERS; i++)
+        join(HERE, i);
+    check_told(HERE, 0, SHARE_LEAD);
+    answer(HERE, 0, text);
+    free(text);
+    check_told(HERE, 1, SHARE_HIT);
+    from = clock_mono_ms();
+    ck_assert_int_eq(askers[HERE][4].words, 0);
+    for (int i = 2; i < ASKERS; i++)
+        check_told(HERE, i, SHARE_HIT);
+    ck_assert_int_ge(clock_mono_ms() - from, 100);
 }
 END_TEST
 
@@ -498,6 +523,7 @@ Suite *test_share(void)
     tcase_set_timeout(tc, 20);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, the_first_leads_and_the_others_get_the_answer);
+    tcase_add_test(tc, a_large_answer_is_told_to_some_at_a_time);
     tcase_add_test(tc, a_leader_who_leaves_hands_over_at_once);
     tcase_add_test(tc, when_all_leave_nobody_leads);
     tcase_add_test(tc, who_may_not_wait_in_memory_comes_back);

@@ -22,7 +22,8 @@ enum {
     FULL_MIN_MS = 1000,
     FULL_MAX_MS = 30000,
     TOLD_AT_ONCE = 64,
-    TOLD_BYTES = 4 << 20
+    TOLD_BYTES = 4 << 20,
+    TOLD_PAUSE_MS = 60 /* that much is on its way to Redis by then, and more would not fit */
 };
 
 static void ask(struct share *s);
@@ -119,10 +120,21 @@ static void deliver_more(void *arg)
     deliver(s);
 }
 
+static size_t answer_bytes(const struct found *f)
+{
+    size_t bytes = 0;
+
+    if (f && f->whole)
+        return f->whole->body.n;
+    for (size_t i = 0; f && i < f->n; i++)
+        bytes += f->each[i] ? f->each[i]->body.n : 0;
+    return bytes;
+}
+
 static void deliver(void *arg)
 {
     struct share *s = arg;
-    size_t bytes = s->found && s->found->whole ? s->found->whole->body.n : 0, told = 0;
+    size_t bytes = answer_bytes(s->found), told = 0;
 
     while (s->waiters && told < TOLD_AT_ONCE && told * bytes < TOLD_BYTES) {
         struct sharer *w = s->waiters;
@@ -132,7 +144,8 @@ static void deliver(void *arg)
         told++;
     }
     if (s->waiters)
-        s->timer = loop_after(s->in->p->loop, 0, deliver_more, s);
+        s->timer = loop_after(s->in->p->loop, told * bytes < TOLD_BYTES ? 0 : TOLD_PAUSE_MS,
+                              deliver_more, s);
     else
         free_share(s);
 }
