@@ -259,8 +259,8 @@ static void limit_spend(struct housekeeper *h)
 
 static void trim(struct housekeeper *h)
 {
-    static const enum key_id keys[] = {KEY_LEASE, KEY_RESULTS, KEY_COSTS,  KEY_ALERTS,
-                                       KEY_DEAD,  KEY_LATE,    KEY_ALERTED};
+    static const enum key_id keys[] = {KEY_LEASE, KEY_RESULTS, KEY_COSTS,   KEY_ALERTS,
+                                       KEY_DEAD,  KEY_LATE,    KEY_ALERTED, KEY_STOPS};
     const struct config *c = h->s->cfg;
     const int64_t numbers[] = {c->retention_results_entries, c->retention_costs_entries,
                                c->retention_alerts_entries,  c->retention_stream_ms,

@@ -273,8 +273,8 @@ END_TEST
 
 /* ---- bounds ---- */
 
-#define HOUSE                                                              \
-    "@lease @results @costs @alerts @dead @late @alerted | L 100 100 100 " \
+#define HOUSE                                                                     \
+    "@lease @results @costs @alerts @dead @late @alerted @stops | L 100 100 100 " \
     "3600000 2 60000"
 
 START_TEST(streams_are_trimmed_to_their_bounds_in_steps)
@@ -306,6 +306,25 @@ START_TEST(dead_jobs_are_kept_for_their_time_and_up_to_a_number)
     CK_SAYS("ZADD @dead 1 old 9e14 a 9e14 b 9e14 c", "4");
     CK_SCRIPT(HOUSE, HOUSE, "[ok [a] 0]");
     CK_SAYS("ZRANGE @dead 0 -1", "[b c]");
+}
+END_TEST
+
+START_TEST(a_stop_of_a_key_that_is_used_no_more_is_forgotten)
+{
+    CK_SAYS("EVAL redis.call('HSET',KEYS[1],'old','1\\0322\\032bad_key','new',"
+            "'1\\0329790000000000\\032no_credit') 1 @stops",
+            "nil");
+    CK_SCRIPT(HOUSE, HOUSE, "[ok [] 0]");
+    CK_SAYS("HKEYS @stops", "[new]");
+}
+END_TEST
+
+START_TEST(a_key_of_another_type_keeps_none_of_the_others_from_its_bound)
+{
+    CK_SAYS("MSET @results x @costs x @alerts x @late x @alerted x @stops x", "OK");
+    CK_SAYS("ZADD @dead 1 old 9e14 a 9e14 b 9e14 c", "4");
+    CK_SCRIPT(HOUSE, HOUSE, "[ok [a] 0]");
+    CK_SAYS("GET @results", "x");
 }
 END_TEST
 
@@ -362,6 +381,8 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, streams_are_trimmed_to_their_bounds_in_steps);
     tcase_add_test(t, late_cost_events_are_known_as_long_as_the_events_are_kept);
     tcase_add_test(t, dead_jobs_are_kept_for_their_time_and_up_to_a_number);
+    tcase_add_test(t, a_stop_of_a_key_that_is_used_no_more_is_forgotten);
+    tcase_add_test(t, a_key_of_another_type_keeps_none_of_the_others_from_its_bound);
     tcase_add_test(t, an_errand_is_made_once_and_goes_on_from_where_it_was);
     tcase_add_test(t, an_errand_is_not_made_by_the_deposed_nor_for_nobody);
     suite_add_tcase(s, t);
