@@ -354,6 +354,10 @@ START_TEST(bad_routes_are_ignored_and_told)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         WAIT_UNTIL(w, 5000, alerts_about(w, "bad_route", bad[i][0]) == 1);
     world_redis(w, "DEL fl:{0}:routes");
+    world_redis(w, "EVAL %s 1 fl:{0}:routes",
+                "for i=1,520 do redis.call('HSET',KEYS[1],'m'..i,'{\"tasks\":[\"rerank\"]}') end");
+    WAIT_UNTIL(w, 5000, alerts_about(w, "bad_route", "(many)") == 1);
+    world_redis(w, "DEL fl:{0}:routes");
     world_redis(w, "SET fl:{0}:routes text");
     WAIT_UNTIL(w, 5000, alerts_about(w, "bad_route", "*") == 1);
     run_job(w, 1, "auto", "");

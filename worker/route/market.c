@@ -120,6 +120,16 @@ static void refuse(struct market *m, struct span id, const struct err *why)
     alert_send(m->p->redis, &m->p->keys, "bad_route", subject, text);
 }
 
+static void tell_many(struct market *m, size_t n)
+{
+    char text[256];
+
+    snprintf(text, sizeof text, "%s has %zu routes, of which only %d are used: remove some",
+             key(&m->p->keys, KEY_ROUTES), n, ROUTE_DOCS_MAX);
+    log_event(LOG_WARN, "routes.many", "routes=%zu used=%d", n, ROUTE_DOCS_MAX);
+    alert_send(m->p->redis, &m->p->keys, "bad_route", "(many)", text);
+}
+
 static void add_route(struct market *m, struct span id, struct span doc)
 {
     struct err err = {0};
@@ -173,7 +183,7 @@ static void on_routes(void *arg, const struct reply *reply, const struct err *er
         return;
     }
     if (n > ROUTE_DOCS_MAX) {
-        log_event(LOG_WARN, "routes.many", "routes=%zu used=%d", n, ROUTE_DOCS_MAX);
+        tell_many(m, n);
         n = ROUTE_DOCS_MAX;
     }
     remove_routes(m, reply);
