@@ -51,5 +51,5 @@ enum alert_level alert_level(const char *code)
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (!strcmp(codes[i].code, code))
             return codes[i].level;
-    return ALERT_WARNING;
+    return strncmp(code, "budget_", 7) == 0 ? ALERT_INFO : ALERT_WARNING; /* of any percent */
 }

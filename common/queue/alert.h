@@ -13,7 +13,8 @@ void alert_send(struct redis *r, const struct keys *k, const char *code, const c
 /* Its document alone, for a script that writes it with what it tells of. */
 void alert_write(struct buf *out, const char *code, const char *subject, const char *message);
 
-/* How bad it is, by its code (alert_codes.def); a code that is not there is a warning. */
+/* How bad it is, by its code (alert_codes.def); a code that is not there is a warning, but
+ * budget_<percent> good to know. */
 enum alert_level { ALERT_INFO, ALERT_WARNING, ALERT_ERROR };
 enum alert_level alert_level(const char *code);
 
