@@ -287,6 +287,52 @@ START_TEST(another_process_waits_for_the_answer)
 }
 END_TEST
 
+static void join_two(int place, int n)
+{
+    struct asker *a = &askers[place][n];
+
+    a->sharer = (struct sharer){.arg = a};
+    a->words = 0;
+    ck_assert_int_eq(share_join(places[place].process.shares, &a->sharer, KEY + 3,
+                                (const char *const[]){KEY, KEY "2"}, 2, 60000),
+                     0);
+}
+
+/* Of thousands of keys one is looked at, until it is there. */
+START_TEST(who_waits_for_many_keys_gets_them_all)
+{
+    const struct entry e = {.body = {"{}", 2}, .provider = "together"};
+
+    cache_keep(places[HERE].process.cache, CACHE_INFER, KEY, &e);
+    join_two(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    ck_assert_uint_eq(askers[HERE][0].known, 1);
+    join_two(THERE, 0);
+    turn_for(200);
+    ck_assert_int_eq(askers[THERE][0].words, 0);
+    cache_keep(places[HERE].process.cache, CACHE_INFER, KEY "2", &e);
+    check_told(THERE, 0, SHARE_HIT);
+    ck_assert_uint_eq(askers[THERE][0].known, 2);
+}
+END_TEST
+
+START_TEST(some_of_many_keys_are_not_the_answer)
+{
+    const struct entry e = {.body = {"{}", 2}, .provider = "together"};
+
+    join_two(HERE, 0);
+    check_told(HERE, 0, SHARE_LEAD);
+    join_two(THERE, 0);
+    turn_for(100);
+    cache_keep(places[HERE].process.cache, CACHE_INFER, KEY, &e);
+    turn_for(300);
+    ck_assert_int_eq(askers[THERE][0].words, 0);
+    share_leave(&askers[HERE][0].sharer);
+    check_told(THERE, 0, SHARE_LEAD);
+    ck_assert_uint_eq(askers[THERE][0].known, 1);
+}
+END_TEST
+
 /* One per process, and not one per job. */
 START_TEST(an_answer_that_is_too_large_to_be_kept_is_asked_for_by_one_of_the_others)
 {
@@ -529,6 +575,8 @@ Suite *test_share(void)
     tcase_add_test(tc, who_may_not_wait_in_memory_comes_back);
     tcase_add_test(tc, who_waited_long_enough_calls_for_himself);
     tcase_add_test(tc, another_process_waits_for_the_answer);
+    tcase_add_test(tc, who_waits_for_many_keys_gets_them_all);
+    tcase_add_test(tc, some_of_many_keys_are_not_the_answer);
     tcase_add_test(tc, an_answer_that_is_too_large_to_be_kept_is_asked_for_by_one_of_the_others);
     tcase_add_test(tc, after_a_failure_all_call_for_themselves);
     tcase_add_test(tc, when_a_process_dies_one_of_the_others_leads);

@@ -137,6 +137,26 @@ struct found *found_copy(const struct found *f, size_t n)
     return copy;
 }
 
+size_t found_bytes(const struct found *f)
+{
+    size_t bytes = 0;
+
+    if (f && f->whole)
+        return f->whole->body.n;
+    for (size_t i = 0; f && i < f->n; i++)
+        bytes += f->each[i] ? f->each[i]->body.n : 0;
+    return bytes;
+}
+
+size_t found_missing(const struct found *f)
+{
+    size_t i = 0;
+
+    while (f && i + 1 < f->n && f->each[i])
+        i++;
+    return i;
+}
+
 struct found *found_use(struct found *f)
 {
     f->users++;

@@ -49,6 +49,8 @@ struct found {
 struct found *found_new(size_t n);
 /* One of our own with the same entries; NULL, or another number of keys: nothing is known. */
 struct found *found_copy(const struct found *f, size_t n);
+size_t found_bytes(const struct found *f);   /* of the whole, else of all entries; NULL: 0 */
+size_t found_missing(const struct found *f); /* a key that has no entry, else the last; NULL: 0 */
 struct found *found_use(struct found *f);
 void found_drop(struct found **f); /* NULL is fine; *f becomes NULL */
 

@@ -120,21 +120,10 @@ static void deliver_more(void *arg)
     deliver(s);
 }
 
-static size_t answer_bytes(const struct found *f)
-{
-    size_t bytes = 0;
-
-    if (f && f->whole)
-        return f->whole->body.n;
-    for (size_t i = 0; f && i < f->n; i++)
-        bytes += f->each[i] ? f->each[i]->body.n : 0;
-    return bytes;
-}
-
 static void deliver(void *arg)
 {
     struct share *s = arg;
-    size_t bytes = answer_bytes(s->found), told = 0;
+    size_t bytes = found_bytes(s->found), told = 0;
 
     while (s->waiters && told < TOLD_AT_ONCE && told * bytes < TOLD_BYTES) {
         struct sharer *w = s->waiters;
@@ -207,15 +196,17 @@ void share_leave(struct sharer *w)
 
 /* ---- watching ---- */
 
-static void on_polled(void *arg, struct found *found, bool answered);
+static void on_peeped(void *arg, struct found *found, bool answered);
 
+/* One key that is missing stands for all: an answer comes at once. */
 static void on_pause(void *arg)
 {
     struct share *s = arg;
+    const char *const *keys = (const char *const *)s->keys;
 
     s->timer = NULL;
     lease_look(s);
-    look(s, on_polled);
+    s->look = cache_look(s->in->p->cache, keys + found_missing(s->found), 1, on_peeped, s);
 }
 
 static void pause_then_poll(struct share *s)
@@ -286,6 +277,16 @@ static void on_polled(void *arg, struct found *found, bool answered)
         lease_forget(s);
         watch(s);
     }
+}
+
+static void on_peeped(void *arg, struct found *found, bool answered)
+{
+    struct share *s = arg;
+
+    if (s->n > 1 && found->known)
+        look(s, on_polled);
+    else
+        on_polled(s, s->n > 1 ? s->found : found, answered);
 }
 
 /* ---- asking ---- */
