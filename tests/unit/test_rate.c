@@ -6,26 +6,50 @@
 
 #define S INT64_C(1000000)
 
+static void refuse_between(struct rate *r, int64_t now_us, struct rate_met met)
+{
+    rate_cut(
+        r, &(struct rate_refusal){
+               .now_us = now_us, .until_us = now_us + S, .met = met, .passed = 1000, .well = 1000});
+}
+
+static void refuse(struct rate *r, int64_t now_us, double met)
+{
+    refuse_between(r, now_us, (struct rate_met){met, met});
+}
+
+/* It is answered well, and used in full, until then. */
+static void use(struct rate *r, int64_t from_us, int64_t until_us)
+{
+    (void)rate_well(r, from_us);
+    for (int64_t t = from_us; t < until_us; t += S / 4)
+        (void)rate_step(r, t, 0, true, false);
+}
+
 /* A lane that has learned: it met 100 a second and is used in full. */
 static struct rate known(void)
 {
     struct rate r;
 
     rate_init(&r, 200, 0.5, 100 * S);
-    rate_cut(&r,
-             &(struct rate_refusal){
-                 .now_us = 100 * S, .until_us = 101 * S, .met = 100, .passed = 100, .well = 100});
-    (void)rate_well(&r, 102 * S);
-    for (int64_t t = 102 * S; t < 110 * S; t += S / 4)
-        (void)rate_step(&r, t, 0, true, false);
+    refuse(&r, 100 * S, 100);
+    use(&r, 102 * S, 107 * S);
     return r;
 }
 
-static void refuse(struct rate *r, int64_t now_us, double met)
+/* One whose limit fell at each refusal. */
+static struct rate moving(void)
 {
-    rate_cut(
-        r, &(struct rate_refusal){
-               .now_us = now_us, .until_us = now_us + S, .met = met, .passed = 1000, .well = 1000});
+    struct rate r = known();
+    int64_t t = 110;
+
+    for (double met = 60; r.line.unsure > 0; met *= 0.6, t += 3) {
+        ck_assert_int_lt(t, 120);
+        refuse(&r, t * S, met);
+        use(&r, (t + 1) * S, (t + 2) * S);
+    }
+    use(&r, t * S, (t + 4) * S);
+    return r;
 }
 
 START_TEST(a_refusal_with_successes_between_is_learned_from)
@@ -35,9 +59,79 @@ START_TEST(a_refusal_with_successes_between_is_learned_from)
     refuse(&r, 110 * S, 90);
     ck_assert(!rate_is_blocked(&r));
     ck_assert_double_eq(r.line.met, 90);
-    ck_assert_double_le(r.rate, 45);
+    ck_assert_double_le(r.rate, 90);
 }
 END_TEST
+
+/* ---- a limit that stays ---- */
+
+START_TEST(what_a_refusal_leaves_open_is_as_it_was_thought)
+{
+    struct rate r = known();
+
+    refuse_between(&r, 110 * S, (struct rate_met){80, 120});
+    ck_assert_double_eq_tol(r.line.met, 95, 1e-9); /* 100, and a quarter of the way to 80 */
+    use(&r, 112 * S, 118 * S);
+    refuse_between(&r, 120 * S, (struct rate_met){110, 150});
+    ck_assert_double_eq_tol(r.line.met, 110, 1e-9);
+}
+END_TEST
+
+START_TEST(the_surer_it_is_the_flatter_it_sweeps)
+{
+    struct rate r = known();
+    double begins = 0;
+
+    for (int64_t t = 110; t < 170; t += 10) {
+        refuse(&r, t * S, 100);
+        ck_assert_double_ge(r.rate, begins);
+        ck_assert_double_lt(r.rate, 100);
+        begins = r.rate;
+        use(&r, (t + 1) * S, (t + 7) * S);
+    }
+    ck_assert_double_ge(begins, 94);
+    ck_assert_double_le(r.rate, 103);
+}
+END_TEST
+
+START_TEST(without_a_refusal_it_grows_ever_faster)
+{
+    struct rate r = known();
+
+    use(&r, 110 * S, 140 * S);
+    ck_assert_double_ge(r.rate, 1000);
+}
+END_TEST
+
+START_TEST(a_limit_that_falls_at_each_refusal_does_not_stay)
+{
+    struct rate r = moving();
+
+    ck_assert_double_eq(r.line.unsure, 0);
+    ck_assert_double_gt(r.line.beta, 0);
+}
+END_TEST
+
+START_TEST(after_a_while_it_is_tried_again_whether_it_stays)
+{
+    struct rate r = moving();
+    int refusals = 0;
+
+    for (int64_t t = 200; r.line.unsure <= 0; t += 20, refusals++) {
+        ck_assert_int_lt(refusals, 20);
+        refuse(&r, t * S, 100);
+        use(&r, (t + 1) * S, (t + 12) * S);
+    }
+    ck_assert_int_eq(refusals, 16);
+    for (int64_t t = 1000; t < 1040; t += 20) {
+        refuse(&r, t * S, 100);
+        use(&r, (t + 1) * S, (t + 12) * S);
+        ck_assert_double_gt(r.line.unsure, 0);
+    }
+}
+END_TEST
+
+/* ---- refusals that show no limit ---- */
 
 START_TEST(refusals_without_a_success_between_are_forgotten_by_the_first_success)
 {
@@ -67,7 +161,7 @@ START_TEST(a_refusal_on_the_way_back_is_a_limit)
     ck_assert(rate_is_climbing(&r));
     refuse(&r, 115 * S, 30);
     ck_assert(!rate_is_blocked(&r) && !rate_is_climbing(&r));
-    ck_assert_double_le(r.rate, 15);
+    ck_assert_double_le(r.rate, 30);
 }
 END_TEST
 
@@ -82,7 +176,7 @@ START_TEST(being_blocked_again_soon_is_a_limit_of_a_longer_time)
         for (int64_t t = 2; t < 58; t += 8) {
             f.now_us = (200 + 60 * minute + t) * S;
             f.until_us = f.now_us + S;
-            f.met = t == 2 ? 35 : 0;
+            f.met.low = f.met.high = t == 2 ? 35 : 0;
             rate_cut(&r, &f);
         }
         (void)rate_well(&r, (200 + 60 * minute + 60) * S);
@@ -158,19 +252,18 @@ START_TEST(its_text_says_all)
 }
 END_TEST
 
-/* It had no word for it. */
-static const char of_the_version_before[] =
-    "2 47.5 100 0.5 0 0.1156 0 25 0.5 7.75 100000000 109750000 0 0.5 0 0 "
-    "0 0 0 0 0 0 0 0 0 0 0 0 0 500 0 0";
+static const char of_the_version_before[] = "3 1 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0";
 
 static const char *const not_its_text[] = {
     "",
-    "3",
-    "4 1 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "4",
     of_the_version_before,
-    "3 3 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
-    "3 2 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
-    "3 1 1 0 0 0 0 0 0 0 200 nan 0 0 0 0",
+    "5 1 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "4 3 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "4 2 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0",
+    "4 1 1 0 0 0 0 0 0 0 200 nan 0 0 0 0",
+    "4 2 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0 100 1 0.1 0 0 -1 0 0 0 0 0 0",
+    "4 2 1 0 0 0 0 0 0 0 200 0.5 0 0 0 0 100 1 0.1 0 0 99 0 0 0 0 0 0",
 };
 
 START_TEST(another_text_is_none)
@@ -189,6 +282,11 @@ Suite *test_rate(void)
     TCase *tc = tcase_create("rate");
 
     tcase_add_test(tc, a_refusal_with_successes_between_is_learned_from);
+    tcase_add_test(tc, what_a_refusal_leaves_open_is_as_it_was_thought);
+    tcase_add_test(tc, the_surer_it_is_the_flatter_it_sweeps);
+    tcase_add_test(tc, without_a_refusal_it_grows_ever_faster);
+    tcase_add_test(tc, a_limit_that_falls_at_each_refusal_does_not_stay);
+    tcase_add_test(tc, after_a_while_it_is_tried_again_whether_it_stays);
     tcase_add_test(tc, refusals_without_a_success_between_are_forgotten_by_the_first_success);
     tcase_add_test(tc, a_refusal_on_the_way_back_is_a_limit);
     tcase_add_test(tc, being_blocked_again_soon_is_a_limit_of_a_longer_time);

@@ -297,6 +297,8 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
             loop_cancel(&b->timer);
             b->timer = loop_after(l->p->loop, (wait + 999) / 1000, on_timer, b);
         }
+        if (!has_room(b)) /* of an idle bucket, a round must get it */
+            limiter_sync_soon(l);
         return wait > 0 ? (wait + 999) / 1000 : 1;
     }
     if (c->has_ticket) {

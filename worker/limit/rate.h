@@ -1,40 +1,25 @@
 /* rate.h - at which rate to call: decisions from refusals, pure functions of time.
  *
- *      r │      first refusal            learned: just under what is expected
- *        │      /|                          ___....----'''|   _..
- *        │     / |        .-' sweep    |\.-'              |\-'
- *        │    /  |     .-'             | '                | '
- *        │   /   |  .-'      refused   |'                 |'
- *        │__/    |.'                   |
- *        └────────────────────────────────────────────────────────▶ t
- *         OPEN: doubles              KNOWN
- *
- * A provider tells nothing but yes or no, so each refusal must teach.  What passed before it gives
- * the limit that was met (rate_met).  After a cut the limit is thought to be
- *     expected(tau) = beta * met + gain * tau
- * beta: what the provider leaves of its limit when it cuts; gain: by how much it grows per second.
- * Both are learned from where the next refusal comes (a Kalman filter of two numbers).  The rate
- * begins at half of what was met, or at what is expected when that is less, goes on a little under
- * the expected line, and drifts upward through it: slowly when the last predictions were good, fast
- * when they were not.  It only moves on while it is used and no 503 came.  When three times as much
- * passes as is expected and was met, that is wrong, and the rate grows as quickly as it is.
- *
- *      r │ ────── before      ┌─ climbs back, as TCP's slow start does up to its ssthresh
- *        │       │           _│───── and goes on under the line of before
- *        │       │          / first success
- *        │       └ . . . . |  BLOCKED: a probe or two after each pause
+ *      r │    first refusal                                   OPEN     doubles
+ *        │   /|     sweeps through what was met, ever flatter KNOWN    a limit that stays, or
+ *        │  / |     .'|    .-'|   _.-|                                 one that moves
+ *        │ /  |  .'   | .-'   |.-'   '                        BLOCKED  refusals that show no limit
+ *        │/   |.'     |'      |
  *        └────────────────────────────────▶ t
  *
- * Not every refusal is about the rate.  One that comes a second or more after another, and nothing
- * passed between, shows no limit; nor does one of a lane whose rate was hardly used, once in ten
- * minutes (refused again, it may be a limit of bursts).  Then nothing is learned: the lane is
- * BLOCKED.  It probes, a few calls after each pause, which lasts as long as the server asks and at
- * least an eighth of the time since the first refusal (backing off as RFC 6298 does, with a smaller
- * base).  With the first success it takes the line of before the refusals back (as RFC 4015 undoes
- * a spurious time-out), doubles up to 85 % of the rate of then, and goes on as always.  A refusal
- * on that way up is a limit that was met.  Being blocked again soon is a limit too, of a longer
- * time than the burst that it let pass: met is what passed since the first time, over all that
- * time.
+ * A provider tells nothing but yes or no, so each refusal must teach.  What passed before it shows
+ * between which two numbers the limit is (rate_met).  Then there are two views of it:
+ *
+ *   it stays   where it is, as fixed windows and plain buckets do        rate_steady.c
+ *   it moves:  it falls with each refusal, and grows back                rate_moving.c
+ *
+ * The first is tried first, as it is soon seen when it is wrong: refusals come again at once.  The
+ * second is never seen to be wrong, as it is refused just where it expects to be; so the first is
+ * tried again, after 16 refusals, 32, 64 ...
+ *
+ * The rate only moves on while it is used and no 503 came.  When three times as much passes as is
+ * expected and was met, that is wrong, and the rate grows as quickly as it is.  Refusals that are
+ * not about the rate are told apart by what comes between them: rate_blocked.c.
  *
  * The state is kept by all processes together in the bucket's control text, one for each lane. */
 #ifndef FLOTILLA_RATE_H
@@ -45,13 +30,23 @@
 
 enum rate_phase { RATE_NONE, RATE_OPEN, RATE_KNOWN };
 
+/* Between what the limit is that a refusal met: low when a provider lets a burst pass, high when it
+ * lets none pass. */
+struct rate_met {
+    double low, high;
+};
 /* What is thought of the limit since the last cut. */
 struct rate_line {
     double met; /* the limit that the last refusal showed */
+    double tau; /* s of use since the rate came back after the cut */
+    /* it stays */
+    double unsure;  /* part of met; 0: it moves */
+    double brief;   /* refusals in a row that came soon */
+    double wait;    /* refusals until it is tried again whether it stays */
+    double refuted; /* how often it was */
+    /* it moves */
     double beta, gain;
-    double var_beta, covar, var_gain; /* how unsure they are */
-    double spread;                    /* of the last predictions, relative */
-    double tau;                       /* s of use since the rate came back after the cut */
+    double var_beta, covar, var_gain; /* how unsure they are; 0: nothing was learned yet */
     double swept;                     /* tau at which the drift began */
 };
 struct rate {
@@ -66,7 +61,7 @@ struct rate {
     int64_t told_us; /* when */
     /* of refusals that show no limit */
     int64_t struck_us;   /* the first of the strikes */
-    double before;       /* the rate of then ... */
+    double before;       /* while there are strikes, the rate of then ... */
     enum rate_phase was; /* ... and the rest */
     struct rate_line back;
     double climb;            /* BLOCKED, or on the way back to so much; 0 neither */
@@ -77,7 +72,7 @@ struct rate {
 /* A refusal, for rate_cut. */
 struct rate_refusal {
     int64_t now_us, until_us; /* nothing is to be sent before until_us */
-    double met;               /* rate_met's answer */
+    struct rate_met met;      /* rate_met's answer */
     double passed;            /* of this lane, since ever */
     double well;              /* calls that went well since ever: while these are few a refusal may
                                  have any reason, so that the lane stays OPEN */
@@ -122,9 +117,10 @@ struct rate_history {
 void rate_note(struct rate_history *h, int64_t at_us, double passed);
 /* What passed per second from about that time to the last note; a lot when there is none so old. */
 double rate_passed_since(const struct rate_history *h, int64_t at_us);
-/* The limit that a refusal at now_us met, when `passed` had passed.  It is the least one of a
- * provider that lets a burst of a second pass: the most, over all times since the last cut, of
- * (passed since) / (seconds since + 1), with the limit growing meanwhile as expected. */
-double rate_met(const struct rate_history *h, const struct rate *r, int64_t now_us, double passed);
+/* What limit a refusal at now_us met, when `passed` had passed: the most, over all times since the
+ * last cut, of (passed since) / (seconds since + burst), with the limit growing meanwhile as
+ * expected. */
+struct rate_met rate_met(const struct rate_history *h, const struct rate *r, int64_t now_us,
+                         double passed);
 
 #endif

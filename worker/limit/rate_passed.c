@@ -4,8 +4,10 @@
  * shares; nothing of it is kept in Redis. */
 #include "worker/limit/rate.h"
 
-#define A_LOT 1e7
-#define BURST 0.7 /* s of the limit that a provider lets pass at once */
+#define A_LOT  1e7
+#define BURST  0.5 /* s of the limit that a provider lets pass at once, if it does ... */
+#define FULL   0.8 /* ... and to one who comes for the first time */
+#define STRICT 0.7 /* s of a window, at least, of one that does not */
 
 static double most(double a, double b) { return a > b ? a : b; }
 
@@ -36,18 +38,25 @@ double rate_passed_since(const struct rate_history *h, int64_t at_us)
     return A_LOT;
 }
 
-double rate_met(const struct rate_history *h, const struct rate *r, int64_t now_us, double passed)
+struct rate_met rate_met(const struct rate_history *h, const struct rate *r, int64_t now_us,
+                         double passed)
 {
-    double now = rate_expected(r), best = 0;
+    double now = rate_expected(r);
+    double growth = r->phase == RATE_KNOWN && r->line.unsure <= 0 ? r->line.gain : 0;
+    double burst = r->phase == RATE_KNOWN ? BURST : FULL;
+    struct rate_met met = {0, 0};
 
     for (size_t i = 0; i < h->count; i++) {
         double s = (double)(now_us - h->ring[i].at_us) / 1e6;
         double n = passed - h->ring[i].passed;
-        double mean = r->phase == RATE_KNOWN ? most(now - r->line.gain * s / 2, now / 2) : now;
+        double mean = most(now - growth * s / 2, now / 2);
 
         if (h->ring[i].at_us < r->cut_us || s < 0)
             continue;
-        best = most(best, n * now / (mean * s + now * BURST));
+        met.low = most(met.low, n * now / (mean * s + now * burst));
+        if (s >= STRICT)
+            met.high = most(met.high, n * now / (mean * s));
     }
-    return best;
+    met.high = most(met.low, met.high);
+    return met;
 }

@@ -7,9 +7,9 @@
 #include "common/core/parse.h"
 #include "worker/limit/rate.h"
 
-#define VERSION 3 /* the first text had none: it began with the phase, 0 to 2 */
+#define VERSION 4 /* the first text had none: it began with the phase, 0 to 2 */
 
-enum { WORDS_MAX = 40 };
+enum { WORDS_MAX = 48 };
 
 /* The fields, in order; `whole` ones go through their own doubles. */
 struct words {
@@ -22,8 +22,9 @@ static void add(struct words *w, double *field) { w->at[w->count++] = field; }
 
 static void add_line(struct words *w, struct rate_line *l)
 {
-    double *const fields[] = {&l->met,      &l->beta,   &l->gain, &l->var_beta, &l->covar,
-                              &l->var_gain, &l->spread, &l->tau,  &l->swept};
+    double *const fields[] = {&l->met,      &l->tau,     &l->unsure,   &l->brief,
+                              &l->wait,     &l->refuted, &l->beta,     &l->gain,
+                              &l->var_beta, &l->covar,   &l->var_gain, &l->swept};
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
         add(w, fields[i]);
@@ -46,7 +47,7 @@ static void add_lines(struct words *w, struct rate *r)
 {
     if (w->whole[0] == RATE_KNOWN)
         add_line(w, &r->line);
-    if (w->whole[1] == RATE_KNOWN)
+    if (w->whole[1] == RATE_KNOWN && w->whole[2] > 0)
         add_line(w, &r->back);
 }
 
@@ -72,6 +73,9 @@ static bool numbers(struct span *text, const struct words *w, size_t from)
     return true;
 }
 
+/* It is an exponent (rate_steady.c). */
+static bool is_line(const struct rate_line *l) { return l->refuted >= 0 && l->refuted <= 10; }
+
 static bool is_phase(double v) { return v == RATE_NONE || v == RATE_OPEN || v == RATE_KNOWN; }
 
 bool rate_read(struct span *text, struct rate *ret)
@@ -88,7 +92,7 @@ bool rate_read(struct span *text, struct rate *ret)
         return false;
     n = w.count;
     add_lines(&w, &r);
-    if (!numbers(text, &w, n))
+    if (!numbers(text, &w, n) || !is_line(&r.line) || !is_line(&r.back))
         return false;
     r.phase = (enum rate_phase)(int)w.whole[0];
     r.was = (enum rate_phase)(int)w.whole[1];
