@@ -96,7 +96,7 @@ START_TEST(two_processes_use_what_the_rule_allows_and_are_hardly_refused)
     passed = rate_of(w, model_a, "passed");
     refused = rate_of(w, model_a, "refused");
     allowed = rate_of(w, model_a, "allowed");
-    ck_assert_msg(passed >= 0.6 * allowed && refused <= 0.05 * passed,
+    ck_assert_msg(passed >= 0.7 * allowed && refused <= 0.05 * passed,
                   "%.0f passed and %.0f were refused of %.0f allowed", passed, refused, allowed);
     ck_assert_int_le(most_parks(w, "a", JOBS), 3);
     check_completed(w);
@@ -180,8 +180,12 @@ START_TEST(never_more_calls_at_once_than_a_model_may_have)
     push_many(w, "a", 120, model_a);
     world_wait_results(w, 120, ALL_MS);
     ck_assert_int_eq(world_int_at(world_sim_ledger(w), "most_in_flight"), 8);
+    /* nobody holds any of them now: one more call has a ticket left over, but none of the eight */
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:bucket") == 1);
+    push_many(w, "b", 8, model_a);
+    world_wait_results(w, 128, ALL_MS);
     check_completed(w);
-    world_check_one_result_each(w, 120);
+    world_check_one_result_each(w, 128);
     world_free(w);
 }
 END_TEST
