@@ -126,6 +126,39 @@ START_TEST(a_slow_model_does_not_hold_up_another)
 }
 END_TEST
 
+/* Jobs that were put aside more often than once. */
+static int put_off_twice(struct world *w, const char *prefix, int n)
+{
+    int twice = 0;
+
+    for (int i = 0; i < n; i++) {
+        char id[32];
+
+        snprintf(id, sizeof id, "%s-%d", prefix, i);
+        twice += world_int_at(facts_job(w, id), "parks") > 1;
+    }
+    return twice;
+}
+
+START_TEST(when_the_rate_falls_what_was_put_off_comes_later)
+{
+    enum { JOBS = 800, PASS = 60 };
+    struct world *w = new_world();
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_a, 100, ",\"growth_per_clean_s\":0,\"cut_percent\":0");
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=32",
+                     "FLOTILLA_LIMITS_START_RATE=400");
+    push_many(w, "a", JOBS, model_a);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "ZCARD fl:{0}:delayed") > JOBS / 4);
+    set_rate(w, model_a, 20, ",\"growth_per_clean_s\":0,\"cut_percent\":0");
+    /* by then all would have come back, by the rate of before */
+    WAIT_UNTIL(w, ALL_MS, rate_of(w, model_a, "passed") >= PASS);
+    ck_assert_int_le(put_off_twice(w, "a", JOBS), JOBS / 3); /* of all but a few, without it */
+    world_free(w);
+}
+END_TEST
+
 START_TEST(the_tickets_of_a_killed_worker_lapse)
 {
     struct world *w = new_world();
@@ -416,6 +449,7 @@ Suite *test_pace(void)
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, two_processes_use_what_the_rule_allows_and_are_hardly_refused);
     tcase_add_test(tc, a_slow_model_does_not_hold_up_another);
+    tcase_add_test(tc, when_the_rate_falls_what_was_put_off_comes_later);
     tcase_add_test(tc, the_tickets_of_a_killed_worker_lapse);
     tcase_add_test(tc, a_job_whose_turn_is_late_overflows_to_the_batch_queue);
     tcase_add_test(tc, never_more_calls_at_once_than_a_model_may_have);

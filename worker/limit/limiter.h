@@ -58,7 +58,8 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
 /* It does not wait any longer.  keep: its ticket is kept for when it comes back; else it is given
  * back.  Nothing when it is OUT; what GOES is ended. */
 void limiter_leave(struct limiter_call *c, bool keep);
-/* The job of that call is put off: when the rate grows, it comes back sooner than in_ms. */
+/* The job of that call is put off: it comes back sooner than in_ms when the rate grows, and later
+ * when it falls. */
 void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id, int64_t in_ms);
 /* Nothing is known of the bucket yet, or nobody has ever refused a call: its rate grows quickly. */
 bool limiter_is_untried(const struct limiter_call *c);

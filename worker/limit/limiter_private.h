@@ -25,6 +25,7 @@ struct limiter_bucket {
     int64_t spent_us;         /* while Redis is away: this process's share is used up to then */
     double answer_tokens;     /* mean of the answers */
     int64_t used_us;          /* when somebody entered last */
+    int64_t looked_us;        /* when those were looked for who come back too early */
     UT_hash_handle hh;
 };
 
@@ -44,8 +45,8 @@ enum { LIMITER_STARVED_US = 500000 };
 /* us until a call may go without a ticket; INT64_MAX/2 never. */
 int64_t limiter_alone_us(struct limiter_bucket *b, int64_t now);
 void limiter_spend(struct limiter_bucket *b, int64_t now); /* one goes, with a ticket or without */
-/* limiter_away.c: jobs that were put off and whose turn is near come back now. */
-void limiter_call_back(struct limiter_bucket *b);
+/* limiter_away.c: jobs that were put off come back now or later, as the rate is another. */
+void limiter_retime(struct limiter_bucket *b);
 void limiter_away_free(struct limiter_bucket *b);
 /* Ask Redis: with the next round; as soon as it is fair; at the end of this turn. */
 void limiter_sync_later(struct limiter *l);

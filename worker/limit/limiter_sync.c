@@ -153,7 +153,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
                       b->slice.b.lane[BUCKET_CALLS].rate, b->slice.rate[BUCKET_CALLS].line.met);
     }
     for (size_t i = 0; i < o->n; i++) {
-        limiter_call_back(o->items[i].b);
+        limiter_retime(o->items[i].b);
         limiter_serve(o->items[i].b);
         if (o->items[i].b->slice.cut) /* it came while this round was on its way */
             limiter_sync_now(l);
