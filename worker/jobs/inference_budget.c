@@ -73,8 +73,9 @@ static void put_off(struct run *r, const struct hold_answer *a, int64_t in_ms)
     json_add_int(&progress, "over_budget_since", since_ms(r));
     if (a->sum)
         json_add_str(&progress, "budget", a->sum);
-    if (a->word == HOLD_FULL) /* for `flotilla why` */
-        json_add_int(&progress, "full_until", run_now_ms(r) + a->next_period_ms);
+    if (a->word == HOLD_FULL) /* for `flotilla why`; periods begin with a second, clocks differ */
+        json_add_int(&progress, "full_until",
+                     (run_now_ms(r) + a->next_period_ms + 500) / 1000 * 1000);
     if (i->invalid) /* inference_check.c counts on */
         json_add_int(&progress, "invalid", i->invalid);
     buf_putc(&progress, '}');
