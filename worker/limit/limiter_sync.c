@@ -2,8 +2,9 @@
  *
  * Rounds come every limits.sync_ms while calls are made; sooner, but not more
  * often than every SOON_MS, while somebody has no ticket; at once after a
- * refusal.  An idle process makes none.  A round whose answer is lost reports
- * again with the next; tickets that it may have taken lapse. */
+ * refusal.  An idle process makes none, and neither does one without Redis.  A
+ * round whose answer is lost reports again with the next; tickets that it may
+ * have taken lapse. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
@@ -255,8 +256,8 @@ void limiter_sync_later(struct limiter *l)
 {
     int64_t pause, since;
 
-    if (l->timer || l->round)
-        return;
+    if (l->timer || l->round || !redis_is_ready(l->p->redis))
+        return; /* limiter_reconnected() begins again */
     pause = pause_ms(l);
     if (pause < 0)
         return;
