@@ -1,4 +1,4 @@
-/* bucket.c - see bucket.h: reading, and looking ahead.
+/* bucket.c - see bucket.h: reading, writing, and looking ahead.
  *
  * `advance` and lua/limit.lua do the same sums; tests/unit/test_limit_script.c compares them. */
 #include "common/limit/bucket.h"
@@ -57,6 +57,18 @@ bool bucket_read(struct span text, struct bucket *ret)
     memcpy(b.control, text.p, text.n);
     *ret = b;
     return true;
+}
+
+void bucket_write(const struct bucket *b, struct buf *ret)
+{
+    buf_printf(ret, "1 %lld %lld %lld %lld %.0f %.0f %.0f", (long long)b->at_us,
+               (long long)b->pause_us, (long long)b->epoch, (long long)b->cuts,
+               b->sent[BUCKET_CALLS], b->sent[BUCKET_TOKENS], b->refused);
+    for (int i = 0; i < BUCKET_LANES; i++) {
+        buf_printf(ret, " %.9g %.6f", b->lane[i].rate, b->lane[i].credit);
+        for (int k = 0; k < BUCKET_CLASSES; k++)
+            buf_printf(ret, " %.6f %.6f", b->lane[i].pos[k], b->lane[i].issued[k]);
+    }
 }
 
 bool bucket_read_place(struct span progress, char *name, size_t size, struct bucket_ticket *ret)

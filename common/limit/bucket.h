@@ -23,6 +23,7 @@
 #define FLOTILLA_BUCKET_H
 
 #include "common/core/base.h"
+#include "common/core/buf.h"
 
 enum bucket_class { BUCKET_FRONT, BUCKET_STANDARD, BUCKET_BATCH, BUCKET_CLASSES };
 enum bucket_lane_id { BUCKET_CALLS, BUCKET_TOKENS, BUCKET_LANES };
@@ -50,6 +51,8 @@ struct bucket_ticket {
 
 /* False when the text is none of this version. */
 NODISCARD bool bucket_read(struct span text, struct bucket *ret);
+/* The same text without control. */
+void bucket_write(const struct bucket *b, struct buf *ret);
 /* The place of a job that was put off, as its progress keeps it:
  *   {"bucket": NAME, "class": k, "calls": number, "tokens": number}
  * With that bucket, moved to now, bucket_wait_us tells how long the job still waits.  False when

@@ -10,11 +10,12 @@ static double least(double a, double b) { return a < b ? a : b; }
 
 static void begin(struct bucket *b, const struct slice_ask *a, int64_t now_us)
 {
-    *b = (struct bucket){.at_us = now_us};
+    *b = a->seen ? *a->seen : (struct bucket){.at_us = now_us};
     memcpy(b->control, a->control, sizeof b->control);
     for (int i = 0; i < BUCKET_LANES; i++) {
         b->lane[i].rate = a->rate[i];
-        b->lane[i].credit = a->rate[i] * BUCKET_BURST_S > 1 ? a->rate[i] * BUCKET_BURST_S : 1;
+        if (!a->seen)
+            b->lane[i].credit = a->rate[i] * BUCKET_BURST_S > 1 ? a->rate[i] * BUCKET_BURST_S : 1;
     }
 }
 
@@ -47,14 +48,7 @@ static void print(const struct bucket *b, char *text)
 {
     struct buf out = BUF(BUCKET_TEXT - 1);
 
-    buf_printf(&out, "1 %lld %lld %lld %lld %.0f %.0f %.0f", (long long)b->at_us,
-               (long long)b->pause_us, (long long)b->epoch, (long long)b->cuts,
-               b->sent[BUCKET_CALLS], b->sent[BUCKET_TOKENS], b->refused);
-    for (int i = 0; i < BUCKET_LANES; i++) {
-        buf_printf(&out, " %.9g %.6f", b->lane[i].rate, b->lane[i].credit);
-        for (int k = 0; k < BUCKET_CLASSES; k++)
-            buf_printf(&out, " %.6f %.6f", b->lane[i].pos[k], b->lane[i].issued[k]);
-    }
+    bucket_write(b, &out);
     buf_printf(&out, " %s", b->control);
     memcpy(text, out.p, out.n + 1);
     buf_done(&out);
@@ -86,6 +80,7 @@ static void add(struct redis_args *a, const double *v, int n)
 
 void mirror_args(const struct slice_ask *k, const char *field, struct redis_args *ret)
 {
+    struct buf seen = BUF(BUCKET_TEXT);
     char text[32];
 
     redis_arg_str(ret, field);
@@ -103,4 +98,8 @@ void mirror_args(const struct slice_ask *k, const char *field, struct redis_args
         redis_arg_str(ret, text);
     }
     redis_arg_str(ret, k->control);
+    if (k->seen)
+        bucket_write(k->seen, &seen);
+    redis_arg(ret, seen.p, seen.n);
+    buf_done(&seen);
 }

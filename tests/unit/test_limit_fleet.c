@@ -319,6 +319,22 @@ START_TEST(it_is_steady_again_ten_seconds_after_the_limit_fell)
 }
 END_TEST
 
+START_TEST(a_bucket_that_redis_loses_again_and_again_is_used_as_before)
+{
+    struct measure then;
+
+    world_start((struct sim_rate)DYNAMIC(200, 2, 10));
+    run(60);
+    then = now();
+    for (int i = 0; i < 20; i++) {
+        world.mirror.there = false;
+        run(2.9);
+    }
+    ck_assert_double_ge(used_since(then), 0.85);
+    ck_assert_double_le(refused_since(then), 0.02);
+}
+END_TEST
+
 START_TEST(a_burst_of_refusals_is_one_cut)
 {
     int64_t cuts;
@@ -476,6 +492,7 @@ Suite *test_limit_fleet(void)
     tcase_add_loop_test(tc, few_calls_a_second_are_found_as_well, 0, ARRAY_LEN(low));
     tcase_add_test(tc, a_provider_without_limit_is_soon_used_in_full);
     tcase_add_test(tc, it_is_steady_again_ten_seconds_after_the_limit_fell);
+    tcase_add_test(tc, a_bucket_that_redis_loses_again_and_again_is_used_as_before);
     tcase_add_test(tc, a_burst_of_refusals_is_one_cut);
     tcase_add_test(tc, no_call_comes_while_the_server_asks_to_wait);
     tcase_add_loop_test(tc, a_limit_that_falls_to_a_tenth_is_found_and_kept, 0, ARRAY_LEN(moved));

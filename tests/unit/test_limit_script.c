@@ -37,22 +37,32 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     snprintf(n->text, sizeof n->text, "%.*s", (int)text.n, text.p ? text.p : "");
 }
 
+static void script_begin(struct redis_args *args, const char *worker)
+{
+    redis_args_init(args);
+    redis_arg_str(args, key(scene_keys(), KEY_BUCKET));
+    redis_arg_str(args, worker);
+    redis_arg_int(args, 10000);
+}
+
+static void script_end(struct redis_args *args, struct answer *n)
+{
+    redis_script(scene_redis(), script(SCRIPT_LIMIT), 1, args, on_answer, n);
+    scene_turn_until(&n->done);
+    ck_assert_msg(!n->why[0], "%s", n->why);
+}
+
 static struct answer script_ask(const char *worker, const char *field, const struct slice_ask *a,
                                 int most, int wanted)
 {
     struct answer n = {0};
     struct redis_args args;
 
-    redis_args_init(&args);
-    redis_arg_str(&args, key(scene_keys(), KEY_BUCKET));
-    redis_arg_str(&args, worker);
-    redis_arg_int(&args, 10000);
+    script_begin(&args, worker);
     mirror_args(a, field, &args);
     redis_arg_int(&args, most);
     redis_arg_int(&args, wanted);
-    redis_script(scene_redis(), script(SCRIPT_LIMIT), 1, &args, on_answer, &n);
-    scene_turn_until(&n.done);
-    ck_assert_msg(!n.why[0], "%s", n.why);
+    script_end(&args, &n);
     return n;
 }
 
@@ -174,6 +184,58 @@ START_TEST(a_field_that_is_no_bucket_begins_anew)
 }
 END_TEST
 
+START_TEST(a_bucket_that_is_lost_is_made_again_as_it_was_seen)
+{
+    struct slice_ask a = plain();
+    struct bucket was, b;
+
+    a.change = 'c';
+    a.wants[BUCKET_CALLS][BUCKET_STANDARD] = 500;
+    a.sent[BUCKET_CALLS] = 70;
+    was = bucket_after(&a);
+    ck_assert_int_eq(was.cuts, 1);
+    a = plain();
+    a.seen = &was;
+    a.wants[BUCKET_CALLS][BUCKET_STANDARD] = 1;
+    for (int i = 0; i < 2; i++) {
+        says(i ? "HSET @bucket f garbage" : "DEL @bucket");
+        b = bucket_after(&a);
+        ck_assert_double_eq(b.lane[BUCKET_CALLS].rate, 100);
+        ck_assert_double_eq(b.lane[BUCKET_CALLS].issued[BUCKET_STANDARD], 501);
+        ck_assert_double_ge(b.lane[BUCKET_CALLS].pos[BUCKET_STANDARD],
+                            was.lane[BUCKET_CALLS].pos[BUCKET_STANDARD]);
+        ck_assert_double_eq(b.sent[BUCKET_CALLS], 70);
+        ck_assert_int_eq(b.epoch, was.epoch);
+        ck_assert_int_eq(b.cuts, was.cuts);
+        ck_assert_str_eq(b.control, was.control);
+    }
+    says("DEL @bucket");
+    a.change = 'g'; /* a change of what it was is one of what is made */
+    a.expects = was.epoch;
+    a.rate[BUCKET_CALLS] = 120;
+    b = bucket_after(&a);
+    ck_assert_double_eq(b.lane[BUCKET_CALLS].rate, 120);
+    ck_assert_int_eq(b.epoch, was.epoch + 1);
+}
+END_TEST
+
+START_TEST(a_clock_that_was_set_back_stops_no_bucket)
+{
+    const int64_t hour_us = INT64_C(3600000000);
+    struct slice_ask a = plain();
+    struct bucket was = bucket_after(&a), b;
+
+    says("DEL @bucket");
+    was.at_us += hour_us;
+    was.pause_us = was.at_us + 1000000;
+    a.seen = &was;
+    b = bucket_after(&a);
+    ck_assert_int_lt(b.at_us, was.at_us - hour_us / 2);
+    ck_assert_int_le(b.pause_us, b.at_us + 1000000);
+    ck_assert_int_gt(b.pause_us, b.at_us);
+}
+END_TEST
+
 START_TEST(slots_are_shared_and_never_more_than_allowed)
 {
     struct slice_ask a = plain();
@@ -202,18 +264,45 @@ START_TEST(slots_of_the_dead_come_back)
 }
 END_TEST
 
-START_TEST(the_number_of_buckets_is_bounded)
+/* So many models of which nothing was learned. */
+static void flood(int n)
 {
+    enum { AT_ONCE = 50 };
     struct slice_ask a = plain();
     char field[32];
 
-    for (int i = 0; i < 520; i++) {
-        snprintf(field, sizeof field, "model-%d", i);
-        script_ask("w", field, &a, 0, 0);
+    for (int i = 0; i < n; i += AT_ONCE) {
+        struct redis_args args;
+        struct answer answer = {0};
+
+        script_begin(&args, "w");
+        for (int k = 0; k < AT_ONCE; k++) {
+            snprintf(field, sizeof field, "model-%d", i + k);
+            mirror_args(&a, field, &args);
+            redis_arg_int(&args, 0);
+            redis_arg_int(&args, 0);
+        }
+        script_end(&args, &answer);
     }
-    CK_SAYS("HLEN @bucket", "512");
+}
+
+START_TEST(a_flood_of_names_removes_neither_learned_rates_nor_slots)
+{
+    struct slice_ask a = plain();
+    long n;
+
+    script_ask("w", "idle", &a, 10, 10);
+    a.change = 'g'; /* its rate is another than the first */
+    script_ask("w", "learned", &a, 10, 10);
+    flood(50000);
+    n = strtol(says("HLEN @bucket"), NULL, 10);
+    ck_assert_int_le(n, 512);
+    ck_assert_int_ge(n, 440);
+    CK_SAYS("HEXISTS @bucket learned", "1");
+    CK_SAYS("HEXISTS @bucket learned#", "1");
+    CK_SAYS("HEXISTS @bucket idle", "0");
     CK_SAYS("HEXISTS @bucket model-0", "0");
-    CK_SAYS("HEXISTS @bucket model-519", "1");
+    CK_SAYS("HEXISTS @bucket model-49999", "1");
 }
 END_TEST
 
@@ -228,9 +317,11 @@ Suite *test_limit_script(void)
     tcase_add_test(tc, it_does_the_sums_of_the_mirror);
     tcase_add_test(tc, of_several_changes_the_first_one_counts);
     tcase_add_test(tc, a_field_that_is_no_bucket_begins_anew);
+    tcase_add_test(tc, a_bucket_that_is_lost_is_made_again_as_it_was_seen);
+    tcase_add_test(tc, a_clock_that_was_set_back_stops_no_bucket);
     tcase_add_test(tc, slots_are_shared_and_never_more_than_allowed);
     tcase_add_test(tc, slots_of_the_dead_come_back);
-    tcase_add_test(tc, the_number_of_buckets_is_bounded);
+    tcase_add_test(tc, a_flood_of_names_removes_neither_learned_rates_nor_slots);
     suite_add_tcase(s, tc);
     return s;
 }

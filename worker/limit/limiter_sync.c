@@ -100,6 +100,7 @@ static void add_bucket(struct redis_args *a, const struct limiter_bucket *b,
                                    k->back[BUCKET_TOKENS]};
     const int counts[] = {BUCKET_LANES,  1, BUCKET_CLASSES, BUCKET_CLASSES, BUCKET_CLASSES,
                           BUCKET_CLASSES};
+    struct buf seen = BUF(BUCKET_TEXT);
     char text[32];
 
     redis_arg_str(a, b->name);
@@ -114,6 +115,10 @@ static void add_bucket(struct redis_args *a, const struct limiter_bucket *b,
         redis_arg_str(a, text);
     }
     redis_arg_str(a, k->control);
+    if (k->seen)
+        bucket_write(k->seen, &seen);
+    redis_arg(a, seen.p, seen.n);
+    buf_done(&seen);
     redis_arg_int(a, b->most);
     redis_arg_int(a, b->most > 0 ? slots_wanted(b) : 0);
 }

@@ -269,15 +269,15 @@ static bool grow(struct slice *l, int64_t now_us)
     return any;
 }
 
-static void write_change(struct slice *l, struct slice_ask *a)
+static void write_rates(const struct rate rates[BUCKET_LANES], struct slice_ask *a)
 {
     struct buf b = BUF(BUCKET_CONTROL - 1);
 
     for (int i = 0; i < BUCKET_LANES; i++) {
-        a->rate[i] = l->next_rate[i].rate;
+        a->rate[i] = rates[i].rate;
         if (i > 0)
             buf_putc(&b, ' ');
-        rate_write(&l->next_rate[i], &b);
+        rate_write(&rates[i], &b);
     }
     snprintf(a->control, sizeof a->control, "%.*s", (int)b.n, b.p);
     buf_done(&b);
@@ -286,7 +286,10 @@ static void write_change(struct slice *l, struct slice_ask *a)
 void slice_ask(struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES], double start,
                int64_t now_us, struct slice_ask *a)
 {
+    const struct rate *rates = l->next_rate;
+
     *a = (struct slice_ask){.change = '-', .refused = l->refused};
+    a->seen = l->heard_us ? &l->b : NULL;
     expect(l, now_us);
     if (l->heard_us)
         look(l, now_us);
@@ -298,13 +301,14 @@ void slice_ask(struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES], doub
         rate_none(&l->next_rate[BUCKET_TOKENS], LEAST_TOKENS);
         a->change = 'g';
         a->expects = 0;
-        write_change(l, a);
     } else if (l->cut || grow(l, now_us)) {
         a->change = l->cut ? 'c' : 'g';
         a->expects = l->cut ? l->b.cuts : l->b.epoch;
         a->pause_us = l->cut ? l->pause_us : 0;
-        write_change(l, a);
+    } else {
+        rates = l->rate;
     }
+    write_rates(rates, a);
     l->refused = 0;
     l->well = false;
     memset(l->sent, 0, sizeof l->sent);
@@ -342,6 +346,8 @@ bool slice_hear(struct slice *l, const struct slice_ask *a, struct span text, in
     }
     if (b.epoch != l->b.epoch)
         l->answered = 0;
+    if (b.sent[BUCKET_CALLS] < l->b.sent[BUCKET_CALLS]) /* another bucket: its sums are others */
+        memset(l->history, 0, sizeof l->history);
     l->b = b;
     l->offset_us = b.at_us - now_us;
     l->heard_us = now_us;

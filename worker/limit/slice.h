@@ -53,8 +53,10 @@ struct slice_ask {
     double wants[BUCKET_LANES][BUCKET_CLASSES], back[BUCKET_LANES][BUCKET_CLASSES];
     char change; /* '-', 'g' when the epoch is still `expects`, 'c' when the cuts are */
     int64_t expects, pause_us;
+    /* the new ones, or as last heard: a bucket that Redis has lost is made of these */
     double rate[BUCKET_LANES];
     char control[BUCKET_CONTROL];
+    const struct bucket *seen; /* the slice's own, until its next call; NULL: it was never heard */
 };
 
 void slice_init(struct slice *l);

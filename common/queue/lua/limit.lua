@@ -2,18 +2,20 @@
 --
 -- KEYS: 1 buckets
 -- ARGV: 1 worker id  2 ms that a worker's slots are kept without a word of it
---       then per bucket (24): field,
+--       then per bucket (25): field,
 --       calls sent, tokens sent, calls refused, tickets wanted: 3 of calls, 3 of tokens,
 --       given back: 3 of calls, 3 of tokens, change, what it expects, pause in us, rate of calls,
---       rate of tokens, control text, most calls at once ('0': any), slots wanted
+--       rate of tokens, control text, the text without control as this process knows it ('': it
+--       knows none), most calls at once ('0': any), slots wanted
 --       change: 'g' a new rate, if the epoch is the expected one; 'c' a cut, if the number of cuts
---       is; '-' none.  A bucket that is not there begins with the rates and control given.
+--       is; '-' none.  A bucket that is missing is made again as this process knows it, with the
+--       rates and control given.
 -- Returns {now in us, then per bucket: its text (common/limit/bucket.h), slots granted}.  The tickets
 -- are the last ones issued.
 --
 -- The sums are those of common/limit/bucket.c.
 local call, find, tonum = redis.call, string.match, tonumber
-local NEAR, WEIGHTS, BURST_S, FIELDS_MAX, IDLE_US = 1e-6, {16, 4, 1}, 0.01, 512, 3600e6
+local NEAR, WEIGHTS, BURST_S, FIELDS_MAX, HOUR_US = 1e-6, {16, 4, 1}, 0.01, 512, 3600e6
 local WORDS = string.rep('(%S+) ', 24) .. '(.*)'
 local LANE = ' %.9g %.6f %.6f %.6f %.6f %.6f %.6f %.6f'
 local FORM = '1 %.0f %.0f %.0f %.0f %.0f %.0f %.0f' .. LANE .. LANE .. ' '
@@ -66,19 +68,23 @@ local function take(w, o, k, n, back)
     w[at] = math.min(w[at] + back + used, w[at + 1])
 end
 
--- Room for one more bucket: those that nobody used for an hour go, else the oldest.
+-- The higher, the later a field is removed: when it was used last; of slots, when the last ones end.
+-- A bucket whose rate has never changed can be made again at no loss, and counts as an hour older.
+local function rank(field, text)
+    if string.sub(field, -1) == '#' then return tonum(find(text, ' (%d+)$') or 0) end
+    local at, epoch = find(text, '^1 (%d+) %d+ (%d+) ')
+    return tonum(at or 0) - (epoch == '0' and HOUR_US or 0)
+end
+
+-- Room for more buckets; an eighth at once, as all have to be looked at.
 local function make_room()
-    local all, oldest, oldest_at, gone = call('HGETALL', KEYS[1]), nil, nil, 0
+    local all, ranks, fields = call('HGETALL', KEYS[1]), {}, {}
     for i = 1, #all, 2 do
-        local at = tonum(find(all[i + 1], '^1 (%d+) ') or '0')
-        if now - at > IDLE_US then
-            call('HDEL', KEYS[1], all[i])
-            gone = gone + 1
-        elseif not oldest or at < oldest_at then
-            oldest, oldest_at = all[i], at
-        end
+        fields[#fields + 1] = all[i]
+        ranks[all[i]] = rank(all[i], all[i + 1])
     end
-    if gone == 0 and oldest then call('HDEL', KEYS[1], oldest) end
+    table.sort(fields, function(a, b) return ranks[a] < ranks[b] end)
+    call('HDEL', KEYS[1], unpack(fields, 1, FIELDS_MAX / 8))
 end
 
 local function read(a)
@@ -89,10 +95,12 @@ local function read(a)
         return w
     end
     if not text and call('HLEN', KEYS[1]) >= FIELDS_MAX then make_room() end
-    w = {1, now, 0, 0, 0, 0, 0, 0}
-    for i = 9, 24 do w[i] = 0 end
+    w = {find(ARGV[a + 22] .. ' ', WORDS)}
+    for i = 1, 24 do w[i] = tonum(w[i]) or 0 end
     w[9], w[17], w[25] = tonum(ARGV[a + 19]), tonum(ARGV[a + 20]), ARGV[a + 21]
-    w[10], w[18] = math.max(1, w[9] * BURST_S), math.max(1, w[17] * BURST_S)
+    if w[1] ~= 1 then
+        w[2], w[10], w[18] = now, math.max(1, w[9] * BURST_S), math.max(1, w[17] * BURST_S)
+    end
     return w
 end
 
@@ -128,8 +136,9 @@ local function slots(field, most, wanted)
     return granted
 end
 
-for a = 3, #ARGV, 24 do
+for a = 3, #ARGV, 25 do
     local w = read(a)
+    if w[2] > now then w[2], w[3] = now, w[3] - (w[2] - now) end -- the clock was set back
     local from = math.max(w[2], w[3])
     for o = 9, 17, 8 do
         if now > from then advance(w, o, (now - from) / 1e6) end
@@ -144,7 +153,7 @@ for a = 3, #ARGV, 24 do
     local text = string.format(FORM, unpack(w, 2, 24)) .. w[25]
     call('HSET', KEYS[1], ARGV[a], text)
     out[#out + 1] = text
-    local most = tonum(ARGV[a + 22])
-    out[#out + 1] = most > 0 and slots(ARGV[a] .. '#', most, tonum(ARGV[a + 23])) or 0
+    local most = tonum(ARGV[a + 23])
+    out[#out + 1] = most > 0 and slots(ARGV[a] .. '#', most, tonum(ARGV[a + 24])) or 0
 end
 return out
