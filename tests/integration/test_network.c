@@ -1,8 +1,9 @@
 /* test_network.c - Redis goes away in every manner while jobs run: each job still has exactly
  * one result, and nothing is paid that the books do not know. */
 #include <check.h>
+#include <string.h>
 
-#include "tests/support/world.h"
+#include "tests/support/look.h"
 
 enum { JOBS = 60, ALL_MS = 60000 };
 
@@ -100,6 +101,38 @@ START_TEST(a_job_survives_the_loss_of_a_request_or_reply)
 }
 END_TEST
 
+/* Asked of Redis itself: the command line would go through the proxy. */
+static bool has_state(struct world *w, const char *id, const char *letter)
+{
+    return strcmp(world_string(w, "GETRANGE fl:{0}:job:%s 2 2", id), letter) == 0;
+}
+
+/* An answer that does not fit is asked for again at once: the job goes back to its list, and the
+ * same process claims it again.  Of all this no reply arrives. */
+START_TEST(a_job_that_went_back_and_was_claimed_again_survives_a_cut)
+{
+    struct world *w = world_new(.simulator = true, .proxy = true);
+
+    world_sim_latency(w, 500);
+    world_sim_faults(w, "{'match':'one:','answer':'never mind','times':1}");
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_push(w,
+               "{'id':'one','type':'inference','payload':{'task':'chat','body':{'response_format':"
+               "{'type':'json_object'},'messages':[{'role':'user','content':'one: a JSON'}]}}}");
+    WAIT_UNTIL(w, ALL_MS, has_state(w, "one", "a"));
+    proxy_lose_replies(w->proxy, "fl:{0}:job:one");
+    WAIT_UNTIL(w, ALL_MS, has_state(w, "one", "r") && look_held(w) == 1);
+    proxy_cut(w->proxy);
+    world_wait_results(w, 1, ALL_MS);
+    world_check_one_result_each(w, 1);
+    ck_assert_str_eq(world_result(w, "one")->status, "completed");
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 2);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_network(void)
 {
     Suite *s = suite_create("network");
@@ -109,6 +142,7 @@ Suite *test_network(void)
     tcase_add_loop_test(tc, jobs_survive_while_redis_is_away, 0, (int)ARRAY_LEN(faults));
     tcase_add_loop_test(tc, a_job_survives_the_loss_of_a_request_or_reply, 0,
                         (int)(ARRAY_LEN(steps) * ARRAY_LEN(losses)));
+    tcase_add_test(tc, a_job_that_went_back_and_was_claimed_again_survives_a_cut);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -41,6 +41,7 @@ enum order {
     ORDER_LOSE_REPLY,
     ORDER_LOSE_REQUEST,
     ORDER_SILENCE_REPLY,
+    ORDER_LOSE_REPLIES,
     ORDER_STALL_AFTER,
     ORDER_STATS
 };
@@ -68,6 +69,7 @@ struct pair {
     int64_t requests, replies;
     int64_t doomed;  /* the request whose reply is lost; 0: none */
     bool silent;     /* that reply came, and nothing flows any more */
+    bool deaf;       /* that reply came, and no byte of Redis is passed on any more */
     enum order fate; /* what happens then */
 };
 
@@ -193,6 +195,7 @@ static bool on_reply(struct state *s, struct pair *p)
         return true;
     s->stats.faults++;
     p->silent = p->fate == ORDER_SILENCE_REPLY;
+    p->deaf = p->fate == ORDER_LOSE_REPLIES;
     if (p->fate == ORDER_STALL_AFTER)
         s->mode = ORDER_STALL;
     return p->fate != ORDER_LOSE_REPLY;
@@ -229,6 +232,10 @@ static bool flow_move(struct state *s, struct pair *p, struct flow *f)
             return false;
         if (p->silent)
             return true;
+        if (p->deaf && f == &p->down) {
+            f->n = 0;
+            return true;
+        }
     }
     n = write(f->to, f->bytes + f->at, f->n - f->at);
     if (n < 0)
@@ -260,6 +267,7 @@ static void apply(struct state *s, const struct message *m)
     case ORDER_LOSE_REPLY:
     case ORDER_LOSE_REQUEST:
     case ORDER_SILENCE_REPLY:
+    case ORDER_LOSE_REPLIES:
     case ORDER_STALL_AFTER: s->armed = *m; break;
     case ORDER_STATS: break;
     }
@@ -397,5 +405,6 @@ void proxy_cut(struct proxy *p) { order(p, ORDER_CUT, ""); }
 void proxy_lose_reply(struct proxy *p, const char *text) { order(p, ORDER_LOSE_REPLY, text); }
 void proxy_lose_request(struct proxy *p, const char *text) { order(p, ORDER_LOSE_REQUEST, text); }
 void proxy_silence_reply(struct proxy *p, const char *text) { order(p, ORDER_SILENCE_REPLY, text); }
+void proxy_lose_replies(struct proxy *p, const char *text) { order(p, ORDER_LOSE_REPLIES, text); }
 void proxy_stall_after(struct proxy *p, const char *text) { order(p, ORDER_STALL_AFTER, text); }
 struct proxy_stats proxy_stats(struct proxy *p) { return order(p, ORDER_STATS, ""); }

@@ -42,6 +42,9 @@ void proxy_lose_request(struct proxy *p,
                         const char *text); /* closed before Redis sees the whole of it */
 void proxy_silence_reply(struct proxy *p,
                          const char *text); /* run by Redis, then the connection stays silent */
+void proxy_lose_replies(struct proxy *p,
+                        const char *text); /* neither its reply nor a later one of that connection
+                                              arrives; what is sent on it is still run */
 void proxy_stall_after(struct proxy *p,
                        const char *text); /* its reply arrives, then as after proxy_stall */
 

@@ -242,6 +242,21 @@ START_TEST(costs_of_a_deferral_are_told_once_even_if_it_is_sent_again_too_late)
 }
 END_TEST
 
+/* It went back to its list at once, and the same worker has claimed it since. */
+START_TEST(a_deferral_that_is_sent_again_leaves_a_later_claim_alone)
+{
+    struct record rec = running("a");
+    struct defer d = {.id = "a", .held = &rec, .next = rec};
+
+    ck_assert_int_eq(defer_one(W, &d), 'k');
+    CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 1 noop 1 o 1",
+              "[ok [a] d]");
+    ck_assert_int_eq(defer_one(W, &d), 'a');
+    CK_SAYS("SMEMBERS @active:" W, "[a]");
+    CK_SAYS("LLEN @ready:noop", "0");
+}
+END_TEST
+
 START_TEST(a_cancelled_job_is_not_deferred_but_finished)
 {
     struct record rec = running("a");
@@ -337,6 +352,7 @@ Suite *test_scripts(void)
     tcase_add_test(t, transition_numbers_go_round);
     tcase_add_test(t, deferred_jobs_go_to_the_front_or_the_back_or_to_their_time);
     tcase_add_test(t, costs_of_a_deferral_are_told_once_even_if_it_is_sent_again_too_late);
+    tcase_add_test(t, a_deferral_that_is_sent_again_leaves_a_later_claim_alone);
     tcase_add_test(t, a_cancelled_job_is_not_deferred_but_finished);
     tcase_add_test(t, due_jobs_are_promoted_in_order_and_parked_ones_go_to_the_front);
     tcase_add_test(t, many_due_jobs_of_unknown_queues_do_not_overflow_the_stack);

@@ -7,8 +7,12 @@
 --       'f' to the front | 'b' to the back, new header, '' or what replaces all behind the header,
 --       cost events (prelude)
 -- Returns {'ok', one letter per job} or {'deposed'}.
---       k written  a again  s stale: only costs were added
+--       k written  a again: the same was written before, and nothing is changed now
+--       s stale: only costs were added
 --       c cancel was asked: nothing was written, finish it as cancelled
+--
+-- After `a` the id stays among the active ones: the first call took it out, so it is there because
+-- the same worker has claimed the job again since.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 local now = now_ms()
 local k, a, out, ids, front, back, due_args, earliest = 24, read_sets(2), {}, {}, {}, {}, {}, nil
@@ -40,20 +44,21 @@ while ARGV[a] do
         out[#out + 1] = 'c'
         a = skip_costs(a + 8)
     else
-        local mine = true
+        local leaves = false
         if claim == ARGV[a + 1] then
             defer(id, key)
+            leaves = true
             out[#out + 1] = 'k'
             a = add_costs(a + 8, KEYS[3], id, KEYS[5], now)
         elseif claim == string.sub(ARGV[a + 6], 5, 26) then
             out[#out + 1] = 'a'
             a = skip_costs(a + 8)
         else
-            mine = not stays(key, KEYS[2])
+            leaves = not stays(key, KEYS[2])
             out[#out + 1] = 's'
             a = add_late_costs(a + 8, KEYS[3], KEYS[5], id, now)
         end
-        if mine then ids[#ids + 1] = id end
+        if leaves then ids[#ids + 1] = id end
     end
 end
 if #ids > 0 then redis.call('SREM', KEYS[2], unpack(ids)) end

@@ -13,7 +13,8 @@
 --       'p' publish to results  'd' dead, kept for replay  'k' the document is kept
 --       'r' reply  'w' webhook  '$' there were costs
 -- Returns {'ok', one letter per job} or {'deposed'}.
---       k written  a again: the same was written before  s stale: only costs were added
+--       k written  a again: the same was written before, and nothing is changed now
+--       s stale: only costs were added
 --
 -- The jobs of a batch mostly share one `how`, so it is parsed once.  The result
 -- is cut out of the record, not the record put together of its parts: Redis's Lua
@@ -78,7 +79,6 @@ while ARGV[a] do
         out[#out + 1] = 'k'
         a = p.costs and add_costs(costs, KEYS[4], id, p.dead and KEYS[8], now) or costs
     elseif sub(held, 2) == sub(record, 5, 26) then
-        ids[#ids + 1] = id
         out[#out + 1] = 'a'
         a = p.costs and skip_costs(costs) or costs
     else
