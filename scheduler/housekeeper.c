@@ -245,16 +245,26 @@ static void on_trimmed(void *arg, const struct reply *reply, const struct err *e
         trim(h);
 }
 
-static void limit_spend(struct housekeeper *h)
+/* The day is that of Redis's clock, as it is for those who add to it. */
+static void on_time(void *arg, const struct reply *reply, const struct err *err)
 {
+    struct housekeeper *h = arg;
     struct redis_args a;
     char day[9];
 
+    (void)err;
+    if (!reply || !h->running)
+        return;
     redis_args_init(&a);
     redis_arg_str(&a, "PEXPIRE");
-    keys_arg(&a, h->s->keys.spend, clock_day(clock_wall_ms(), day));
+    keys_arg(&a, h->s->keys.spend, clock_day(reply_int(reply_at(reply, 0)) * 1000, day));
     redis_arg_int(&a, h->s->cfg->retention_spend_ms);
     redis_send(h->s->redis, &a, NULL, NULL);
+}
+
+static void limit_spend(struct housekeeper *h)
+{
+    redis_sendv(h->s->redis, on_time, h, "TIME", NULL);
 }
 
 static void trim(struct housekeeper *h)

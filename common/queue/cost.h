@@ -60,10 +60,13 @@ void cost_add(struct cost *c, const struct cost *more);
  * (and unpriced without prices). */
 void cost_of_lost(struct cost *ret, const struct model *m, unsigned task, struct span body);
 
+enum { COST_NOTE = 128 };
+
 struct cost_event {
     /* <id>:<run>:<attempt>:<call>, call = <tnum of the start>-<its token>.<n>, n = 0 when told by
      * another.  The token, because a Redis that forgot a start counts the same tnum again. */
     char event_id[160];
+    char note[COST_NOTE]; /* under which it stands in calls:<worker>; "": it was not noted */
     const char *job_id,
         *root_id; /* root_id NULL: job_id up to its first '~', the job that it was made for */
     int attempt;

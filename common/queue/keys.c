@@ -54,6 +54,7 @@ void keys_init(struct keys *k, const char *prefix)
     k->models = make_cache(prefix, "models:");
     k->chunks = make(prefix, "chunks:", "");
     k->flight = make(prefix, "flight:", "");
+    k->calls = make(prefix, "calls:", "");
 }
 
 void keys_done(struct keys *k)
@@ -72,6 +73,7 @@ void keys_done(struct keys *k)
     free(k->models);
     free(k->chunks);
     free(k->flight);
+    free(k->calls);
     *k = (struct keys){0};
 }
 

@@ -19,7 +19,7 @@ struct keys {
     char *fixed[KEY_COUNT];
     char *ready[QUEUE_COUNT + 1], *wake[QUEUE_COUNT + 1]; /* by queue number, from 1 */
     /* prefixes: "fl:{0}:job:" */
-    char *job, *reply, *active, *spend, *gather, *chunks, *flight;
+    char *job, *reply, *active, *spend, *gather, *chunks, *flight, *calls;
     char *models; /* prefix of a cache, without hash tag: "fl:models:" and a provider */
 };
 

@@ -2,7 +2,11 @@
  *
  * A batch is three growing pieces, kept in RESP form so that sending (again)
  * is three copies: the per-job keys, the dimension sets of its cost events
- * (dims.h), and the per-job arguments. */
+ * (dims.h), and the per-job arguments.
+ *
+ * The sums of a day are in the key of that day, and the day is that of Redis's clock.  A script
+ * whose key is of another day does nothing and answers its clock: the batch is sent again, and what
+ * our clock lacks is known from then on. */
 #include "common/queue/settle.h"
 
 #include <assert.h>
@@ -23,6 +27,10 @@ struct settle {
     size_t count, cap;
     struct buf scratch;
     /* while it is sent */
+    struct redis *redis;
+    struct settle_who who; /* its lease is the text below */
+    char lease[64];
+    int tries;
     settle_cb *cb;
     void *arg;
     /* per item: which keys follow the record's, and the ids */
@@ -94,6 +102,9 @@ static void add_costs(struct settle *s, const struct cost_event *costs, size_t c
         redis_arg_int(a, c->estimate_nanousd);
         if (c->flags & COST_CACHED)
             redis_arg_int(a, c->list_cost_nanousd);
+        else if (costs[i].note[0])
+            redis_arg_pieces(
+                a, (const struct span[]){{"=", 1}, {costs[i].note, strlen(costs[i].note)}}, 2);
         else
             redis_arg_str(a, "");
     }
@@ -227,11 +238,29 @@ void settle_tell(struct settle *s, const struct tell *t, void *item)
 
 /* ---- sending ---- */
 
-static void add_spend_key(struct redis_args *a, const struct keys *k)
+enum { DAY_MS = 86400000, TRIES = 5 };
+
+/* Redis's clock, less that of this process: 0 until Redis says otherwise. */
+static int64_t offset_ms;
+
+int64_t settle_redis_ms(int64_t wall_ms) { return wall_ms + offset_ms; }
+
+/* Who sends a batch, and on which day. */
+struct letterhead {
+    const struct settle_who *who;
+    int64_t now_ms; /* by Redis's clock */
+};
+
+static void add_spend_key(struct redis_args *a, const struct letterhead *h)
 {
     char day[9];
 
-    keys_arg(a, k->spend, clock_day(clock_wall_ms(), day));
+    keys_arg(a, h->who->keys->spend, clock_day(h->now_ms, day));
+}
+
+static void add_calls_key(struct redis_args *a, const struct settle_who *w)
+{
+    keys_arg(a, w->keys->calls, w->worker ? w->worker : "~");
 }
 
 static void add_job_keys(struct redis_args *a, const struct settle *s, const struct keys *k)
@@ -253,8 +282,9 @@ static void add_job_keys(struct redis_args *a, const struct settle *s, const str
     }
 }
 
-static void finish_head(struct redis_args *a, const struct settle_who *w)
+static void finish_head(struct redis_args *a, const struct letterhead *h)
 {
+    const struct settle_who *w = h->who;
     const struct keys *k = w->keys;
 
     redis_arg_str(a, key(k, KEY_LEASE));
@@ -263,36 +293,42 @@ static void finish_head(struct redis_args *a, const struct settle_who *w)
     redis_arg_str(a, key(k, KEY_COSTS));
     redis_arg_str(a, key(k, KEY_DEAD));
     redis_arg_str(a, key(k, KEY_CANCELS));
-    add_spend_key(a, k);
+    add_spend_key(a, h);
     redis_arg_str(a, key(k, KEY_LATE));
     redis_arg_str(a, k->ready[QUEUE_WEBHOOK]);
     redis_arg_str(a, k->wake[QUEUE_WEBHOOK]);
+    add_calls_key(a, w);
 }
 
-static void defer_head(struct redis_args *a, const struct settle_who *w)
+static void defer_head(struct redis_args *a, const struct letterhead *h)
 {
+    const struct settle_who *w = h->who;
     const struct keys *k = w->keys;
 
     redis_arg_str(a, key(k, KEY_LEASE));
     keys_arg(a, k->active, w->worker ? w->worker : "~");
     redis_arg_str(a, key(k, KEY_COSTS));
-    add_spend_key(a, k);
+    add_spend_key(a, h);
     redis_arg_str(a, key(k, KEY_LATE));
     redis_arg_str(a, key(k, KEY_DELAYED));
     redis_arg_str(a, key(k, KEY_BELL));
     keys_arg_queues(a, k);
+    add_calls_key(a, w);
 }
 
-static void tell_head(struct redis_args *a, const struct settle_who *w)
+static void tell_head(struct redis_args *a, const struct letterhead *h)
 {
-    redis_arg_str(a, key(w->keys, KEY_COSTS));
-    add_spend_key(a, w->keys);
-    redis_arg_str(a, key(w->keys, KEY_LATE));
+    const struct keys *k = h->who->keys;
+
+    redis_arg_str(a, key(k, KEY_COSTS));
+    add_spend_key(a, h);
+    redis_arg_str(a, key(k, KEY_LATE));
+    add_calls_key(a, h->who);
 }
 
 static const struct {
     enum script_id script;
-    void (*head)(struct redis_args *a, const struct settle_who *w);
+    void (*head)(struct redis_args *a, const struct letterhead *h);
     bool guarded, times; /* its arguments begin with the lease; then those times */
 } kinds[SETTLE_KINDS] = {
     [SETTLE_FINISH] = {SCRIPT_FINISH, finish_head, true, true},
@@ -302,10 +338,11 @@ static const struct {
 
 static size_t build(const struct settle *s, const struct settle_who *w, struct redis_args *a)
 {
+    const struct letterhead h = {w, settle_redis_ms(clock_wall_ms())};
     size_t nkeys;
 
     redis_args_init(a);
-    kinds[s->kind].head(a, w);
+    kinds[s->kind].head(a, &h);
     add_job_keys(a, s, w->keys);
     nkeys = a->count;
     if (kinds[s->kind].guarded)
@@ -316,6 +353,7 @@ static size_t build(const struct settle *s, const struct settle_who *w, struct r
         redis_arg_int(a, w->reply_ms);
     }
     redis_arg_int(a, (int64_t)s->dims.count);
+    redis_arg_int(a, h.now_ms - h.now_ms % DAY_MS);
     redis_args_append(a, &s->dims.sets);
     redis_args_append(a, &s->jobs);
     return nkeys;
@@ -342,24 +380,47 @@ const char *settle_codes(const struct settle *s, const struct reply *reply,
     return codes.p;
 }
 
+static void on_answer(void *arg, const struct reply *reply, const struct err *redis_err);
+
+static void send_now(struct settle *s)
+{
+    struct redis_args a;
+    size_t nkeys = build(s, &s->who, &a);
+
+    s->tries++;
+    redis_script(s->redis, script(script_of(s)), nkeys, &a, on_answer, s);
+}
+
 static void on_answer(void *arg, const struct reply *reply, const struct err *redis_err)
 {
     struct settle *s = arg;
     struct err err = {0};
-    const char *codes = settle_codes(s, reply, redis_err, &err);
+    const char *codes;
 
+    if (reply_is(reply_at(reply, 0), "day")) {
+        offset_ms = reply_int(reply_at(reply, 1)) - clock_wall_ms();
+        if (s->tries < TRIES) {
+            send_now(s);
+            return;
+        }
+    }
+    codes = settle_codes(s, reply, redis_err, &err);
     s->cb(s->arg, s, codes, codes ? NULL : &err);
 }
 
 void settle_send(struct settle *s, struct redis *r, const struct settle_who *who, settle_cb *cb,
                  void *arg)
 {
-    struct redis_args a;
-    size_t nkeys = build(s, who, &a);
-
+    s->redis = r;
+    s->who = *who;
+    if (who->lease) {
+        snprintf(s->lease, sizeof s->lease, "%s", who->lease);
+        s->who.lease = s->lease;
+    }
+    s->tries = 0;
     s->cb = cb;
     s->arg = arg;
-    redis_script(r, script(script_of(s)), nkeys, &a, on_answer, s);
+    send_now(s);
 }
 
 void settle_args(const struct settle *s, const struct settle_who *who, struct redis_args *ret)

@@ -90,11 +90,15 @@ struct settle_who {
     const char *lease;  /* the scheduler's token, or NULL */
     int64_t ids_ms, dead_ms, reply_ms;
 };
-/* codes: settle_count() letters, or NULL with err.  ERR_REDIS_LOST: send the same batch again.
+/* The keys and the worker's id are borrowed until the callback; the lease is copied (63 bytes).
+ * codes: settle_count() letters, or NULL with err.  ERR_REDIS_LOST: send the same batch again.
  * ERR_REDIS "deposed": the lease is another's. */
 typedef void settle_cb(void *arg, struct settle *s, const char *codes, const struct err *err);
 void settle_send(struct settle *s, struct redis *r, const struct settle_who *who, settle_cb *cb,
                  void *arg);
+/* This time by Redis's clock, as far as it is known: a script that was given the key of another day
+ * has said so.  It decides to which day costs belong. */
+int64_t settle_redis_ms(int64_t wall_ms);
 /* The script's answer (of redis_call, for commands): the letters, or NULL with err. */
 const char *settle_codes(const struct settle *s, const struct reply *reply,
                          const struct err *redis_err, struct err *err);

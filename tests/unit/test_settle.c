@@ -1,6 +1,7 @@
 /* test_settle.c - outcomes that come late, against a real Redis: each is known for what it is. */
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/core/clock.h"
@@ -250,6 +251,48 @@ START_TEST(a_job_that_is_started_anew_is_in_the_set_again)
 }
 END_TEST
 
+/* ---- whose day ---- */
+
+static int64_t wrong_by_ms;
+static int64_t wrong_wall_ms(void) { return clock_system.wall_ms() + wrong_by_ms; }
+
+static char defer_costs(const struct record *held)
+{
+    const struct defer d = {.id = "j",
+                            .held = held,
+                            .next = *held,
+                            .front = true,
+                            .costs = call_of(held),
+                            .cost_count = 1};
+    struct settle *s = settle_new(SETTLE_DEFER);
+
+    settle_defer(s, &d, NULL);
+    return send(s);
+}
+
+static char (*const tellers[])(const struct record *held) = {finish, defer_costs, tell};
+
+/* Behind it and before it, with each of the scripts. */
+START_TEST(costs_are_summed_on_the_day_of_redis_whatever_our_clock_says)
+{
+    const struct clock wrong = {clock_system.mono_us, wrong_wall_ms};
+    char day[9], words[64];
+    struct record held;
+
+    wrong_by_ms = (_i < 3 ? -30 : 30) * INT64_C(3600000);
+    clock_day(clock_wall_ms(), day);
+    claim();
+    held = start();
+    clock_now = &wrong;
+    ck_assert_int_eq(tellers[_i % 3](&held), SETTLE_WRITTEN);
+    ck_assert_int_lt(llabs(settle_redis_ms(clock_wall_ms()) - clock_system.wall_ms()), 60000);
+    clock_now = &clock_system;
+    snprintf(words, sizeof words, "HGET fl:{0}:spend:%s total|cost", day);
+    ck_assert_str_eq(ask(&t.line, words).text, "5");
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:costs").number, 1);
+}
+END_TEST
+
 /* _i: what the sum was before. */
 static const char *const before[] = {"0", "9223372036854775000", "9223372036854775807"};
 
@@ -282,6 +325,8 @@ Suite *test_settle(void)
     tcase_add_test(tc, an_outcome_of_a_job_that_was_taken_away_adds_only_its_cost);
     tcase_add_loop_test(tc, a_stale_outcome_leaves_the_id_that_is_held_anew, 0, 2);
     tcase_add_test(tc, a_job_that_is_started_anew_is_in_the_set_again);
+    tcase_add_loop_test(tc, costs_are_summed_on_the_day_of_redis_whatever_our_clock_says, 0,
+                        2 * (int)ARRAY_LEN(tellers));
     tcase_add_loop_test(tc, the_sum_of_a_day_stays_at_the_most, 0, (int)ARRAY_LEN(before));
     suite_add_tcase(s, tc);
     return s;

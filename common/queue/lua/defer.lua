@@ -1,12 +1,13 @@
 -- defer.lua - active jobs go back: retry, poll, park, given back, taken over.
 --
 -- KEYS: 1 guard  2 active ids of the worker  3 costs  4 spend of the day  5 late cost events
---       6 delayed  7 bell  8..15 ready by queue number  16..23 wake by queue number  24.. records
+--       6 delayed  7 bell  8..15 ready by queue number  16..23 wake by queue number
+--       24 calls of the worker  25.. records
 -- ARGV: 1 what the guard must hold ('' not asked)  2.. dimension sets (prelude)
 --       then per job: id, expected tnum and token (22), queue number, queue name, delay_ms,
 --       'f' to the front | 'b' to the back, new header, '' or what replaces all behind the header,
 --       cost events (prelude)
--- Returns {'ok', one letter per job} or {'deposed'}.
+-- Returns {'ok', one letter per job}, {'deposed'}, or {'day', now}: the spend key is of another day
 --       k written  a again: the same was written before, and nothing is changed now
 --       s stale: only costs were added
 --       c cancel was asked: nothing was written, finish it as cancelled
@@ -15,7 +16,8 @@
 -- the same worker has claimed the job again since.
 if ARGV[1] ~= '' and redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 local now = now_ms()
-local k, a, out, ids, front, back, due_args, earliest = 24, read_sets(2), {}, {}, {}, {}, {}, nil
+if other_day(2, now) then return {'day', now} end
+local k, a, out, ids, front, back, due_args, earliest = 25, read_sets(2), {}, {}, {}, {}, {}, nil
 
 local function defer(id, key)
     local delay, first, head, body = tonumber(ARGV[a + 4]), ARGV[a + 5] == 'f', ARGV[a + 6], ARGV[a + 7]
@@ -71,5 +73,5 @@ if #due_args > 0 then
         redis.call('LPUSH', KEYS[7], '1')
     end
 end
-write_sums(KEYS[4])
+write_sums(KEYS[4], KEYS[24])
 return {'ok', table.concat(out)}

@@ -1,7 +1,7 @@
 -- finish.lua - jobs end: record, result, costs, reply and webhook job, in one.
 --
 -- KEYS: 1 guard  2 active ids of the worker  3 results  4 costs  5 dead  6 cancels  7 spend of the day
---       8 late cost events  9 ready:webhook  10 wake:webhook
+--       8 late cost events  9 ready:webhook  10 wake:webhook  11 calls of the worker
 --       then per job: record, reply list when `how` has 'r', two records for the webhook's job
 --       when it has 'w'
 -- ARGV: 1 what the guard must hold ('' not asked)  2 ms that ended records are kept
@@ -12,7 +12,7 @@
 --       how: expected tnum and token (22), new state (1), then of these:
 --       'p' publish to results  'd' dead, kept for replay  'k' the document is kept
 --       'r' reply  'w' webhook  '$' there were costs
--- Returns {'ok', one letter per job} or {'deposed'}.
+-- Returns {'ok', one letter per job}, {'deposed'}, or {'day', now}: the spend key is of another day
 --       k written  a again: the same was written before, and nothing is changed now
 --       s stale: only costs were added
 --
@@ -23,7 +23,8 @@ local call, sub = redis.call, string.sub
 if ARGV[1] ~= '' and call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 local ttl, dead_ttl, reply_ttl = ARGV[2], ARGV[3], ARGV[4]
 local now = now_ms()
-local k, a, out, ids, hooks, parsed = 11, read_sets(5), {}, {}, {}, {}
+if other_day(5, now) then return {'day', now} end
+local k, a, out, ids, hooks, parsed = 12, read_sets(5), {}, {}, {}, {}
 
 local function parse(how)
     local flags = sub(how, 24)
@@ -92,5 +93,5 @@ if #hooks > 0 then
     call('LPUSH', KEYS[9], unpack(hooks))
     ring(KEYS[10])
 end
-write_sums(KEYS[7])
+write_sums(KEYS[7], KEYS[11])
 return {'ok', table.concat(out)}

@@ -106,18 +106,27 @@ local function append(lists, q, id)
     list[#list + 1] = id
 end
 
--- part: read_sets add_cost add_costs add_late_costs skip_costs write_sums
+-- part: other_day read_sets add_cost add_costs add_late_costs skip_costs write_sums
 -- ---- money ----
 -- Cost events travel in ARGV as: n, then n times
---   event_id, document, dimension set, cost, prompt tokens, completion tokens, estimate, and what
---   was saved when it is no call but an answer that was known ('' for calls)
--- and dimension sets as: n, then n times: k, k names ("model:..", "tenant:..", ...).
+--   event_id, document, dimension set, cost, prompt tokens, completion tokens, estimate, and a word:
+--   '' of a call; '=' and a field of the worker's calls (see budget.lua) of one that was noted
+--   there, and is not any more; or what was saved by an answer that was known, which is no call
+-- and dimension sets as: n, when the spend key's day begins (ms), then n times: k, k names
+--   ("model:..", "tenant:..", ...).
 local sums = {}
 local sets = {}
+local notes = {}
+
+-- The caller's clock is not this server's: it is the spend key of another day.
+local function other_day(a, now)
+    local begins = tonumber(ARGV[a + 1])
+    return ARGV[a] ~= '0' and (now < begins or now >= begins + 86400000)
+end
 
 local function read_sets(a)
     local n = tonumber(ARGV[a])
-    a = a + 1
+    a = a + 2
     for s = 1, n do
         local k = tonumber(ARGV[a])
         local names = {}
@@ -130,15 +139,17 @@ end
 
 local function add_cost(a, costs_key, id, doc)
     redis.call('XADD', costs_key, '*', 'id', id, 'doc', doc)
-    local s = ARGV[a + 2]
+    local s, word = ARGV[a + 2], ARGV[a + 7]
     local sum = sums[s]
     if not sum then
         sum = {0, 0, 0, 0, 0, 0, 0}
         sums[s] = sum
     end
-    if ARGV[a + 7] ~= '' then
+    if string.sub(word, 1, 1) == '=' then
+        notes[#notes + 1] = string.sub(word, 2)
+    elseif word ~= '' then
         sum[6] = sum[6] + 1
-        sum[7] = sum[7] + ARGV[a + 7]
+        sum[7] = sum[7] + word
         return
     end
     sum[1] = sum[1] + ARGV[a + 3]
@@ -193,7 +204,10 @@ local function dim_in_full(spend_key, dim)
     return known and dim or kind .. '(others)'
 end
 
-local function write_sums(spend_key)
+local function write_sums(spend_key, calls_key)
+    for i = 1, #notes, 1000 do
+        redis.pcall('HDEL', calls_key, unpack(notes, i, math.min(i + 999, #notes)))
+    end
     local fields = next(sums) and redis.pcall('HLEN', spend_key)
     local full = type(fields) == 'number' and fields >= SPEND_FIELDS
     for s, sum in pairs(sums) do
