@@ -27,40 +27,47 @@ struct child {
     struct child_page *page; /* shared with the supervisor, or our own when alone */
     struct child_page own;
     bool stopping;
-    bool supervised; /* it says when to stop at once; else a second signal does */
+    enum child_stop why; /* the strongest reason so far */
+    bool supervised;     /* it says when to stop at once; else a second signal does */
     int signals;
     struct loop_io *io;
     char line[LINE_MAX_BYTES];
     size_t line_n;
-    void (*on_stop)(void *arg, bool now);
+    void (*on_stop)(void *arg, enum child_stop why);
     void *arg;
 };
 
-static void stop(struct child *c, bool now)
+const char *child_stop_text(enum child_stop why)
 {
-    if (c->stopping && !now)
-        return;
-    c->stopping = true;
-    if (c->on_stop)
-        c->on_stop(c->arg, now);
+    static const char *const texts[] = {"orphaned", "drain", "now"};
+
+    return texts[why];
 }
 
-/* A whole process group, or cgroup, is often told at once: one wish comes here as a signal and as
- * the supervisor's line.  So its second signal is the supervisor's affair. */
+static void stop(struct child *c, enum child_stop why)
+{
+    if (c->stopping && why <= c->why)
+        return;
+    c->stopping = true;
+    c->why = why;
+    if (c->on_stop)
+        c->on_stop(c->arg, why);
+}
+
 static void on_term(void *arg)
 {
     struct child *c = arg;
 
     c->signals++;
-    stop(c, !c->supervised && c->signals > 1);
+    stop(c, !c->supervised && c->signals > 1 ? CHILD_NOW : CHILD_DRAIN);
 }
 
 static void on_line(struct child *c, const char *line)
 {
     if (!strcmp(line, "drain")) {
-        stop(c, false);
+        stop(c, CHILD_DRAIN);
     } else if (!strcmp(line, "now")) {
-        stop(c, true);
+        stop(c, CHILD_NOW);
     } else {
         log_event(LOG_WARN, "child.line", "text=%s", log_quote(line));
     }
@@ -91,11 +98,11 @@ static void on_readable(void *arg, int fd, bool readable, bool writable)
             take_byte(c, text[i]);
         return;
     }
-    loop_unwatch(&c->io); /* the supervisor is gone; the signal of its death may still come */
+    loop_unwatch(&c->io);
     c->supervised = false;
-    c->signals = 0;
+    c->signals = 0; /* those before came with the supervisor's own */
     log_event(LOG_WARN, "child.orphaned", "action=drain");
-    stop(c, false);
+    stop(c, CHILD_ORPHANED);
 }
 
 struct child *child_new(struct loop *borrow_loop, const struct child_options *o)
@@ -127,7 +134,7 @@ void child_free(struct child *c)
     free(c);
 }
 
-void child_on_stop(struct child *c, void (*cb)(void *arg, bool now), void *arg)
+void child_on_stop(struct child *c, void (*cb)(void *arg, enum child_stop why), void *arg)
 {
     c->on_stop = cb;
     c->arg = arg;

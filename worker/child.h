@@ -6,7 +6,7 @@
  *
  *   child -> supervisor   "id <worker id>", "scale <group> <n>"
  *   supervisor -> child   "drain", "now" (give everything back and exit)
- *   end of file           the supervisor is gone: drain
+ *   end of file           the supervisor is gone: the process is an orphan, and drains
  *
  * The page survives the child: what it last wrote tells who died, which job's
  * code was running, and whether the loop still turned.
@@ -38,11 +38,19 @@ struct child_options {
     bool alone;             /* run by hand, without a supervisor: fds 3 and 4 are not there */
 };
 
+/* Why a process is to end, the weakest reason first. */
+enum child_stop {
+    CHILD_ORPHANED, /* the supervisor is gone */
+    CHILD_DRAIN,    /* the supervisor said so, or TERM */
+    CHILD_NOW,      /* the supervisor said so, or a second TERM without a supervisor */
+};
+
 struct child;
 struct child *child_new(struct loop *borrow_loop, const struct child_options *o);
 void child_free(struct child *c);
-/* Called on the loop's turn; now: give back instead of draining. */
-void child_on_stop(struct child *c, void (*cb)(void *arg, bool now), void *arg);
+/* Called on the loop's turn, each time with a stronger reason. */
+void child_on_stop(struct child *c, void (*cb)(void *arg, enum child_stop why), void *arg);
+const char *child_stop_text(enum child_stop why); /* "orphaned", "drain", "now" */
 void child_tell_id(struct child *c, const char *worker_id);
 void child_tell_scale(struct child *c, const char *group, int64_t processes);
 void child_beat(struct child *c);

@@ -47,6 +47,14 @@ struct outbox *outbox_new(struct process *p)
     return o;
 }
 
+/* Its runs are gone, or never were; of costs something is left. */
+static void drop(struct settle *s)
+{
+    for (size_t i = 0; s && settle_kind_of(s) == SETTLE_TELL && i < settle_count(s); i++)
+        run_told(settle_item(s, i), SETTLE_STALE);
+    settle_free(s);
+}
+
 void outbox_free(struct outbox *o)
 {
     struct batch *b, *tmp;
@@ -59,11 +67,11 @@ void outbox_free(struct outbox *o)
     DL_FOREACH_SAFE(o->batches, b, tmp)
     {
         redis_forget(o->p->redis, b->settle);
-        settle_free(b->settle);
+        drop(b->settle);
         free(b);
     }
     for (int kind = 0; kind < SETTLE_KINDS; kind++)
-        settle_free(o->open[kind]);
+        drop(o->open[kind]);
     free(o);
 }
 

@@ -5,9 +5,7 @@
  * of a connection that is freed must find those whom they tell.
  *
  * Between them stands one question, asked whenever something ended (process_kick): claim more,
- * take a new id, or leave?  It leaves when it drains, holds nothing and has written every outcome;
- * and owes nobody (a claim whose answer was lost, a dead process to take over, the rest of streamed
- * answers), unless the time to drain is over: then the scheduler has it.
+ * take a new id, or leave (drain.c)?
  *
  * To add a part: a pointer in struct process, a line in start() and one in stop(). */
 #include "worker/process.h"
@@ -28,6 +26,7 @@
 #include "worker/budget/holds.h"
 #include "worker/cache/share.h"
 #include "worker/chunks.h"
+#include "worker/drain.h"
 #include "worker/hooks.h"
 #include "worker/limit/limiter.h"
 #include "worker/outbox.h"
@@ -39,14 +38,6 @@
 #include "worker/takeover.h"
 
 enum { FENCED_GRACE_MS = 1000, LAST_WORDS_MS = 1000 };
-
-struct app {
-    struct process p;
-    bool give_up; /* draining is over: what is still owed is left to the scheduler */
-    struct loop_timer *drain_timer;
-};
-
-static struct app *app_of(struct process *p) { return (struct app *)(void *)p; }
 
 /* ---- connections ---- */
 
@@ -136,28 +127,12 @@ static void come_back(struct process *p)
     heartbeat_now(p->heartbeat);
 }
 
-static void maybe_leave(void *arg)
-{
-    struct process *p = arg;
-    const struct app *a = app_of(p);
-
-    bool owes = takeovers_owe(p->takeovers) || pull_must_look(p->pull) || chunks_wait(p->chunks);
-
-    if (p->draining && !p->runs && outbox_is_empty(p->outbox) && pull_is_idle(p->pull) &&
-        (!owes || a->give_up) && !p->leave) {
-        p->leave = true;
-        heartbeat_leave(p->heartbeat);
-        loop_stop(p->loop);
-    }
-}
-
 void process_kick(struct process *p)
 {
     run_serve_slots(p);
     if (p->draining) {
         pull_kick(p->pull); /* it claims nothing, but may have to look */
-        loop_undefer(p->loop, maybe_leave, p);
-        loop_defer(p->loop, maybe_leave, p);
+        drain_look(p->drain);
     } else if (p->fenced) {
         come_back(p);
     } else {
@@ -181,57 +156,7 @@ void process_kick_later(struct process *p)
     loop_defer(p->loop, on_kick, p);
 }
 
-static void give_all_back(struct process *p)
-{
-    struct run *r, *tmp;
-
-    app_of(p)->give_up = true;
-    HASH_ITER(hh, p->runs, r, tmp)
-    {
-        if (!r->ended)
-            run_give_back(r);
-    }
-    process_kick(p);
-}
-
-static void on_drain_over(void *arg)
-{
-    struct app *a = arg;
-
-    a->drain_timer = NULL;
-    log_event(LOG_WARN, "drain.over", "given_back=%zu", a->p.running);
-    give_all_back(&a->p);
-}
-
-/* Those that wait in memory make no call that would be lost: another worker may serve them now. */
-static void give_waiting_back(struct process *p)
-{
-    struct run *r, *tmp;
-
-    HASH_ITER(hh, p->runs, r, tmp)
-    {
-        if (r->waits && !r->ended)
-            run_give_back(r);
-    }
-}
-
-static void on_stop(void *arg, bool now)
-{
-    struct app *a = arg;
-    struct process *p = &a->p;
-
-    log_event(LOG_INFO, "drain", "running=%zu waiting=%zu now=%d", p->running, p->waiting, now);
-    if (!p->draining) {
-        p->draining = true;
-        a->drain_timer = loop_after(p->loop, p->cfg->workers_drain_ms, on_drain_over, a);
-        give_waiting_back(p);
-    }
-    if (now) {
-        loop_cancel(&a->drain_timer);
-        give_all_back(p);
-    }
-    process_kick(p);
-}
+static void on_stop(void *arg, enum child_stop why) { drain_begin(arg, why); }
 
 static void on_hup(void *arg)
 {
@@ -261,16 +186,16 @@ static void on_usr1(void *arg)
               (long long)heartbeat_age_ms(p->heartbeat));
 }
 
-static bool start(struct app *a, const struct child_options *o, struct err *err)
+static bool start(struct process *p, const struct child_options *o, struct err *err)
 {
-    struct process *p = &a->p;
     const struct http_client_options h = {.max_connections = (size_t)p->group->concurrency};
 
     keys_init(&p->keys, p->cfg->redis_prefix);
     job_defaults_from(&p->defaults, p->cfg);
     p->started_ms = clock_wall_ms();
     p->child = child_new(p->loop, o);
-    child_on_stop(p->child, on_stop, a);
+    p->drain = drain_new(p);
+    child_on_stop(p->child, on_stop, p->drain);
     take_id(p);
     p->http = http_client_new(p->loop, &h);
     p->stops = stops_new(p);
@@ -314,12 +239,11 @@ static void say_last_words(struct process *p)
     }
 }
 
-static void stop(struct app *a)
+static void stop(struct process *p)
 {
-    struct process *p = &a->p;
-
-    say_last_words(p);
-    loop_cancel(&a->drain_timer);
+    if (!drain_left_something(p->drain))
+        say_last_words(p);
+    runs_forget(p);
     redis_free(p->wait[0]);
     redis_free(p->wait[1]);
     http_client_free(p->http);
@@ -340,31 +264,34 @@ static void stop(struct app *a)
     cache_free(p->cache);
     chunks_free(p->chunks);
     takeovers_free(p->takeovers);
+    drain_free(p->drain);
     child_free(p->child);
     keys_done(&p->keys);
 }
 
 int process_main(const struct child_options *o, struct config *cfg)
 {
-    struct app *a = xcalloc(1, sizeof *a);
+    struct process *p = xcalloc(1, sizeof *p);
     struct err err = {0};
+    bool left;
 
     random_reseed();
-    a->p.cfg = cfg;
-    a->p.group = config_group(cfg, o->group);
-    if (!a->p.group) {
+    p->cfg = cfg;
+    p->group = config_group(cfg, o->group);
+    if (!p->group) {
         log_event(LOG_ERROR, "start", "msg=%s", log_quote("no such worker group"));
         return 78;
     }
-    a->p.loop = loop_new();
-    if (!start(a, o, &err)) {
+    p->loop = loop_new();
+    if (!start(p, o, &err)) {
         log_err(LOG_ERROR, "start", &err);
         return 78;
     }
-    loop_run(a->p.loop);
-    stop(a);
-    loop_free(a->p.loop);
-    program_end(a->p.cfg);
-    free(a);
-    return 0;
+    loop_run(p->loop);
+    left = drain_left_something(p->drain);
+    stop(p);
+    loop_free(p->loop);
+    program_end(p->cfg);
+    free(p);
+    return left ? 69 : 0;
 }

@@ -43,6 +43,7 @@ struct health;
 struct limiter;
 struct holds;
 struct takeovers;
+struct drain;
 
 struct process {
     struct loop *loop;
@@ -53,9 +54,10 @@ struct process {
     struct redis *wait[2]; /* BLPOP on the wake lists: realtime, the others */
     struct http_client *http;
     struct child *child;
+    struct drain *drain; /* how it ends */
     struct job_defaults defaults;
     char id[WORKER_ID_MAX];
-    bool registered, draining, leave; /* leave: exit as soon as the outbox is empty */
+    bool registered, draining, leave; /* leave: the loop was stopped */
     bool fenced;                      /* reaped: no new id before the old one's runs are settled */
     int64_t started_ms;
     struct heartbeat *heartbeat;
@@ -81,7 +83,8 @@ struct process {
     bool kicking;                               /* process_kick comes at the end of this turn */
 };
 
-/* Run one worker process until it has drained; the exit status. */
+/* Run one worker process until it has drained; the exit status: 0, 69 when Redis did not take all
+ * outcomes (somebody must take over), 78. */
 int process_main(const struct child_options *o, struct config *cfg);
 
 /* ---- events between the parts (process.c) ---- */

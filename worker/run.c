@@ -58,6 +58,13 @@ static void run_free(struct run *r)
     free(r);
 }
 
+void runs_forget(struct process *p)
+{
+    struct run *r, *tmp;
+
+    HASH_ITER(hh, p->runs, r, tmp) { run_free(r); }
+}
+
 /* ---- the slot ---- */
 
 static void start_returning(struct run *r, void (*go)(struct run *r))

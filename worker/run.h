@@ -89,6 +89,8 @@ struct run *run_new(struct process *p, const char *id, struct span record, const
                     int64_t now_ms);
 void run_go(struct run *r); /* first step, or the persisted one */
 struct run *run_find(struct process *p, const char *id);
+/* The process ends, and all runs have ended: free those whose outcome was not written. */
+void runs_forget(struct process *p);
 
 /* ---- what a step may say ---- */
 void run_next(struct run *r, const char *step);

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -45,7 +44,6 @@ NORETURN static void become_child(const struct child_options *o, int line, int p
         argv[n++] = program_config_path();
     }
     argv[n] = NULL;
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (dup2(high_line, CHILD_LINE_FD) < 0 || dup2(high_page, CHILD_PAGE_FD) < 0)

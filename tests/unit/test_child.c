@@ -15,12 +15,12 @@
 
 enum { LINE_FD = 3, PAGE_FD = 4, TURNS = 5 };
 
-static char told[16]; /* 'd' for each drain, 'n' for each now */
+static char told[16]; /* 'o' orphaned, 'd' drain, 'n' now */
 
-static void on_stop(void *arg, bool now)
+static void on_stop(void *arg, enum child_stop why)
 {
     (void)arg;
-    told[strlen(told)] = now ? 'n' : 'd'; /* at most one per act */
+    told[strlen(told)] = child_stop_text(why)[0]; /* at most one per act */
 }
 
 static void turn(struct loop *l)
@@ -57,12 +57,15 @@ static const struct {
     {false, "dt", "d"},
     {false, "tt", "d"},
     {false, "tdn", "dn"},
-    /* the supervisor's death is the end of the line and a signal */
-    {false, "et", "d"},
+    /* the supervisor's death; afterwards two signals are two wishes */
+    {false, "e", "o"},
+    {false, "et", "od"},
+    {false, "ett", "odn"},
     {false, "te", "d"},
-    {false, "e", "d"},
-    {false, "ett", "dn"},
+    {false, "tet", "d"},
     {false, "tett", "dn"},
+    {false, "de", "d"},
+    {false, "ne", "n"},
 };
 
 NORETURN static void be_child(size_t i, int ends[2], int page)
