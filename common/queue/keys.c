@@ -3,9 +3,9 @@
  *     fl:{0}:intake         one of keys.def
  *     fl:{0}:ready:eval     one per queue
  *     fl:{0}:job:<id>       a prefix here, the id by keys_arg()
- *     fl:models:together    a cache: no hash tag, anywhere in a cluster
+ *     fl:{0}:infer:...      a cache: worker/cache/ adds the rest to the root
  *
- * The hash tag puts all of the queue into one slot of a cluster, as a script needs it. */
+ * The hash tag puts all keys into one slot of a cluster, as scripts need it. */
 #include "common/queue/keys.h"
 
 #include <stdio.h>
@@ -28,15 +28,6 @@ static char *make(const char *prefix, const char *middle, const char *name)
     return buf_take(&b);
 }
 
-/* Caches are spread over a cluster: no hash tag. */
-static char *make_cache(const char *prefix, const char *kind)
-{
-    struct buf b = BUF(256);
-
-    buf_printf(&b, "%s:%s", prefix, kind);
-    return buf_take(&b);
-}
-
 void keys_init(struct keys *k, const char *prefix)
 {
     *k = (struct keys){0};
@@ -46,12 +37,13 @@ void keys_init(struct keys *k, const char *prefix)
         k->ready[q] = make(prefix, "ready:", queue_name((enum queue_id)q));
         k->wake[q] = make(prefix, "wake:", queue_name((enum queue_id)q));
     }
+    k->root = make(prefix, "", "");
     k->job = make(prefix, "job:", "");
     k->reply = make(prefix, "reply:", "");
     k->active = make(prefix, "active:", "");
     k->spend = make(prefix, "spend:", "");
     k->gather = make(prefix, "gather:", "");
-    k->models = make_cache(prefix, "models:");
+    k->models = make(prefix, "models:", "");
     k->chunks = make(prefix, "chunks:", "");
     k->flight = make(prefix, "flight:", "");
     k->calls = make(prefix, "calls:", "");
@@ -65,6 +57,7 @@ void keys_done(struct keys *k)
         free(k->ready[q]);
         free(k->wake[q]);
     }
+    free(k->root);
     free(k->job);
     free(k->reply);
     free(k->active);

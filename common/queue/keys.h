@@ -1,6 +1,7 @@
 /* keys.h - the one place that spells a key.
  *
- * All keys of the queue share the hash tag {0}: fl:{0}:<name>.
+ * All keys share the hash tag {0}, the caches too: fl:{0}:<name>.  One rule ~fl:{0}:* of an access
+ * control list admits them all, and a Cluster keeps them in one slot.
  */
 #ifndef FLOTILLA_KEYS_H
 #define FLOTILLA_KEYS_H
@@ -18,9 +19,9 @@ enum key_id {
 struct keys {
     char *fixed[KEY_COUNT];
     char *ready[QUEUE_COUNT + 1], *wake[QUEUE_COUNT + 1]; /* by queue number, from 1 */
+    char *root;                                           /* "fl:{0}:" */
     /* prefixes: "fl:{0}:job:" */
-    char *job, *reply, *active, *spend, *gather, *chunks, *flight, *calls;
-    char *models; /* prefix of a cache, without hash tag: "fl:models:" and a provider */
+    char *job, *reply, *active, *spend, *gather, *chunks, *flight, *calls, *models;
 };
 
 void keys_init(struct keys *k, const char *prefix);

@@ -1,6 +1,6 @@
 /* live.c - see live.h.
  *
- *   HGETALL fl:{0}:routes ── GET fl:models:<provider> ── ... ──▶ the last answer: told
+ *   HGETALL fl:{0}:routes ── GET fl:{0}:models:<provider> ── ... ──▶ the last answer: told
  *
  * All is asked for at once; answers come in the order of the questions, and so
  * the added routes are there when prices are laid over them. */

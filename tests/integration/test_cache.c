@@ -182,7 +182,7 @@ static const char *only_entry(struct world *w)
 {
     redisReply *keys;
 
-    WAIT_UNTIL(w, ALL_MS, (keys = world_redis(w, "KEYS fl:infer:*"))->elements == 1);
+    WAIT_UNTIL(w, ALL_MS, (keys = world_redis(w, "KEYS fl:{0}:infer:*"))->elements == 1);
     return world_text(w, "%s", keys->element[0]->str);
 }
 
@@ -205,7 +205,7 @@ START_TEST(errors_damage_and_time_make_it_a_call)
     world_wait_results(w, 3, ALL_MS);
     ck_assert(!is_cached(w, "kept"));
     key = only_entry(w);
-    ck_assert(strstr(key, "fl:infer:-:" MODEL ":"));
+    ck_assert(strstr(key, "fl:{0}:infer:-:" MODEL ":"));
     ck_assert_int_gt(world_int(w, "PTTL %s", key), 30000);
     ck_assert_int_le(world_int(w, "PTTL %s", key), 90000);
     world_redis(w, "SETRANGE %s 200 damage", key);

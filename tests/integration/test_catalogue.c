@@ -69,7 +69,7 @@ START_TEST(a_catalogue_is_fetched_once_whichever_scheduler_works)
     WAIT_UNTIL(w, 5000, look_logged(holder, "event=lease.held ") == 1);
     ck_assert_int_eq(world_int(w, "EXISTS fl:{0}:errands"), 0); /* nobody would run it */
     world_start_worker(w, one_process, once, "FLOTILLA_CACHE_MODELS_TTL_MS=7200000");
-    WAIT_UNTIL(w, 10000, world_int(w, "EXISTS fl:models:together") == 1 && *stamp(w));
+    WAIT_UNTIL(w, 10000, world_int(w, "EXISTS fl:{0}:models:together") == 1 && *stamp(w));
     program_kill(holder);
     holder = world_start_scheduler(w, once, lease);
     WAIT_UNTIL(w, 10000, look_logged(holder, "event=lease.held ") == 1);
@@ -77,7 +77,7 @@ START_TEST(a_catalogue_is_fetched_once_whichever_scheduler_works)
     world_wait_results(w, 1, 10000); /* by then the new one has looked as well */
     ck_assert_uint_eq(fetches(w), world_redis(w, "KEYS fl:{0}:job:catalogue~*")->elements);
     ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 0);
-    ck_assert_int_gt(world_int(w, "PTTL fl:models:together"), 7200000);
+    ck_assert_int_gt(world_int(w, "PTTL fl:{0}:models:together"), 7200000);
     world_check_one_result_each(w, 1);
     world_free(w);
 }
@@ -112,7 +112,7 @@ END_TEST
 /* As they were meant: without the noise of floats. */
 static void check_kept(struct world *w)
 {
-    json_t *kept = world_json(w, world_string(w, "GET fl:models:together")), *model;
+    json_t *kept = world_json(w, world_string(w, "GET fl:{0}:models:together")), *model;
     size_t i, found = 0;
 
     ck_assert_str_eq(world_string_at(kept, "provider"), "together");

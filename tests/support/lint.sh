@@ -57,6 +57,14 @@ libraries_outside_their_file()
         report '#include <microhttpd' 'only scheduler/http/ sees libmicrohttpd'
 }
 
+# Each name of a key begins with the root of common/queue/keys.c, which has the hash tag.
+keys_without_the_tag()
+{
+    sources common scheduler worker | grep -v '^common/config/' |
+        report 'redis_prefix' 'names of keys begin with the root of struct keys' | grep -v 'keys_init('
+    sources common scheduler worker | report '"(fl|%s):[a-z]+:' 'names of keys begin with the root of struct keys'
+}
+
 files_that_are_too_long()
 {
     find common scheduler worker deploy tests -name node_modules -prune -o -type f \
@@ -130,7 +138,7 @@ shell_scripts()
 
 found=
 for check in banned_functions includes_that_point_the_wrong_way libraries_outside_their_file \
-    files_that_are_too_long blocks_that_are_too_deep lua_scripts unfinished_work registry_addresses \
+    keys_without_the_tag files_that_are_too_long blocks_that_are_too_deep lua_scripts unfinished_work registry_addresses \
     settings_without_a_document shell_scripts; do
     lines=$($check)
     [ -z "$lines" ] || found="$found$lines$newline"

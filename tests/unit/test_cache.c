@@ -52,22 +52,22 @@ static void teardown(void)
 static const struct {
     const char *tenant, *model, *key;
 } names[] = {
-    {NULL, "Qwen/Qwen3.5-9B", "fl:infer:-:Qwen/Qwen3.5-9B:abc"},
-    {"\"acme\"", "m", "fl:infer:acme:m:abc"},
-    {"\"-\"", "m", "fl:infer:%2D:m:abc"},
-    {"\"\"", "m", "fl:infer:%:m:abc"},
-    {"null", "m", "fl:infer:-:m:abc"},
-    {"\"a:b\"", "m", "fl:infer:a%3Ab:m:abc"},
-    {"\"a\"", "b:m", "fl:infer:a:b%3Am:abc"},
-    {"\"{x}\"", "a b%", "fl:infer:%7Bx%7D:a%20b%25:abc"},
-    {"\"\xc3\xa9\"", "m", "fl:infer:%C3%A9:m:abc"},
+    {NULL, "Qwen/Qwen3.5-9B", "fl:{0}:infer:-:Qwen/Qwen3.5-9B:abc"},
+    {"\"acme\"", "m", "fl:{0}:infer:acme:m:abc"},
+    {"\"-\"", "m", "fl:{0}:infer:%2D:m:abc"},
+    {"\"\"", "m", "fl:{0}:infer:%:m:abc"},
+    {"null", "m", "fl:{0}:infer:-:m:abc"},
+    {"\"a:b\"", "m", "fl:{0}:infer:a%3Ab:m:abc"},
+    {"\"a\"", "b:m", "fl:{0}:infer:a:b%3Am:abc"},
+    {"\"{x}\"", "a b%", "fl:{0}:infer:%7Bx%7D:a%20b%25:abc"},
+    {"\"\xc3\xa9\"", "m", "fl:{0}:infer:%C3%A9:m:abc"},
 };
 
 START_TEST(a_key_names_tenant_and_model_so_that_no_two_are_mixed_up)
 {
     struct buf b = BUF(512);
 
-    cache_key(&b, "fl", CACHE_INFER,
+    cache_key(&b, "fl:{0}:", CACHE_INFER,
               names[_i].tenant ? span_of(names[_i].tenant) : (struct span){NULL, 0},
               span_of(names[_i].model), "abc");
     ck_assert_str_eq(b.p, names[_i].key);
@@ -139,7 +139,8 @@ static void keep(const char *key, const char *body)
 
 START_TEST(what_was_kept_is_found_for_its_time)
 {
-    static const char *const keys[] = {"fl:infer:-:m:a", "fl:infer:-:m:b", "fl:infer:-:m:c"};
+    static const char *const keys[] = {"fl:{0}:infer:-:m:a", "fl:{0}:infer:-:m:b",
+                                       "fl:{0}:infer:-:m:c"};
     struct seen s;
     int64_t ttl;
 
@@ -152,7 +153,7 @@ START_TEST(what_was_kept_is_found_for_its_time)
     ck_assert_str_eq(s.bodies[0], "{\"a\":1}");
     ck_assert_str_eq(s.bodies[1], "");
     ck_assert_str_eq(s.bodies[2], "{\"c\":1}");
-    ttl = ask(&line, "PTTL fl:infer:-:m:a").number;
+    ttl = ask(&line, "PTTL fl:{0}:infer:-:m:a").number;
     ck_assert_int_gt(ttl, 50000);
     ck_assert_int_le(ttl, 60000);
 }
@@ -160,11 +161,11 @@ END_TEST
 
 START_TEST(what_is_no_entry_is_missing)
 {
-    static const char *const keys[] = {"fl:infer:-:m:a", "fl:infer:-:m:b"};
+    static const char *const keys[] = {"fl:{0}:infer:-:m:a", "fl:{0}:infer:-:m:b"};
     struct seen s;
 
-    ck_assert(ask(&line, "SET fl:infer:-:m:a {\"choices\":[]}").ok);
-    ck_assert(ask(&line, "LPUSH fl:infer:-:m:b x").ok);
+    ck_assert(ask(&line, "SET fl:{0}:infer:-:m:a {\"choices\":[]}").ok);
+    ck_assert(ask(&line, "LPUSH fl:{0}:infer:-:m:b x").ok);
     s = look(keys, 2);
     ck_assert_uint_eq(s.known, 0);
 }
@@ -172,7 +173,7 @@ END_TEST
 
 START_TEST(an_answer_over_the_bound_is_not_kept)
 {
-    static const char *const keys[] = {"fl:infer:-:m:a"};
+    static const char *const keys[] = {"fl:{0}:infer:-:m:a"};
 
     cfg.cache_max_entry_bytes = 1000;
     ck_assert(!keep_bytes(keys[0], 1000));
@@ -184,7 +185,7 @@ END_TEST
 
 START_TEST(a_look_that_was_cancelled_is_not_told)
 {
-    static const char *const keys[] = {"fl:infer:-:m:a"};
+    static const char *const keys[] = {"fl:{0}:infer:-:m:a"};
     struct seen s = {0};
     struct cache_look *l = cache_look(process.cache, keys, 1, on_found, &s);
 
@@ -199,7 +200,7 @@ END_TEST
 
 START_TEST(a_redis_that_is_slow_or_gone_has_nothing)
 {
-    static const char *const keys[] = {"fl:infer:-:m:a", "fl:infer:-:m:b"};
+    static const char *const keys[] = {"fl:{0}:infer:-:m:a", "fl:{0}:infer:-:m:b"};
     struct seen s;
     int64_t from;
 
@@ -235,7 +236,7 @@ START_TEST(a_redis_that_goes_on_answering_is_heard_out)
 
     cfg.cache_compress_bytes = cfg.cache_max_entry_bytes = (int64_t)2 * BYTES;
     for (int i = 0; i < KEYS; i++) {
-        snprintf(texts[i], sizeof texts[i], "fl:infer:-:m:%d", i);
+        snprintf(texts[i], sizeof texts[i], "fl:{0}:infer:-:m:%d", i);
         keys[i] = texts[i];
         ck_assert(keep_bytes(texts[i], BYTES));
     }
@@ -263,7 +264,7 @@ START_TEST(entries_together_stay_under_their_bound)
 
     cfg.cache_max_bytes = 10000;
     for (int i = 0; i < 30; i++) { /* about 1,300 bytes each */
-        snprintf(name, sizeof name, "fl:infer:-:m:%02d", i);
+        snprintf(name, sizeof name, "fl:{0}:infer:-:m:%02d", i);
         cfg.cache_infer_ttl_ms = 60000 + 1000 * i;
         ck_assert(keep_bytes(name, 1000));
         cache_flush(process.cache);
@@ -271,8 +272,10 @@ START_TEST(entries_together_stay_under_their_bound)
         ck_assert_int_le(number("GET fl:{0}:cached:bytes"), 10000);
     }
     TURN_UNTIL(process.loop, redis_outstanding(line.redis) == 0);
-    ck_assert_int_eq(number("EXISTS fl:infer:-:m:00 fl:infer:-:m:20"), 0); /* the oldest went */
-    ck_assert_int_eq(number("EXISTS fl:infer:-:m:29 fl:infer:-:m:28 fl:infer:-:m:27"), 3);
+    ck_assert_int_eq(number("EXISTS fl:{0}:infer:-:m:00 fl:{0}:infer:-:m:20"),
+                     0); /* the oldest went */
+    ck_assert_int_eq(number("EXISTS fl:{0}:infer:-:m:29 fl:{0}:infer:-:m:28 fl:{0}:infer:-:m:27"),
+                     3);
     ck_assert_int_ge(number("ZCARD fl:{0}:cached"), 7);
     ck_assert_int_le(number("ZCARD fl:{0}:cached"), 9);
     ck_assert_int_eq(number("DBSIZE"), number("ZCARD fl:{0}:cached") + 2);
@@ -289,12 +292,12 @@ START_TEST(what_ended_or_came_twice_is_not_counted)
 
     cfg.cache_infer_ttl_ms = 300;
     for (int i = 0; i < 3; i++)
-        ck_assert(keep_bytes("fl:infer:-:m:a", 1000));
+        ck_assert(keep_bytes("fl:{0}:infer:-:m:a", 1000));
     TURN_UNTIL(process.loop, number("ZCARD fl:{0}:cached") == 1);
     ck_assert_int_lt(number("GET fl:{0}:cached:bytes"), 1500);
-    TURN_UNTIL(process.loop, number("EXISTS fl:infer:-:m:a") == 0);
+    TURN_UNTIL(process.loop, number("EXISTS fl:{0}:infer:-:m:a") == 0);
     cfg.cache_infer_ttl_ms = 60000;
-    ck_assert(keep_bytes("fl:infer:-:m:b", 200));
+    ck_assert(keep_bytes("fl:{0}:infer:-:m:b", 200));
     TURN_UNTIL(process.loop, (bytes = number("GET fl:{0}:cached:bytes")) > 200 && bytes < 700);
     ck_assert_int_eq(number("ZCARD fl:{0}:cached"), 1);
 }

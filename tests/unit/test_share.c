@@ -13,7 +13,7 @@
 #include "worker/process.h"
 
 enum { HERE, THERE, PLACES, ASKERS = 8 };
-#define KEY "fl:infer:-:m:k"
+#define KEY "fl:{0}:infer:-:m:k"
 
 static struct redis_server server;
 static struct loop *loop;
@@ -123,7 +123,7 @@ static int64_t join_for(int place, int n, int64_t wait_ms)
 
     a->sharer = (struct sharer){.arg = a};
     a->words = 0;
-    return share_join(places[place].process.shares, &a->sharer, KEY + 3, (const char *const[]){KEY},
+    return share_join(places[place].process.shares, &a->sharer, KEY + 7, (const char *const[]){KEY},
                       1, wait_ms);
 }
 
@@ -293,7 +293,7 @@ static void join_two(int place, int n)
 
     a->sharer = (struct sharer){.arg = a};
     a->words = 0;
-    ck_assert_int_eq(share_join(places[place].process.shares, &a->sharer, KEY + 3,
+    ck_assert_int_eq(share_join(places[place].process.shares, &a->sharer, KEY + 7,
                                 (const char *const[]){KEY, KEY "2"}, 2, 60000),
                      0);
 }

@@ -103,10 +103,10 @@ static void add_tenant(struct buf *out, struct span tenant)
         add_part(out, name);
 }
 
-void cache_key(struct buf *out, const char *prefix, enum cache_kind kind, struct span tenant,
+void cache_key(struct buf *out, const char *root, enum cache_kind kind, struct span tenant,
                struct span model, const char *hash)
 {
-    buf_printf(out, "%s:%s:", prefix, kinds[kind].name);
+    buf_printf(out, "%s%s:", root, kinds[kind].name);
     add_tenant(out, tenant);
     buf_putc(out, ':');
     add_part(out, model);

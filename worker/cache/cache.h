@@ -1,13 +1,11 @@
-/* cache.h - answers kept in Redis: fl:<kind>:<tenant>:<model>:<hash>.
+/* cache.h - answers kept in Redis: fl:{0}:<kind>:<tenant>:<model>:<hash>.
  *
  *   cache_look   GETs of one turn go out together; slow or away (cache.wait_ms) is a miss
  *   cache_keep   SET with the kind's time; and, ten times a second, one script that keeps all
  *                entries of the fleet together under cache.max_bytes (those that end first go
  * first)
  *
- * The keys have no hash tag and are used by single-key commands only, so that a
- * cluster may hold them anywhere.  Nothing here is needed for a job to be right:
- * every failure is a miss.
+ * Nothing here is needed for a job to be right: every failure is a miss.
  */
 #ifndef FLOTILLA_CACHE_H
 #define FLOTILLA_CACHE_H
@@ -29,10 +27,10 @@ enum cache_kind {
 const char *cache_kind_name(enum cache_kind kind);
 int64_t cache_ttl_ms(const struct config *cfg, enum cache_kind kind);
 
-/* Append a key's name.  tenant is raw (a JSON string without escapes, as job_check admits it, or
- * absent: "-"), model and hash are text; what could be mistaken for a part of the name is
- * percent-encoded. */
-void cache_key(struct buf *out, const char *prefix, enum cache_kind kind, struct span tenant,
+/* Append a key's name.  root is that of the keys, "fl:{0}:"; tenant is raw (a JSON string without
+ * escapes, as job_check admits it, or absent: "-"), model and hash are text; what could be mistaken
+ * for a part of the name is percent-encoded. */
+void cache_key(struct buf *out, const char *root, enum cache_kind kind, struct span tenant,
                struct span model, const char *hash);
 
 struct cache *cache_new(struct process *p);

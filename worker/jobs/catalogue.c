@@ -1,8 +1,8 @@
 /* catalogue.c - fetches what a provider offers, at what price (GET /models); internal.
  *
  *   fetch ──answered──▶ compare ────▶ keep ─────────────────▶ tell ───────────────▶ done
- *     │                 with what     fl:models:<provider>    fl:{0}:catalogues: its
- *     │                 was kept                              stamp, which all workers
+ *     │                 with what     fl:{0}:models:          fl:{0}:catalogues: its
+ *     │                 was kept      <provider>              stamp, which all workers
  *     │                 (alerts)                              hear with their heartbeat
  *     └──anything else──▶ the same step later; after all pauses the next hour's job has its turn
  *

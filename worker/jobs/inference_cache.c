@@ -79,7 +79,7 @@ char *inference_cache_key(const struct run *r, struct span model, const char *ha
     const struct inference_cached *c = ((const struct inference *)r->state)->cached;
     struct buf b = BUF(KEY_BYTES + 3 * model.n + 3 * r->job.tenant.n);
 
-    cache_key(&b, r->p->cfg->redis_prefix, c->kind, r->job.tenant, model, hash);
+    cache_key(&b, r->p->keys.root, c->kind, r->job.tenant, model, hash);
     return buf_take(&b);
 }
 
@@ -90,7 +90,7 @@ static void make_keys(struct run *r, struct inference_cached *c, struct span mod
 
     free_keys(c);
     c->model = xstrndup(model.p, model.n);
-    c->name = xstrdup(whole + strlen(r->p->cfg->redis_prefix) + 1);
+    c->name = xstrdup(whole + strlen(r->p->keys.root));
     c->n = c->kind == CACHE_EMBED ? c->texts.unique : 1;
     c->keys = xcalloc(c->n, sizeof *c->keys);
     if (c->kind == CACHE_EMBED)

@@ -1,9 +1,9 @@
 /* market.c - see market.h.
  *
- *   heartbeat ─ stamp differs ──▶ GET fl:models:<provider> ──▶ prices of known routes,
- *       │                                                      new ids as routes that only
- *       │                                                      a job that names them takes
- *       └────── digest differs ─▶ HGETALL fl:{0}:routes ─────▶ routes added and removed
+ *   heartbeat ─ stamp differs ──▶ GET fl:{0}:models:<provider> ──▶ prices of known routes,
+ *       │                                                          new ids as routes that only
+ *       │                                                          a job that names them takes
+ *       └────── digest differs ─▶ HGETALL fl:{0}:routes ─────────▶ routes added and removed
  *
  * What is read counts as overlay.h says.  A bad entry of the routes is an alert,
  * and is as if it were not there. */

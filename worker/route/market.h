@@ -1,6 +1,6 @@
 /* market.h - what changes in the table of routes at run time, as this process hears of it.
  *
- *   fl:models:<provider>   what a provider lists, kept by the catalogue job
+ *   fl:{0}:models:<provider>   what a provider lists, kept by the catalogue job
  *   fl:{0}:routes          routes that were added
  *
  * With each heartbeat come the catalogues' stamps and a digest of the routes;
