@@ -143,6 +143,7 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 install: all ## install programs, config example, units and man pages under DESTDIR/PREFIX
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla
 	install -D -m644 -t $(SHARE)/flotilla deploy/flotilla.yaml $(wildcard schemas/*.json)
+	install -D -m644 -t $(SHARE)/flotilla/redis deploy/redis/users.acl deploy/redis/users.sh
 	$(if $(wildcard deploy/man/*.1),install -D -m644 -t $(SHARE)/man/man1 $(wildcard deploy/man/*.1))
 	$(if $(wildcard deploy/man/*.5),install -D -m644 -t $(SHARE)/man/man5 $(wildcard deploy/man/*.5))
 	$(if $(wildcard deploy/man/*.8),install -D -m644 -t $(SHARE)/man/man8 $(wildcard deploy/man/*.8))

@@ -35,7 +35,8 @@ struct cli {
     struct keys keys;
     struct job_defaults defaults;
     bool json;
-    int argc; /* arguments behind the command's name */
+    bool refused; /* Redis answered a command with an error, which was printed */
+    int argc;     /* arguments behind the command's name */
     char **argv;
     const char *command;
 };

@@ -87,8 +87,9 @@ static int tell_job(struct cli *c, const char *id, struct buf *bytes)
     if (!cli_record(c, id, bytes, &rec)) {
         if (bytes->n > 0)
             return cli_fail(CLI_FAILED, "%s: a newer version of flotilla wrote this job", id);
-        return redis_is_ready(c->redis) ? cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id)
-                                        : CLI_UNREACHABLE;
+        if (c->refused || !redis_is_ready(c->redis))
+            return CLI_UNREACHABLE;
+        return cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id);
     }
     if (c->json) {
         write_record(&out, id, &rec, buf_span(bytes));

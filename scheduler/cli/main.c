@@ -21,6 +21,15 @@ static int run(struct cli *c, const struct cli_command *cmd)
     return cmd->run(c);
 }
 
+/* What Redis refused (a right is missing, it does not write) was not done, and what was printed of
+ * it may be incomplete. */
+static int status_of(const struct cli *c, int status)
+{
+    bool plain = status == CLI_OK || status == CLI_NOT_FOUND || status == CLI_UNREACHABLE;
+
+    return plain && c->refused && redis_is_ready(c->redis) ? CLI_FAILED : status;
+}
+
 static void cleanup(struct cli *c)
 {
     redis_free(c->redis);
@@ -59,7 +68,7 @@ int main(int argc, char **argv)
         return cli_fail(CLI_CONFIG, "%s", err.msg);
     keys_init(&c.keys, c.cfg->redis_prefix);
     job_defaults_from(&c.defaults, c.cfg);
-    status = run(&c, cmd);
+    status = status_of(&c, run(&c, cmd));
     cleanup(&c);
     return status;
 }

@@ -104,6 +104,7 @@ const struct reply *cli_call(struct cli *c, struct redis_args *a)
     struct err err = {0};
     const struct reply *reply = redis_call(c->redis, a, &err);
 
+    c->refused |= !reply && err.kind != ERR_REDIS_LOST;
     if (!reply)
         cli_fail(err.kind == ERR_REDIS_LOST ? CLI_UNREACHABLE : CLI_FAILED, "%s", err.msg);
     return reply;

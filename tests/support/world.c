@@ -163,6 +163,7 @@ void world_free(struct world *w)
         return;
     pr = w->private;
     fail_on_surprise(w, "at the end");
+    world_check_rights(w);
     world_collect(w);
     world_redis_disconnect(w);
     proxy_free(w->proxy);
@@ -217,8 +218,21 @@ static void env_put(const char *env[ENV_MAX], const char *setting)
     }
 }
 
+static const char *redis_url_of(struct world *w, const char *program)
+{
+    static const char *const users[][2] = {{"flotilla-scheduler", "scheduler"},
+                                           {"flotilla-worker", "worker"},
+                                           {"flotilla", "operator"}};
+    const char *slash = strrchr(program, '/');
+
+    for (size_t i = 0; i < ARRAY_LEN(users); i++)
+        if (w->redis_url && strcmp(slash ? slash + 1 : program, users[i][0]) == 0)
+            return world_redis_url_as(w, users[i][1]);
+    return w->redis_url;
+}
+
 /* Programs see what a shell needs and what sanitizers read, and nothing else of ours. */
-static void env_base(struct world *w, const char *env[ENV_MAX])
+static void env_base(struct world *w, const char *program, const char *env[ENV_MAX])
 {
     static const char *const kept[] = {"PATH",         "HOME",         "LANG",
                                        "TMPDIR",       "ASAN_OPTIONS", "UBSAN_OPTIONS",
@@ -227,7 +241,7 @@ static void env_base(struct world *w, const char *env[ENV_MAX])
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         if (getenv(kept[i]))
             env_put(env, world_text(w, "%s=%s", kept[i], getenv(kept[i])));
-    env_put(env, world_text(w, "REDIS_URL=%s", w->redis_url));
+    env_put(env, world_text(w, "REDIS_URL=%s", redis_url_of(w, program)));
     env_put(env, world_text(w, "FLOTILLA_DATA_DIR=%s", w->dir));
     env_put(env, "FLOTILLA_ROUTING_CATALOGUE_MS=0"); /* a test of it says otherwise */
     if (w->sim_url) {
@@ -260,7 +274,7 @@ struct program *world_run(struct world *w, const struct run_spec *run)
             ck_abort_msg("over %d arguments", ARGS_MAX - 2);
         argv[n + 1] = run->args[n];
     }
-    env_base(w, env);
+    env_base(w, run->program, env);
     for (const char *const *s = run->settings; s && *s; s++)
         env_put(env, *s);
     p = program_start(&(struct program_spec){.name = unique_name(w, run->program),

@@ -62,7 +62,7 @@ struct world_options {
 struct world {
     char *dir;          /* also the programs' working and data directory */
     char *redis_socket; /* the server's own */
-    char *redis_url;    /* what the programs are told: the socket, or the proxy's */
+    char *redis_url;    /* of the socket, or the proxy's; programs log in as their own user there */
     int redis_port;     /* with .tcp */
     struct proxy *proxy;
     struct program *redis; /* NULL while it is not running */
@@ -157,6 +157,8 @@ redisReply *world_redis_try(struct world *w, const char *fmt, ...);
 
 void world_redis_start(
     struct world *w); /* after kill or stop: the same directory, socket and port */
+/* The address for a user of deploy/redis/users.acl: of REDIS_URL, or of a connection. */
+const char *world_redis_url_as(struct world *w, const char *user);
 void world_redis_kill(struct world *w);   /* SIGKILL */
 void world_redis_stop(struct world *w);   /* SIGTERM, waits */
 void world_redis_freeze(struct world *w); /* SIGSTOP: connections stay, nothing answers */
@@ -210,6 +212,10 @@ struct money {
     int64_t confirmed_nanousd, estimated_nanousd, billed_nanousd;
 };
 struct money world_check_money(struct world *w);
+
+/* Redis refused no program anything for want of a right; world_free checks it too.  A test that
+ * is refused on purpose forgets it with ACL LOG RESET. */
+void world_check_rights(struct world *w);
 
 /* With FLOTILLA_COLLECT=DIR in the environment, world_free appends the documents that it
  * saw to DIR/{job,result,cost,alert,webhook}.jsonl; tests/integration/schemas checks them. */

@@ -4,6 +4,10 @@
  * another binary than redis-server, to try Valkey).  Commands go over a
  * synchronous connection of the test's own, opened when it is needed and
  * dropped whenever the server is killed, stopped or does not answer.
+ *
+ * The server has the users of deploy/redis/users.acl, and each program logs in as its own, so that
+ * a right that is missing there fails the tests.  The default user may do everything: it is the
+ * test's own.
  */
 #include "tests/support/world_private.h"
 
@@ -14,6 +18,69 @@
 #include <string.h>
 
 enum { START_MS = 10000, ANSWER_MS = 5000 };
+
+/* ---- users ------------------------------------------------------------------ */
+#define ACL_SAMPLE "deploy/redis/users.acl"
+#define ACL_HASH   "#SHA256-OF-"
+#define ACL_WORD   "-of-the-tests"
+
+/* The sample with passwords in place of the hashes: ">worker-of-the-tests". */
+static void put_user(FILE *out, const char *line)
+{
+    const char *hash = strstr(line, ACL_HASH), *user = hash ? hash + strlen(ACL_HASH) : NULL;
+    int n = user ? (int)strcspn(user, " ") : 0;
+
+    if (strncmp(line, "user default ", 13) == 0)
+        fputs("user default on nopass ~* &* +@all\n", out);
+    else if (user)
+        fprintf(out, "%.*s>%.*s" ACL_WORD "%s", (int)(hash - line), line, n, user, user + n);
+}
+
+static const char *acl_file(struct world *w)
+{
+    const char *path = world_text(w, "%s/users.acl", w->dir);
+    char *line = NULL;
+    size_t size = 0;
+    FILE *in = fopen(ACL_SAMPLE, "re"), *out = fopen(path, "we");
+
+    if (!in || !out)
+        world_fail(w, "cannot read " ACL_SAMPLE " (run it at the top of the tree), or write %s",
+                   path);
+    while (getline(&line, &size, in) > 0)
+        put_user(out, line);
+    free(line);
+    fclose(in);
+    fclose(out);
+    return path;
+}
+
+const char *world_redis_url_as(struct world *w, const char *user)
+{
+    return world_text(w, "unix://%s:%s" ACL_WORD "@%s", user, user,
+                      w->redis_url + strlen("unix://"));
+}
+
+/* Of an entry of ACL LOG: names and values in turn. */
+static const char *of_refusal(const redisReply *entry, const char *name)
+{
+    for (size_t i = 0; i + 1 < entry->elements; i += 2)
+        if (strcmp(entry->element[i]->str, name) == 0 && entry->element[i + 1]->str)
+            return entry->element[i + 1]->str;
+    return "?";
+}
+
+void world_check_rights(struct world *w)
+{
+    const redisReply *log =
+        w->redis && program_runs(w->redis) ? world_redis_try(w, "ACL LOG") : NULL;
+
+    for (size_t i = 0; log && log->type == REDIS_REPLY_ARRAY && i < log->elements; i++)
+        if (strcmp(of_refusal(log->element[i], "reason"), "auth") != 0) /* a wrong password */
+            world_fail(w, "user %s of Redis lacks the right to this %s: %s",
+                       of_refusal(log->element[i], "username"),
+                       of_refusal(log->element[i], "reason"),
+                       of_refusal(log->element[i], "object"));
+}
 
 /* ---- the server ------------------------------------------------------------- */
 static bool answers(struct world *w)
@@ -37,6 +104,8 @@ void world_redis_start(struct world *w)
                                 "700",
                                 "--dir",
                                 w->dir,
+                                "--aclfile",
+                                acl_file(w),
                                 "--save",
                                 "",
                                 "--appendonly",
