@@ -8,6 +8,8 @@
  *     CAPATH off (its parsing costs 40 ms per TLS connection), hard total
  *     time-out, connect time-out, idle time-out for streams, caps on header
  *     and body bytes, DNS not blocking the loop.
+ *   - No server is asked to compress.  A body that is compressed all the same (gzip, deflate) is
+ *     decoded, and the caps count its decoded bytes.
  *   - The callback comes exactly once, never inside http_send, also after
  *     http_cancel (HTTP_CANCELLED).
  */

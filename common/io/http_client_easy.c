@@ -36,7 +36,7 @@ enum {
     ONE_WRITE_BYTES = 60 * 1024,     /* bodies up to this go out in one write with the head */
     CONNECT_TIMEOUT_MS = 10000,
     KEEPALIVE_S = 60,
-    FIXED_LINES = 2,
+    FIXED_LINES = 3,
 };
 
 /* ---- options ---- */
@@ -62,6 +62,8 @@ CURL *http_easy_new(struct http_call *call)
     HTTP_SET(e, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
     HTTP_SET(e, CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER_BYTES);
     HTTP_SET(e, CURLOPT_MAXAGE_CONN, c->max_idle_s);
+    /* Nobody is asked to compress (head_block); some do all the same. */
+    HTTP_SET(e, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     HTTP_SET(e, CURLOPT_TCP_NODELAY, 1L);
     HTTP_SET(e, CURLOPT_TCP_KEEPALIVE, 1L);
     HTTP_SET(e, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_S);
@@ -72,7 +74,7 @@ CURL *http_easy_new(struct http_call *call)
 /* curl only reads the list, so all of it can live in one block: nodes, then texts. */
 static struct curl_slist *head_block(char *borrow_user_agent, const char *const *lines)
 {
-    static char no_expect[] = "Expect:";
+    static char no_expect[] = "Expect:", identity[] = "Accept-Encoding: identity, *;q=0";
     size_t count = FIXED_LINES, bytes = 0;
     struct curl_slist *nodes;
     char *text;
@@ -82,7 +84,8 @@ static struct curl_slist *head_block(char *borrow_user_agent, const char *const 
     nodes = xmalloc(count * sizeof *nodes + bytes);
     text = (char *)(nodes + count);
     nodes[0] = (struct curl_slist){no_expect, &nodes[1]};
-    nodes[1] = (struct curl_slist){borrow_user_agent, NULL};
+    nodes[1] = (struct curl_slist){borrow_user_agent, &nodes[2]};
+    nodes[2] = (struct curl_slist){identity, NULL};
     for (size_t i = FIXED_LINES; i < count; i++) {
         size_t n = strlen(lines[i - FIXED_LINES]) + 1;
 

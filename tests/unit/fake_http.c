@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include <openssl/ssl.h>
+#include <zlib.h>
 
 #include "common/core/base.h"
 
@@ -128,6 +129,32 @@ static void run_drip(struct conn *c)
     }
 }
 
+/* bytes of 'z', compressed whether or not the request allows it. */
+static void send_compressed(struct conn *c, const char *encoding, int window_bits, size_t bytes)
+{
+    static char plain[1 << 20], packed[1 << 20];
+    z_stream z = {.next_in = (Bytef *)plain,
+                  .avail_in = (uInt)bytes,
+                  .next_out = (Bytef *)packed,
+                  .avail_out = sizeof packed};
+    char head[128];
+
+    memset(plain, 'z', sizeof plain);
+    if (deflateInit2(&z, 9, Z_DEFLATED, window_bits, 9, Z_DEFAULT_STRATEGY) != Z_OK ||
+        deflate(&z, Z_FINISH) != Z_STREAM_END)
+        _exit(1);
+    snprintf(head, sizeof head,
+             "HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %lu\r\n\r\n", encoding,
+             z.total_out);
+    conn_puts(c, head);
+    conn_write(c, packed, z.total_out);
+    deflateEnd(&z);
+}
+
+static void run_gzip(struct conn *c) { send_compressed(c, "gzip", 15 + 16, 100); }
+static void run_deflate(struct conn *c) { send_compressed(c, "deflate", 15, 100); }
+static void run_bomb(struct conn *c) { send_compressed(c, "gzip", 15 + 16, 1 << 20); }
+
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 #define OK      OK_HEAD "Content-Length: 2\r\n\r\nok"
 
@@ -163,6 +190,9 @@ static const struct script scripts[] = {
     {.path = "/dies-third", .answer = OK, .dies_at = 3},
     {.path = "/echo-head", .run = run_echo_head},
     {.path = "/big", .run = run_big},
+    {.path = "/gzip", .run = run_gzip},
+    {.path = "/deflate", .run = run_deflate},
+    {.path = "/bomb", .run = run_bomb},
     {.path = "/long-head", .run = run_long_head},
     {.path = "/drip", .run = run_drip},
 };

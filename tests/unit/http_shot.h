@@ -8,7 +8,7 @@ struct loop;
 struct shot {
     int reports; /* calls of on_done; must end as 1 */
     struct http_reply reply;
-    char body[256], head[1024], detail[256]; /* copies, cut; reply's spans point at them */
+    char body[512], head[1024], detail[256]; /* copies, cut; reply's spans point at them */
     size_t body_n;
 };
 

@@ -18,6 +18,10 @@ static const struct span id_7 = {"id=7", 4};
 
 /* ---- outcomes ---- */
 
+#define ZZZ                                              \
+    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz" \
+    "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
+
 static const struct {
     const char *method, *path;
     enum http_outcome outcome;
@@ -32,6 +36,8 @@ static const struct {
     {"POST", "/to-the-end", HTTP_ANSWERED, 200, "all", ""},
     {"POST", "/chunked", HTTP_ANSWERED, 200, "onetwo", ""},
     {"POST", "/continue", HTTP_ANSWERED, 200, "ok", ""},
+    {"POST", "/gzip", HTTP_ANSWERED, 200, ZZZ, ""},
+    {"POST", "/deflate", HTTP_ANSWERED, 200, ZZZ, ""},
     {"POST", "/429", HTTP_ANSWERED, 429, "busy", ""},
     {"POST", "/redirect", HTTP_ANSWERED, 302, "", ""},
     {"POST", "/close", HTTP_SENT_UNKNOWN, 0, "", "Empty reply"},
@@ -176,6 +182,17 @@ END_TEST
 
 /* ---- limits ---- */
 
+START_TEST(the_limit_of_an_answer_counts_decoded_bytes)
+{
+    struct shot s;
+    struct http_request r = shot_request(&s, http_scene_url("/bomb"));
+
+    r.max_answer_bytes = 100000;
+    shot_fire(http.loop, http.client, &s, &r);
+    ck_assert_int_eq(s.reply.outcome, HTTP_TOO_LARGE);
+}
+END_TEST
+
 START_TEST(an_answer_may_be_as_large_as_its_limit_and_no_larger)
 {
     struct shot s;
@@ -222,12 +239,12 @@ START_TEST(the_request_has_what_was_asked_and_nothing_more)
     r.headers = headers;
     r.body = id_7;
     shot_fire(http.loop, http.client, &s, &r);
-    snprintf(
-        want, sizeof want,
-        "POST /echo-head HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\n"
-        "User-Agent: flotilla/%s\r\nContent-Type: application/json\r\nAuthorization: Bearer k\r\n"
-        "Content-Length: 4\r\n\r\n",
-        http.server.port, FLOTILLA_VERSION);
+    snprintf(want, sizeof want,
+             "POST /echo-head HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\n"
+             "User-Agent: flotilla/%s\r\nAccept-Encoding: identity, *;q=0\r\nContent-Type: "
+             "application/json\r\nAuthorization: Bearer k\r\n"
+             "Content-Length: 4\r\n\r\n",
+             http.server.port, FLOTILLA_VERSION);
     ck_assert_str_eq(s.body, want);
 }
 END_TEST
@@ -403,6 +420,7 @@ Suite *test_http_client(void)
     tcase_add_loop_test(tc, the_total_time_out_ends_a_call_that_was_sent, 0, 2);
     tcase_add_test(tc, the_idle_time_out_counts_from_the_last_byte);
     tcase_add_loop_test(tc, the_first_byte_has_a_time_out_of_its_own, 0, 2);
+    tcase_add_test(tc, the_limit_of_an_answer_counts_decoded_bytes);
     tcase_add_test(tc, an_answer_may_be_as_large_as_its_limit_and_no_larger);
     tcase_add_test(tc, a_large_body_is_sent_once_and_whole);
     tcase_add_test(tc, the_request_has_what_was_asked_and_nothing_more);
