@@ -174,6 +174,7 @@ void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, stru
         ret->prompt_tokens = bounded(u->prompt_tokens, 0, INT64_MAX);
         ret->completion_tokens = bounded(u->completion_tokens, 0, INT64_MAX);
         ret->cached_tokens = bounded(u->cached_tokens, 0, ret->prompt_tokens);
+        ret->flags |= u->estimated ? COST_ESTIMATED : 0U;
     } else {
         estimate_tokens(ret, m, task, body, answer);
     }

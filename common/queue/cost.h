@@ -49,6 +49,7 @@ int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, in
  * aside for the call, however long the answer is. */
 struct usage {
     bool there;
+    bool estimated; /* its numbers disagree, or a price of a part is not known */
     int64_t prompt_tokens, completion_tokens, cached_tokens;
     int64_t images; /* how many came */
 };

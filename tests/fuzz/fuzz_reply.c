@@ -12,6 +12,7 @@
 #include "common/core/utf8.h"
 #include "common/core/xalloc.h"
 #include "common/queue/tokens.h"
+#include "worker/together/answer.h"
 #include "worker/together/reply.h"
 #include "worker/together/request.h"
 
@@ -54,6 +55,18 @@ static void check_reply(unsigned task, int status, struct span body)
     must(r.usage.prompt_tokens >= r.usage.cached_tokens && r.usage.cached_tokens >= 0 &&
              r.usage.completion_tokens >= 0,
          "usage");
+}
+
+static void check_answer(unsigned task, int status, struct span bytes)
+{
+    struct together_answer a;
+    struct together_reply r;
+
+    together_answer_read(task, status, bytes, &r, &a);
+    must((r.kind == ERR_NONE) == (a.body.n > 0), "a good answer has a body, and no other");
+    must(!a.body.n || json_valid(a.body.p, a.body.n), "the answer is not valid JSON");
+    must((r.kind == ERR_NONE) == !r.message[0], "a failure says why");
+    together_answer_done(&a);
 }
 
 static void check_request(struct span payload, const struct model_table *models)
@@ -107,6 +120,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     task = 1U << data[0] % 6;
     model_table_builtin(&models);
     check_reply(task, statuses[data[1] % ARRAY_LEN(statuses)], body);
+    check_answer(task, statuses[data[1] % ARRAY_LEN(statuses)], body);
     if (json_valid(bytes, n - 2)) {
         check_request(body, &models);
         check_cost(&models, task, body);

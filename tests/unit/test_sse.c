@@ -6,17 +6,18 @@
 
 #define EURO "\xe2\x82\xac"
 
-/* What the reader told, each event in brackets. */
+/* What the reader passed on, each event in brackets, behind its name. */
 struct told {
     struct buf text;
     int stop_after; /* events; 0: never */
     int count;
 };
 
-static bool on_event(void *arg, struct span data)
+static bool on_event(void *arg, struct span name, struct span data)
 {
     struct told *t = arg;
 
+    buf_add_span(&t->text, name);
     buf_putc(&t->text, '[');
     buf_add_span(&t->text, data);
     buf_putc(&t->text, ']');
@@ -35,7 +36,14 @@ static const struct {
     {"data: " EURO "\xf0\x9f\x98\x80\n\n", "[" EURO "\xf0\x9f\x98\x80]"},
     {"data: a\ndata: b\ndata\ndata:\n\n", "[a\nb\n\n]"},
     {"data: a\r\ndata: b\r\n\r\n", "[a\nb]"},
-    {": comment\n\ndata: a\nid: 7\nevent: x\nretry: 9\n\n", "[a]"},
+    {": comment\n\ndata: a\nid: 7\nevent: x\nretry: 9\n\n", "x[a]"},
+    {"event: x\n\ndata: a\n\n", "[a]"}, /* the name of an event without data is forgotten */
+    {"event:error\ndata: a\n\ndata: b\n\n", "error[a][b]"},
+    {"error: {\"a\":1}\n\n", "error[{\"a\":1}]"},
+    {"error: busy", "error[busy]"},
+    {"events: x\ndata: a\n\n", "[a]"},
+    {"event: a name of an event that is longer than any\ndata: a\n\n",
+     "a name of an event that is long[a]"},
     {"dat: a\n\ndatas: b\n\n data: c\n\n", ""},
     {"\n\n\ndata: a\n\n\n\n", "[a]"},
     {"data\n\n", "[]"},

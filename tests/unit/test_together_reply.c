@@ -45,13 +45,13 @@ static const struct {
     {501, ERR_SERVER_ERROR, "", "", "an empty answer"},
     {502, ERR_GATEWAY, "", "", "an empty answer"},
     {503, ERR_OVERLOADED, "", "", "an empty answer"},
-    {504, ERR_GATEWAY, "", "", "an empty answer"},
+    {504, ERR_ANSWER_LOST, "", "", "an empty answer"},
     {505, ERR_SERVER_ERROR, "", "", "an empty answer"},
-    {520, ERR_GATEWAY, "", "", "an empty answer"},
+    {520, ERR_ANSWER_LOST, "", "", "an empty answer"},
     {521, ERR_GATEWAY, "", "", "an empty answer"},
-    {522, ERR_GATEWAY, "", "", "an empty answer"},
+    {522, ERR_ANSWER_LOST, "", "", "an empty answer"},
     {523, ERR_GATEWAY, "", "", "an empty answer"},
-    {524, ERR_GATEWAY, "", "", "an empty answer"},
+    {524, ERR_ANSWER_LOST, "", "", "an empty answer"},
     {525, ERR_GATEWAY, "", "", "an empty answer"}, /* it had no TLS with its origin */
     {526, ERR_GATEWAY, "", "", "an empty answer"},
     {529, ERR_OVERLOADED, "", "", "an empty answer"},
@@ -119,6 +119,72 @@ static const struct {
      "{\"error\":{\"message\":\"`inputs` tokens + `max_new_tokens` must be <= 4097\"}}", "",
      "`inputs` tokens + `max_new_tokens` must be <= 4097"},
     {500, ERR_SERVER_ERROR, ERROR("context length", "null", "null"), "", "context length"},
+    /* what money is spent, by code or type only */
+    {429, ERR_NO_CREDIT, ERROR("You exceeded your current quota", "\"insufficient_quota\"", "null"),
+     "insufficient_quota", "You exceeded your current quota"},
+    {429, ERR_NO_CREDIT, ERROR("m", "\"x\"", "\"insufficient_quota\""), "insufficient_quota", "m"},
+    {429, ERR_NO_CREDIT, ERROR("m", "\"exceeded_current_quota_error\"", "null"),
+     "exceeded_current_quota_error", "m"},
+    {429, ERR_RATE_LIMITED, ERROR("INSUFFICIENT QUOTA: 60 requests per minute", "\"x\"", "null"),
+     "x", "INSUFFICIENT QUOTA: 60 requests per minute"},
+    {429, ERR_OVERLOADED, ERROR("m", "\"engine_overloaded_error\"", "null"),
+     "engine_overloaded_error", "m"},
+    {498, ERR_OVERLOADED, ERROR("m", "\"x\"", "\"capacity_exceeded\""), "capacity_exceeded", "m"},
+    {498, ERR_OVERLOADED, "", "", "an empty answer"},
+    /* models that are not there, and paths that are not */
+    {404, ERR_MODEL_UNAVAILABLE,
+     "{\"object\":\"error\",\"message\":\"The model `x` does not "
+     "exist.\",\"type\":\"NotFoundError\","
+     "\"param\":null,\"code\":404}",
+     "NotFoundError", "The model `x` does not exist."},
+    {404, ERR_MODEL_UNAVAILABLE, "{\"error\":\"model 'x' not found\"}", "", "model 'x' not found"},
+    {404, ERR_MODEL_UNAVAILABLE,
+     "{\"error\":{\"message\":\"model \\\"x\\\" not found, try pulling it "
+     "first\",\"type\":\"api_error\"}}",
+     "api_error", "model \"x\" not found, try pulling it first"},
+    {404, ERR_PROVIDER_NOT_FOUND, "{\"detail\":\"Not Found\"}", "", "Not Found"},
+    {404, ERR_PROVIDER_NOT_FOUND, "404 page not found", "", "404 page not found"},
+    {404, ERR_MODEL_UNAVAILABLE,
+     "{\"error\":{\"message\":\"No endpoints found for a/b.\",\"code\":404}}", "404",
+     "No endpoints found for a/b."},
+    {400, ERR_MODEL_UNAVAILABLE, ERROR("m", "\"x\"", "\"model_not_found\""), "model_not_found",
+     "m"},
+    {400, ERR_MODEL_UNAVAILABLE, ERROR("m", "\"invalid_model\"", "\"1500\""), "invalid_model", "m"},
+    {400, ERR_MODEL_UNAVAILABLE,
+     "{\"error\":{\"message\":\"a/b is not a valid model ID\",\"code\":400}}", "400",
+     "a/b is not a valid model ID"},
+    {400, ERR_MODEL_UNAVAILABLE, ERROR("Model Not Exist", "\"invalid_request_error\"", "null"),
+     "invalid_request_error", "Model Not Exist"},
+    /* not the key, but what it may do */
+    {401, ERR_FORBIDDEN,
+     ERROR("You have insufficient permissions for this operation. Missing scopes: model.request",
+           "\"invalid_request_error\"", "null"),
+     "invalid_request_error",
+     "You have insufficient permissions for this operation. Missing scopes: model.request"},
+    {401, ERR_FORBIDDEN, ERROR("m", "\"x\"", "\"missing_scope\""), "missing_scope", "m"},
+    {400, ERR_BAD_KEY,
+     "[{\"error\":{\"code\":400,\"message\":\"API key not valid. Please pass a valid API key.\","
+     "\"status\":\"INVALID_ARGUMENT\"}}]",
+     "400", "API key not valid. Please pass a valid API key."},
+    /* the reason behind the message */
+    {429, ERR_RATE_LIMITED,
+     "{\"error\":{\"message\":\"Provider returned error\",\"code\":429,\"metadata\":{\"raw\":\"a/b "
+     "is "
+     "rate-limited upstream\",\"provider_name\":\"P\"}}}",
+     "429", "Provider returned error: a/b is rate-limited upstream"},
+    {400, ERR_BAD_REQUEST,
+     "{\"error\":{\"message\":\"Provider returned "
+     "error\",\"code\":400,\"metadata\":{\"raw\":\"{\\\"error\\\":"
+     "{\\\"message\\\":\\\"top_k: too large\\\"}}\"}}}",
+     "400", "Provider returned error: top_k: too large"},
+    {400, ERR_BAD_REQUEST,
+     "{\"error\":{\"message\":\"invalid value\",\"param\":\"temperature\",\"code\":\"c\"}}", "c",
+     "invalid value (parameter temperature)"},
+    {400, ERR_BAD_REQUEST,
+     "{\"message\":{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"extra\"}]},\"type\":\"t\"}", "t",
+     "extra [\"body\"]"},
+    {400, ERR_BAD_REQUEST, "{\"code\":400,\"details\":\"no such voice\"}", "400", "no such voice"},
+    {400, ERR_BAD_REQUEST, "{\"error\":{\"message\":\"m\",\"details\":\"why\"}}", "", "m: why"},
     /* shapes */
     {400, ERR_BAD_REQUEST, "{\"error\":\"text\"}", "", "text"},
     {400, ERR_BAD_REQUEST, "{\"error\":\"text\",\"code\":\"c\"}", "c", "text"},
@@ -139,7 +205,7 @@ static const struct {
     {502, ERR_GATEWAY, " upstream\nis\tgone\x01 \xff", "", "upstream\\nis\\tgone\\x01 \\xff"},
     {502, ERR_GATEWAY, "<html><body>Bad Gateway</body></html>", "", "an HTML page of 37 bytes"},
     {502, ERR_GATEWAY, "<title></title>", "", "an HTML page of 15 bytes"},
-    {524, ERR_GATEWAY, html, "", "together.ai | 524: A timeout occurred"},
+    {524, ERR_ANSWER_LOST, html, "", "together.ai | 524: A timeout occurred"},
     {500, ERR_SERVER_ERROR, "{\"error\":{\"message\":\"a\\u0000b\\nc\"}}", "", "a\\x00b\\nc"},
 };
 
@@ -280,6 +346,17 @@ static const struct {
     {"{\"prompt_tokens\":119,\"total_tokens\":214}", true, 119, 95, 0},
     {"{\"completion_tokens\":95,\"total_tokens\":214}", true, 119, 95, 0},
     {"{\"prompt_tokens\":0,\"completion_tokens\":0}", true, 0, 0, 0},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":20,\"completion_tokens_details\":{"
+     "\"reasoning_tokens\":320},\"total_tokens\":350}",
+     true, 10, 340, 0},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":340,\"reasoning_tokens\":320,\"total_tokens\":"
+     "350}",
+     true, 10, 340, 0},
+    {"{\"input_tokens\":10,\"output_tokens\":20,\"input_tokens_details\":{\"cached_tokens\":4}}",
+     true, 10, 20, 4},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":20,\"prompt_cache_hit_tokens\":8}", true, 10, 20,
+     8},
+    {"{\"input_tokens\":10,\"output_tokens\":20,\"cache_read_input_tokens\":7}", true, 17, 20, 7},
     {"{\"total_tokens\":214}", false, 0, 0, 0},
     {"{\"prompt_tokens\":119}", false, 0, 0, 0},
     {"{\"prompt_tokens\":-1,\"completion_tokens\":5}", false, 0, 0, 0},
@@ -305,6 +382,50 @@ START_TEST(reads_usage_in_all_its_forms)
     ck_assert_int_eq(r.usage.prompt_tokens, usages[_i].prompt);
     ck_assert_int_eq(r.usage.completion_tokens, usages[_i].completion);
     ck_assert_int_eq(r.usage.cached_tokens, usages[_i].cached);
+}
+END_TEST
+
+static const struct {
+    const char *usage;
+    int64_t prompt, completion;
+} disagreeing[] = {
+    {"{\"prompt_tokens\":10,\"completion_tokens\":20,\"reasoning_tokens\":320,\"total_tokens\":"
+     "400}",
+     10, 390},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":20,\"total_tokens\":25}", 10, 20},
+    {"{\"prompt_tokens\":10,\"completion_tokens\":20,\"reasoning_tokens\":320}", 10, 340},
+    {"{\"input_tokens\":10,\"output_tokens\":20,\"cache_creation_input_tokens\":100}", 110, 20},
+};
+
+START_TEST(numbers_that_disagree_count_as_the_larger_and_are_estimates)
+{
+    struct together_reply r;
+    char body[1000];
+
+    snprintf(body, sizeof(body), "{%s,\"usage\":%s}", CHOICE, disagreeing[_i].usage);
+    together_reply_read(TASK_CHAT, 200, SPAN(body), &r);
+    ck_assert(r.usage.there && r.usage.estimated);
+    ck_assert_int_eq(r.usage.prompt_tokens, disagreeing[_i].prompt);
+    ck_assert_int_eq(r.usage.completion_tokens, disagreeing[_i].completion);
+}
+END_TEST
+
+START_TEST(usage_beside_an_error_is_kept)
+{
+    static const char *const bodies[] = {
+        "{\"choices\":[{\"error\":{\"code\":502,\"message\":\"m\"}}],\"usage\":{\"prompt_tokens\":"
+        "15,"
+        "\"completion_tokens\":2528}}",
+        "{\"choices\":[{},{\"error\":{\"code\":502}}],\"usage\":{\"prompt_tokens\":15,"
+        "\"completion_tokens\":2528}}",
+        "{\"error\":{\"code\":502},\"usage\":{\"prompt_tokens\":15,\"completion_tokens\":2528}}",
+        "{\"choices\":[],\"usage\":{\"prompt_tokens\":15,\"completion_tokens\":2528}}"};
+    struct together_reply r;
+
+    together_reply_read(TASK_CHAT, 200, SPAN(bodies[_i]), &r);
+    ck_assert_int_ne(r.kind, ERR_NONE);
+    ck_assert(r.usage.there);
+    ck_assert_int_eq(r.usage.completion_tokens, 2528);
 }
 END_TEST
 
@@ -364,7 +485,8 @@ static const struct {
     enum err_kind kind;
     const char *error, *code, *message;
 } alone[] = {
-    {0, ERR_SERVER_ERROR, "{\"message\":\"m\",\"code\":\"invalid_model\"}", "invalid_model", "m"},
+    {0, ERR_MODEL_UNAVAILABLE, "{\"message\":\"m\",\"code\":\"invalid_model\"}", "invalid_model",
+     "m"},
     {0, ERR_SERVER_ERROR, "\"boom\"", "", "boom"},
     {0, ERR_SERVER_ERROR, "null", "", "an error without a message"},
     {429, ERR_RATE_LIMITED, "{\"message\":\"m\"}", "", "m"},
@@ -396,6 +518,9 @@ Suite *test_together_reply(void)
     tcase_add_loop_test(tc, a_success_without_an_answer_is_a_failure, 0,
                         (int)ARRAY_LEN(bad_answers));
     tcase_add_loop_test(tc, reads_usage_in_all_its_forms, 0, (int)ARRAY_LEN(usages));
+    tcase_add_loop_test(tc, numbers_that_disagree_count_as_the_larger_and_are_estimates, 0,
+                        (int)ARRAY_LEN(disagreeing));
+    tcase_add_loop_test(tc, usage_beside_an_error_is_kept, 0, 4);
     tcase_add_test(tc, reads_a_good_answer);
     tcase_add_loop_test(tc, each_task_has_its_own_form_of_answer, 0, (int)ARRAY_LEN(goods));
     tcase_add_loop_test(tc, reads_an_error_that_stands_alone, 0, (int)ARRAY_LEN(alone));

@@ -21,6 +21,19 @@
 #define EURO  "\xe2\x82\xac"
 #define HEAD(object) \
     "{\"id\":\"om1\",\"object\":\"" object "\",\"created\":7,\"model\":\"a/b\",\"choices\":["
+/* Pieces of a tool call, and the calls of an answer. */
+#define CALL_AT(index, id, name, arguments)                             \
+    "{\"index\":" index ",\"id\":" id ",\"function\":{\"name\":\"" name \
+    "\",\"arguments\":\"" arguments "\"}}"
+#define CALLS_END \
+    CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}]") DONE
+#define CALL(index, id, name, arguments)                                                          \
+    "{\"index\":" index ",\"id\":\"" id "\",\"type\":\"function\",\"function\":{\"name\":\"" name \
+    "\",\"arguments\":\"" arguments "\"}}"
+#define CALLS(calls)                                                                           \
+    HEAD("chat.completion")                                                                    \
+    "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[" calls \
+    "]},\"finish_reason\":\"tool_calls\",\"seed\":null}],\"usage\":null}"
 #define HELLO \
     DELTA("\"role\":\"assistant\",\"content\":\"He\\n\"") DELTA("\"content\":\"" EURO "\\u00e9\"")
 #define HELLO_MESSAGE \
@@ -102,6 +115,111 @@ static const struct {
                              "{\"index\":1,\"id\":\"c2\",\"type\":\"function\",\"function\":{"
                              "\"name\":\"g\",\"arguments\":\"\"}}]},"
                              "\"finish_reason\":\"tool_calls\",\"seed\":null}],\"usage\":null}"},
+    /* two whole calls, both of index 0 */
+    {TASK_CHAT,
+     DELTA("\"tool_calls\":[" CALL_AT("0", "\"call_a\"", "get_weather", "{\\\"city\\\":1}") "]")
+         DELTA("\"tool_calls\":[" CALL_AT("0", "\"call_b\"", "get_time", "{}") "]") CALLS_END,
+     true,
+     CALLS(CALL("0", "call_a", "get_weather", "{\\\"city\\\":1}") "," CALL("1", "call_b",
+                                                                           "get_time", "{}"))},
+    /* one call, whose index is 1 */
+    {TASK_CHAT,
+     DELTA("\"tool_calls\":[" CALL_AT("1", "\"a\"", "f", "{") "]")
+         DELTA("\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"}\"}}]") CALLS_END,
+     true, CALLS(CALL("0", "a", "f", "{}"))},
+    /* the name in every piece */
+    {TASK_CHAT,
+     DELTA("\"tool_calls\":[" CALL_AT("0", "\"a\"", "bash", "{") "]")
+         DELTA("\"tool_calls\":[" CALL_AT("0", "\"a\"", "bash", "\\\"x\\\"") "]")
+             DELTA("\"tool_calls\":[" CALL_AT("0", "\"a\"", "bash", ":1}") "]") CALLS_END,
+     true, CALLS(CALL("0", "a", "bash", "{\\\"x\\\":1}"))},
+    /* indexes of -1: by id, then by place */
+    {TASK_CHAT,
+     DELTA("\"tool_calls\":[" CALL_AT("-1", "\"a\"", "f", "") "]")
+         DELTA("\"tool_calls\":[" CALL_AT("-1", "\"\"", "", "{}") "]")
+             DELTA("\"tool_calls\":[" CALL_AT("-1", "\"b\"", "g", "{") "]")
+                 DELTA("\"tool_calls\":[" CALL_AT("-1", "null", "", "}") "]") CALLS_END,
+     true, CALLS(CALL("0", "a", "f", "{}") "," CALL("1", "b", "g", "{}"))},
+    /* neither index nor id: whole calls one by one, or several in pieces */
+    {TASK_CHAT,
+     DELTA("\"tool_calls\":[" CALL_AT("null", "null", "f", "{}") "]")
+         DELTA("\"tool_calls\":[" CALL_AT("null", "null", "g", "{}") "]") CALLS_END,
+     true, CALLS(CALL("0", "", "f", "{}") "," CALL("1", "", "g", "{}"))},
+    {TASK_CHAT,
+     DELTA("\"tool_calls\":[" CALL_AT("null", "null", "f", "") "," CALL_AT("null", "null", "g",
+                                                                           "") "]")
+         DELTA("\"tool_calls\":[" CALL_AT("null", "null", "", "{}") "," CALL_AT(
+             "null", "null", "", "[]") "]") CALLS_END,
+     true, CALLS(CALL("0", "", "f", "{}") "," CALL("1", "", "g", "[]"))},
+    /* the id comes after the index; members of the provider's own stay */
+    {TASK_CHAT,
+     DELTA("\"tool_calls\":[{\"index\":999,\"extra\":{\"sign\":\"x\"},\"function\":{\"name\":\"f\"}"
+           "}]") DELTA("\"tool_calls\":[{\"index\":999,\"id\":\"a\",\"extra\":{\"sign\":\"y\"}}]")
+         CALLS_END,
+     true,
+     CALLS("{\"index\":0,\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+           "\"arguments\":\"\"},\"extra\":{\"sign\":\"xy\"}}")},
+    /* content in parts */
+    {TASK_CHAT,
+     DELTA("\"content\":[{\"type\":\"thinking\",\"thinking\":[1]},{\"type\":\"text\",\"text\":"
+           "\"Bonjour\"}]") DELTA("\"content\":\" !\"") FINISH("stop") DONE,
+     true,
+     HEAD("chat.completion") "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":["
+                             "{\"type\":\"thinking\",\"thinking\":[1]},{\"type\":\"text\",\"text\":"
+                             "\"Bonjour !\"}],\"tool_calls\":[]}," STOP "}],\"usage\":null}"},
+    {TASK_CHAT,
+     DELTA("\"content\":\"a\"") DELTA("\"content\":[{\"type\":\"text\",\"text\":\"b\"}]")
+         DELTA("\"content\":[]") FINISH("stop") DONE,
+     true,
+     HEAD("chat.completion") "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"ab\","
+                             "\"tool_calls\":[]}," STOP "}],\"usage\":null}"},
+    {TASK_CHAT,
+     DELTA("\"content\":\"a\"") DELTA("\"content\":[{\"type\":\"image\",\"url\":\"u\"}]")
+         FINISH("stop") DONE,
+     true,
+     HEAD("chat.completion") "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":["
+                             "{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"image\",\"url\":\"u\"}"
+                             "],"
+                             "\"tool_calls\":[]}," STOP "}],\"usage\":null}"},
+    /* members that are not known: texts joined, lists appended, objects by member, else the last */
+    {TASK_CHAT,
+     DELTA(
+         "\"refusal\":\"I \",\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"},\"images\":[1],"
+         "\"audio\":{\"id\":\"x\",\"data\":\"AA\"},\"n\":1")
+         DELTA(
+             "\"refusal\":\"won't\",\"function_call\":{\"arguments\":\"}\"},\"images\":[2,3],"
+             "\"audio\":{\"id\":\"x\",\"data\":\"BB\",\"expires_at\":7},\"n\":2,\"annotations\":[]")
+             FINISH("stop") DONE,
+     true,
+     HEAD("chat.completion") "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"\","
+                             "\"refusal\":\"I won't\",\"function_call\":{\"name\":\"f\","
+                             "\"arguments\":\"{}\"},\"images\":[1,2,3],\"audio\":{\"id\":\"x\","
+                             "\"data\":\"AABB\",\"expires_at\":7},\"n\":2,\"annotations\":[],"
+                             "\"tool_calls\":[]}," STOP "}],\"usage\":null}"},
+    {TASK_CHAT,
+     CHUNK("\"citations\":[\"a\"],\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"},"
+           "\"logprobs\":{\"content\":[{\"t\":1}]},\"native_finish_reason\":\"s\"}]")
+         CHUNK(
+             "\"citations\":[\"a\",\"b\"],\"choices\":[{\"index\":0,\"delta\":{},\"logprobs\":{"
+             "\"content\":[{\"t\":2}]},\"native_finish_reason\":\"s\",\"finish_reason\":\"stop\"}],"
+             "\"x_groq\":{" USAGE "}") DONE,
+     true,
+     HEAD("chat.completion") "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"x\","
+                             "\"tool_calls\":[]},\"finish_reason\":\"stop\",\"seed\":null,"
+                             "\"logprobs\":{\"content\":[{\"t\":1},{\"t\":2}]},"
+                             "\"native_finish_reason\":\"s\"}]," USAGE
+                             ",\"citations\":[\"a\",\"b\"],\"x_groq\":{" USAGE "}}"},
+    /* no finish_reason, but [DONE]: one of two, or none */
+    {TASK_CHAT, HELLO DONE, true,
+     HEAD("chat.completion") "{\"index\":0," HELLO_MESSAGE
+                             ",\"finish_reason\":null,\"seed\":null}],\"usage\":null}"},
+    {TASK_CHAT, HELLO CHUNK("\"choices\":[]," USAGE) DONE, true,
+     HEAD("chat.completion") "{\"index\":0," HELLO_MESSAGE
+                             ",\"finish_reason\":null,\"seed\":null}]," USAGE "}"},
+    /* a whole answer instead of a stream */
+    {TASK_CHAT, " \n{\"choices\":[{\"message\":{}}]}\n", true,
+     "{\"choices\":[{\"message\":{}}]}\n"},
+    {TASK_CHAT, "{\"choices\":[{}]}\n\ndata: [DONE]\n\n", true, "{\"choices\":[{}]}"},
     /* completions have texts */
     {TASK_COMPLETION,
      CHUNK("\"choices\":[{\"index\":0,\"text\":\"a\"}]")
@@ -167,7 +285,8 @@ START_TEST(puts_an_answer_together_wherever_the_bytes_are_cut)
         ck_assert_msg(read_stream(good[_i].task, good[_i].bytes, cut, good[_i].clean, &st, &r,
                                   &body) == ERR_NONE,
                       "row %d: %s", _i, r.message);
-        ck_assert_str_eq(body.p, good[_i].answer);
+        ck_assert_msg(body.n == strlen(good[_i].answer) && !memcmp(body.p, good[_i].answer, body.n),
+                      "row %d, cut %zu: %.*s", _i, cut, (int)body.n, body.p);
         ck_assert(json_valid(body.p, body.n));
         together_stream_free(st);
     }
@@ -201,7 +320,6 @@ static const struct {
     {"", true, ERR_ANSWER_LOST, "the stream broke off after 0 events"},
     {HELLO, true, ERR_ANSWER_LOST, "the stream broke off after 2 events"},
     {HELLO, false, ERR_ANSWER_LOST, "the stream broke off after 2 events"},
-    {HELLO DONE, true, ERR_ANSWER_LOST, "the stream broke off after 3 events"},
     {HELLO CHUNK("\"choices\":[]," USAGE), true, ERR_ANSWER_LOST,
      "the stream broke off after 3 events"},
     {HELLO FINISH("stop"), true, ERR_ANSWER_LOST, "the stream broke off after 3 events"},
@@ -209,10 +327,19 @@ static const struct {
      "the stream broke off after 4 events"},
     {DONE, true, ERR_ANSWER_LOST, "the stream broke off after 1 events"},
     {HELLO "data: {\"cho", false, ERR_ANSWER_LOST, "the stream broke off after 2 events"},
-    /* one of two choices is not finished */
+    /* one of two choices is not finished, and nothing says that this is the end */
     {CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"},{\"index\":1,"
-           "\"delta\":{}}]") DONE,
-     true, ERR_ANSWER_LOST, "the stream broke off after 2 events"},
+           "\"delta\":{}}]," USAGE),
+     true, ERR_ANSWER_LOST, "the stream broke off after 1 events"},
+    /* a whole answer that is none, or is cut */
+    {"{\"error\":{\"message\":\"busy\",\"code\":503}}", true, ERR_OVERLOADED, "busy"},
+    {"{\"choices\":[", false, ERR_ANSWER_LOST, "the answer broke off"},
+    {"{\"choices\":[", true, ERR_BAD_ANSWER, "the answer is no JSON object"},
+    /* errors as events and fields */
+    {"event: error\ndata: {\"code\":400,\"details\":\"no such voice\"}\n\n", true, ERR_BAD_REQUEST,
+     "no such voice"},
+    {HELLO "error: {\"message\":\"busy\",\"code\":503}\n\n", true, ERR_OVERLOADED, "busy"},
+    {HELLO "error: upstream is gone", false, ERR_SERVER_ERROR, "upstream is gone"},
     /* errors amid the stream */
     {HELLO "data: {\"error\":{\"message\":\"boom\",\"type\":\"server_error\"}}\n\n" DONE, true,
      ERR_SERVER_ERROR, "boom"},
@@ -238,10 +365,6 @@ static const struct {
     {"data: {\"choices\":[{\"delta\":1}]}\n\n", true, ERR_BAD_ANSWER,
      "a delta in the stream is no object"},
     {DELTA("\"tool_calls\":[1]"), true, ERR_BAD_ANSWER, "a tool call in the stream is no object"},
-    {DELTA("\"tool_calls\":[{\"index\":999}]"), true, ERR_BAD_ANSWER,
-     "a tool call in the stream has no proper index"},
-    {DELTA("\"tool_calls\":[{\"function\":1}]"), true, ERR_BAD_ANSWER,
-     "a tool call in the stream has no proper function"},
     {"<html>not a stream</html>", true, ERR_ANSWER_LOST, "the stream broke off after 0 events"},
 };
 
@@ -259,6 +382,25 @@ START_TEST(says_what_is_wrong_with_a_stream_wherever_it_is_cut)
         ck_assert_ptr_null(body.p);
         together_stream_free(st);
     }
+}
+END_TEST
+
+START_TEST(a_failed_stream_keeps_the_usage_that_came)
+{
+    static const char *const streams[] = {
+        HELLO CHUNK("\"choices\":[]," USAGE) "data: {\"error\":{\"message\":\"b\"}}\n\n",
+        HELLO "data: {\"error\":{\"message\":\"b\"}," USAGE "}\n\n",
+        CHUNK("\"choices\":[{\"index\":0,\"delta\":{},\"error\":{\"code\":502}}]," USAGE),
+        HELLO CHUNK("\"choices\":[]," USAGE)};
+    struct together_stream *st;
+    struct together_reply r;
+    struct span body;
+
+    ck_assert_int_ne(read_stream(TASK_CHAT, streams[_i], 40, false, &st, &r, &body), ERR_NONE);
+    ck_assert(r.usage.there);
+    ck_assert_int_eq(r.usage.completion_tokens, 3);
+    ck_assert_ptr_null(body.p);
+    together_stream_free(st);
 }
 END_TEST
 
@@ -281,7 +423,7 @@ END_TEST
 
 START_TEST(an_answer_and_an_event_have_caps)
 {
-    struct together_stream *st = together_stream_new(TASK_CHAT, 1000, 300);
+    struct together_stream *st = together_stream_new(TASK_CHAT, 1000, 3000);
     struct together_reply r;
     struct span body;
     int fed = 0;
@@ -289,8 +431,8 @@ START_TEST(an_answer_and_an_event_have_caps)
     while (fed < 1000 && together_stream_feed(st, DELTA("\"content\":\"0123456789\""),
                                               strlen(DELTA("\"content\":\"0123456789\""))))
         fed++;
-    ck_assert_int_gt(fed, 20);
-    ck_assert_int_lt(fed, 30);
+    ck_assert_int_gt(fed, 200);
+    ck_assert_int_lt(fed, 300);
     together_stream_end(st, true, &r, &body);
     ck_assert_int_eq(r.kind, ERR_ANSWER_TOO_LARGE);
     ck_assert_str_eq(r.message, "the streamed answer is too large");
@@ -316,6 +458,7 @@ Suite *test_together_stream(void)
     tcase_add_loop_test(tc, reads_usage_and_model_of_a_stream, 0, 2);
     tcase_add_loop_test(tc, says_what_is_wrong_with_a_stream_wherever_it_is_cut, 0,
                         (int)ARRAY_LEN(bad));
+    tcase_add_loop_test(tc, a_failed_stream_keeps_the_usage_that_came, 0, 4);
     tcase_add_test(tc, every_prefix_of_a_stream_is_an_answer_that_was_lost);
     tcase_add_test(tc, an_answer_and_an_event_have_caps);
     suite_add_tcase(s, tc);

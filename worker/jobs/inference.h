@@ -61,7 +61,7 @@ struct inference {
 /* What came back: a whole answer of any status. */
 struct inference_answer {
     struct together_reply reply;   /* read */
-    struct span body;              /* what becomes the output */
+    struct span body;              /* what becomes the output; empty when it is a failure */
     const struct http_reply *http; /* status and headers */
     bool began; /* of a stream: text had come before it ended, well or with an error */
 };

@@ -17,6 +17,7 @@
 #include "common/core/xalloc.h"
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
+#include "worker/together/answer.h"
 
 /* What the HTTP client holds: outlives a run that was aborted. */
 struct flight {
@@ -39,21 +40,16 @@ static bool on_data(void *arg, const char *p, size_t n)
     return inference_stream_data(fl->stream, fl->call, p, n);
 }
 
-/* Providers that cut a text at max_tokens may do so amid a character, and print half of it: the
- * answer is paid, so it is mended. */
 static void read_whole(struct run *r, const struct http_reply *reply)
 {
-    struct inference *i = r->state;
-    struct inference_answer a = {.http = reply, .body = reply->body};
-    struct buf mended = BUF(reply->body.n);
+    const struct inference *i = r->state;
+    struct inference_answer a = {.http = reply};
+    struct together_answer whole;
 
-    together_reply_read(i->req.task, reply->status, a.body, &a.reply);
-    if (a.reply.kind == ERR_BAD_ANSWER && json_mend(reply->body, &mended)) {
-        a.body = buf_span(&mended);
-        together_reply_read(i->req.task, reply->status, a.body, &a.reply);
-    }
+    together_answer_read(i->req.task, reply->status, reply->body, &a.reply, &whole);
+    a.body = whole.body;
     inference_answered(r, &a);
-    buf_done(&mended);
+    together_answer_done(&whole);
 }
 
 static void end_flight(struct flight *fl, const struct http_reply *reply)

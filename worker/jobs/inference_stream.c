@@ -1,6 +1,6 @@
 /* inference_stream.c - calls whose body says "stream": true.
  *
- *   head ─▶ 200 and not JSON? ─ no ─▶ an answer like any other (inference_call.c)
+ *   head ─▶ 200? ───────────── no ─▶ an answer like any other (inference_call.c)
  *              │ yes
  *   bytes ─────┴─▶ together_stream ─▶ chunks, for who reads along (worker/chunks.h)
  *                       │
@@ -34,6 +34,7 @@ struct inference_stream {
     struct run *run;
     struct http_call *call;
     struct together_stream *st; /* NULL: not begun, or no stream came */
+    bool begun;                 /* readers know of this call */
     struct loop_timer *grace;
 };
 
@@ -63,15 +64,6 @@ void inference_stream_free(struct inference_stream *s)
 
 /* ---- for who reads along ---- */
 
-static void tell_chunk(void *arg, struct span chunk)
-{
-    const struct run *r = arg;
-    struct inference *i = r->state;
-
-    i->passed_on = true;
-    chunks_add(i->chunks, chunk);
-}
-
 /* As the cost event of this call will be named, without the job's id. */
 static void begin_chunks(struct run *r)
 {
@@ -83,6 +75,18 @@ static void begin_chunks(struct run *r)
     if (!i->chunks)
         i->chunks = chunks_open(r->p->chunks, r->id, r->held.run);
     chunks_call(i->chunks, r->held.attempts + 1, call);
+}
+
+static void tell_chunk(void *arg, struct span chunk)
+{
+    struct inference_stream *s = arg;
+    struct inference *i = s->run->state;
+
+    if (!s->begun)
+        begin_chunks(s->run);
+    s->begun = true;
+    i->passed_on = true;
+    chunks_add(i->chunks, chunk);
 }
 
 /* The run is over: readers are told how. */
@@ -100,25 +104,17 @@ void inference_stream_over(struct run *r)
 
 /* ---- the answer comes ---- */
 
-static bool is_json(const struct http_reply *head)
-{
-    static const char json[] = "application/json";
-    struct span type = http_header(head, "content-type");
-
-    return type.n >= sizeof json - 1 && !strncasecmp(type.p, json, sizeof json - 1);
-}
-
+/* Whatever the head says of its type: the first bytes tell (together/stream.h). */
 bool inference_stream_head(struct inference_stream *s, const struct http_reply *head)
 {
     struct run *r = s->run;
     const struct inference *i = r->state;
     size_t most = (size_t)r->p->cfg->limits_answer_bytes;
 
-    if (head->status != 200 || is_json(head))
+    if (head->status != 200)
         return false;
     s->st = together_stream_new(i->req.task, most < EVENT_BYTES ? most : EVENT_BYTES, most);
-    begin_chunks(r);
-    together_stream_tell(s->st, tell_chunk, r);
+    together_stream_tell(s->st, tell_chunk, s);
     return true;
 }
 
@@ -165,13 +161,14 @@ static void broken(struct run *r, const struct inference_answer *a)
 bool inference_stream_done(struct inference_stream *s, const struct http_reply *reply)
 {
     struct run *r = s->run;
-    struct inference_answer a = {.http = reply, .began = true};
+    struct inference_answer a = {.http = reply};
+    const struct together_reply *t = &a.reply;
 
     if (!s->st)
         return false;
     together_stream_end(s->st, reply->outcome == HTTP_ANSWERED, &a.reply, &a.body);
     a.began = together_stream_chunks(s->st) > 0;
-    if (a.reply.kind == ERR_ANSWER_LOST || a.reply.kind == ERR_ANSWER_TOO_LARGE)
+    if ((t->kind == ERR_ANSWER_LOST && !t->usage.there) || t->kind == ERR_ANSWER_TOO_LARGE)
         broken(r, &a);
     else
         inference_answered(r, &a);

@@ -16,9 +16,7 @@
 #include <string.h>
 
 #include "common/core/json.h"
-
-/* No model has such a context: more is no usage, and would use up budgets. */
-static const double TOKENS_MAX = MODEL_CONTEXT_MAX;
+#include "worker/together/usage.h"
 
 /* The array that an answer must have. */
 /* clang-format off */
@@ -32,48 +30,6 @@ static const struct {
     {TASK_RERANK,                             "results", true},
 };
 /* clang-format on */
-
-/* A count of tokens: an integer, or a float that means one. */
-static bool read_count(struct span v, int64_t *ret)
-{
-    double d;
-
-    if (!json_read_int(v, ret)) {
-        if (!json_read_double(v, &d) || !(d >= 0 && d < TOKENS_MAX))
-            return false;
-        *ret = (int64_t)(d + 0.5);
-    }
-    return *ret >= 0 && *ret < (int64_t)TOKENS_MAX;
-}
-
-static void read_usage(unsigned task, struct span v, struct usage *u)
-{
-    struct span prompt = {0}, completion = {0}, total = {0}, cached = {0}, details = {0};
-    const struct json_want wants[] = {{"prompt_tokens", &prompt},
-                                      {"completion_tokens", &completion},
-                                      {"total_tokens", &total},
-                                      {"cached_tokens", &cached},
-                                      {"prompt_tokens_details", &details}};
-    bool prompt_only = task & (TASK_EMBEDDING | TASK_RERANK);
-    bool has_prompt, has_completion, has_total;
-    int64_t p = 0, c = 0, t = 0, n = 0;
-
-    if (!v.p || !json_pick(v.p, v.n, wants, ARRAY_LEN(wants)))
-        return;
-    has_prompt = read_count(prompt, &p);
-    has_completion = read_count(completion, &c);
-    has_total = read_count(total, &t);
-    if (!has_completion && has_prompt && has_total && t >= p)
-        has_completion = true, c = t - p;
-    if (!has_prompt && has_total && (has_completion || prompt_only) && t >= c)
-        has_prompt = true, p = t - c;
-    if (!has_prompt || !(has_completion || prompt_only))
-        return;
-    if (!read_count(cached, &n) && !read_count(json_at(details, "cached_tokens"), &n))
-        n = 0;
-    *u = (struct usage){
-        .there = true, .prompt_tokens = p, .completion_tokens = c, .cached_tokens = n < p ? n : p};
-}
 
 static int64_t count_elements(struct span v)
 {
@@ -93,18 +49,26 @@ static void bad_answer(struct together_reply *r, const char *why, const char *wh
     snprintf(r->message, sizeof(r->message), "the answer%s %s", why, what);
 }
 
-/* The first choice: an object, perhaps with an error of its own. */
-static void read_choice(struct span choices, struct together_reply *ret)
+/* Each choice is an object, perhaps with an error of its own. */
+static void read_choices(struct span choices, struct together_reply *ret)
 {
-    struct span choice = json_at(choices, "0"), finish = {0}, error = {0};
-    const struct json_want wants[] = {{"finish_reason", &finish}, {"error", &error}};
+    struct span first = {0};
+    struct json_iter it;
 
-    if (!json_pick(choice.p, choice.n, wants, ARRAY_LEN(wants)))
-        bad_answer(ret, "'s first choice is", "no object");
-    else if (!json_absent(error))
-        together_error_read(200, error, ret);
-    else
-        ret->finish_reason = json_unquoted(finish);
+    if (!json_iter_init(&it, choices.p, choices.n))
+        return;
+    while (ret->kind == ERR_NONE && json_next(&it)) {
+        struct span finish = {0}, error = {0};
+        const struct json_want wants[] = {{"finish_reason", &finish}, {"error", &error}};
+
+        if (!json_pick(it.value.p, it.value.n, wants, ARRAY_LEN(wants)))
+            bad_answer(ret, first.p ? "'s choices hold" : "'s first choice is", "no object");
+        else if (together_is_error(error))
+            together_error_read(200, error, ret);
+        else if (!first.p)
+            ret->finish_reason = json_unquoted(finish);
+        first = it.value;
+    }
 }
 
 /* Some gateways escape every slash. */
@@ -116,19 +80,26 @@ static void read_model(struct span v, struct together_reply *ret)
         ret->model = (struct span){ret->model_text, strlen(ret->model_text)};
 }
 
-/* Null, false and "" are no error. */
-static bool is_error(struct span v)
+/* What is wrong with an answer: an error beside it or in it, or nothing in it. */
+static void judge(unsigned task, struct span body, struct span list, struct span error, size_t row,
+                  struct together_reply *ret)
 {
-    bool b;
+    int64_t count = count_elements(list);
 
-    return !json_absent(v) && !(json_read_bool(v, &b) && !b) && !json_equals(v, "");
+    if (together_is_error(error))
+        together_refusal_read(200, body, ret);
+    else if (count < 0 || (count == 0 && !answers[row].may_be_empty))
+        bad_answer(ret, " has no", answers[row].member);
+    else if (row == 0)
+        read_choices(list, ret);
+    else if (task & TASK_IMAGE)
+        ret->usage.images = count;
 }
 
 static void read_answer(unsigned task, struct span body, struct together_reply *ret)
 {
     struct span list = {0}, usage = {0}, model = {0}, error = {0};
     size_t row = 0;
-    int64_t count;
 
     while (row + 1 < ARRAY_LEN(answers) && !(answers[row].tasks & task))
         row++;
@@ -138,31 +109,19 @@ static void read_answer(unsigned task, struct span body, struct together_reply *
         bad_answer(ret, " is", body.n ? "no JSON object" : "empty");
         return;
     }
-    if (is_error(error)) {
-        together_refusal_read(200, body, ret);
-        return;
-    }
-    count = count_elements(list);
-    if (count < 0 || (count == 0 && !answers[row].may_be_empty)) {
-        bad_answer(ret, " has no", answers[row].member);
-        return;
-    }
-    if (row == 0)
-        read_choice(list, ret);
-    if (ret->kind != ERR_NONE)
-        return;
+    judge(task, body, list, error, row, ret);
     read_model(model, ret);
-    read_usage(task, usage, &ret->usage);
-    if (task & TASK_IMAGE)
-        ret->usage.images = count;
+    together_usage_read(task, usage, &ret->usage);
 }
 
 void together_reply_read(unsigned task, int http_status, struct span body,
                          struct together_reply *ret)
 {
     *ret = (struct together_reply){0};
-    if (http_status >= 200 && http_status <= 299)
+    if (http_status >= 200 && http_status <= 299) {
         read_answer(task, body, ret);
-    else
+    } else {
         together_refusal_read(http_status, body, ret);
+        together_usage_read(task, json_at(body, "usage"), &ret->usage);
+    }
 }

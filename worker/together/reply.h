@@ -16,9 +16,10 @@ struct together_reply {
     enum err_kind kind;     /* ERR_NONE: a good answer, to be spliced into a result as it is */
     char provider_code[64]; /* the provider's code or type; "" when it gave none */
     char message[300];      /* the provider's words: one line, cut; "" for a good answer */
-    struct usage usage;     /* of a good answer; usage.there is false when it does not say */
-    struct span model; /* text, perhaps in model_text: do not copy the struct; empty when it does
-                          not say.  Names that are too long keep their escapes */
+    struct usage usage; /* as the provider says, beside an error too: then it is paid all the same;
+                           usage.there is false when it does not say */
+    struct span model;  /* text, perhaps in model_text: do not copy the struct; empty when it does
+                           not say.  Names that are too long keep their escapes */
     char model_text[257];
     struct span finish_reason; /* of the first choice, without quotes; empty for other tasks */
 };
@@ -31,6 +32,8 @@ void together_reply_read(unsigned task, int http_status, struct span body,
 /* Read an error that stands alone: the value of an `error` member (an object or a string), as
  * streams and batches carry them.  http_status 0: unknown; kind is never ERR_NONE. */
 void together_error_read(int http_status, struct span error, struct together_reply *ret);
+/* Is the value of an `error` member one?  null, false and "" are not. */
+bool together_is_error(struct span error);
 /* The body of a refusal, or of a success that holds an `error` (200); the same. */
 void together_refusal_read(int http_status, struct span body, struct together_reply *ret);
 

@@ -30,15 +30,37 @@ void sse_done(struct sse *s)
 
 static void tell(struct sse *s)
 {
-    if (s->has_data && !s->on_event(s->arg, buf_span(&s->data)))
+    if (s->has_data && !s->on_event(s->arg, (struct span){s->name, s->name_n}, buf_span(&s->data)))
         s->stopped = true;
     s->has_data = false;
+    s->name_n = 0;
     buf_clear(&s->data);
+}
+
+/* The value of a field, when the line is of that field. */
+static bool is_field(const char *name, const char *p, size_t n, struct span *ret_value)
+{
+    size_t len = strlen(name);
+
+    if (n < len || memcmp(p, name, len) != 0 || (n > len && p[len] != ':'))
+        return false;
+    p += n > len ? len + 1 : len;
+    n -= n > len ? len + 1 : len;
+    *ret_value = n > 0 && *p == ' ' ? (struct span){p + 1, n - 1} : (struct span){p, n};
+    return true;
+}
+
+static void set_name(struct sse *s, struct span name)
+{
+    s->name_n = name.n < SSE_NAME_MAX ? name.n : SSE_NAME_MAX;
+    memcpy(s->name, name.p, s->name_n);
 }
 
 /* A whole line, without its end. */
 static void read_line(struct sse *s, const char *p, size_t n)
 {
+    struct span value;
+
     if (!s->begun && n >= 3 && !memcmp(p, byte_order_mark, 3)) {
         p += 3;
         n -= 3;
@@ -48,17 +70,17 @@ static void read_line(struct sse *s, const char *p, size_t n)
         tell(s);
         return;
     }
-    if (n < 4 || memcmp(p, "data", 4) != 0 || (n > 4 && p[4] != ':'))
+    if (is_field("event", p, n, &value)) {
+        set_name(s, value);
         return;
-    p += n > 4 ? 5 : 4;
-    n -= n > 4 ? 5 : 4;
-    if (n > 0 && *p == ' ') {
-        p++;
-        n--;
     }
+    if (is_field("error", p, n, &value))
+        set_name(s, (struct span){"error", 5});
+    else if (!is_field("data", p, n, &value))
+        return;
     if (s->has_data)
         buf_putc(&s->data, '\n');
-    buf_add(&s->data, p, n);
+    buf_add_span(&s->data, value);
     s->has_data = true;
     s->too_large = buf_failed(&s->data);
 }
@@ -129,6 +151,7 @@ void sse_end(struct sse *s)
     data = buf_span(&s->data);
     if (!s->stopped && !s->too_large && s->has_data &&
         ((data.n == 6 && !memcmp(data.p, "[DONE]", 6)) ||
+         (s->name_n == 5 && !memcmp(s->name, "error", 5)) ||
          (data.n && *data.p == '{' && is_json(data))))
         tell(s);
     s->stopped = true;

@@ -5,8 +5,9 @@
  *     while (bytes come) if (!sse_feed(&sse, p, n)) stop;
  *     sse_end(&sse); sse_done(&sse);
  *
- * Only `data` matters: other fields and comments are skipped, several data
- * lines of one event are joined by a newline, lines end in LF, CR LF or CR.
+ * `data` and the name in `event` are read; other fields and comments are skipped.  Several data
+ * lines of one event are joined by a newline, lines end in LF, CR LF or CR.  A field `error`, which
+ * some gateways write, is an event of that name.
  */
 #ifndef FLOTILLA_TOGETHER_SSE_H
 #define FLOTILLA_TOGETHER_SSE_H
@@ -14,13 +15,18 @@
 #include "common/core/base.h"
 #include "common/core/buf.h"
 
-/* The data of one event, borrowed for the call; return false to read no more. */
-typedef bool sse_event(void *arg, struct span data);
+/* The name ("" when it has none, cut at SSE_NAME_MAX) and data of one event, borrowed for the call;
+ * return false to read no more. */
+typedef bool sse_event(void *arg, struct span name, struct span data);
+
+enum { SSE_NAME_MAX = 31 };
 
 struct sse {
     struct buf line, data; /* an unfinished line; the data lines of an unfinished event */
     sse_event *on_event;
     void *arg;
+    char name[SSE_NAME_MAX + 1];
+    size_t name_n;
     bool begun;     /* the first line is behind us (a byte order mark may stand before it) */
     bool after_cr;  /* a LF now belongs to the CR before it */
     bool has_data;  /* the event has a data line, be it empty */
@@ -33,8 +39,8 @@ void sse_init(struct sse *s, size_t max_event_bytes, sse_event *on_event, void *
 void sse_done(struct sse *s);
 /* False once the reader has stopped; what comes then is ignored. */
 NODISCARD bool sse_feed(struct sse *s, const char *p, size_t n);
-/* The bytes ended.  An event that lacks its blank line is told only when it is "[DONE]" or whole
- * JSON. */
+/* The bytes ended.  An event that lacks its blank line is passed on only when it is "[DONE]", an
+ * error, or whole JSON. */
 void sse_end(struct sse *s);
 
 #endif

@@ -1,23 +1,45 @@
 /* stream_answer.c - what the chunks of a stream were put together to, as one answer.
  *
- *   {"id", "object", "created", "model", "choices": [...], "usage", "warnings"}
+ *   {"id", "object", "created", "model", "choices": [...], "usage", ...}
  *
  * It reads like the answer to the same request without `stream`.  What the stream did not say is
  * null; a tool call without a type is a function, and a message without a role the assistant's. */
+#include "common/core/json.h"
 #include "worker/together/stream_private.h"
 
-#include "common/core/json.h"
-
-static void add_inside(struct buf *b, const char *name, const struct buf *text)
+/* A member, or the text where the stream has none. */
+static void add_member(struct buf *b, const struct grow *object, const char *name,
+                       const char *missing)
 {
+    const struct grow *g = grow_find(object, name);
+
     json_add_key(b, name);
-    buf_putc(b, '"');
-    buf_add(b, text->p ? text->p : "", text->n);
-    buf_putc(b, '"');
+    if (g)
+        grow_write(g, b);
+    else
+        buf_puts(b, missing);
+}
+
+static void write_function(struct buf *b, const struct tool_call *call)
+{
+    static const char *const written[] = {"name", "arguments", NULL};
+    static const struct grow nothing;
+    const struct grow *function = grow_find(&call->members, "function");
+
+    if (!function || function->kind != GROW_OBJECT)
+        function = &nothing;
+    json_add_key(b, "function");
+    buf_putc(b, '{');
+    add_member(b, function, "name", "\"\"");
+    add_member(b, function, "arguments", "\"\"");
+    grow_write_members(function, written, b);
+    buf_putc(b, '}');
 }
 
 static void write_calls(struct buf *b, const struct choice *c)
 {
+    static const char *const written[] = {"index", "id", "type", "function", NULL};
+
     json_add_key(b, "tool_calls");
     buf_putc(b, '[');
     for (size_t i = 0; i < c->call_count; i++) {
@@ -25,62 +47,63 @@ static void write_calls(struct buf *b, const struct choice *c)
 
         buf_puts(b, i ? ",{" : "{");
         json_add_int(b, "index", (int64_t)i);
-        add_inside(b, "id", &call->id);
-        if (call->type.n)
-            add_inside(b, "type", &call->type);
-        else
-            json_add_str(b, "type", "function");
-        json_add_key(b, "function");
-        buf_putc(b, '{');
-        add_inside(b, "name", &call->name);
-        add_inside(b, "arguments", &call->arguments);
-        buf_puts(b, "}}");
+        add_member(b, &call->members, "id", "\"\"");
+        add_member(b, &call->members, "type", "\"function\"");
+        if (grow_find(&call->members, "function") || !grow_find(&call->members, "type"))
+            write_function(b, call);
+        grow_write_members(&call->members, written, b);
+        buf_putc(b, '}');
     }
     buf_putc(b, ']');
 }
 
-static void write_message(struct buf *b, const struct choice *c)
+static void write_message(struct buf *b, struct choice *c)
 {
+    static const char *const written[] = {"role", "tool_calls", NULL};
+
     json_add_key(b, "message");
     buf_putc(b, '{');
-    if (c->role.n)
-        add_inside(b, "role", &c->role);
-    else
-        json_add_str(b, "role", "assistant");
-    if (c->has_content)
-        add_inside(b, "content", &c->content);
-    else
-        json_add_raw(b, "content", (struct span){0});
-    if (c->reasoning_name)
-        add_inside(b, c->reasoning_name, &c->reasoning);
+    add_member(b, &c->message, "role", "\"assistant\"");
+    json_add_key(b, "content");
+    stream_write_content(&c->content, b);
+    grow_write_members(&c->message, written, b);
     write_calls(b, c);
     buf_putc(b, '}');
 }
 
-static void write_choice(struct buf *b, const struct choice *c, size_t index)
+static void write_choice(struct buf *b, struct choice *c, size_t index)
 {
+    static const char *const written[] = {"seed", NULL};
+
     buf_putc(b, '{');
     json_add_int(b, "index", (int64_t)index);
-    if (c->chat)
+    if (c->chat) {
         write_message(b, c);
-    else
-        add_inside(b, "text", &c->text);
-    json_add_raw(b, "finish_reason", buf_span(&c->finish));
-    json_add_raw(b, "seed", buf_span(&c->seed));
+    } else {
+        json_add_key(b, "text");
+        buf_putc(b, '"');
+        buf_add(b, c->text.p ? c->text.p : "", c->text.n);
+        buf_putc(b, '"');
+    }
+    json_add_key(b, "finish_reason");
+    grow_write(&c->finish, b);
+    add_member(b, &c->others, "seed", "null");
+    grow_write_members(&c->others, written, b);
     buf_putc(b, '}');
 }
 
 void stream_write_answer(struct together_stream *st)
 {
+    static const char *const written[] = {"id", "object", "created", "model", NULL};
     struct buf *b = &st->body;
     bool chat = st->choice_count && st->choices[0].chat;
     const char *comma = "";
 
     buf_putc(b, '{');
-    json_add_raw(b, "id", buf_span(&st->id));
+    add_member(b, &st->others, "id", "null");
     json_add_str(b, "object", chat ? "chat.completion" : "text.completion");
-    json_add_raw(b, "created", buf_span(&st->created));
-    json_add_raw(b, "model", buf_span(&st->model));
+    add_member(b, &st->others, "created", "null");
+    add_member(b, &st->others, "model", "null");
     json_add_key(b, "choices");
     buf_putc(b, '[');
     for (size_t i = 0; i < st->choice_count; i++)
@@ -90,8 +113,8 @@ void stream_write_answer(struct together_stream *st)
             comma = ",";
         }
     buf_putc(b, ']');
-    json_add_raw(b, "usage", buf_span(&st->usage));
-    if (st->warnings.n)
-        json_add_raw(b, "warnings", buf_span(&st->warnings));
+    json_add_key(b, "usage");
+    grow_write(&st->usage, b);
+    grow_write_members(&st->others, written, b);
     buf_putc(b, '}');
 }
