@@ -42,6 +42,8 @@ static const struct row retries[] = {
     {"not_json",             "bad_answer",         "", 200, 1},
     {"no_choices",           "bad_answer",         "", 200, 1},
     {"cut_answer",           "answer_lost",        "", 200, 1},
+    {"html_524",             "answer_lost",        "", 524, 1},
+    {"empty_body",           "answer_lost",        "", 504, 1},
     {"hang",                 "timeout",            "",   0, 1},
     {"slow_drip",            "timeout",            "", 200, 1},
 };
@@ -52,8 +54,6 @@ static const struct row waits[] = {
     {"overloaded",       "overloaded",   "server_error", 503, 0},
     {"routing_error",    "overloaded",   "routing_error", 503, 0},
     {"html_502",         "gateway",      "", 502, 0},
-    {"html_524",         "gateway",      "", 524, 1},
-    {"empty_body",       "gateway",      "", 504, 1},
     {"site_overloaded",  "overloaded",   "", 529, 0},
 };
 /* clang-format on */
@@ -61,9 +61,9 @@ static const struct row waits[] = {
 /* A model for each row of a table: what one job meets changes neither the rate nor the health that
  * another one sees, so that all of its pauses are its own. */
 static const char *const models[] = {
-    "Qwen/Qwen3.5-9B",       "openai/gpt-oss-120b",  "openai/gpt-oss-20b",
-    "google/gemma-4-31B-it", "MiniMaxAI/MiniMax-M3", "zai-org/GLM-5.3",
-    "zai-org/GLM-5.2",       "moonshotai/Kimi-K3",   "Qwen/Qwen3.7-Max"};
+    "Qwen/Qwen3.5-9B",      "openai/gpt-oss-120b", "openai/gpt-oss-20b",   "google/gemma-4-31B-it",
+    "MiniMaxAI/MiniMax-M3", "zai-org/GLM-5.3",     "zai-org/GLM-5.2",      "moonshotai/Kimi-K3",
+    "Qwen/Qwen3.7-Max",     "Qwen/Qwen3.6-Plus",   "zai-org/GLM-5.3-Flash"};
 
 static void push_to(struct world *w, const char *model, const char *id, const char *members)
 {

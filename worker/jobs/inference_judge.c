@@ -36,17 +36,6 @@ void inference_tell_lost(struct run *r)
     tell_cost(r, &c, (struct span){NULL, 0});
 }
 
-static void tell_failed(struct run *r)
-{
-    tell_cost(r, &(struct cost){.flags = COST_FAILED}, (struct span){NULL, 0});
-}
-
-/* A gateway that gave up waiting says nothing about the engine behind it. */
-static bool may_have_run(int status, enum err_kind kind)
-{
-    return status == 504 || (status >= 520 && status <= 524) || kind == ERR_BAD_ANSWER;
-}
-
 /* ---- answers ---- */
 
 static bool same_name(struct span a, struct span b)
@@ -129,26 +118,57 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     inference_failed(r, &f);
 }
 
+/* What is known of the cost of a call that failed: its usage; or it may have run (text had begun, a
+ * gateway gave up waiting, the answer is no answer); or nothing was done. */
+static void tell_failed_cost(struct run *r, const struct inference_answer *a)
+{
+    struct inference *i = r->state;
+    const struct together_reply *t = &a->reply;
+    struct span name;
+    struct cost c;
+
+    if (t->usage.there && !(i->req.task & TASK_IMAGE)) {
+        const struct model *m = priced_as(r, t->model, &name);
+
+        cost_of_answer(&c, m, i->req.task, buf_span(&i->req.body), &t->usage,
+                       (struct span){NULL, 0});
+        c.flags |= COST_FAILED;
+        tell_cost(r, &c, name);
+    } else if (a->began || t->kind == ERR_ANSWER_LOST || t->kind == ERR_BAD_ANSWER) {
+        inference_tell_lost(r);
+    } else {
+        tell_cost(r, &(struct cost){.flags = COST_FAILED}, (struct span){NULL, 0});
+    }
+}
+
+/* An error inside of a success, or beside usage, may be paid: it spends an attempt, whatever state
+ * of the provider it names.  Parked jobs would pay for one after every pause. */
+static enum err_kind kind_of_failure(const struct inference_answer *a)
+{
+    bool may_be_paid = (a->http->status >= 200 && a->http->status <= 299) || a->reply.usage.there;
+
+    return may_be_paid && err_class(a->reply.kind) == ERR_CLASS_PARK ? ERR_SERVER_ERROR
+                                                                     : a->reply.kind;
+}
+
 static void refused(struct run *r, const struct inference_answer *a)
 {
     struct inference *i = r->state;
     const struct together_reply *t = &a->reply;
     const struct http_reply *reply = a->http;
+    enum err_kind kind = kind_of_failure(a);
     struct failure f = {.http_status = reply->status, .provider_code = t->provider_code};
 
     f.server_wait_ms =
         http_retry_after_ms(reply, clock_wall_ms(), r->p->cfg->retry_server_wait_max_ms);
-    err_set(&f.err, t->kind, "%s answered %d: %s", i->provider->name, reply->status,
+    err_set(&f.err, kind, "%s answered %d: %s", i->provider->name, reply->status,
             t->message[0] ? t->message : err_text(t->kind));
-    if (a->began || may_have_run(reply->status, t->kind))
-        inference_tell_lost(r);
-    else
-        tell_failed(r);
+    tell_failed_cost(r, a);
     if (err_class(t->kind) == ERR_CLASS_STOP)
         stops_set(r->p->stops, i->fingerprint, t->kind);
     inference_pace_end(r, a, -1);
-    inference_tell_failed(r, t->kind, t->message);
-    if (t->kind == ERR_RATE_LIMITED && inference_pace_again(r))
+    inference_tell_failed(r, kind, t->message);
+    if (kind == ERR_RATE_LIMITED && inference_pace_again(r))
         return;
     inference_failed(r, &f);
 }
