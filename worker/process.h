@@ -78,6 +78,7 @@ struct process {
     struct run *runs;            /* all in hand, by id (uthash) */
     size_t running;              /* runs that occupy a slot */
     size_t waiting;              /* runs that wait in memory without one */
+    size_t waiting_bytes;        /* of their records */
     struct run *returning;       /* those of them that wait for one again, in order */
     size_t returning_count, returning_realtime; /* all; those of realtime's queue */
     bool kicking;                               /* process_kick comes at the end of this turn */

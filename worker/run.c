@@ -83,6 +83,13 @@ static void stop_returning(struct run *r)
     r->go = NULL;
 }
 
+static void leave_memory(struct run *r)
+{
+    r->waits = false;
+    r->p->waiting--;
+    r->p->waiting_bytes -= r->bytes_n;
+}
+
 void run_leave(struct run *r)
 {
     assert(!r->ended);
@@ -90,25 +97,39 @@ void run_leave(struct run *r)
     if (r->slot)
         r->p->running--;
     if (r->waits)
-        r->p->waiting--;
+        leave_memory(r);
     if (r->go)
         stop_returning(r);
     if (r->told)
         r->told->run = NULL;
     r->told = NULL;
-    r->slot = r->waits = false;
+    r->slot = false;
 }
 
-bool run_leave_slot(struct run *r)
+static bool has_memory(const struct run *r, enum run_patience patience)
+{
+    size_t part = patience == RUN_WAITS_LONG ? 2 : 1;
+
+    return r->p->waiting < RUN_WAITING_MAX / part &&
+           r->p->waiting_bytes + r->bytes_n <= RUN_WAITING_BYTES / part;
+}
+
+bool run_memory_is_ample(const struct process *p)
+{
+    return p->waiting <= RUN_WAITING_MAX / 2 && p->waiting_bytes <= RUN_WAITING_BYTES / 2;
+}
+
+bool run_leave_slot(struct run *r, enum run_patience patience)
 {
     assert(!r->ended);
     if (r->waits)
         return true;
-    if (r->p->waiting >= (size_t)r->p->group->concurrency)
+    if (!has_memory(r, patience))
         return false;
     r->waits = true;
     r->slot = false;
     r->p->waiting++;
+    r->p->waiting_bytes += r->bytes_n;
     r->p->running--;
     process_kick_later(r->p);
     return true;
@@ -116,9 +137,8 @@ bool run_leave_slot(struct run *r)
 
 static void retake(struct run *r)
 {
-    r->waits = false;
+    leave_memory(r);
     r->slot = true;
-    r->p->waiting--;
     r->p->running++;
 }
 

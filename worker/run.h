@@ -129,8 +129,14 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
               struct span requested_model);
 
 /* The run waits in memory for something that is no call (its turn, an equal call): another job may
- * have its slot.  False when as many wait so as there are slots: put it off instead. */
-bool run_leave_slot(struct run *r);
+ * have its slot.  False: too many runs or bytes wait in memory; postpone it instead.  Half of that
+ * memory is for short waits only, so that one model whose jobs wait for long leaves room for the
+ * others. */
+enum { RUN_WAITING_MAX = 512, RUN_WAITING_BYTES = 64 << 20 };
+enum run_patience { RUN_WAITS_SHORT, RUN_WAITS_LONG };
+bool run_leave_slot(struct run *r, enum run_patience patience);
+/* Half of the memory is free: waits that have become long may go on there. */
+bool run_memory_is_ample(const struct process *p);
 /* The wait is over, and a call is to be made.  True: it has a slot.  False: all are taken; go is
  * called as soon as one is free, before anything else is claimed. */
 NODISCARD bool run_take_slot(struct run *r, void (*go)(struct run *r));

@@ -70,7 +70,7 @@ static void start(const char *letters)
 static void leave_slots(const char *letters)
 {
     for (; *letters; letters++)
-        ck_assert(run_leave_slot(run_of(*letters)));
+        ck_assert(run_leave_slot(run_of(*letters), RUN_WAITS_SHORT));
     turn(); /* others may be claimed now: nothing is left to be done */
 }
 
@@ -165,19 +165,47 @@ START_TEST(the_reserved_slot_is_for_realtime_whoever_waits_before_it)
 }
 END_TEST
 
-START_TEST(as_many_may_wait_as_there_are_slots)
+START_TEST(what_waits_in_memory_is_bounded_by_its_own_number)
+{
+    start("abcdef");
+    leave_slots("a");
+    p.waiting += RUN_WAITING_MAX - 2; /* of others */
+    leave_slots("b");
+    ck_assert(!run_leave_slot(run_of('c'), RUN_WAITS_SHORT));
+    ck_assert(run_of('c')->slot);
+    ck_assert(run_leave_slot(run_of('a'), RUN_WAITS_SHORT)); /* it has */
+    ck_assert_uint_eq(p.waiting, RUN_WAITING_MAX);
+    ck_assert_uint_eq(p.running, 4);
+    run_leave(run_of('a'));
+    ck_assert(run_leave_slot(run_of('c'), RUN_WAITS_SHORT));
+    p.waiting -= RUN_WAITING_MAX - 2;
+}
+END_TEST
+
+START_TEST(what_waits_in_memory_is_bounded_in_bytes)
 {
     start("abc");
-    leave_slots("abc");
-    start("def");
-    leave_slots("d");
-    ck_assert(!run_leave_slot(run_of('e')));
-    ck_assert(run_of('e')->slot);
-    ck_assert(run_leave_slot(run_of('a'))); /* it has */
-    ck_assert_uint_eq(p.waiting, SLOTS);
-    ck_assert_uint_eq(p.running, 2);
+    run_of('a')->bytes_n = RUN_WAITING_BYTES;
+    leave_slots("a");
+    run_of('b')->bytes_n = 1;
+    ck_assert(!run_leave_slot(run_of('b'), RUN_WAITS_SHORT));
     run_leave(run_of('a'));
-    ck_assert(run_leave_slot(run_of('e')));
+    ck_assert_uint_eq(p.waiting_bytes, 0);
+    ck_assert(run_leave_slot(run_of('b'), RUN_WAITS_SHORT));
+    ck_assert_uint_eq(p.waiting_bytes, 1);
+}
+END_TEST
+
+START_TEST(half_of_the_memory_is_kept_for_short_waits)
+{
+    start("abc");
+    p.waiting = RUN_WAITING_MAX / 2 - 1;
+    ck_assert(run_leave_slot(run_of('a'), RUN_WAITS_LONG));
+    ck_assert(run_memory_is_ample(&p));
+    ck_assert(!run_leave_slot(run_of('b'), RUN_WAITS_LONG));
+    ck_assert(run_leave_slot(run_of('b'), RUN_WAITS_SHORT));
+    ck_assert(!run_memory_is_ample(&p));
+    p.waiting -= RUN_WAITING_MAX / 2 - 1;
 }
 END_TEST
 
@@ -260,7 +288,9 @@ Suite *test_run(void)
     tcase_add_test(tc, a_free_slot_is_taken_at_once_and_else_they_queue);
     tcase_add_test(tc, nobody_overtakes);
     tcase_add_test(tc, the_reserved_slot_is_for_realtime_whoever_waits_before_it);
-    tcase_add_test(tc, as_many_may_wait_as_there_are_slots);
+    tcase_add_test(tc, what_waits_in_memory_is_bounded_by_its_own_number);
+    tcase_add_test(tc, what_waits_in_memory_is_bounded_in_bytes);
+    tcase_add_test(tc, half_of_the_memory_is_kept_for_short_waits);
     tcase_add_test(tc, one_that_ends_while_it_waits_is_forgotten);
     tcase_add_test(tc, one_that_goes_may_end_others);
     tcase_add_test(tc, costs_add_up_and_never_wrap_round);

@@ -43,6 +43,7 @@ struct inference {
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
     struct limiter_call pace;            /* its turn at the provider's rate */
     struct loop_timer *patience;         /* so long it keeps its money while it waits for that */
+    struct loop_timer *review;           /* then the wait is looked at again */
     struct hold *hold;                   /* money set aside for the call; NULL: none */
     int64_t worst_nanousd;               /* how much */
     bool covered;                        /* BUDGET let the next call pass */

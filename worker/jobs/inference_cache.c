@@ -301,7 +301,7 @@ static bool waits(struct sharer *s)
 {
     const struct inference_cached *c = s->arg;
 
-    return run_leave_slot(c->run);
+    return run_leave_slot(c->run, RUN_WAITS_LONG);
 }
 
 static void heed(struct run *r, enum share_word word, const struct share_news *news)

@@ -2,8 +2,8 @@
  *
  *   its turn is now ........ goes on
  *   within a second ........ waits in memory, without a slot
- *   later .................. put off to that time; its ticket goes with it, so it has its place and
- *                            is not put off much more often than once
+ *   later .................. postponed to that time; its ticket goes with it, so it keeps its place
+ *                            and is seldom postponed more than once
  *   much later, if it may .. moves to inference.batch (payload "overflow": "batch")
  *
  * Money that was set aside for the call stays so for a short wait only.  After a longer one (of a
@@ -25,17 +25,23 @@
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/core/log.h"
+#include "common/core/random.h"
 #include "worker/jobs/inference.h"
 
 enum {
-    UNTRIED_MS = 5000, /* with the slot while the rate doubles that nobody has limited yet: soon all
-                          may go, and to put thousands off would cost more than it gives */
-    MEMORY_MS = 1000,  /* shorter waits are spent in memory */
-    AGAIN_MS = 2000,   /* and these, of jobs that were put off before */
-    SLOT_MS = 100,     /* and these with the slot, when there is no room without one */
-    EARLY_MS = 500,    /* a job is back so long before its turn */
-    PATIENCE_MS = 1500, /* money is set aside for so long without a call */
-    PARKS_MAX = 2       /* then it waits in memory: with a pause after a 429 these are three */
+    UNTRIED_MS = 5000,     /* in memory while the rate doubles that nobody has limited yet: soon all
+                              may go, and to postpone thousands would cost more than it gives */
+    MEMORY_MS = 1000,      /* shorter waits are spent in memory */
+    AGAIN_MS = 2000,       /* and these, of jobs that were postponed before */
+    OFTEN_MS = 30000,      /* and these, of jobs that were postponed often */
+    SLOT_MS = 100,         /* and these with the slot, when memory has no room */
+    SLOT_MOST_MS = 250,    /* after which the slot is given up, however the wait has changed */
+    MEMORY_MOST_MS = 5000, /* the same of memory: a wait that became long is postponed */
+    EARLY_MS = 500,        /* a job is back so long before its turn */
+    UNKNOWN_MS = 1000,     /* a wait of unknown length is postponed by this, doubled each time */
+    UNKNOWN_DOUBLED = 6,   /* but not more often */
+    PATIENCE_MS = 1500,    /* money is set aside for so long without a call */
+    PARKS_MAX = 2          /* often; with a pause after a 429 these are three */
 };
 
 /* ---- the place that goes with the job ---- */
@@ -100,6 +106,7 @@ static void put_off(struct run *r, int64_t wait_ms)
     struct buf b = BUF(1024);
     int64_t in_ms = wait_ms > INT64_C(2) * EARLY_MS ? wait_ms - EARLY_MS : wait_ms;
 
+    loop_cancel(&i->review);
     limiter_leave(&i->pace, true);
     limiter_put_off(&i->pace, r->held.queue, r->id, in_ms);
     write_place(r, &b);
@@ -108,16 +115,31 @@ static void put_off(struct run *r, int64_t wait_ms)
     buf_done(&b);
 }
 
+/* Slots are for calls: without room in memory, only the shortest waits keep one. */
 static bool stays(struct run *r, int64_t wait_ms)
 {
     const struct inference *i = r->state;
-    bool often = r->held.parks >= PARKS_MAX;
+    bool untried = limiter_is_untried(&i->pace);
 
-    if (limiter_is_untried(&i->pace) && wait_ms <= UNTRIED_MS)
+    if (wait_ms <= (untried         ? UNTRIED_MS
+                    : r->held.parks ? AGAIN_MS
+                                    : MEMORY_MS) &&
+        run_leave_slot(r, RUN_WAITS_SHORT))
         return true;
-    if (wait_ms <= (r->held.parks ? AGAIN_MS : MEMORY_MS) || often)
-        return run_leave_slot(r) || wait_ms <= SLOT_MS || often;
-    return false;
+    if (wait_ms <= OFTEN_MS && r->held.parks >= PARKS_MAX && run_leave_slot(r, RUN_WAITS_LONG) &&
+        run_memory_is_ample(r->p))
+        return true;
+    return wait_ms <= SLOT_MS;
+}
+
+static void on_review(void *arg);
+
+static void review_later(struct run *r)
+{
+    struct inference *i = r->state;
+
+    loop_cancel(&i->review);
+    i->review = loop_after(r->p->loop, r->slot ? SLOT_MOST_MS : MEMORY_MOST_MS, on_review, r);
 }
 
 /* Its turn comes in wait_ms.  False: it was put aside. */
@@ -127,15 +149,53 @@ static bool place(struct run *r, int64_t wait_ms)
     int64_t overflow_ms = r->p->cfg->limits_overflow_after_ms;
 
     if (overflow_ms > 0 && wait_ms > overflow_ms && may_overflow(r)) {
+        loop_cancel(&i->review);
         limiter_leave(&i->pace, false);
         log_event(LOG_INFO, "job.overflow", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
         run_move(r, QUEUE_INFERENCE_BATCH);
         return false;
     }
-    if (stays(r, wait_ms))
+    if (stays(r, wait_ms)) {
+        review_later(r);
         return true;
+    }
     put_off(r, wait_ms);
     return false;
+}
+
+/* A wait whose end is not known: longer each time, and not all jobs at once. */
+static int64_t unknown_ms(const struct run *r)
+{
+    int64_t most = (int64_t)UNKNOWN_MS << min64(r->held.parks, UNKNOWN_DOUBLED);
+
+    return most / 2 + random_below(most / 2);
+}
+
+/* It has waited for long: it stays in memory if its turn is near, and never in the slot. */
+static void review(struct run *r)
+{
+    const struct inference *i = r->state;
+    int64_t wait_ms = limiter_wait_ms(&i->pace);
+    bool known = wait_ms < INT64_MAX, in_memory = run_leave_slot(r, RUN_WAITS_SHORT);
+
+    if (i->pace.state == LIMITER_ASKS || (in_memory && !known && run_memory_is_ample(r->p)))
+        review_later(r); /* Redis does not answer; or one of the calls at once is waited for */
+    else if (in_memory && known)
+        (void)place(r, wait_ms);
+    else
+        put_off(r, known ? wait_ms : unknown_ms(r));
+}
+
+static void on_review(void *arg)
+{
+    struct run *r = arg;
+    struct inference *i = r->state;
+    struct child *child = r->p->child;
+
+    i->review = NULL;
+    child_enter_job(child, r->id);
+    review(r);
+    child_enter_job(child, NULL);
 }
 
 static void on_place(void *arg, int64_t wait_ms)
@@ -151,10 +211,11 @@ static void on_place(void *arg, int64_t wait_ms)
 /* For the time of a question to Redis a slot does as well. */
 static void ask(struct run *r)
 {
-    struct inference *i = r->state;
+    const struct inference *i = r->state;
 
     if (!limiter_is_untried(&i->pace))
-        (void)run_leave_slot(r);
+        (void)run_leave_slot(r, RUN_WAITS_SHORT);
+    review_later(r);
 }
 
 static void on_patience(void *arg)
@@ -173,6 +234,7 @@ static void on_turn(void *arg)
     struct child *child = r->p->child;
 
     loop_cancel(&i->patience);
+    loop_cancel(&i->review);
     child_enter_job(child, r->id);
     inference_next(r);
     child_enter_job(child, NULL);
@@ -246,6 +308,7 @@ void inference_pace_abort(struct run *r)
     struct inference *i = r->state;
 
     loop_cancel(&i->patience);
+    loop_cancel(&i->review);
     limiter_leave(&i->pace, false);
 }
 

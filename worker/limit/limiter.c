@@ -313,6 +313,15 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
     return -1;
 }
 
+int64_t limiter_wait_ms(const struct limiter_call *c)
+{
+    int64_t wait = c->state == LIMITER_WAITS && has_room(c->bucket)
+                       ? wait_us(c->bucket, c, clock_mono_us())
+                       : NEVER_US;
+
+    return wait >= NEVER_US ? INT64_MAX : max64(wait / 1000, 1);
+}
+
 void limiter_leave(struct limiter_call *c, bool keep)
 {
     if (c->state == LIMITER_OUT)

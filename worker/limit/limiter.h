@@ -61,6 +61,9 @@ void limiter_leave(struct limiter_call *c, bool keep);
 /* The job of that call is put off: it comes back sooner than in_ms when the rate grows, and later
  * when it falls. */
 void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id, int64_t in_ms);
+/* ms until the turn of a call that waits: > 0; INT64_MAX: not known (it asks, or waits for one of
+ * the calls at once). */
+int64_t limiter_wait_ms(const struct limiter_call *c);
 /* Nothing is known of the bucket yet, or nobody has ever refused a call: its rate grows quickly. */
 bool limiter_is_untried(const struct limiter_call *c);
 const char *limiter_bucket_name(const struct limiter_call *c);
