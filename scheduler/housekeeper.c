@@ -1,6 +1,7 @@
 /* housekeeper.c - bounds on what grows, and back-pressure before Redis is full.
  *
- * Every second Redis tells about its memory.  Nothing is taken in
+ * Every second keys of another type are deleted, and Redis tells about its memory.  Nothing is
+ * taken in
  *   - while its eviction policy is another than noeviction: it would delete jobs
  *     (alert `eviction_policy`);
  *   - while more of maxmemory is used than limits.memory_percent (alert
@@ -18,6 +19,7 @@
 #include "common/queue/recover.h"
 #include "common/queue/scripts.h"
 #include "scheduler/consumers.h"
+#include "scheduler/keytypes.h"
 #include "scheduler/scheduler.h"
 
 enum { MEMORY_MS = 1000, RELIEF_PERCENT = 2 };
@@ -131,6 +133,7 @@ static void look_at_memory(void *arg)
 
     h->memory = NULL;
     redis_sendv(h->s->redis, on_memory, h, "INFO", "memory", NULL);
+    keytypes_check(h->s);
 }
 
 /* ---- sweep ---- */

@@ -16,7 +16,7 @@
 #include "common/core/xalloc.h"
 
 static const char *const names[KEY_COUNT] = {
-#define X(NAME, name) [KEY_##NAME] = (name),
+#define X(NAME, name, type) [KEY_##NAME] = (name),
 #include "common/queue/keys.def"
 };
 

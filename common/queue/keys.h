@@ -11,7 +11,7 @@
 #include "common/queue/record.h"
 
 enum key_id {
-#define X(NAME, name) KEY_##NAME,
+#define X(NAME, name, type) KEY_##NAME,
 #include "common/queue/keys.def"
     KEY_COUNT
 };

@@ -187,6 +187,36 @@ START_TEST(many_expired_holds_are_taken_in_bounded_steps)
 }
 END_TEST
 
+/* ---- keys that are lost ---- */
+
+START_TEST(a_lost_key_leaves_nothing_set_aside_for_ever)
+{
+    hold("x", 40, A, 100000);
+    hold("y", 10, A | B, 100000);
+    check_sum(0, 0, 50);
+    says("DEL @holds-due");
+    look();
+    check_sum(0, 0, 50);
+    CK_SAYS("ZCARD @holds-due", "4"); /* two sums, two holds */
+    says("DEL @holds");
+    look();
+    check_sum(0, 0, 0);
+    check_sum(1, 0, 0);
+    CK_SAYS("ZCARD @holds-due", "2");
+    settle_hold("x", 30); /* nobody knows what it had set aside */
+    check_sum(0, 0, 0);
+    hold("z", 40, A, 100000);
+    says("DEL @budget");
+    ck_assert_int_eq(hold("w", 5, A, 100000).kind[0], 0);
+    check_sum(0, 0, 45);
+    settle_hold("z", 30);
+    settle_hold("w", 5);
+    check_sum(0, 35, 0);
+    CK_SAYS("EXISTS @holds", "0");
+    CK_SAYS("ZCARD @holds-due", "1");
+}
+END_TEST
+
 /* ---- periods ---- */
 
 START_TEST(another_period_than_the_servers_is_refused_and_nothing_is_done)
@@ -404,6 +434,7 @@ Suite *test_budget_script(void)
     tcase_add_test(tc, a_sum_is_forgotten_although_a_hold_of_it_expires_with_it);
     tcase_add_test(tc, an_expired_hold_is_forgotten_in_the_end_and_stays_spent);
     tcase_add_test(tc, many_expired_holds_are_taken_in_bounded_steps);
+    tcase_add_test(tc, a_lost_key_leaves_nothing_set_aside_for_ever);
     tcase_add_test(tc, another_period_than_the_servers_is_refused_and_nothing_is_done);
     tcase_add_test(tc, a_sum_is_dropped_after_its_period_and_no_key_stays_for_ever);
     tcase_add_test(tc, a_hold_is_settled_by_whoever_knows_no_budget);

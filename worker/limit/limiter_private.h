@@ -35,7 +35,8 @@ struct limiter {
     struct loop_timer *timer;       /* the next round */
     struct limiter_round *round;    /* the one under way; NULL none */
     int64_t asked_us;
-    bool soon; /* a deferred round is on its way */
+    bool soon;    /* a deferred round is on its way */
+    bool refused; /* Redis answered the last round with an error */
 };
 
 /* Tickets came, or time passed: whoever may go goes. */

@@ -17,6 +17,7 @@
 
 #define SOON_MS     20
 #define SLOTS_MS    1000 /* rounds that only keep slots */
+#define REFUSED_MS  1000 /* after one that Redis answered with an error */
 #define BUSY_US     INT64_C(2000000)
 #define FORGET_US   INT64_C(600000000)
 #define ROUND_MAX   64
@@ -146,8 +147,9 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
         return;
     }
     l->round = NULL;
-    if (!reply && err->kind == ERR_REDIS)
+    if (!reply && err->kind == ERR_REDIS && !l->refused)
         log_err(LOG_WARN, "limit", err);
+    l->refused = !reply && err->kind == ERR_REDIS;
     for (size_t i = 0; i < o->n; i++) {
         struct limiter_bucket *b = o->items[i].b;
         int64_t cuts = b->slice.b.cuts;
@@ -250,7 +252,7 @@ static int64_t pause_ms(const struct limiter *l)
 
     for (b = l->buckets; b; b = b->hh.next) {
         if (is_busy(b, now))
-            return l->p->cfg->limits_sync_ms;
+            return l->refused ? REFUSED_MS : l->p->cfg->limits_sync_ms;
         if (keeps_slots(b))
             pause = SLOTS_MS;
     }
@@ -272,7 +274,9 @@ void limiter_sync_later(struct limiter *l)
 
 void limiter_sync_now(struct limiter *l)
 {
-    if (l->round || l->soon)
+    if (l->refused)
+        limiter_sync_later(l);
+    if (l->round || l->soon || l->refused)
         return;
     l->soon = true;
     loop_defer(l->p->loop, on_turn, l);
@@ -284,7 +288,7 @@ void limiter_sync_soon(struct limiter *l)
 
     if (l->round || l->soon)
         return;
-    if (since >= SOON_MS) {
+    if (l->refused || since >= SOON_MS) {
         limiter_sync_now(l);
         return;
     }
@@ -292,7 +296,11 @@ void limiter_sync_soon(struct limiter *l)
     l->timer = loop_after(l->p->loop, SOON_MS - since, on_timer, l);
 }
 
-void limiter_reconnected(struct limiter *l) { limiter_sync_now(l); }
+void limiter_reconnected(struct limiter *l)
+{
+    l->refused = false;
+    limiter_sync_now(l);
+}
 
 void limiter_sync_free(struct limiter *l)
 {

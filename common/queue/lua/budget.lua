@@ -195,19 +195,46 @@ local function make_all(n)
     end
 end
 
+-- ---- what was lost ----
+-- Each sum and each hold has one member in holds-due.  When their numbers differ a key was lost, and
+-- what is left is put in order: reserved is what the open holds set aside.
+local reserved = {} -- then, by sum
+local function put_in_order()
+    local holds, all = call('HGETALL', KEYS[2]), call('HGETALL', KEYS[1])
+    for i = 1, #holds, 2 do
+        local state, amount, names = read_hold(holds[i + 1])
+        for name in string.gmatch(state == 'o' and names or '', '|([^|]+)') do
+            reserved[name] = (reserved[name] or 0) + amount
+        end
+        call('ZADD', KEYS[3], 'NX', int(now + remember), 'h' .. holds[i])
+    end
+    for i = 1, #all, 2 do
+        local sum = load(all[i])
+        if sum then
+            sum.reserved = reserved[all[i]] or 0
+            dirty[all[i]] = sum
+        end
+        call('ZADD', KEYS[3], 'NX', int((sum and sum.ends or now) + keep), 's' .. all[i])
+    end
+    for _, member in ipairs(call('ZRANGE', KEYS[3], 0, -1)) do
+        local of = string.sub(member, 1, 1) == 'h' and KEYS[2] or KEYS[1]
+        if call('HEXISTS', of, string.sub(member, 2)) == 0 then call('ZREM', KEYS[3], member) end
+    end
+end
+
 -- ---- the call ----
 for _ = 1, tonumber(ARGV[3]) do
     if now < tonumber(ARGV[a + 1]) or now >= tonumber(ARGV[a + 2]) then return {'period', now} end
     a = a + 5
 end
+if call('ZCARD', KEYS[3]) ~= call('HLEN', KEYS[1]) + call('HLEN', KEYS[2]) then put_in_order() end
 a = 4
 for i = 1, tonumber(ARGV[3]) do
     local name = ARGV[a]
     local sum = load(name)
     if not sum then
-        sum = {name = name, spent = 0, reserved = 0, told = 0, ends = ARGV[a + 2]}
+        sum = {name = name, spent = 0, reserved = reserved[name] or 0, told = 0, ends = ARGV[a + 2], is_new = true}
         sums[name] = sum
-        call('ZADD', KEYS[3], int(ARGV[a + 2] + keep), 's' .. name)
     end
     local limit = tonumber(ARGV[a + 3])
     if sum.limit and limit > sum.limit then sum.told = math.min(sum.told, math.floor(sum.spent * 100 / limit)) end
@@ -232,6 +259,7 @@ local wanted = tonumber(ARGV[a])
 a = a + 1
 if wanted > 0 then make_all(wanted) end
 for name, sum in pairs(dirty) do
+    if sum.is_new then call('ZADD', KEYS[3], int(sum.ends + keep), 's' .. name) end
     call('HSET', KEYS[1], name, table.concat({int(sum.spent), int(sum.reserved), int(sum.told), sum.ends,
         int(sum.limit), sum.alerts}, ' '))
 end

@@ -17,7 +17,7 @@ local n, left = tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local function ring_on(i)
     if call('EXISTS', KEYS[3 + i]) == 0 then return 'd' end
-    if call('EXISTS', KEYS[3 + n + i]) == 0 then call('LPUSH', KEYS[3 + n + i], '1') end
+    if call('EXISTS', KEYS[3 + n + i]) == 0 then redis.pcall('LPUSH', KEYS[3 + n + i], '1') end
     return '-'
 end
 

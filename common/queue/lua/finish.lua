@@ -50,7 +50,7 @@ local function finish(id, p, record, key, reply, hook)
     if p.publish or reply then
         local kept = p.keeps and tonumber(sub(record, 107, 113), 16) or 0
         local result = sub(record, HEADER + 1 + kept)
-        if p.publish then call('XADD', KEYS[3], '*', 'id', id, 'status', p.status, 'doc', result) end
+        if p.publish then redis.pcall('XADD', KEYS[3], '*', 'id', id, 'status', p.status, 'doc', result) end
         if reply then -- a key of the producer's making may be of another type
             redis.pcall('LPUSH', reply, result)
             call('PEXPIRE', reply, reply_ttl)
@@ -76,7 +76,7 @@ while ARGV[a] do
     if held == p.held or sub(held, 2) == p.claim then
         ids[#ids + 1] = id
         finish(id, p, record, key, reply, hook)
-        if held ~= p.held then call('HDEL', KEYS[6], id) end -- cancel was asked
+        if held ~= p.held then redis.pcall('HDEL', KEYS[6], id) end -- cancel was asked
         out[#out + 1] = 'k'
         a = p.costs and add_costs(costs, KEYS[4], id, p.dead and KEYS[8], now) or costs
     elseif sub(held, 2) == sub(record, 5, 26) then

@@ -3,7 +3,11 @@
 -- KEYS: 1 lease
 -- ARGV: 1 token  2 ms it is held; 0 gives it up
 -- Returns 'held', 'taken' (it was free and is now held), 'other' or 'free' (given up).
-local holder = redis.call('GET', KEYS[1])
+local holder = redis.pcall('GET', KEYS[1])
+if type(holder) == 'table' then -- it is no string
+    redis.call('DEL', KEYS[1])
+    holder = false
+end
 if tonumber(ARGV[2]) == 0 then
     if holder == ARGV[1] then redis.call('DEL', KEYS[1]) end
     return 'free'

@@ -64,9 +64,11 @@ end
 
 -- part: ring
 -- Wake one sleeping worker of a queue; at most 64 tokens lie there.  id: the one job that is
--- new there, as a hint; '1' tells none.
+-- new there, as a hint; '1' tells none.  A key of another type wakes nobody, and keeps no script
+-- from its end.
 local function ring(wake, id)
-    if redis.call('LPUSH', wake, id or '1') > 64 then redis.call('LTRIM', wake, '0', '63') end
+    local n = redis.pcall('LPUSH', wake, id or '1')
+    if type(n) == 'number' and n > 64 then redis.call('LTRIM', wake, '0', '63') end
 end
 
 -- part: enqueue
@@ -138,7 +140,7 @@ local function read_sets(a)
 end
 
 local function add_cost(a, costs_key, id, doc)
-    redis.call('XADD', costs_key, '*', 'id', id, 'doc', doc)
+    redis.pcall('XADD', costs_key, '*', 'id', id, 'doc', doc)
     local s, word = ARGV[a + 2], ARGV[a + 7]
     local sum = sums[s]
     if not sum then
@@ -166,7 +168,7 @@ local function add_costs(a, costs_key, id, late_key, now)
     local n = tonumber(ARGV[a])
     a = a + 1
     for _ = 1, n do
-        if late_key then redis.call('ZADD', late_key, now, ARGV[a]) end
+        if late_key then redis.pcall('ZADD', late_key, now, ARGV[a]) end
         add_cost(a, costs_key, id, ARGV[a + 1])
         a = a + 8
     end

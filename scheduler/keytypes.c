@@ -1,0 +1,82 @@
+/* keytypes.c - see keytypes.h. */
+#include "scheduler/keytypes.h"
+
+#include <stdio.h>
+
+#include "common/core/clock.h"
+#include "common/core/log.h"
+#include "common/queue/scripts.h"
+
+static const char *const types[KEY_COUNT] = {
+#define X(NAME, name, type) [KEY_##NAME] = (type),
+#include "common/queue/keys.def"
+};
+
+enum { CHECKED_MAX = KEY_COUNT + QUEUE_COUNT + 1 };
+struct checked {
+    size_t count;
+    struct {
+        const char *prefix, *id, *type;
+    } of[CHECKED_MAX];
+};
+
+static void add(struct checked *c, const char *prefix, const char *id, const char *type)
+{
+    c->of[c->count].prefix = prefix;
+    c->of[c->count].id = id;
+    c->of[c->count++].type = type;
+}
+
+/* The same ones in the same order at each call. */
+static void list(const struct keys *k, const char *day, struct checked *c)
+{
+    c->count = 0;
+    for (int i = 0; i < KEY_COUNT; i++)
+        if (types[i][0] && i != KEY_LEASE)
+            add(c, key(k, (enum key_id)i), "", types[i]);
+    for (int q = 1; q <= QUEUE_COUNT; q++)
+        add(c, k->wake[q], "", "list");
+    add(c, k->spend, day, "hash");
+}
+
+static void on_checked(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct scheduler *s = arg;
+    const struct reply *deleted = reply_at(reply, 1);
+    struct checked c;
+
+    if (!reply && err->kind == ERR_REDIS)
+        log_err(LOG_WARN, "keytypes", err);
+    if (!reply || scheduler_deposed(s, reply))
+        return;
+    list(&s->keys, "of the day", &c);
+    for (size_t i = 0; i + 1 < reply_count(deleted); i += 2) {
+        int64_t n = reply_int(reply_at(deleted, i)) - 1;
+        struct span was = reply_span(reply_at(deleted, i + 1));
+        char name[160], text[400];
+
+        if (n < 0 || n >= (int64_t)c.count)
+            continue;
+        snprintf(name, sizeof name, "%s%s", c.of[n].prefix, c.of[n].id);
+        snprintf(text, sizeof text, "%s was a %.*s instead of a %s, and is deleted", name,
+                 (int)was.n, was.p ? was.p : "", c.of[n].type);
+        scheduler_alert(s, "wrong_type", name, text);
+    }
+}
+
+void keytypes_check(struct scheduler *s)
+{
+    struct redis_args a;
+    struct checked c;
+    char day[9];
+
+    list(&s->keys, clock_day(clock_wall_ms(), day), &c);
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&s->keys, KEY_LEASE));
+    for (size_t i = 0; i < c.count; i++)
+        keys_arg(&a, c.of[i].prefix, c.of[i].id);
+    redis_arg_str(&a, lease_token(s->lease));
+    for (size_t i = 0; i < c.count; i++)
+        redis_arg_str(&a, c.of[i].type);
+    redis_script(s->redis, script(SCRIPT_KEYTYPES), 1 + c.count, &a, on_checked, s);
+}
