@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "common/config/config_parts.h"
+#include "common/core/file.h"
 #include "common/core/xalloc.h"
 
 #define DEFAULT_PATH "/etc/flotilla/flotilla.yaml"
@@ -163,20 +164,19 @@ void config_place(const struct config *c, enum setting_id id, struct buf *ret)
 
 bool config_read_file(const char *path, size_t max_bytes, struct buf *ret, struct err *err)
 {
-    FILE *f = fopen(path, "re");
     char chunk[4096];
-    size_t n;
-    bool ok;
+    ssize_t n = 0;
+    bool ok = true;
+    int fd = file_open(path, ERR_CONFIG, err);
 
-    if (!f)
-        return err_set(err, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno));
-    while (ret->n <= max_bytes && !buf_failed(ret) && (n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-        buf_add(ret, chunk, n);
-    ok = !ferror(f);
-    if (!ok)
-        err_set(err, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno));
+    if (fd < 0)
+        return false;
+    while (ret->n <= max_bytes && !buf_failed(ret) && (n = read(fd, chunk, sizeof(chunk))) > 0)
+        buf_add(ret, chunk, (size_t)n);
+    if (n < 0)
+        ok = err_set(err, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno));
     else if (buf_failed(ret) || ret->n > max_bytes)
         ok = err_set(err, ERR_CONFIG, "cannot read %s: it is over %zu bytes", path, max_bytes);
-    (void)fclose(f);
+    close(fd);
     return ok;
 }

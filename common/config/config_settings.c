@@ -18,6 +18,7 @@
 
 #include "common/core/buf.h"
 #include "common/core/parse.h"
+#include "common/core/visible.h"
 #include "common/core/xalloc.h"
 
 /* "TOP." is four characters, and so is what is skipped of the names at the top level. */
@@ -198,20 +199,40 @@ void setting_env_name(const struct setting *s, char name[CONFIG_ENV_NAME])
         *p = *p == '.' ? '_' : (char)toupper((unsigned char)*p);
 }
 
+/* The user and the password of a URL, well written or not: all from the scheme to the last '@'. */
+static struct span userinfo(const char *text)
+{
+    const char *scheme = strstr(text, "://"), *at = strrchr(text, '@');
+    const char *from = scheme ? scheme + 3 : text;
+
+    return at && at > from ? (struct span){from, (size_t)(at - from)} : (struct span){text, 0};
+}
+
 char *config_quote(const char *text, char quoted[CONFIG_QUOTED])
 {
-    size_t most = CONFIG_QUOTED - sizeof("'...'");
-    size_t n = strlen(text);
-    bool cut = n > most;
-    char *p = quoted;
+    size_t most = CONFIG_QUOTED - sizeof("'...'"), n = 0;
+    struct span hidden = userinfo(text);
+    const char *p = text;
+    char c[VISIBLE_MAX];
 
-    if (cut)
-        for (n = most; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;)
-            n--;
-    *p++ = '\'';
-    for (size_t i = 0; i < n; i++)
-        *p++ = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-    snprintf(p, 5, "%s'", cut ? "..." : "");
+    quoted[n++] = '\'';
+    while (*p) {
+        const char *from = p;
+
+        if (hidden.n && p == hidden.p) {
+            snprintf(c, sizeof(c), "***");
+            p += hidden.n;
+        } else {
+            p += visible_char(p, p + strlen(p), c);
+        }
+        if (n - 1 + strlen(c) > most) {
+            p = from;
+            break;
+        }
+        memcpy(quoted + n, c, strlen(c));
+        n += strlen(c);
+    }
+    snprintf(quoted + n, 5, "%s'", *p ? "..." : "");
     return quoted;
 }
 

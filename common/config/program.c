@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "common/core/log.h"
+#include "common/core/visible.h"
 #include "common/core/xalloc.h"
 
 static const char *loaded_path, *loaded_name;
@@ -41,6 +44,27 @@ void program_log(const char *name, const struct config *cfg)
     log_setup(name, (enum log_level)cfg->log_level, (enum log_format)cfg->log_format);
 }
 
+void program_seal(const struct config *cfg)
+{
+    struct rlimit r;
+    bool open = cfg && cfg->log_core_dumps;
+
+    (void)prctl(PR_SET_DUMPABLE, open ? 1 : 0);
+    if (cfg && !open && getrlimit(RLIMIT_CORE, &r) == 0) {
+        r.rlim_cur = 0;
+        (void)setrlimit(RLIMIT_CORE, &r);
+    }
+}
+
+static void print_bad(const char *name, const struct err *err)
+{
+    struct buf line = BUF(sizeof err->msg * VISIBLE_MAX);
+
+    visible_add(&line, err->msg, strlen(err->msg));
+    fprintf(stderr, "%s: %s\n", name, line.n ? line.p : "");
+    buf_done(&line);
+}
+
 static void raise_file_limit(void)
 {
     struct rlimit r;
@@ -60,6 +84,7 @@ int program_start(const struct program *p, int argc, char **argv, struct config 
     struct err err = {0};
     int c;
 
+    program_seal(NULL);
     while ((c = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
         if (c == 'c') {
             loaded_path = optarg;
@@ -74,9 +99,10 @@ int program_start(const struct program *p, int argc, char **argv, struct config 
         return usage(p, stderr, 2);
     *ret = config_load(loaded_path, &err);
     if (!*ret) {
-        fprintf(stderr, "%s: %s\n", p->name, err.msg);
+        print_bad(p->name, &err);
         return 78;
     }
+    program_seal(*ret);
     loaded_name = p->name;
     program_log(p->name, *ret);
     signal(SIGPIPE, SIG_IGN);

@@ -9,7 +9,8 @@
  *
  * The formatted text is always taken apart into pairs and put together again,
  * so whatever a value contains, the line stays one line of the chosen format.
- * Quoted values use JSON's escapes in both formats.  In JSON an unquoted number,
+ * Quoted values use JSON's escapes in both formats, also for what would act on a
+ * terminal without being seen (visible.h).  In JSON an unquoted number,
  * true or false keeps its type, and a word without '=' becomes true.
  *
  * A line is at most PIPE_BUF bytes, because only then a write(2) to a pipe that
@@ -33,6 +34,7 @@
 #include "common/core/clock.h"
 #include "common/core/parse.h"
 #include "common/core/utf8.h"
+#include "common/core/visible.h"
 
 enum {
     LINE_BYTES = PIPE_BUF,
@@ -150,30 +152,22 @@ static bool is_escape(const char *p, const char *end)
     return p[1] != 'u' || (end - p >= 6 && strspn(p + 2, "0123456789abcdefABCDEF") >= 4);
 }
 
-/* Write the character at p; returns what was read of it.  Writes at most 6 bytes. */
+/* Write the character at p; returns what was read of it.  Writes less than VISIBLE_MAX bytes. */
 static size_t put_char(struct out *o, const char *p, const char *end, bool is_escaped)
 {
-    static const char shorts[128] = {
-        ['"'] = '"', ['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-    size_t n = utf8_len(p, end);
-    char code[8];
+    char text[VISIBLE_MAX];
+    size_t n;
 
     if (is_escaped && *p == '\\' && is_escape(p, end)) {
         put(o, p, 2);
         return 2;
     }
-    if (n == 0) {
-        puts_out(o, UTF8_REPLACEMENT);
+    if (*p == '"' || *p == '\\') {
+        put(o, (char[]){'\\', *p}, 2);
         return 1;
     }
-    if (n == 1 && shorts[(unsigned char)*p]) {
-        put(o, (char[]){'\\', shorts[(unsigned char)*p]}, 2);
-    } else if (n == 1 && ((unsigned char)*p < 0x20 || *p == 0x7f)) {
-        snprintf(code, sizeof code, "\\u%04x", (unsigned)(unsigned char)*p);
-        puts_out(o, code);
-    } else {
-        put(o, p, n);
-    }
+    n = visible_char(p, end, text);
+    puts_out(o, text);
     return n;
 }
 
@@ -184,7 +178,7 @@ static void put_quoted(struct out *o, struct span s, bool is_escaped)
     const char *end = s.p + s.n;
 
     puts_out(o, "\"");
-    while (p < end && o->max - o->n >= 6 + sizeof "...\"")
+    while (p < end && o->max - o->n >= VISIBLE_MAX + sizeof "...\"")
         p += put_char(o, p, end, is_escaped);
     puts_out(o, p < end ? "...\"" : "\"");
 }

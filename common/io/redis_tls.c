@@ -18,6 +18,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "common/core/file.h"
+
 static const char *openssl_text(void)
 {
     unsigned long code = ERR_peek_last_error();
@@ -29,8 +31,11 @@ static const char *openssl_text(void)
 
 bool tls_context(const char *ca_file, struct ssl_ctx_st **ret, struct err *err)
 {
-    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL_CTX *context;
 
+    if (ca_file && !file_check(ca_file, ERR_CONFIG, err))
+        return false;
+    context = SSL_CTX_new(TLS_client_method());
     if (!context)
         return err_set(err, ERR_INTERNAL, "TLS: %s", openssl_text());
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);

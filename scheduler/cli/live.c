@@ -1,8 +1,6 @@
 /* live.c - the table of routes as the workers have it: configuration, catalogues, added routes.
  *
  * The same overlay as theirs, from the same keys.  Health is not in it. */
-#include <stdio.h>
-
 #include "common/config/model_doc.h"
 #include "common/route/overlay.h"
 #include "scheduler/cli/cli.h"
@@ -16,8 +14,7 @@ static void add_routes(struct cli *c, struct routes *t)
         struct span id = reply_span(reply_at(r, i));
 
         if (!overlay_route(t, id, reply_span(reply_at(r, i + 1)), &err))
-            fprintf(stderr, "flotilla: the route '%.*s' is ignored: %s\n", (int)id.n, id.p,
-                    err.msg);
+            cli_fail(CLI_OK, "the route '%.*s' is ignored: %s", (int)id.n, id.p, err.msg);
     }
 }
 
@@ -42,7 +39,7 @@ struct routes *cli_live_routes(struct cli *c)
     struct err err = {0};
 
     if (!c->redis && !cli_connect(c, &err)) {
-        fprintf(stderr, "flotilla: without catalogues, added routes and health: %s\n", err.msg);
+        cli_fail(CLI_OK, "without catalogues, added routes and health: %s", err.msg);
         return t;
     }
     add_routes(c, t);

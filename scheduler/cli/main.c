@@ -3,8 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/config/program.h"
 #include "common/core/log.h"
+#include "common/core/visible.h"
 #include "scheduler/cli/cli.h"
 #include "scheduler/cli/help.h"
 
@@ -47,7 +50,11 @@ int main(int argc, char **argv)
     struct err err = {0};
     int status;
 
+    program_seal(NULL);
     signal(SIGPIPE, SIG_DFL);
+    /* Whatever is printed, it does nothing else to a terminal. */
+    stdout = visible_stream(STDOUT_FILENO, "", true);
+    stderr = visible_stream(STDERR_FILENO, "\r", false);
     c.json = cli_flag(&c, "--json");
     path = cli_option(&c, "-c");
     if (cli_flag(&c, "--help") || (c.argc > 0 && !strcmp(c.argv[0], "help")))
@@ -66,6 +73,7 @@ int main(int argc, char **argv)
     c.cfg = config_load(path, &err);
     if (!c.cfg)
         return cli_fail(CLI_CONFIG, "%s", err.msg);
+    program_seal(c.cfg);
     keys_init(&c.keys, c.cfg->redis_prefix);
     job_defaults_from(&c.defaults, c.cfg);
     status = status_of(&c, run(&c, cmd));

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/core/visible.h"
 #include "common/core/xalloc.h"
 #include "common/queue/connect.h"
 #include "scheduler/cli/cli.h"
@@ -80,13 +81,17 @@ int cli_usage(const struct cli *c)
 
 int cli_fail(int status, const char *fmt, ...)
 {
+    char text[2048];
+    struct buf line = BUF(sizeof text * VISIBLE_MAX);
     va_list ap;
+    int n;
 
-    fputs("flotilla: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    visible_add(&line, text, n < 0 ? 0 : strlen(text));
+    fprintf(stderr, "flotilla: %s\n", line.n ? line.p : "");
+    buf_done(&line);
     return status;
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/visible.h"
 #include "common/core/xalloc.h"
 #include "scheduler/cli/cli.h"
 
@@ -47,6 +48,7 @@ struct cli_table *cli_table_new(const struct cli *c, const char *const *headers,
 void cli_table_cell(struct cli_table *t, const char *fmt, ...)
 {
     char text[512];
+    struct buf cell = BUF(sizeof text * VISIBLE_MAX);
     va_list ap;
 
     if (!t)
@@ -54,10 +56,9 @@ void cli_table_cell(struct cli_table *t, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    for (char *p = text; *p; p++) /* what comes from outside cannot break lines or colours */
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
-    add(t, xstrdup(text));
+    visible_add(&cell, text, strlen(text)); /* on one line, and as wide as it looks */
+    add(t, cell.n ? buf_take(&cell) : xstrdup(""));
+    buf_done(&cell);
 }
 
 static size_t width_of(const char *s)

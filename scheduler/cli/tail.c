@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/core/json.h"
+#include "common/core/visible.h"
 #include "scheduler/cli/cli.h"
 
-enum { BLOCK_MS = 5000 };
+enum { BLOCK_MS = 5000, HEAD_BYTES = 128, TEXT_BYTES = 400 };
 
 struct tail {
     struct cli *c;
@@ -27,6 +27,31 @@ static struct span field(const struct reply *fields, const char *name)
     return (struct span){NULL, 0};
 }
 
+/* One value on one line, whoever wrote it: in JSON a line feed is a blank. */
+static void print_json(struct span doc)
+{
+    for (size_t i = 0; i < doc.n; i++)
+        putchar(doc.p[i] == '\n' || doc.p[i] == '\r' ? ' ' : doc.p[i]);
+    putchar('\n');
+}
+
+static void print_line(struct span head, struct span status, struct span doc)
+{
+    struct buf line = BUF(16 << 10);
+
+    if (doc.n > TEXT_BYTES)
+        for (doc.n = TEXT_BYTES; doc.n > 0 && (doc.p[doc.n] & 0xc0) == 0x80;)
+            doc.n--;
+    visible_add(&line, head.p, head.n < HEAD_BYTES ? head.n : HEAD_BYTES);
+    if (status.n)
+        buf_puts(&line, "  ");
+    visible_add(&line, status.p, status.n < HEAD_BYTES ? status.n : HEAD_BYTES);
+    buf_puts(&line, "  ");
+    visible_add(&line, doc.p, doc.n);
+    puts(line.p);
+    buf_done(&line);
+}
+
 static void print_entry(struct tail *t, const struct reply *entry)
 {
     struct span id = reply_span(reply_at(entry, 0));
@@ -37,11 +62,9 @@ static void print_entry(struct tail *t, const struct reply *entry)
 
     snprintf(t->last, sizeof t->last, "%.*s", (int)id.n, id.p);
     if (t->c->json)
-        printf("%.*s\n", (int)doc.n, doc.p);
+        print_json(doc);
     else
-        printf("%.*s%.*s%s%.*s  %.*s\n", (int)job.n, job.p ? job.p : "", (int)code.n,
-               code.p ? code.p : "", status.n ? "  " : "", (int)status.n, status.p ? status.p : "",
-               (int)(doc.n > 400 && !t->c->json ? 400 : doc.n), doc.p ? doc.p : "");
+        print_line(job.n ? job : code, status, doc);
 }
 
 static void on_entries(void *arg, const struct reply *reply, const struct err *err)
