@@ -237,21 +237,30 @@ static void recover_job(struct recover *v, struct settle *back, struct settle *e
 
 /* ---- chunks ---- */
 
-/* Ids that need no transition (their record ended, or lives elsewhere) only leave the set. */
+/* Ids that need no transition (their record ended, or lives elsewhere) only leave the set.  The
+ * script looks once more: a worker that was not dead may have claimed one of those that went back.
+ */
 static void drop_ids(struct recover *v, size_t first, size_t n)
 {
-    struct redis_args a;
+    struct redis_args a, ids;
+    size_t nkeys;
 
     redis_args_init(&a);
-    redis_arg_str(&a, "SREM");
+    redis_args_init(&ids);
     keys_arg(&a, v->o.keys->active, v->o.worker);
-    for (size_t i = 0; i < n; i++)
-        if (v->ids[first + i])
-            redis_arg_str(&a, v->ids[first + i]);
-    if (a.count == 2)
-        redis_args_done(&a);
+    for (size_t i = first; i < first + n; i++) {
+        if (!v->ids[i])
+            continue;
+        keys_arg(&a, v->o.keys->job, v->ids[i]);
+        redis_arg_str(&ids, v->ids[i]);
+    }
+    nkeys = a.count;
+    redis_args_append(&a, &ids);
+    redis_args_done(&ids);
+    if (nkeys > 1)
+        redis_script(v->o.redis, script(SCRIPT_DROP), nkeys, &a, NULL, NULL);
     else
-        redis_send(v->o.redis, &a, NULL, NULL);
+        redis_args_done(&a);
 }
 
 static void next_chunk(struct recover *v);

@@ -257,6 +257,31 @@ START_TEST(a_deferral_that_is_sent_again_leaves_a_later_claim_alone)
 }
 END_TEST
 
+/* The worker was taken for dead; meanwhile it has claimed what had gone back. */
+START_TEST(an_id_is_dropped_unless_its_job_is_ready_or_runs_there)
+{
+    struct record rec = running("a");
+    struct defer d = {.id = "a", .held = &rec, .next = rec, .taken = true};
+    struct finish f;
+
+    ck_assert_int_eq(defer_one(W, &d), 'k');
+    CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 1 noop 1 o 1",
+              "[ok [a] d]");
+    rec = running("b");
+    f = plain_finish("b", &rec);
+    running("c");
+    ck_assert_int_eq(finish_one(W, &f), 'k');
+    CK_SAYS("SADD @active:" W " b gone", "2");
+    CK_SCRIPT(DROP, "@active:" W " @job:a @job:b @job:c @job:gone | a b c gone", "2");
+    CK_SAYS("SISMEMBER @active:" W " a", "1");
+    CK_SAYS("SISMEMBER @active:" W " c", "1");
+    CK_SCRIPT(DROP, "@active:w-bbbbbbbb @job:c | c", "0");
+    CK_SAYS("SADD @active:w-bbbbbbbb c", "1"); /* it runs at the other one */
+    CK_SCRIPT(DROP, "@active:w-bbbbbbbb @job:c | c", "1");
+    CK_SAYS("SCARD @active:" W, "2");
+}
+END_TEST
+
 START_TEST(a_cancelled_job_is_not_deferred_but_finished)
 {
     struct record rec = running("a");
@@ -353,6 +378,7 @@ Suite *test_scripts(void)
     tcase_add_test(t, deferred_jobs_go_to_the_front_or_the_back_or_to_their_time);
     tcase_add_test(t, costs_of_a_deferral_are_told_once_even_if_it_is_sent_again_too_late);
     tcase_add_test(t, a_deferral_that_is_sent_again_leaves_a_later_claim_alone);
+    tcase_add_test(t, an_id_is_dropped_unless_its_job_is_ready_or_runs_there);
     tcase_add_test(t, a_cancelled_job_is_not_deferred_but_finished);
     tcase_add_test(t, due_jobs_are_promoted_in_order_and_parked_ones_go_to_the_front);
     tcase_add_test(t, many_due_jobs_of_unknown_queues_do_not_overflow_the_stack);
