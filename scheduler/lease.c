@@ -5,7 +5,11 @@
  * The lease is a key with a time to live that holds a random token; the holder
  * renews it three times in that time.  A holder that cannot reach Redis stops
  * by itself when the time is over; and whatever it may still send afterwards
- * is refused by the scripts, which compare the token. */
+ * is refused by the scripts, which compare the token.
+ *
+ * The token ends with the number of the connection.  What a lost connection still carries may reach
+ * Redis late, after what the next one has sent: by then the lease holds the next token, so that it
+ * is refused as well. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,9 +20,12 @@
 #include "common/queue/scripts.h"
 #include "scheduler/scheduler.h"
 
+enum { TOKEN = 32, NUMBER = 8 /* the end of the token, in hex */ };
+
 struct lease {
     struct scheduler *s;
-    char token[33];
+    char token[TOKEN + 1];
+    uint32_t connection;
     bool held, asking;
     int64_t renewed_ms; /* when the last renewal that succeeded was sent */
     int64_t asked_ms;
@@ -114,7 +121,8 @@ struct lease *lease_new(struct scheduler *s)
     struct lease *l = xcalloc(1, sizeof *l);
 
     l->s = s;
-    random_hex(l->token, 16);
+    random_hex(l->token, TOKEN / 2);
+    snprintf(l->token + TOKEN - NUMBER, NUMBER + 1, "%08x", 0U);
     again(l);
     return l;
 }
@@ -129,7 +137,12 @@ void lease_free(struct lease *l)
 
 bool lease_is_held(const struct lease *l) { return l && l->held; }
 const char *lease_token(const struct lease *l) { return l->token; }
-void lease_on_ready(struct lease *l) { ask(l); }
+
+void lease_on_ready(struct lease *l)
+{
+    snprintf(l->token + TOKEN - NUMBER, NUMBER + 1, "%08x", ++l->connection);
+    ask(l);
+}
 
 void lease_lost(struct lease *l) { set_held(l, false); }
 

@@ -180,6 +180,27 @@ START_TEST(a_lease_is_held_by_one)
 }
 END_TEST
 
+/* What its last connection carried may come after what the new one has sent. */
+START_TEST(a_scheduler_that_is_connected_again_holds_its_lease_by_another_token)
+{
+    CK_SAYS("DEL @lease", "1");
+    CK_SCRIPT(LEASE, "@lease | aaaa00000001 60000", "taken");
+    CK_SCRIPT(LEASE, "@lease | bbbb00000002 60000", "other");
+    CK_SCRIPT(LEASE, "@lease | aaaa00000002 60000", "held");
+    CK_SAYS("GET @lease", "aaaa00000002");
+    CK_SCRIPT(LEASE, "@lease | aaaa00000001 60000", "other");
+    CK_SCRIPT(LEASE, "@lease | aaaa00000001 0", "free");
+    CK_SAYS("RPUSH @taken 3", "1");
+    CK_SCRIPT(
+        SUBMIT,
+        "@lease @taken @results @alerts @alerted @delayed @expiring | aaaa00000001 1 '' 1 1 m 0",
+        "[deposed]");
+    CK_SAYS("LLEN @taken", "1");
+    CK_SCRIPT(LEASE, "@lease | aaaa0000000a 60000", "held");
+    ck_assert_str_ne(says("PTTL @lease"), "-1");
+}
+END_TEST
+
 #define HEARTBEAT "@workers @cancels @scale @stops @catalogues @routes | "
 
 START_TEST(a_heartbeat_tells_what_a_worker_must_know)
@@ -372,6 +393,7 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, runs_stay_within_their_width);
     tcase_add_test(t, a_delayed_job_waits_in_delayed);
     tcase_add_test(t, a_lease_is_held_by_one);
+    tcase_add_test(t, a_scheduler_that_is_connected_again_holds_its_lease_by_another_token);
     tcase_add_test(t, a_heartbeat_tells_what_a_worker_must_know);
     tcase_add_test(t, keys_of_another_type_stop_no_heart);
     tcase_add_test(t, a_heartbeat_hears_of_every_change_of_the_routes);
