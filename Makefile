@@ -51,12 +51,13 @@ PROGS  := $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla $(B)/togeth
 UNIT   := $(B)/unit
 INTEG  := $(B)/integration
 BENCH  := $(B)/bench
+EXPLORE := $(B)/explore
 SRCS    = $(shell find common scheduler worker tests deploy -name '*.[ch]')
 CFILES  = $(filter %.c,$(SRCS))
 VERSION := 0.1.0
 CPPFLAGS += -DFLOTILLA_VERSION='"$(VERSION)"'
 
-.PHONY: all tests check unit unit-halves integration asan tsan memcheck analyze fuzz tidy lint format format-check \
+.PHONY: all tests check unit unit-halves integration explore asan tsan memcheck analyze fuzz tidy lint format format-check \
         bench demo install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -71,8 +72,10 @@ $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototype
 $(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(B)/tests/support/certificate.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
 $(INTEG): $(call obj,tests/integration) $(B)/tests/integration/main.o $(SUPPORT) $(call obj,common/core)
 $(BENCH): $(call obj,tests/bench) $(B)/tests/bench/main.o $(SUPPORT) $(filter-out %/config/program.o,$(COMMON))
+# tests/explore/wire.c stands in for the connection to Redis.
+$(EXPLORE): $(call obj,tests/explore) $(B)/tests/explore/main.o $(filter-out $(filter-out %_args.o %_reply.o %_url.o,$(call obj,common/io)) %/connect.o %/program.o,$(COMMON))
 $(B)/demo: $(DEMO) $(COMMON)
-$(PROGS) $(UNIT) $(INTEG) $(BENCH) $(B)/demo:
+$(PROGS) $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(B)/demo:
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -102,12 +105,16 @@ $(B)/gen/suites.inc $(B)/gen/integration.inc:
 	@for t in $(notdir $(basename $(filter %.c,$^))); do echo "SUITE($$t)"; done > $@
 
 # ---- tests and checks -------------------------------------------------------
-tests: $(UNIT) $(INTEG) $(BENCH) ## build the tests, run none
-check: unit integration ## unit and integration tests
+tests: $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) ## build the tests, run none
+check: unit $(EXPLORE) ## unit and integration tests, and a short exploration of the protocol beside them
+	@nice $(EXPLORE) 30 >$(B)/explore.log 2>&1 & first=$$!; \
+	 code=0; $(MAKE) integration || code=1; wait $$first || code=1; cat $(B)/explore.log; exit $$code
 unit: $(UNIT) ## unit tests; SUITE=job runs one suite
 	$(if $(SUITE),SUITE=$(SUITE) )$(UNIT)
 integration: $(PROGS) $(INTEG) ## the real programs against throw-away redis-servers; T=kill runs suites that match
 	sh tests/integration/run.sh $(B) $(T)
+explore: $(EXPLORE) ## all orders of what a few programs do with a few jobs, on the real scripts; SECS=3600, S=death one scope, SEED=7
+	$(EXPLORE) $(or $(SECS),60) "$(S)" $(or $(SEED),1)
 asan tsan: ## unit tests under AddressSanitizer+UBSan, or ThreadSanitizer
 	$(MAKE) VARIANT=$@ unit-halves
 unit-halves: $(UNIT)

@@ -1,0 +1,430 @@
+/* moves_worker.c - a worker process sends, hears, loses its connection, dies: see moves.def. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/queue/settle.h"
+#include "tests/explore/state.h"
+
+static struct worker *worker(struct trial *t) { return &t->s.worker[t->m.who]; }
+
+/* ---- Redis runs ---- */
+
+bool move_run(struct trial *t)
+{
+    struct worker *w = worker(t);
+
+    for (int i = 0; i < PIPE && w->pipe[i]; i++) {
+        if (w->pipe_ran[i])
+            continue;
+        w->pipe_ran[i] = 1;
+        w->reply[i] = trial_run(t, w->pipe[i]);
+        return true;
+    }
+    return false;
+}
+
+bool move_run_late(struct trial *t)
+{
+    struct worker *w = worker(t);
+    uint32_t call = w->late[0];
+
+    if (!call)
+        return false;
+    memmove(w->late, w->late + 1, sizeof w->late - sizeof w->late[0]);
+    w->late[LATE - 1] = 0;
+    trial_run(t, call);
+    return true;
+}
+
+/* ---- a reply arrives ---- */
+
+static int job_of(struct span id)
+{
+    for (int j = 0; j < JOBS; j++)
+        if (id.n == strlen(job_ids[j]) && !memcmp(id.p, job_ids[j], id.n))
+            return j;
+    return -1;
+}
+
+static int jobs_in(const struct reply *ids)
+{
+    int jobs = 0;
+
+    for (size_t i = 0; i < reply_count(ids); i++) {
+        int j = job_of(reply_span(reply_at(ids, i)));
+
+        jobs |= j >= 0 ? 1 << j : 0;
+    }
+    return jobs;
+}
+
+static bool says_gone(const struct reply *r) { return reply_is(reply_at(r, 0), "gone"); }
+
+static void on_beat(struct trial *t, struct worker *w, const struct call *c, const struct reply *r)
+{
+    int cancelled = jobs_in(reply_at(r, 2));
+
+    if (c->who != w->who)
+        return;
+    if (says_gone(r)) {
+        worker_gone(t, w);
+        return;
+    }
+    w->registered = 1;
+    for (int j = 0; j < JOBS; j++)
+        if (cancelled & 1 << j && w->run_state[j] && w->run_state[j] != RUN_ENDED)
+            worker_let_go(t, w, j, OUT_CANCELLED);
+}
+
+static bool was_guessed(const struct worker *w, int job)
+{
+    for (int i = 0; i < STARTS; i++)
+        if (w->start[i].flags & START_GUESS && w->start[i].jobs & 1 << job)
+            return true;
+    return false;
+}
+
+static void on_claim(struct trial *t, struct worker *w, const struct call *c, const struct reply *r)
+{
+    int jobs = 0;
+
+    (void)c;
+    w->claiming = 0;
+    if (w->old_claim) {
+        w->old_claim = 0;
+        w->look = 1;
+        return;
+    }
+    if (says_gone(r)) {
+        worker_gone(t, w);
+        return;
+    }
+    for (size_t q = 0; q < QUEUES; q++)
+        jobs |= jobs_in(reply_at(r, q + 1));
+    for (int j = 0; j < JOBS; j++)
+        if (was_guessed(w, j))
+            jobs &= ~(1 << j);
+    if (jobs)
+        worker_start(t, w, jobs, 0);
+}
+
+static void on_look(struct trial *t, struct worker *w, const struct call *c, const struct reply *r)
+{
+    int jobs = jobs_in(r);
+
+    (void)c;
+    w->claiming = w->look = w->old_claim = 0;
+    for (int j = 0; j < JOBS; j++)
+        if (w->run_state[j] || worker_knows(w, j))
+            jobs &= ~(1 << j);
+    if (jobs)
+        worker_start(t, w, jobs, START_FOUND);
+}
+
+static void on_job(struct trial *t, struct worker *w, int job, int n, const struct reply *answer,
+                   bool found)
+{
+    struct span record = reply_span(answer);
+
+    if (record.p && !w->run_state[job]) {
+        w->held[job] = held_by(record, w->who, n);
+        w->run_state[job] = RUN_GOES;
+        w->calls[job] = 0;
+    } else if (!record.p && found && reply_type(answer) == REPLY_NIL) {
+        worker_send(t, w, (struct call){.kind = CALL_READ, .jobs = (uint8_t)job});
+    }
+}
+
+static void on_start(struct trial *t, struct worker *w, const struct call *c, const struct reply *r)
+{
+    size_t at = 2;
+
+    for (int i = 0; i < STARTS; i++) {
+        bool found = w->start[i].flags & START_FOUND;
+
+        if (!w->start[i].jobs || w->start[i].n != c->n || c->who != w->who)
+            continue;
+        memset(&w->start[i], 0, sizeof w->start[i]);
+        if (says_gone(r)) {
+            worker_gone(t, w);
+            return;
+        }
+        for (int j = 0; j < JOBS; j++)
+            if (c->jobs & 1 << j)
+                on_job(t, w, j, c->n, reply_at(r, at++), found);
+        return;
+    }
+}
+
+static void drop_box(struct worker *w, uint32_t call)
+{
+    for (int i = 0; i < BOXES; i++) {
+        if (w->box[i] != call)
+            continue;
+        memmove(w->box + i, w->box + i + 1, (size_t)(BOXES - 1 - i) * sizeof w->box[0]);
+        memmove(w->box_sent + i, w->box_sent + i + 1, (size_t)(BOXES - 1 - i));
+        w->box[BOXES - 1] = 0;
+        w->box_sent[BOXES - 1] = 0;
+        return;
+    }
+}
+
+static void forget_run(struct worker *w, int job)
+{
+    w->run_state[job] = RUN_NONE;
+    w->held[job] = 0;
+    w->calls[job] = 0;
+}
+
+static void on_outcome(struct trial *t, struct worker *w, const struct call *c,
+                       const struct reply *r)
+{
+    struct span codes = reply_span(reply_at(r, 1));
+    char code = codes.n ? codes.p[0] : '?';
+
+    drop_box(w, call_id(c));
+    if (c->what == OUT_STRAY_BACK || c->what == OUT_STRAY_END)
+        return;
+    if (c->what == OUT_TELL) {
+        if (w->run_state[c->jobs] == RUN_TOLD && code == SETTLE_STALE)
+            worker_let_go(t, w, c->jobs, OUT_GIVE_BACK);
+        else if (w->run_state[c->jobs] == RUN_TOLD)
+            w->run_state[c->jobs] = RUN_GOES;
+        return;
+    }
+    if (code == SETTLE_CANCEL) {
+        worker_let_go(t, w, c->jobs, OUT_CANCELLED);
+        return;
+    }
+    if (code == SETTLE_STALE)
+        w->look = 1;
+    forget_run(w, c->jobs);
+}
+
+/* A stray: strays.c's on_record. */
+static void on_read(struct trial *t, struct worker *w, const struct call *c, const struct reply *r)
+{
+    struct span bytes = reply_span(r);
+    struct record rec;
+    char header[RECORD_HEADER];
+    uint8_t state = w->run_state[c->jobs];
+    uint32_t held = w->held[c->jobs];
+
+    if (!bytes.p || !record_read(bytes.p, bytes.n, &rec) || rec.state != JOB_STATE_ACTIVE ||
+        strncmp(rec.token, worker_ids[w->who] + 2, 8) != 0 || state)
+        return;
+    record_write(&rec, header);
+    w->held[c->jobs] = pool_id(records, header, RECORD_HEADER);
+    worker_let_go(t, w, c->jobs, rec.cancel_asked ? OUT_STRAY_END : OUT_STRAY_BACK);
+    w->run_state[c->jobs] = state;
+    w->held[c->jobs] = held;
+}
+
+static void (*const handlers[CALL_KINDS])(struct trial *t, struct worker *w, const struct call *c,
+                                          const struct reply *r) = {
+    [CALL_BEAT] = on_beat,       [CALL_CLAIM] = on_claim, [CALL_START] = on_start,
+    [CALL_OUTCOME] = on_outcome, [CALL_LOOK] = on_look,   [CALL_READ] = on_read,
+};
+
+bool move_deliver(struct trial *t)
+{
+    struct worker *w = worker(t);
+    uint32_t call = w->pipe[0], reply = w->reply[0];
+    const struct call *c;
+
+    if (!call || !w->pipe_ran[0])
+        return false;
+    memmove(w->pipe, w->pipe + 1, sizeof w->pipe - sizeof w->pipe[0]);
+    memmove(w->reply, w->reply + 1, sizeof w->reply - sizeof w->reply[0]);
+    memmove(w->pipe_ran, w->pipe_ran + 1, sizeof w->pipe_ran - 1);
+    w->pipe[PIPE - 1] = w->reply[PIPE - 1] = w->pipe_ran[PIPE - 1] = 0;
+    c = call_of(call);
+    if (handlers[c->kind])
+        handlers[c->kind](t, w, c, reply_of(reply));
+    worker_kick(t, w);
+    return true;
+}
+
+/* ---- it sends ---- */
+
+static int room(const struct worker *w)
+{
+    int used = 0;
+
+    for (int j = 0; j < JOBS; j++)
+        used += w->run_state[j] == RUN_GOES || w->run_state[j] == RUN_TOLD;
+    for (int i = 0; i < STARTS; i++)
+        used += (w->start[i].jobs & 1) + (w->start[i].jobs >> 1);
+    return JOBS - used;
+}
+
+static bool claim(struct trial *t, int most)
+{
+    struct worker *w = worker(t);
+    const struct image *i = image_of(t->s.image);
+    int n = room(w);
+
+    if (!w->connected || !w->registered || w->fenced || w->claiming || w->look || n < most)
+        return false;
+    /* a claim that can bring nothing is not explored; but one may be under way behind outcomes */
+    if (!i->ready[0][0] && !i->ready[1][0] && !w->box[0])
+        return false;
+    w->claiming = 1;
+    worker_send(t, w, (struct call){.kind = CALL_CLAIM, .n = (uint8_t)most});
+    return true;
+}
+
+bool move_claim(struct trial *t) { return claim(t, JOBS); }
+
+bool move_claim_one(struct trial *t) { return claim(t, 1); }
+
+bool move_guess(struct trial *t)
+{
+    struct worker *w = worker(t);
+
+    if (w->run_state[t->m.job] || worker_knows(w, t->m.job) || !claim(t, 1))
+        return false;
+    worker_start(t, w, 1 << t->m.job, START_GUESS);
+    return true;
+}
+
+bool move_outcome(struct trial *t)
+{
+    struct worker *w = worker(t);
+    enum outcome o = (enum outcome)t->m.what;
+
+    if (w->run_state[t->m.job] != RUN_GOES || !t->s.left.outcomes)
+        return false;
+    t->s.left.outcomes--;
+    worker_let_go(t, w, t->m.job, o);
+    return true;
+}
+
+bool move_call_back(struct trial *t)
+{
+    struct worker *w = worker(t);
+
+    if (!w->away[t->m.job] || !w->connected)
+        return false;
+    worker_send(t, w,
+                (struct call){.kind = CALL_RETIME,
+                              .jobs = t->m.job,
+                              .what = (uint8_t)(w->away[t->m.job] - 1)});
+    w->away[t->m.job] = 0;
+    return true;
+}
+
+bool move_look(struct trial *t)
+{
+    struct worker *w = worker(t);
+
+    if (!w->up || !w->registered || w->look || w->pipe[0] || !image_of(t->s.image)->active[w->who])
+        return false;
+    w->look = 1;
+    worker_kick(t, w);
+    return true;
+}
+
+bool move_close(struct trial *t)
+{
+    struct worker *w = worker(t);
+    bool any = false;
+
+    for (int j = 0; w->fenced && j < JOBS; j++) {
+        if (w->run_state[j] == RUN_GOES || w->run_state[j] == RUN_TOLD) {
+            worker_let_go(t, w, j, OUT_GIVE_BACK);
+            any = true;
+        }
+    }
+    return any;
+}
+
+/* ---- the connection and the process end ---- */
+
+static void lose_pipe(struct worker *w)
+{
+    for (int i = 0; i < PIPE && w->pipe[i]; i++) {
+        const struct call *c = call_of(w->pipe[i]);
+
+        if (c->kind == CALL_CLAIM)
+            w->look = 1;
+        if (c->kind == CALL_CLAIM || c->kind == CALL_LOOK)
+            w->claiming = w->old_claim = 0;
+    }
+    memset(w->pipe, 0, sizeof w->pipe);
+    memset(w->pipe_ran, 0, sizeof w->pipe_ran);
+    memset(w->reply, 0, sizeof w->reply);
+    memset(w->box_sent, 0, sizeof w->box_sent);
+    for (int i = 0; i < STARTS; i++)
+        w->start[i].flags &= (uint8_t)~START_SENT;
+    w->connected = 0;
+}
+
+bool move_cut(struct trial *t)
+{
+    struct worker *w = worker(t);
+
+    if (!w->connected || !t->s.left.cuts || !w->pipe[0])
+        return false;
+    t->s.left.cuts--;
+    lose_pipe(w);
+    return true;
+}
+
+/* What was sent and has not run; returns how many. */
+static size_t sent_calls(const struct worker *w, uint32_t ret[LATE])
+{
+    size_t n = 0;
+
+    memset(ret, 0, LATE * sizeof *ret);
+    for (int i = 0; i < PIPE && w->pipe[i] && n < LATE; i++)
+        if (!w->pipe_ran[i] && call_of(w->pipe[i])->kind != CALL_LOOK)
+            ret[n++] = w->pipe[i];
+    return n;
+}
+
+bool move_cut_late(struct trial *t)
+{
+    struct worker *w = worker(t);
+    uint32_t sent[LATE];
+
+    if (!t->s.left.late || w->late[0] || !sent_calls(w, sent) || !move_cut(t))
+        return false;
+    t->s.left.late--;
+    memcpy(w->late, sent, sizeof sent);
+    return true;
+}
+
+/* What it has sent may run after its death. */
+static bool end_process(struct trial *t, bool late)
+{
+    struct worker *w = worker(t);
+    uint8_t who = w->who;
+    uint32_t sent[LATE] = {0};
+
+    if (!w->up || !t->s.left.kills || w->late[0] || worker_is_idle(t, w->who))
+        return false;
+    if (late && !sent_calls(w, sent))
+        return false;
+    t->s.left.kills--;
+    t->s.owed |= (uint8_t)(1 << who);
+    memset(w, 0, sizeof *w);
+    w->who = who;
+    memcpy(w->late, sent, sizeof sent);
+    return true;
+}
+
+bool move_kill(struct trial *t) { return end_process(t, false); }
+
+bool move_kill_late(struct trial *t) { return end_process(t, true); }
+
+bool move_respawn(struct trial *t)
+{
+    struct worker *w = worker(t);
+
+    if (w->up || w->who + WORKERS >= IDS)
+        return false;
+    w->up = 1;
+    w->who = (uint8_t)(w->who + WORKERS);
+    return true;
+}
