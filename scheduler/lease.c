@@ -48,6 +48,7 @@ static void set_held(struct lease *l, bool held)
         reaper_start(s->reaper);
         expirer_start(s->expirer);
         housekeeper_start(s->housekeeper);
+        rescuer_start(s->rescuer);
         herald_start(s->herald);
         clerk_start(s->clerk);
     } else {
@@ -56,6 +57,7 @@ static void set_held(struct lease *l, bool held)
         reaper_stop(s->reaper);
         expirer_stop(s->expirer);
         housekeeper_stop(s->housekeeper);
+        rescuer_stop(s->rescuer);
         herald_stop(s->herald);
         clerk_stop(s->clerk);
     }

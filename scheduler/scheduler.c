@@ -71,6 +71,7 @@ bool scheduler_start(struct scheduler *s, struct err *err)
     s->reaper = reaper_new(s);
     s->expirer = expirer_new(s);
     s->housekeeper = housekeeper_new(s);
+    s->rescuer = rescuer_new(s);
     s->herald = herald_new(s);
     s->clerk = clerk_new(s);
     s->lease = lease_new(s);
@@ -89,6 +90,7 @@ void scheduler_stop(struct scheduler *s)
     reaper_free(s->reaper);
     expirer_free(s->expirer);
     housekeeper_free(s->housekeeper);
+    rescuer_free(s->rescuer);
     herald_free(s->herald);
     clerk_free(s->clerk);
     lease_free(s->lease);

@@ -6,6 +6,9 @@
  *   LPUSHed    |     due jobs      dead        jobs not     bounds on        alerts to   catalogues
  *   documents  |     become ready  workers     started      what grows       a webhook   to fetch
  *              |
+ *              +---- rescuer
+ *              |     jobs that nothing names
+ *              |
  *        every write carries the lease's token, so a deposed scheduler writes nothing
  *
  * A part is started when the lease is gained (x_start) and stopped when it is
@@ -25,6 +28,7 @@ struct promoter;
 struct reaper;
 struct expirer;
 struct housekeeper;
+struct rescuer;
 struct herald;
 struct clerk;
 
@@ -41,6 +45,7 @@ struct scheduler {
     struct reaper *reaper;
     struct expirer *expirer;
     struct housekeeper *housekeeper;
+    struct rescuer *rescuer;
     struct herald *herald;
     struct clerk *clerk;
 };
@@ -93,6 +98,12 @@ struct housekeeper *housekeeper_new(struct scheduler *s);
 void housekeeper_free(struct housekeeper *h);
 void housekeeper_start(struct housekeeper *h);
 void housekeeper_stop(struct housekeeper *h);
+
+/* ---- rescuer.c ---- */
+struct rescuer *rescuer_new(struct scheduler *s);
+void rescuer_free(struct rescuer *r);
+void rescuer_start(struct rescuer *r);
+void rescuer_stop(struct rescuer *r);
 
 /* ---- herald.c ---- */
 struct herald *herald_new(struct scheduler *s);
