@@ -37,12 +37,7 @@ struct var {
     const char *value;
 };
 
-static bool may_be_file(const struct setting *s)
-{
-    size_t n = strlen(s->key);
-
-    return s->flags & SECRET || (n >= 3 && strcmp(s->key + n - 3, "url") == 0);
-}
+static bool may_be_file(const struct setting *s) { return s->flags & SECRET || setting_is_url(s); }
 
 /* Does name stand for the setting id through base (its alias or long name)? */
 static bool matches(struct var *v, const char *base, enum setting_id id, bool alias)

@@ -48,6 +48,8 @@ const char *setting_str(const struct config *c, const struct setting *s); /* SET
 bool setting_equal(const struct config *a, const struct config *b, const struct setting *s);
 /* "a whole number of milliseconds from 1 to 10" */
 void setting_expects(const struct setting *s, char text[128]);
+/* It is a URL: its password is a secret. */
+bool setting_is_url(const struct setting *s);
 void setting_env_name(const struct setting *s, char name[CONFIG_ENV_NAME]);
 /* 'text', cut and printable, for messages; returns quoted. */
 char *config_quote(const char *text, char quoted[CONFIG_QUOTED]);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/secret.h"
 #include "common/core/xalloc.h"
 
 #define PROVIDERS_MAX 32
@@ -58,6 +59,8 @@ static bool read_url(const struct config_item *it, const struct config *c, const
 
     if (!item_text(it, "base_url", ret))
         return false;
+    if (*ret)
+        secret_add_url(*ret, false);
     if (!*ret)
         return item_fail(it, NULL, "expected a base_url like https://HOST/v1");
     if (!check_base_url(*ret, &why) || !check_url_is_safe(*ret, c->providers_allow_http, &why))
@@ -101,6 +104,8 @@ static bool read_key(const struct config_item *it, char **ret)
         ok = read_key_file(it, values[1], &text);
         key = text.p;
     }
+    if (ok && key)
+        secret_add(key);
     if (ok && key && !check_key(key, &why))
         ok = item_fail(it, field, "%.150s", why.msg);
     if (ok && key)

@@ -15,9 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/core/buf.h"
 #include "common/core/parse.h"
+#include "common/core/secret.h"
 #include "common/core/visible.h"
 #include "common/core/xalloc.h"
 
@@ -97,11 +99,28 @@ static bool (*const setters[])(const struct setting *, const char *, void *) = {
     [SETTING_ENUM] = set_enum,
 };
 
+bool setting_is_url(const struct setting *s)
+{
+    size_t n = strlen(s->key);
+
+    return n >= 3 && strcmp(s->key + n - 3, "url") == 0;
+}
+
+/* Before anything is said of it.  Of a secret URL of the web the path is the secret. */
+static void note_secret(const struct setting *s, const char *text)
+{
+    if (s->type == SETTING_STR && setting_is_url(s))
+        secret_add_url(text, s->flags & SECRET && strncasecmp(text, "http", 4) == 0);
+    else if (s->flags & SECRET)
+        secret_add(text + (strncmp(text, "whsec_", 6) == 0 ? 6 : 0));
+}
+
 bool setting_set(struct config *c, const struct setting *s, const char *text, struct err *err)
 {
     char expected[128];
     char got[CONFIG_QUOTED];
 
+    note_secret(s, text);
     if (setters[s->type](s, text, field_of(c, s)))
         return true;
     setting_expects(s, expected);

@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/core/secret.h"
+
 static const struct {
     const char *code;
     const char *text;
@@ -30,21 +32,24 @@ static const struct {
 #include "common/core/err_kinds.def"
 };
 
-/* Make msg fit: a cut text ends in "..." and not inside a UTF-8 character. */
-static void keep(struct err *err, const char *text, size_t n)
+/* Make msg fit: a cut text ends in "..." and not inside a UTF-8 character.  n: how long the text
+ * would have been with more room.  Whatever others repeated, msg has no secret. */
+static void keep(struct err *err, char *text, size_t n)
 {
-    size_t max = sizeof err->msg - 1;
+    size_t max = sizeof err->msg - 1, len = strlen(text);
+    bool cut = n > len;
 
-    if (n > max) {
-        n = max - 3;
-        while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
-            n--;
-        memcpy(err->msg, text, n);
-        memcpy(err->msg + n, "...", 4);
+    len = secret_hide(text, len);
+    text[len] = 0;
+    if (cut || len > max) {
+        len = len < max - 3 ? len : max - 3;
+        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+            len--;
+        memcpy(err->msg, text, len);
+        memcpy(err->msg + len, "...", 4);
         return;
     }
-    memcpy(err->msg, text, n);
-    err->msg[n] = 0;
+    memcpy(err->msg, text, len + 1);
 }
 
 bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
@@ -57,8 +62,10 @@ bool err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
     va_start(ap, fmt);
     n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (n < 0)
+        text[n = 0] = 0;
     err->kind = kind;
-    keep(err, text, n < 0 ? 0 : (size_t)n);
+    keep(err, text, (size_t)n);
     return false;
 }
 

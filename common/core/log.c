@@ -33,6 +33,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/parse.h"
+#include "common/core/secret.h"
 #include "common/core/utf8.h"
 #include "common/core/visible.h"
 
@@ -188,8 +189,13 @@ const char *log_quote_n(const char *p, size_t n)
     static _Thread_local char quotes[QUOTES][QUOTE_BYTES];
     static _Thread_local unsigned turn;
     struct out o = {.p = quotes[turn++ % QUOTES], .max = QUOTE_BYTES - 1};
+    char copy[QUOTE_BYTES + 1]; /* with more than has room, so that what is cut looks so */
 
-    put_quoted(&o, (struct span){p, n}, false);
+    n = n < sizeof copy ? n : sizeof copy;
+    if (n)
+        memcpy(copy, p, n);
+    n = secret_hide(copy, n);
+    put_quoted(&o, (struct span){copy, n}, false);
     o.p[o.n] = 0;
     return o.p;
 }

@@ -26,7 +26,8 @@ bool log_is_on(enum log_level level);
 void log_event(enum log_level level, const char *event, const char *fmt, ...) PRINTF(3, 4);
 /* Log err (event, code=..., msg="...") at level. */
 void log_err(enum log_level level, const char *event, const struct err *err);
-/* A quoted, escaped copy of text in a rotating static buffer (8 of 1 KB): for %s. */
+/* A quoted, escaped copy of text without secrets (secret.h), in a rotating static buffer (8 of 1
+ * KB): for %s. */
 const char *log_quote(const char *text);
 const char *log_quote_n(const char *p, size_t n);
 enum log_level log_level_of(const char *name, bool *ret_ok);

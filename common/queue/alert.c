@@ -4,18 +4,25 @@
  * does.  Which ones were told lately is in Redis (alert.lua), so that a fleet tells once. */
 #include "common/queue/alert.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/core/clock.h"
 #include "common/core/json.h"
+#include "common/core/secret.h"
+#include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
 
 void alert_write(struct buf *out, const char *code, const char *subject, const char *message)
 {
+    char *text = xstrdup(message);
+
+    secret_hide_text(text);
     buf_putc(out, '{');
     json_add_str(out, "code", code);
     json_add_str(out, "subject", subject);
-    json_add_str(out, "message", message);
+    json_add_str(out, "message", text);
+    free(text);
     json_add_int(out, "at", clock_wall_ms());
     buf_putc(out, '}');
 }

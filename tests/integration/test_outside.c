@@ -223,6 +223,108 @@ START_TEST(no_program_leaves_a_core_unless_it_is_allowed)
 }
 END_TEST
 
+/* ---- secrets ------------------------------------------------------------------ */
+#define KEY "tgp_v1_0123456789abcdefghijKLMNOP"
+
+/* A provider that repeats the key: in words, as a code, in a page, and so that it is cut. */
+static const struct {
+    int status;
+    const char *body;
+} echoes[] = {
+    {400, "{'error':{'message':'Invalid key: Bearer " KEY ".','code':'" KEY "'}}"},
+    {422, "{'detail':'" KEY "'}"},
+    {401, "{'error':{'message':'no such key: " KEY "','type':'invalid_api_key'}}"},
+    {500, "'<html><title>" KEY "</title></html>'"},
+};
+
+static void check_no_key(const char *where, const char *text)
+{
+    ck_assert_msg(!strstr(text, "tgp_v1_01234"), "the key is in %s: %s", where, text);
+}
+
+/* Everything that is in Redis: documents, alerts, results, records. */
+static void check_redis(struct world *w)
+{
+    redisReply *keys = world_redis(w, "KEYS *");
+    size_t n = keys->elements;
+    char **names = calloc(n + 1, sizeof *names);
+
+    for (size_t i = 0; i < n; i++)
+        names[i] = world_text(w, "%s", keys->element[i]->str);
+    for (size_t i = 0; i < n; i++) {
+        redisReply *dump = world_redis(w, "DUMP %s", names[i]);
+
+        ck_assert_msg(!dump->str || !memmem(dump->str, dump->len, "tgp_v1_01234", 12),
+                      "the key is in %s", names[i]);
+    }
+    free(names);
+}
+
+START_TEST(a_key_that_a_provider_repeats_stands_nowhere)
+{
+    struct world *w = world_new(.simulator = true);
+    struct program *worker, *scheduler;
+    char *log;
+
+    world_redis(w, "CONFIG SET rdbcompression no"); /* for DUMP */
+    world_sim_faults(w, "{'path':'/v1/chat/completions','status':%d,'body':%s,'times':1}",
+                     echoes[_i].status, echoes[_i].body);
+    scheduler = world_start_scheduler(w, "FLOTILLA_LOG_LEVEL=debug", "TOGETHER_API_KEY=" KEY);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_LOG_LEVEL=debug",
+                                "FLOTILLA_RETRY_MAX_ATTEMPTS=1", "TOGETHER_API_KEY=" KEY);
+    world_push_questions(w, 1, "'max_attempts':1");
+    if (echoes[_i].status == 401)
+        WAIT_UNTIL(w, ALL_MS, world_has_alert(w, "bad_key"));
+    else
+        WAIT_UNTIL(w, ALL_MS, world_int(w, "XLEN fl:{0}:results") == 1);
+    check_redis(w);
+    log = program_err(worker);
+    ck_assert_ptr_nonnull(strstr(log, "***"));
+    check_no_key("the log", log);
+    free(log);
+    log = program_err(scheduler);
+    check_no_key("the scheduler's log", log);
+    free(log);
+    check_no_key("job", world_cli(w, "job", "q-0").out);
+    check_no_key("why", world_cli(w, "why", "q-0").out);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(the_password_of_a_url_stands_in_no_message)
+{
+    static const char *const settings[] = {
+        "TOGETHER_BASE_URL=http://user:PASSword-12@127.0.0.1:1/v1",
+        "TOGETHER_BASE_URL=user:PASSword-12@127.0.0.1/v1",
+        "TOGETHER_BASE_URL=https://PASSword-12@127.0.0.1/v1?x",
+        "REDIS_URL=redis://:PASSword-12@127.0.0.1:x/0",
+        "REDIS_URL=redis://user:PASSword-12@/0?PASSword-12@",
+        "REDIS_URL=http://user:PASSword-12@127.0.0.1",
+        "FLOTILLA_ALERTS_WEBHOOK_URL=ftp://user:PASSword-12@127.0.0.1/",
+    };
+    struct world *w = world_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+        for (size_t k = 0; k < 4; k++) {
+            const char *const args[] = {k == 3 ? "doctor" : k == 2 ? "queues" : NULL, NULL};
+            const char *const list[] = {settings[i], NULL};
+            struct program *p = world_start(w, programs[k < 3 ? k : 2], args, list);
+            char *err, *out;
+
+            p->may_end = true;
+            ck_assert_int_ne(program_wait(p, 15000), 0);
+            err = program_err(p);
+            out = program_out(p);
+            ck_assert_msg(!strstr(err, "PASS") && !strstr(out, "PASS"), "%s: %s%s", settings[i],
+                          err, out);
+            ck_assert(*err || *out);
+            free(err);
+            free(out);
+        }
+    world_free(w);
+}
+END_TEST
+
 Suite *test_outside(void)
 {
     Suite *s = suite_create("outside");
@@ -235,6 +337,9 @@ Suite *test_outside(void)
     tcase_add_test(tc, words_of_a_provider_do_nothing_to_a_log);
     tcase_add_test(tc, a_pipe_instead_of_a_file_stops_nobody);
     tcase_add_loop_test(tc, no_program_leaves_a_core_unless_it_is_allowed, 0, 2);
+    tcase_add_loop_test(tc, a_key_that_a_provider_repeats_stands_nowhere, 0,
+                        (int)ARRAY_LEN(echoes));
+    tcase_add_test(tc, the_password_of_a_url_stands_in_no_message);
     suite_add_tcase(s, tc);
     return s;
 }

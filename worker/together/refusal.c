@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/core/json.h"
+#include "common/core/secret.h"
 #include "worker/together/refusal_words.h"
 
 /* ---- tables ---- */
@@ -85,6 +86,7 @@ static void judge(struct together_reply *r, int status, const struct refusal_wor
     const struct span said[] = {w->code, w->error_type, w->type, w->status};
     char text[sizeof(r->provider_code)];
 
+    secret_hide_text(r->message);
     r->kind = ERR_NONE;
     for (size_t i = 0; i < ARRAY_LEN(said) && r->kind == ERR_NONE; i++) {
         read_code(said[i], text, sizeof(text), &status);
@@ -96,6 +98,7 @@ static void judge(struct together_reply *r, int status, const struct refusal_wor
         r->kind = kind_by_words(status, r->message);
     if (r->kind == ERR_NONE)
         r->kind = kind_by_status(status);
+    secret_hide_text(r->provider_code);
 }
 
 bool together_is_error(struct span v)
