@@ -28,7 +28,6 @@
 
 enum {
     FLUSH_MS = 20,
-    AWAY_MS = 200, /* between two looks whether Redis is back */
     STREAM_BYTES = 16 * 1024,
     EVENT_BYTES = 1024 * 1024, /* one chunk may be so large when nothing waits */
     FLYING_BYTES = 2 * 1024 * 1024,
@@ -261,19 +260,12 @@ void chunks_flush(struct chunks *c)
 
 bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty) || c->calls > 0; }
 
-static void flush(struct chunks *c)
-{
-    chunks_flush(c);
-    if (!TAILQ_EMPTY(&c->dirty) && !redis_is_ready(c->p->redis))
-        schedule(c); /* else the next answer does */
-}
-
 static void on_timer(void *arg)
 {
     struct chunks *c = arg;
 
     c->timer = NULL;
-    flush(c);
+    chunks_flush(c); /* of what is left, the next answer does the rest */
 }
 
 static void on_deferred(void *arg)
@@ -281,16 +273,16 @@ static void on_deferred(void *arg)
     struct chunks *c = arg;
 
     c->deferred = false;
-    flush(c);
+    chunks_flush(c);
 }
 
-/* At the end of this turn when the last flush was long enough ago. */
+/* At the end of this turn when the last flush was long enough ago; while Redis is away, not at all.
+ */
 static void schedule(struct chunks *c)
 {
-    int64_t pause = redis_is_ready(c->p->redis) ? FLUSH_MS : AWAY_MS;
-    int64_t wait = c->flushed_ms + pause - clock_mono_ms();
+    int64_t wait = c->flushed_ms + FLUSH_MS - clock_mono_ms();
 
-    if (c->timer || c->deferred)
+    if (c->timer || c->deferred || !redis_is_ready(c->p->redis))
         return;
     if (wait > 0) {
         c->timer = loop_after(c->p->loop, wait, on_timer, c);
@@ -298,6 +290,12 @@ static void schedule(struct chunks *c)
         c->deferred = true;
         loop_defer(c->p->loop, on_deferred, c);
     }
+}
+
+void chunks_reconnected(struct chunks *c)
+{
+    if (!TAILQ_EMPTY(&c->dirty))
+        schedule(c);
 }
 
 void chunks_free(struct chunks *c)

@@ -29,7 +29,8 @@ struct chunk_stream; /* what one run tells */
 
 struct chunks *chunks_new(struct process *p); /* uses its loop, redis, keys and cfg */
 void chunks_free(struct chunks *c);           /* what waits is dropped; streams become dead */
-void chunks_flush(struct chunks *c); /* write what waits as far as Redis takes it at once */
+void chunks_flush(struct chunks *c);       /* write what waits as far as Redis takes it at once */
+void chunks_reconnected(struct chunks *c); /* what waited for Redis is written */
 /* Something is not written yet: a process that drains stays, and is kicked when that is over. */
 bool chunks_wait(const struct chunks *c);
 

@@ -14,11 +14,12 @@
 
 #include "common/core/clock.h"
 #include "common/core/log.h"
+#include "common/core/random.h"
 #include "common/core/xalloc.h"
 #include "worker/process.h"
 #include "worker/run.h"
 
-enum { HOLD_MS = 2, RETRY_MS = 200, FULL_BYTES = 1 << 20 };
+enum { HOLD_MS = 2, RETRY_MS = 200, RETRY_MAX_MS = 5000, FULL_BYTES = 1 << 20 };
 
 struct batch {
     struct outbox *o;
@@ -35,6 +36,7 @@ struct outbox {
     bool deferred;
     int64_t last_flush_us;
     struct loop_timer *hold, *retry;
+    int64_t pause_ms; /* before the next retry: Redis refuses */
 };
 
 static void on_turn_end(void *arg);
@@ -44,6 +46,7 @@ struct outbox *outbox_new(struct process *p)
     struct outbox *o = xcalloc(1, sizeof *o);
 
     o->p = p;
+    o->pause_ms = RETRY_MS;
     return o;
 }
 
@@ -96,6 +99,7 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
         }
         return; /* a lost connection: outbox_resend comes when it is back */
     }
+    o->pause_ms = RETRY_MS;
     DL_DELETE(o->batches, b);
     o->waiting -= n;
     for (size_t i = 0; i < n; i++) {
@@ -145,8 +149,11 @@ static void on_retry(void *arg)
 
 static void resend_later(struct outbox *o)
 {
-    if (!o->retry)
-        o->retry = loop_after(o->p->loop, RETRY_MS, on_retry, o);
+    if (o->retry)
+        return;
+    o->retry =
+        loop_after(o->p->loop, o->pause_ms / 2 + random_below(o->pause_ms / 2 + 1), on_retry, o);
+    o->pause_ms = min64(2 * o->pause_ms, RETRY_MAX_MS);
 }
 
 /* ---- flushing ---- */

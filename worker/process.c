@@ -51,6 +51,7 @@ static void on_ready(void *arg)
     holds_reconnected(p->holds);
     outbox_resend(p->outbox);
     limiter_reconnected(p->limiter);
+    chunks_reconnected(p->chunks);
     pull_reconnected(p->pull);
 }
 

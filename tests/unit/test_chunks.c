@@ -200,6 +200,7 @@ START_TEST(what_came_while_redis_was_away_is_told_as_lost)
         add(text);
     redis_server_start(&server, NULL);
     TURN_UNTIL(process.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
+    chunks_reconnected(chunks);
     TURN_UNTIL(process.loop, entries() == 1);
     ck_assert(strstr(entry(0), "seq=0 data=xxx"));
     add("{}");
@@ -220,6 +221,7 @@ START_TEST(an_end_that_may_not_have_arrived_is_told_again)
     ck_assert(chunks_wait(chunks));
     redis_server_start(&server, NULL);
     TURN_UNTIL(process.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
+    chunks_reconnected(chunks);
     TURN_UNTIL(process.loop, !chunks_wait(chunks));
     ck_assert_int_eq(entries(), 1);
     ck_assert_str_eq(entry(0), "run=2 lost=1 end=completed");
