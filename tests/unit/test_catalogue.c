@@ -131,6 +131,38 @@ START_TEST(reads_the_list_of_others_as_well)
 }
 END_TEST
 
+static const struct {
+    const char *item;
+    unsigned tasks;
+    int64_t in, out, cached, context;
+} others[] = {
+    {"{\"id\":\"m\",\"context_length\":32768,\"pricing\":{\"prompt\":\"0.00000015\",\"completion\":"
+     "\"0.0000006\",\"input_cache_read\":\"0.0000000375\",\"image\":\"0\"}}",
+     0, 150000000, 600000000, 37500000, 32768},
+    {"{\"id\":\"m\",\"pricing\":{\"prompt\":\"-1\",\"completion\":\"0\"}}", 0, -1, -1, -1, 0},
+    {"{\"id\":\"m\",\"pricing\":{\"prompt\":\"free\",\"completion\":1e300}}", 0, -1, -1, -1, 0},
+    {"{\"id\":\"m\",\"active\":true,\"context_window\":131072}", 0, -1, -1, -1, 131072},
+    {"{\"id\":\"m\",\"type\":\"base\",\"max_context_length\":32000}", 0, -1, -1, -1, 32000},
+    {"{\"id\":\"m\",\"object\":\"model\",\"max_model_len\":4096}", 0, -1, -1, -1, 4096},
+};
+
+START_TEST(reads_how_others_write_prices_types_and_contexts)
+{
+    char text[1000];
+    struct model_table t;
+
+    snprintf(text, sizeof text, "{\"data\":[%s]}", others[_i].item);
+    t = read_good(text);
+    ck_assert_uint_eq(t.count, 1);
+    ck_assert_uint_eq(t.rows[0].tasks, others[_i].tasks);
+    ck_assert_int_eq(t.rows[0].in_nanousd, others[_i].in);
+    ck_assert_int_eq(t.rows[0].out_nanousd, others[_i].out);
+    ck_assert_int_eq(t.rows[0].cached_nanousd, others[_i].cached);
+    ck_assert_int_eq(t.rows[0].context, others[_i].context);
+    model_table_done(&t);
+}
+END_TEST
+
 /* One good model, and beside it what must not disturb. */
 static const char *const odd_items[] = {
     "1",
@@ -313,6 +345,8 @@ Suite *test_catalogue(void)
     tcase_add_test(tc, what_is_kept_is_read_back);
     tcase_add_loop_test(tc, what_was_not_kept_by_us_is_none, 0, (int)ARRAY_LEN(not_kept));
     tcase_add_test(tc, reads_the_list_of_others_as_well);
+    tcase_add_loop_test(tc, reads_how_others_write_prices_types_and_contexts, 0,
+                        (int)ARRAY_LEN(others));
     tcase_add_loop_test(tc, leaves_out_what_is_no_model_of_ours, 0, (int)ARRAY_LEN(odd_items));
     tcase_add_loop_test(tc, refuses_what_is_no_list_and_says_why, 0, (int)ARRAY_LEN(bad));
     tcase_add_loop_test(tc, a_price_is_read_without_its_noise, 0, (int)ARRAY_LEN(prices));

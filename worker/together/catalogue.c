@@ -4,13 +4,17 @@
  *       "pricing": {"input": 0.05, "output": 0.2, "cached_input": 0.01,
  *                   "image_pixel": 0, "image": 0, ...}, ...}, ...]
  *
+ * Others write it differently: {"data": [...]}, "pricing": {"prompt": "0.00000015"} per token and
+ * as text (OpenRouter), "context_window" (Groq), "max_context_length" and "type": "base" (Mistral),
+ * "max_model_len" (vLLM).
+ *
  * The answer is some 450 kB, with the chat templates inside: it is walked once,
  * nothing but what is wanted is copied.
  *
  * A token price of 0 is not taken for a gift: the catalogue prints it for whatever it
  * has no price for, and a call must never seem to be free by that.
  *
- * Another type of model: a row in `types`. */
+ * Another type of model: a row in `types`, or in `not_ours` when no task calls it. */
 #include "worker/together/catalogue.h"
 
 #include <stdlib.h>
@@ -24,6 +28,7 @@
 
 #define PRICE_MAX INT64_C(1000000000000000) /* a million USD: more is a mistake */
 #define NOISE     10000000                  /* a part in so many is noise */
+#define PER_TOKEN 1e15                      /* nano-USD per million tokens, of a USD per token */
 
 /* To six digits, if that is hardly a change. */
 static int64_t without_noise(int64_t nanousd)
@@ -77,14 +82,43 @@ static void read_image_price(struct span pixel, struct span piece, struct model 
         m->in_nanousd = m->out_nanousd = 0;
 }
 
+int64_t catalogue_price_per_token(struct span v)
+{
+    char text[32], *end;
+    double usd;
+
+    if (!json_read_text(v, text, sizeof text) && v.n < sizeof text && v.p) {
+        memcpy(text, v.p, v.n);
+        text[v.n] = 0;
+    }
+    usd = v.p ? strtod(text, &end) : 0;
+    if (!v.p || end == text || *end || !(usd >= 0 && usd * PER_TOKEN <= (double)PRICE_MAX))
+        return -1;
+    return without_noise((int64_t)(usd * PER_TOKEN + 0.5));
+}
+
+/* Of the two ways in which a price is written. */
+static int64_t either_price(struct span per_million, struct span per_token)
+{
+    int64_t v = price_or_unknown(per_million);
+
+    if (v < 0)
+        v = catalogue_price_per_token(per_token);
+    return v > 0 ? v : -1;
+}
+
 static void read_pricing(struct span pricing, struct model *m)
 {
     struct span in = {0}, out = {0}, cached = {0}, pixel = {0}, piece = {0};
+    struct span prompt = {0}, completion = {0}, cache_read = {0};
     const struct json_want wants[] = {{"input", &in},
                                       {"output", &out},
                                       {"cached_input", &cached},
                                       {"image_pixel", &pixel},
-                                      {"image", &piece}};
+                                      {"image", &piece},
+                                      {"prompt", &prompt},
+                                      {"completion", &completion},
+                                      {"input_cache_read", &cache_read}};
 
     if (!pricing.n || *pricing.p != '{' ||
         !json_pick(pricing.p, pricing.n, wants, ARRAY_LEN(wants)))
@@ -93,9 +127,9 @@ static void read_pricing(struct span pricing, struct model *m)
         read_image_price(pixel, piece, m);
         return;
     }
-    m->in_nanousd = price_or_unknown(in);
-    m->out_nanousd = price_or_unknown(out);
-    m->cached_nanousd = price_or_unknown(cached);
+    m->in_nanousd = either_price(in, prompt);
+    m->out_nanousd = either_price(out, completion);
+    m->cached_nanousd = either_price(cached, cache_read);
     if (m->tasks && !(m->tasks & ~(unsigned)(TASK_EMBEDDING | TASK_RERANK)) && m->in_nanousd >= 0)
         m->out_nanousd = 0; /* they have no answer tokens */
 }
@@ -110,17 +144,34 @@ static const struct {
     {"image", TASK_IMAGE}, {"embedding", TASK_EMBEDDING}, {"rerank", TASK_RERANK},
 };
 
-/* False: a type that no task here calls.  None told: it may be anything. */
+static const char *const not_ours[] = {
+    "audio", "video", "transcribe", "transcription", "speech", "tts", "stt", "moderation", "ocr"};
+
+/* False: a type that no task here calls.  A type that is not known says nothing, such as "base". */
 static bool read_type(struct span type, struct model *m)
 {
-    if (json_absent(type))
-        return true;
+    if (!json_absent(type) && *type.p != '"')
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(not_ours); i++)
+        if (json_equals(type, not_ours[i]))
+            return false;
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         if (json_equals(type, types[i].name)) {
             m->tasks = types[i].tasks;
             return true;
         }
-    return false;
+    return true;
+}
+
+/* The largest prompt and answer, in the words of several providers; 0 when it is not there. */
+static int64_t read_context(const struct span said[], size_t n)
+{
+    int64_t context;
+
+    for (size_t i = 0; i < n; i++)
+        if (json_read_int(said[i], &context) && context > 0 && context <= MODEL_CONTEXT_MAX)
+            return context;
+    return 0;
 }
 
 static bool is_plain(const char *id)
@@ -134,16 +185,20 @@ static bool is_plain(const char *id)
 /* False: not one of ours. */
 static bool read_row(struct span item, char id[MODEL_ID_MAX + 1], struct model *m)
 {
-    struct span name = {0}, type = {0}, context = {0}, pricing = {0};
-    const struct json_want wants[] = {
-        {"id", &name}, {"type", &type}, {"context_length", &context}, {"pricing", &pricing}};
+    struct span name = {0}, type = {0}, pricing = {0}, context[4] = {0};
+    const struct json_want wants[] = {{"id", &name},
+                                      {"type", &type},
+                                      {"pricing", &pricing},
+                                      {"context_length", &context[0]},
+                                      {"context_window", &context[1]},
+                                      {"max_context_length", &context[2]},
+                                      {"max_model_len", &context[3]}};
 
     *m = MODEL_UNKNOWN;
     if (!item.n || *item.p != '{' || !json_pick(item.p, item.n, wants, ARRAY_LEN(wants)) ||
         !json_read_text(name, id, MODEL_ID_MAX + 1) || !*id || !is_plain(id) || !read_type(type, m))
         return false;
-    if (!json_read_int(context, &m->context) || m->context < 0 || m->context > MODEL_CONTEXT_MAX)
-        m->context = 0;
+    m->context = read_context(context, ARRAY_LEN(context));
     read_pricing(pricing, m);
     return true;
 }

@@ -26,5 +26,7 @@ NODISCARD bool catalogue_read(struct span body, const char *provider, struct mod
 /* USD per million tokens as a catalogue prints it -> nano-USD; -1 when it is no price.  Prices are
  * floats with their noise: 1.0399999999999998 and 0.15000000596 are 1.04 and 0.15. */
 int64_t catalogue_price(struct span number);
+/* The same of USD per token, a number or text: "0.00000015" is 150,000,000. */
+int64_t catalogue_price_per_token(struct span v);
 
 #endif
