@@ -8,7 +8,7 @@
  * failure that tells most decides: one that is the provider's state parks the
  * job, unless a call may have been paid, which is an attempt.
  *
- * A call that timed out may be paid, and the next one is a second one: that is
+ * A call that timed out or was lost may be paid, and the next one is a second one: that is
  * what trying another route costs, and each has its event.  Text of a stream
  * that was passed on is never followed by another model's.
  */
@@ -133,19 +133,13 @@ static enum onward onward_of(enum err_kind kind)
         enum err_kind kind;
         enum onward onward;
     } rows[] = {
-        {ERR_SERVER_ERROR, NEXT},
-        {ERR_GATEWAY, NEXT},
-        {ERR_OVERLOADED, NEXT},
-        {ERR_TIMEOUT, NEXT},
-        {ERR_REQUEST_TIMEOUT, NEXT},
-        {ERR_NOT_READY, NEXT},
-        {ERR_FORBIDDEN, NEXT},
-        {ERR_ROUTE_OPEN, NEXT},
-        {ERR_CONNECT, OTHER_PROVIDER},
-        {ERR_NO_KEY, OTHER_PROVIDER},
-        {ERR_BAD_KEY, OTHER_PROVIDER},
-        {ERR_NO_CREDIT, OTHER_PROVIDER},
-        {ERR_MODEL_UNAVAILABLE, REPLACE},
+        {ERR_SERVER_ERROR, NEXT},        {ERR_GATEWAY, NEXT},
+        {ERR_OVERLOADED, NEXT},          {ERR_TIMEOUT, NEXT},
+        {ERR_ANSWER_LOST, NEXT},         {ERR_REQUEST_TIMEOUT, NEXT},
+        {ERR_NOT_READY, NEXT},           {ERR_FORBIDDEN, NEXT},
+        {ERR_ROUTE_OPEN, NEXT},          {ERR_CONNECT, OTHER_PROVIDER},
+        {ERR_NO_KEY, OTHER_PROVIDER},    {ERR_BAD_KEY, OTHER_PROVIDER},
+        {ERR_NO_CREDIT, OTHER_PROVIDER}, {ERR_MODEL_UNAVAILABLE, REPLACE},
     };
 
     for (size_t k = 0; k < ARRAY_LEN(rows); k++)
