@@ -1,17 +1,22 @@
 /* redis_dial.c - from a host name or a path to a connected socket, without blocking.
  *
- *     resolve (libevent's DNS and /etc/hosts) -> address 1 -> address 2 -> ... -> fd, or the last
- * error
+ *     resolve (libevent's DNS and /etc/hosts) -> address 1 -> address 2 -> ... -> fd, or why not,
+ *     of each address
  *
- * Every address of a name is tried, so that "localhost" works when Redis
- * listens on 127.0.0.1 only.  Time is not limited here: whoever dials cancels.
- * An address that swallows packets would eat that whole time, so each attempt
- * begins one address further.
+ * Every address of a name is tried, the families in turn (RFC 8305, section 4), so
+ * that "localhost" works when Redis listens on 127.0.0.1 only, and a name with both
+ * families where one has no way out.  The whole time is not limited here: whoever
+ * dials cancels.  An address that swallows packets would eat all of it, so the next
+ * one is tried after ADDRESS_MS; and each attempt begins one address further.
+ *
+ * AI_ADDRCONFIG is not asked for: libevent takes a host that has only private IPv6
+ * addresses (::1, fd00::/8) for one without IPv6, and then finds nothing.
  *
  * A lookup cannot be taken back from libevent at once; it lives on its own and
  * is told that nobody waits for it any more. */
 #include "common/io/redis_private.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,7 +37,8 @@ enum {
     KEEPALIVE_IDLE_S = 30,
     KEEPALIVE_PAUSE_S = 10,
     KEEPALIVE_PROBES = 3,
-    UNSENT_LIMIT_MS = 30000
+    UNSENT_LIMIT_MS = 30000,
+    ADDRESS_MS = 1000 /* before the next address is tried; the last one has the rest */
 };
 
 struct lookup {
@@ -50,7 +56,9 @@ struct dial {
     size_t tried, count, first;
     int fd;
     struct loop_io *io;
-    struct err err; /* of the last address */
+    struct loop_timer *patience;
+    char trying[INET6_ADDRSTRLEN]; /* the address at hand; "" when the URL names it, or a path */
+    struct err err;                /* of all that failed so far */
 };
 
 static void resolve(void *arg);
@@ -81,6 +89,7 @@ void dial_cancel(struct dial **dp)
     if (d->request)
         evdns_getaddrinfo_cancel(d->request);
     loop_unwatch(&d->io);
+    loop_cancel(&d->patience);
     if (d->fd >= 0)
         close(d->fd);
     if (d->found)
@@ -102,6 +111,23 @@ static void finish(struct dial *d)
 
 /* ---- names ---- */
 
+/* Bring the families in turn, as long as there are both; within each the order stays. */
+static void alternate(struct evutil_addrinfo *found)
+{
+    for (struct evutil_addrinfo *a = found; a && a->ai_next; a = a->ai_next) {
+        struct evutil_addrinfo *last = a, *other;
+
+        while (last->ai_next && last->ai_next->ai_family == a->ai_family)
+            last = last->ai_next;
+        other = last->ai_next;
+        if (!other || last == a)
+            continue;
+        last->ai_next = other->ai_next;
+        other->ai_next = a->ai_next;
+        a->ai_next = other;
+    }
+}
+
 static void on_found(int code, struct evutil_addrinfo *found, void *arg)
 {
     struct lookup *lookup = arg;
@@ -115,6 +141,7 @@ static void on_found(int code, struct evutil_addrinfo *found, void *arg)
     }
     d->lookup = NULL;
     d->request = NULL;
+    alternate(found);
     d->found = found;
     d->count = 0;
     for (struct evutil_addrinfo *a = found; a; a = a->ai_next)
@@ -128,10 +155,8 @@ static void on_found(int code, struct evutil_addrinfo *found, void *arg)
 static void resolve(void *arg)
 {
     struct dial *d = arg;
-    struct evutil_addrinfo hints = {.ai_family = PF_UNSPEC,
-                                    .ai_socktype = SOCK_STREAM,
-                                    .ai_protocol = IPPROTO_TCP,
-                                    .ai_flags = EVUTIL_AI_ADDRCONFIG};
+    struct evutil_addrinfo hints = {
+        .ai_family = PF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
     struct evdns_getaddrinfo_request *request;
     char port[16];
 
@@ -163,10 +188,20 @@ static void tune(int fd)
         (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
 }
 
-static void fail_address(struct dial *d, int error)
+static void note_failure(struct dial *d, const char *why)
 {
-    err_set(&d->err, ERR_REDIS_LOST, "%s", strerror(error));
+    char before[sizeof(d->err.msg) + 4] = "";
+
+    if (d->err.msg[0])
+        snprintf(before, sizeof(before), "%s; ", d->err.msg);
+    err_set(&d->err, ERR_REDIS_LOST, "%s%s%s%s", before, d->trying, d->trying[0] ? ": " : "", why);
+}
+
+static void fail_address(struct dial *d, const char *why)
+{
+    note_failure(d, why);
     loop_unwatch(&d->io);
+    loop_cancel(&d->patience);
     if (d->fd >= 0)
         close(d->fd);
     d->fd = -1;
@@ -183,25 +218,49 @@ static void on_connected(void *arg, int fd, bool readable, bool writable)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) < 0)
         error = errno;
     if (error)
-        fail_address(d, error);
+        fail_address(d, strerror(error));
     else
         finish(d);
 }
 
+static void out_of_patience(void *arg)
+{
+    struct dial *d = arg;
+
+    d->patience = NULL;
+    fail_address(d, "no answer");
+}
+
+static void name_address(struct dial *d, const struct sockaddr *address)
+{
+    const void *raw =
+        address->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+
+    if (address->sa_family == AF_UNIX ||
+        !inet_ntop(address->sa_family, raw, d->trying, sizeof(d->trying)) ||
+        strcmp(d->trying, d->url->host) == 0)
+        d->trying[0] = 0;
+}
+
 static void try_address(struct dial *d, const struct sockaddr *address, socklen_t n)
 {
+    name_address(d, address);
     d->fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (d->fd < 0) {
-        fail_address(d, errno);
+        fail_address(d, strerror(errno));
         return;
     }
     if (address->sa_family != AF_UNIX)
         tune(d->fd);
     if (connect(d->fd, address, n) < 0 && errno != EINPROGRESS) {
-        fail_address(d, errno);
+        fail_address(d, strerror(errno));
         return;
     }
     d->io = loop_watch(d->loop, d->fd, false, true, on_connected, d);
+    if (d->tried < d->count)
+        d->patience = loop_after(d->loop, ADDRESS_MS, out_of_patience, d);
 }
 
 static void try_path(struct dial *d)
