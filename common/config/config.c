@@ -129,6 +129,9 @@ void config_free(struct config *c)
     for (size_t i = 0; i < TASK_COUNT; i++)
         for (size_t k = 0; k < c->fallbacks[i].count; k++)
             free(c->fallbacks[i].of[k]);
+    for (size_t i = 0; i < c->warning_count; i++)
+        free(c->warnings[i]);
+    free(c->warnings);
     free(c->path);
     free(c->origins);
     free(c);

@@ -14,6 +14,7 @@
  *
  * Unknown keys, duplicates, aliases, wrong types and out-of-range values are
  * errors: `flotilla.yaml:12: workers.concurency: unknown setting; did you mean 'concurrency'?`
+ * An unknown variable of the environment is a warning.
  */
 #ifndef FLOTILLA_CONFIG_H
 #define FLOTILLA_CONFIG_H
@@ -88,6 +89,8 @@ struct config {
     struct model_ids fallbacks[TASK_COUNT]; /* routing.fallbacks, by task_index() */
     struct config_budget *budgets;          /* in the file's order */
     size_t budget_count;
+    char **warnings; /* what was ignored: texts, in no order */
+    size_t warning_count;
     char *path;                     /* the file that was read, or NULL */
     struct config_origins *origins; /* private: where each value came from */
 };

@@ -7,14 +7,20 @@
  * The environment wins over the file, and one setting may be given there once.
  * An alias or a ..._FILE that is set to nothing counts as not set, because
  * that is how container files pass on what the caller did not give; a
- * FLOTILLA_ variable is taken as it is.  A FLOTILLA_ variable that is no
- * setting is an error, for it is a setting misspelt.
+ * FLOTILLA_ variable is taken as it is.
+ *
+ * A FLOTILLA_ variable that is no setting is probably a setting misspelt: a warning.  It is no
+ * error, because others write into the environment, too: Kubernetes puts the address of each
+ * Service of the namespace into every pod, and a Service may be called flotilla.  Variables of that
+ * form are ignored (is_service_link).
  */
 #include "common/config/config_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/core/xalloc.h"
 
 static const struct {
     const char *env;
@@ -78,8 +84,45 @@ static bool is_ours(const char *name)
     return true;
 }
 
-static bool fail_unknown(const char *name, struct err *err)
+/* ---- what Kubernetes writes ---- */
+
+static bool ends_with(const char *name, const char *end)
 {
+    size_t n = strlen(name), k = strlen(end);
+
+    return n > k && strcmp(name + n - k, end) == 0;
+}
+
+/* "..._PORT_8420_TCP", with _PROTO, _PORT or _ADDR behind it or not. */
+static bool names_a_port(const char *name)
+{
+    static const char *const protocols[] = {"_TCP", "_UDP", "_SCTP"};
+    static const char *const ends[] = {"", "_PROTO", "_PORT", "_ADDR"};
+    const char *at = strstr(name, "_PORT_");
+    size_t digits = at ? strspn(at + 6, "0123456789") : 0;
+
+    for (size_t i = 0; digits && i < ARRAY_LEN(protocols); i++) {
+        size_t n = strlen(protocols[i]);
+
+        for (size_t k = 0; strncmp(at + 6 + digits, protocols[i], n) == 0 && k < ARRAY_LEN(ends);
+             k++)
+            if (strcmp(at + 6 + digits + n, ends[k]) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* One of the variables that tell of a Service: its host, its ports, and the older form of links. */
+static bool is_service_link(const char *name, const char *value)
+{
+    return ends_with(name, "_SERVICE_HOST") || ends_with(name, "_SERVICE_PORT") ||
+           strstr(name, "_SERVICE_PORT_") || names_a_port(name) ||
+           (ends_with(name, "_PORT") && strstr(value, "://"));
+}
+
+static void warn_unknown(struct config *c, const char *name)
+{
+    struct err err;
     char names[SETTING_COUNT][CONFIG_ENV_NAME];
     const char *list[SETTING_COUNT];
 
@@ -87,8 +130,10 @@ static bool fail_unknown(const char *name, struct err *err)
         setting_env_name(&config_settings[i], names[i]);
         list[i] = names[i];
     }
-    config_unknown(err, "setting", name, list, SETTING_COUNT);
-    return err_wrap(err, "%.100s", name);
+    config_unknown(&err, "setting", name, list, SETTING_COUNT);
+    (void)!err_wrap(&err, "%.100s", name);
+    c->warnings = xrealloc(c->warnings, (c->warning_count + 1) * sizeof(*c->warnings));
+    c->warnings[c->warning_count++] = xstrdup(err.msg);
 }
 
 /* The content of a ..._FILE, without the newline at its end. */
@@ -139,8 +184,8 @@ bool config_apply_env(struct config_load *l, struct err *err)
         if (n < sizeof(v.name) && find(&v)) {
             if (!apply(l, &v, err))
                 return false;
-        } else if (is_ours(v.name)) {
-            return fail_unknown(v.name, err);
+        } else if (is_ours(v.name) && !is_service_link(v.name, v.value)) {
+            warn_unknown(l->cfg, v.name);
         }
     }
     return true;

@@ -105,6 +105,8 @@ int program_start(const struct program *p, int argc, char **argv, struct config 
     program_seal(*ret);
     loaded_name = p->name;
     program_log(p->name, *ret);
+    for (size_t i = 0; i < (*ret)->warning_count; i++)
+        log_event(LOG_WARN, "config.ignored", "msg=%s", log_quote((*ret)->warnings[i]));
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     return -1;

@@ -266,7 +266,21 @@ static enum verdict open_files(struct cli *c, char *said, size_t size)
     return (int64_t)r.rlim_max >= need ? GOOD : BAD;
 }
 
+static enum verdict settings_known(struct cli *c, char *said, size_t size)
+{
+    const struct config *cfg = c->cfg;
+
+    if (cfg->warning_count == 0) {
+        snprintf(said, size, "%s", cfg->path ? cfg->path : "environment and defaults");
+        return GOOD;
+    }
+    snprintf(said, size, "%s%s", cfg->warnings[0], cfg->warning_count > 1 ? " (and more)" : "");
+    return WARN;
+}
+
 static const struct check checks[] = {
+    {"settings", settings_known,
+     "unset it, or correct its name; `flotilla config check` lists all"},
     {"redis", redis_reachable, "start Redis, or set REDIS_URL"},
     {"redis version", redis_version, "flotilla needs Redis 7.0 or newer (or Valkey)"},
     {"eviction", eviction_policy,

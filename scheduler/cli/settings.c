@@ -4,6 +4,23 @@
 
 #include "scheduler/cli/cli.h"
 
+/* A faulty configuration never comes this far. */
+static void check(const struct cli *c)
+{
+    json_t *warnings = json_array();
+
+    for (size_t i = 0; i < c->cfg->warning_count; i++) {
+        json_array_append_new(warnings, json_string(c->cfg->warnings[i]));
+        if (!c->json)
+            printf("warning: %s\n", c->cfg->warnings[i]);
+    }
+    if (c->json)
+        cli_print_json(json_pack("{s:b, s:O}", "ok", 1, "warnings", warnings));
+    else
+        printf("%s: good\n", c->cfg->path ? c->cfg->path : "no file, environment and defaults");
+    json_decref(warnings);
+}
+
 int cli_config(struct cli *c)
 {
     struct buf out = BUF(1 << 20);
@@ -13,10 +30,8 @@ int cli_config(struct cli *c)
     if (!strcmp(c->argv[0], "show")) {
         config_show(c->cfg, &out, c->json);
         fwrite(out.p, 1, out.n, stdout);
-    } else if (c->json) { /* a faulty configuration never came this far */
-        printf("{\"ok\":true}\n");
     } else {
-        printf("%s: good\n", c->cfg->path ? c->cfg->path : "no file, environment and defaults");
+        check(c);
     }
     buf_done(&out);
     return CLI_OK;

@@ -27,7 +27,7 @@ static const struct {
     {{"models", "more"}, 2, "", "usage: flotilla models"},
     {{"config", "show"}, 0, "redis.url", ""},
     {{"config", "check"}, 0, "good", ""},
-    {{"config", "check", "--json"}, 0, "{\"ok\":true}", ""},
+    {{"config", "check", "--json"}, 0, "{\"ok\":true,\"warnings\":[]}", ""},
     {{"config"}, 2, "", "usage: flotilla config"},
     {{"config", "change"}, 2, "", "usage: flotilla config"},
     {{"frobnicate"}, 2, "", "unknown command 'frobnicate'"},

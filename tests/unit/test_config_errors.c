@@ -185,10 +185,6 @@ static const struct {
 static const struct {
     const char *env[3], *says;
 } bad_envs[] = {
-    {{"FLOTILLA_WORKERS_CONCURENCY=5"}, "FLOTILLA_WORKERS_CONCURENCY: unknown setting; did you mean 'FLOTILLA_WORKERS_CONCURRENCY'?"},
-    {{"FLOTILLA_=5"}, "FLOTILLA_: unknown setting; flotilla.yaml(5) lists what there is"},
-    {{"FLOTILLA_TOP_DATA_DIR=/x"}, "FLOTILLA_TOP_DATA_DIR: unknown setting; did you mean 'FLOTILLA_DATA_DIR'?"},
-    {{"FLOTILLA_HTTP_LISTEN_FILE=/x"}, "FLOTILLA_HTTP_LISTEN_FILE: unknown setting; did you mean 'FLOTILLA_HTTP_LISTEN'?"},
     {{"FLOTILLA_WORKERS_PROCESSES=two"}, "FLOTILLA_WORKERS_PROCESSES: workers.processes: expected a whole number from 0 to 256; got 'two'"},
     {{"FLOTILLA_WORKERS_PROCESSES="}, "FLOTILLA_WORKERS_PROCESSES: workers.processes: expected a whole number from 0 to 256; got ''"},
     {{"FLOTILLA_WORKERS_HEARTBEAT_MS=9000"}, "FLOTILLA_WORKERS_HEARTBEAT_MS: workers.heartbeat_ms: expected 3 x workers.heartbeat_ms to be at most workers.lease_ms; got 27000 and 10000"},
@@ -226,6 +222,52 @@ START_TEST(refuses_a_bad_environment_with_one_clear_message)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+    const char *env, *says;
+} unknown_envs[] = {
+    {"FLOTILLA_WORKERS_CONCURENCY=5", "FLOTILLA_WORKERS_CONCURENCY: unknown setting; did you mean 'FLOTILLA_WORKERS_CONCURRENCY'?"},
+    {"FLOTILLA_=5", "FLOTILLA_: unknown setting; flotilla.yaml(5) lists what there is"},
+    {"FLOTILLA_TOP_DATA_DIR=/x", "FLOTILLA_TOP_DATA_DIR: unknown setting; did you mean 'FLOTILLA_DATA_DIR'?"},
+    {"FLOTILLA_HTTP_LISTEN_FILE=/x", "FLOTILLA_HTTP_LISTEN_FILE: unknown setting; did you mean 'FLOTILLA_HTTP_LISTEN'?"},
+    {"FLOTILLA_PORT=8420", "FLOTILLA_PORT: unknown setting; flotilla.yaml(5) lists what there is"},
+};
+
+/* What Kubernetes writes for Services that are called flotilla, flotilla-http and flotilla-redis. */
+static const char *const service_envs[] = {
+    "FLOTILLA_SERVICE_HOST=10.0.0.7", "FLOTILLA_SERVICE_PORT=8420", "FLOTILLA_SERVICE_PORT_HTTP=8420",
+    "FLOTILLA_PORT=tcp://10.0.0.7:8420", "FLOTILLA_PORT_8420_TCP=tcp://10.0.0.7:8420",
+    "FLOTILLA_PORT_8420_TCP_PROTO=tcp", "FLOTILLA_PORT_8420_TCP_PORT=8420",
+    "FLOTILLA_PORT_8420_TCP_ADDR=10.0.0.7", "FLOTILLA_HTTP_SERVICE_PORT_METRICS=9000",
+    "FLOTILLA_REDIS_PORT=udp://10.0.0.8:53", "FLOTILLA_REDIS_PORT_53_UDP_ADDR=10.0.0.8",
+};
+/* clang-format on */
+
+START_TEST(an_unknown_variable_is_a_warning)
+{
+    const char *env[] = {unknown_envs[_i].env, NULL};
+    struct err err = {0};
+    struct config *c = config_of(NULL, env, &err);
+
+    ck_assert_msg(c, "%s", err.msg);
+    ck_assert_uint_eq(c->warning_count, 1);
+    ck_assert_str_eq(c->warnings[0], unknown_envs[_i].says);
+    config_free(c);
+}
+END_TEST
+
+START_TEST(variables_of_a_service_of_kubernetes_are_ignored)
+{
+    const char *env[] = {service_envs[_i], NULL};
+    struct err err = {0};
+    struct config *c = config_of(NULL, env, &err);
+
+    ck_assert_msg(c, "%s", err.msg);
+    ck_assert_msg(c->warning_count == 0, "%s", c->warning_count ? c->warnings[0] : "");
+    config_free(c);
+}
+END_TEST
+
 START_TEST(a_setting_of_the_implicit_group_in_the_environment_is_refused_with_groups)
 {
     char var[] = "FLOTILLA_WORKERS_PROCESSES=3";
@@ -249,6 +291,9 @@ Suite *test_config_errors(void)
                         (int)ARRAY_LEN(bad_files));
     tcase_add_loop_test(tc, refuses_a_bad_environment_with_one_clear_message, 0,
                         (int)ARRAY_LEN(bad_envs));
+    tcase_add_loop_test(tc, an_unknown_variable_is_a_warning, 0, (int)ARRAY_LEN(unknown_envs));
+    tcase_add_loop_test(tc, variables_of_a_service_of_kubernetes_are_ignored, 0,
+                        (int)ARRAY_LEN(service_envs));
     tcase_add_test(tc, a_setting_of_the_implicit_group_in_the_environment_is_refused_with_groups);
     suite_add_tcase(s, tc);
     return s;
