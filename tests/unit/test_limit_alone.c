@@ -1,5 +1,6 @@
 /* test_limit_alone.c - Redis does not answer: calls go on for limits.stale_ms, and then stop. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,23 +152,37 @@ static void turn_for(int64_t ms)
         loop_turn(process.loop, 5);
 }
 
-START_TEST(a_silent_redis_stops_calls_in_the_end_and_they_go_on_when_it_answers)
+static struct limiter *open_all(int64_t stale_ms)
 {
-    struct limiter *l;
-    int64_t silent_ms, before;
-
     redis_server_init(&server);
     redis_server_start(&server, NULL);
     cfg = (struct config){.limits_start_rate = KNOWN_PER_S,
                           .limits_sync_ms = 50,
-                          .limits_stale_ms = STALE_MS,
+                          .limits_stale_ms = stale_ms,
                           .workers_lease_ms = 10000};
     process = (struct process){.loop = loop_new(), .cfg = &cfg, .id = "h-00000001"};
     keys_init(&process.keys, "fl");
     line_open(&line, process.loop, server.url, (struct redis_options){.scripts = scripts_all()});
     process.redis = line.redis;
     TURN_UNTIL(process.loop, redis_is_ready(line.redis));
-    l = limiter_new(&process);
+    return limiter_new(&process);
+}
+
+static void close_all(struct limiter *l)
+{
+    limiter_free(l);
+    line_close(&line);
+    keys_done(&process.keys);
+    loop_free(process.loop);
+    redis_server_done(&server);
+}
+
+START_TEST(a_silent_redis_stops_calls_in_the_end_and_they_go_on_when_it_answers)
+{
+    struct limiter *l;
+    int64_t silent_ms, before;
+
+    l = open_all(STALE_MS);
     enter(l, 0, 2);
     TURN_UNTIL(process.loop, gone == 2);
     redis_server_signal(&server, SIGSTOP);
@@ -183,11 +198,38 @@ START_TEST(a_silent_redis_stops_calls_in_the_end_and_they_go_on_when_it_answers)
     TURN_UNTIL(process.loop, gone > before + 5);
     for (int i = 0; i < CALLS; i++)
         limiter_leave(&calls[i], false);
-    limiter_free(l);
-    line_close(&line);
-    keys_done(&process.keys);
-    loop_free(process.loop);
-    redis_server_done(&server);
+    close_all(l);
+}
+END_TEST
+
+static void enter_name(struct limiter *l, struct limiter_call *c, const char *name)
+{
+    *c = (struct limiter_call){
+        .ticket.class = BUCKET_STANDARD, .on_place = on_place, .on_turn = on_turn, .arg = c};
+    ck_assert_int_ne(limiter_enter(l, c, name, 0), 0);
+}
+
+START_TEST(names_that_come_once_are_forgotten_and_those_in_use_never)
+{
+    struct limiter *l = open_all(STALE_MS);
+    struct limiter_call *busy = &calls[0], *c = &calls[1];
+    char name[LIMITER_NAME];
+
+    enter_name(l, busy, "key:in use");
+    for (int i = 0; i < 50000; i++) {
+        snprintf(name, sizeof name, "key:model-%d", i);
+        enter_name(l, c, name);
+        limiter_leave(c, false);
+    }
+    ck_assert_int_eq(HASH_COUNT(l->buckets), LIMITER_BUCKETS);
+    TURN_UNTIL(process.loop, gone == 1); /* its ticket came */
+    for (int i = 0; i < 300; i++) {      /* more than a round takes, and than are kept */
+        snprintf(name, sizeof name, "key:waits-%d", i);
+        enter_name(l, &calls[i], name);
+    }
+    ck_assert_int_ge(HASH_COUNT(l->buckets), 300);
+    TURN_UNTIL(process.loop, gone == 301);
+    close_all(l);
 }
 END_TEST
 
@@ -204,6 +246,7 @@ Suite *test_limit_alone(void)
     tcase_add_test(tc, nobody_goes_at_a_rate_that_was_never_heard);
     tcase_add_test(tc, who_has_just_come_waits_for_redis_first);
     tcase_add_test(tc, a_silent_redis_stops_calls_in_the_end_and_they_go_on_when_it_answers);
+    tcase_add_test(tc, names_that_come_once_are_forgotten_and_those_in_use_never);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -35,13 +35,7 @@ void limiter_free(struct limiter *l)
     if (!l)
         return;
     limiter_sync_free(l);
-    HASH_ITER(hh, l->buckets, b, tmp)
-    {
-        HASH_DEL(l->buckets, b);
-        loop_cancel(&b->timer);
-        limiter_away_free(b);
-        free(b);
-    }
+    HASH_ITER(hh, l->buckets, b, tmp) { limiter_forget(b); }
     free(l);
 }
 
@@ -63,6 +57,8 @@ static struct limiter_bucket *bucket_of(struct limiter *l, const char *name)
     HASH_FIND_STR(l->buckets, name, b);
     if (b)
         return b;
+    if (HASH_COUNT(l->buckets) >= LIMITER_BUCKETS)
+        limiter_make_room(l);
     b = xcalloc(1, sizeof *b);
     b->l = l;
     snprintf(b->name, sizeof b->name, "%s", name);

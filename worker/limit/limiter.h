@@ -11,6 +11,10 @@
  * something to say (limits.sync_ms).  When Redis does not answer, calls go on at the last known
  * rate for limits.stale_ms.
  *
+ * Model names come from users: at most LIMITER_BUCKETS buckets are kept, and more only while calls
+ * wait, are under way or were postponed; one that nobody used for ten minutes goes.  Redis keeps
+ * 512 of the whole fleet (lua/limit.lua).
+ *
  * A call in the state GOES must be ended with limiter_end, once, whatever became of it.
  * One timer per bucket; nothing spins. */
 #ifndef FLOTILLA_LIMITER_H
@@ -25,6 +29,7 @@ struct limiter;
 struct limiter_bucket;
 struct process;
 
+enum { LIMITER_BUCKETS = 256 };
 enum limiter_state { LIMITER_OUT, LIMITER_ASKS, LIMITER_WAITS, LIMITER_GOES };
 
 /* One call; zero at first, embedded in what waits. */

@@ -39,6 +39,9 @@ struct limiter {
     bool refused; /* Redis answered the last round with an error */
 };
 
+void limiter_forget(struct limiter_bucket *b);
+/* One of those that nobody needs goes: the one that was not used for the longest time. */
+void limiter_make_room(struct limiter *l);
 /* Tickets came, or time passed: whoever may go goes. */
 void limiter_serve(struct limiter_bucket *b);
 /* limiter_alone.c: Redis does not answer, and somebody has waited so long for a ticket. */

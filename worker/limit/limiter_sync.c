@@ -187,12 +187,41 @@ static void send_round(struct limiter *l, struct limiter_round *o)
     redis_script(l->p->redis, script(SCRIPT_LIMIT), 1, &a, on_answer, o);
 }
 
-static void forget(struct limiter *l, struct limiter_bucket *b)
+void limiter_forget(struct limiter_bucket *b)
 {
-    HASH_DEL(l->buckets, b);
+    HASH_DEL(b->l->buckets, b);
     loop_cancel(&b->timer);
     limiter_away_free(b);
     free(b);
+}
+
+static bool is_under_way(const struct limiter_round *o, const struct limiter_bucket *b)
+{
+    for (size_t i = 0; o && i < o->n; i++)
+        if (o->items[i].b == b)
+            return true;
+    return false;
+}
+
+void limiter_make_room(struct limiter *l)
+{
+    struct limiter_bucket *b, *oldest = NULL;
+
+    for (b = l->buckets; b; b = b->hh.next)
+        if (!b->calls && !is_waited_for(b) && !keeps_slots(b) && !slice_has_news(&b->slice) &&
+            (!oldest || b->used_us < oldest->used_us) && !is_under_way(l->round, b))
+            oldest = b;
+    if (oldest)
+        limiter_forget(oldest);
+}
+
+/* Behind all others: when there are more than one round takes, the next begins with those. */
+static void put_last(struct limiter *l, const struct limiter_round *o)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        HASH_DEL(l->buckets, o->items[i].b);
+        HASH_ADD_STR(l->buckets, name, o->items[i].b);
+    }
 }
 
 static void begin(struct limiter *l)
@@ -210,7 +239,7 @@ static void begin(struct limiter *l)
         double needs[BUCKET_LANES][BUCKET_CLASSES];
 
         if (!b->calls && now - b->used_us > FORGET_US) {
-            forget(l, b);
+            limiter_forget(b);
             continue;
         }
         if (o->n == ROUND_MAX || !(is_busy(b, now) || keeps_slots(b)))
@@ -220,6 +249,8 @@ static void begin(struct limiter *l)
         slice_ask(&b->slice, needs, (double)l->p->cfg->limits_start_rate, now,
                   &o->items[o->n++].ask);
     }
+    if (o->n == ROUND_MAX)
+        put_last(l, o);
     if (o->n > 0)
         send_round(l, o);
     else
