@@ -203,7 +203,7 @@ static void on_timer(void *arg)
     limiter_serve(b);
 }
 
-static bool somebody_asks(const struct limiter_bucket *b)
+bool limiter_somebody_asks(const struct limiter_bucket *b)
 {
     for (int k = 0; k < BUCKET_CLASSES; k++)
         if (b->asks[k])
@@ -213,7 +213,7 @@ static bool somebody_asks(const struct limiter_bucket *b)
 
 static int64_t serve_starved(struct limiter_bucket *b, int64_t now)
 {
-    if (!somebody_asks(b)) {
+    if (!limiter_somebody_asks(b)) {
         b->starved_us = 0;
         return NEVER_US;
     }
@@ -222,7 +222,7 @@ static int64_t serve_starved(struct limiter_bucket *b, int64_t now)
     for (int k = 0; k < BUCKET_CLASSES; k++)
         while (b->asks[k] && has_room(b) && limiter_alone_us(b, now) == 0)
             turn(b->asks[k]);
-    return somebody_asks(b) && has_room(b) ? limiter_alone_us(b, now) : NEVER_US;
+    return limiter_somebody_asks(b) && has_room(b) ? limiter_alone_us(b, now) : NEVER_US;
 }
 
 /* The first refusal ever: waits were told by a rate that nobody had limited, and are longer. */
@@ -256,7 +256,7 @@ void limiter_serve(struct limiter_bucket *b)
 
         next = wait < next ? wait : next;
     }
-    if (somebody_asks(b))
+    if (limiter_somebody_asks(b))
         limiter_sync_soon(b->l);
     if (next < NEVER_US && !b->timer) {
         next = next < RECHECK_US ? next : RECHECK_US; /* the rate may grow meanwhile */

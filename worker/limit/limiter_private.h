@@ -40,8 +40,10 @@ struct limiter {
 };
 
 void limiter_forget(struct limiter_bucket *b);
-/* One of those that nobody needs goes: the one that was not used for the longest time. */
+/* One of those that nobody needs goes: the one that was not used for the longest time, and first
+ * those of which nothing was learned. */
 void limiter_make_room(struct limiter *l);
+bool limiter_somebody_asks(const struct limiter_bucket *b);
 /* Tickets came, or time passed: whoever may go goes. */
 void limiter_serve(struct limiter_bucket *b);
 /* limiter_alone.c: Redis does not answer, and somebody has waited so long for a ticket. */

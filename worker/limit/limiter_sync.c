@@ -20,6 +20,7 @@
 #define REFUSED_MS  1000 /* after one that Redis answered with an error */
 #define BUSY_US     INT64_C(2000000)
 #define FORGET_US   INT64_C(600000000)
+#define HOUR_US     INT64_C(3600000000)
 #define ROUND_MAX   64
 #define SLOTS_AHEAD 4
 
@@ -203,14 +204,26 @@ static bool is_under_way(const struct limiter_round *o, const struct limiter_buc
     return false;
 }
 
+/* Calls that taught nothing of a rate need not be reported. */
+static bool is_needed(const struct limiter_bucket *b)
+{
+    return b->calls || is_waited_for(b) || keeps_slots(b) ||
+           (slice_has_learned(&b->slice) && slice_has_news(&b->slice));
+}
+
 void limiter_make_room(struct limiter *l)
 {
     struct limiter_bucket *b, *oldest = NULL;
+    int64_t least = INT64_MAX;
 
-    for (b = l->buckets; b; b = b->hh.next)
-        if (!b->calls && !is_waited_for(b) && !keeps_slots(b) && !slice_has_news(&b->slice) &&
-            (!oldest || b->used_us < oldest->used_us) && !is_under_way(l->round, b))
+    for (b = l->buckets; b; b = b->hh.next) {
+        int64_t rank = b->used_us - (slice_has_learned(&b->slice) ? 0 : HOUR_US);
+
+        if (rank < least && !is_needed(b) && !is_under_way(l->round, b)) {
             oldest = b;
+            least = rank;
+        }
+    }
     if (oldest)
         limiter_forget(oldest);
 }
@@ -224,6 +237,17 @@ static void put_last(struct limiter *l, const struct limiter_round *o)
     }
 }
 
+static void add_to_round(struct limiter_round *o, struct limiter_bucket *b, int64_t now)
+{
+    double needs[BUCKET_LANES][BUCKET_CLASSES];
+
+    needs_of(b, needs);
+    o->items[o->n].b = b;
+    slice_ask(&b->slice, needs, (double)o->l->p->cfg->limits_start_rate, now,
+              &o->items[o->n++].ask);
+}
+
+/* Those for which somebody asks come first. */
 static void begin(struct limiter *l)
 {
     struct limiter_round *o;
@@ -236,19 +260,14 @@ static void begin(struct limiter *l)
     o->l = l;
     HASH_ITER(hh, l->buckets, b, tmp)
     {
-        double needs[BUCKET_LANES][BUCKET_CLASSES];
-
-        if (!b->calls && now - b->used_us > FORGET_US) {
+        if (!b->calls && now - b->used_us > FORGET_US)
             limiter_forget(b);
-            continue;
-        }
-        if (o->n == ROUND_MAX || !(is_busy(b, now) || keeps_slots(b)))
-            continue;
-        needs_of(b, needs);
-        o->items[o->n].b = b;
-        slice_ask(&b->slice, needs, (double)l->p->cfg->limits_start_rate, now,
-                  &o->items[o->n++].ask);
+        else if (o->n < ROUND_MAX && limiter_somebody_asks(b))
+            add_to_round(o, b, now);
     }
+    for (b = l->buckets; b && o->n < ROUND_MAX; b = b->hh.next)
+        if (!limiter_somebody_asks(b) && (is_busy(b, now) || keeps_slots(b)))
+            add_to_round(o, b, now);
     if (o->n == ROUND_MAX)
         put_last(l, o);
     if (o->n > 0)

@@ -299,8 +299,6 @@ void slice_ask(struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES], doub
     if (!l->heard_us) {
         rate_init(&l->next_rate[BUCKET_CALLS], start, LEAST_CALLS, 0);
         rate_none(&l->next_rate[BUCKET_TOKENS], LEAST_TOKENS);
-        a->change = 'g';
-        a->expects = 0;
     } else if (l->cut || grow(l, now_us)) {
         a->change = l->cut ? 'c' : 'g';
         a->expects = l->cut ? l->b.cuts : l->b.epoch;
@@ -378,6 +376,8 @@ void slice_lost(struct slice *l, const struct slice_ask *a, int64_t now_us)
     l->b.pause_us = now_us + l->offset_us + a->pause_us;
     l->b.cuts++;
 }
+
+bool slice_has_learned(const struct slice *l) { return l->b.epoch > 0 || l->cut || l->refused > 0; }
 
 bool slice_has_news(const struct slice *l)
 {

@@ -91,6 +91,8 @@ NODISCARD bool slice_hear(struct slice *l, const struct slice_ask *ask, struct s
 /* It was lost: what it reported is to be said again, its tickets lapse; a cut holds here
  * until the next answer. */
 void slice_lost(struct slice *l, const struct slice_ask *ask, int64_t now_us);
+/* Its rate has changed, or is about to: who knows nothing of it would begin at another. */
+bool slice_has_learned(const struct slice *l);
 /* There is something to tell: calls, answers, tickets. */
 bool slice_has_news(const struct slice *l);
 
