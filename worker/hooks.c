@@ -21,7 +21,7 @@ enum {
     PAUSE_MAX_MS = 60000,
     BUSY_MS = 200,
     BUSY_MAX_MS = 10000,
-    HOSTS_MAX = 10000
+    HOSTS_MAX = 4096
 };
 
 struct host {
@@ -98,18 +98,21 @@ const struct http_networks *hooks_networks(const struct hooks *h)
 
 /* ---- how many, and when ---- */
 
-/* Hosts without trouble, or without a delivery for long, need no memory. */
-static void sweep(struct hooks *h)
+/* uthash keeps what was added in order, and who is asked for is added again: the first one without
+ * a delivery under way is the one that was not used for the longest time. */
+static void make_room(struct hooks *h)
 {
-    struct host *t, *tmp;
-    int64_t now = clock_mono_ms();
+    struct host *t = h->hosts;
 
-    HASH_ITER(hh, h->hosts, t, tmp)
-    {
-        if (t->under_way == 0 &&
-            (t->failures < BREAK_AFTER || now - t->open_until_ms > INT64_C(10) * PAUSE_MAX_MS))
-            forget(h, t);
-    }
+    while (t && t->under_way > 0)
+        t = t->hh.next;
+    if (t)
+        forget(h, t);
+}
+
+static void add(struct hooks *h, struct host *t)
+{
+    HASH_ADD_KEYPTR(hh, h->hosts, t->name, strlen(t->name), t);
 }
 
 static struct host *find_or_add(struct hooks *h, const char *name)
@@ -117,13 +120,16 @@ static struct host *find_or_add(struct hooks *h, const char *name)
     struct host *t = NULL;
 
     HASH_FIND_STR(h->hosts, name, t);
-    if (t)
+    if (t) {
+        HASH_DEL(h->hosts, t);
+        add(h, t);
         return t;
+    }
     if (HASH_COUNT(h->hosts) >= HOSTS_MAX)
-        sweep(h);
+        make_room(h);
     t = xcalloc(1, sizeof *t);
     t->name = xstrdup(name);
-    HASH_ADD_KEYPTR(hh, h->hosts, t->name, strlen(t->name), t);
+    add(h, t);
     return t;
 }
 

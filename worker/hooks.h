@@ -2,7 +2,10 @@
  *
  * One dead receiver must harm nobody: a host takes at most webhooks.per_host
  * deliveries at a time per process, and after BREAK_AFTER failures in a row it
- * is left alone for a growing pause, after which one delivery probes it. */
+ * is left alone for a growing pause, after which one delivery probes it.
+ *
+ * Hosts come from users: 4096 are remembered, and more only while deliveries to them are under way;
+ * the one that was not used for the longest time is forgotten. */
 #ifndef FLOTILLA_HOOKS_H
 #define FLOTILLA_HOOKS_H
 

@@ -1,4 +1,6 @@
-/* schema_cache.h - schemas of users, compiled once for the many jobs that carry the same one. */
+/* schema_cache.h - schemas of users, compiled once for the many jobs that carry the same one.
+ *
+ * At most SCHEMA_CACHE_ENTRIES, of SCHEMA_CACHE_BYTES together, until others take their place. */
 #ifndef FLOTILLA_SCHEMA_CACHE_H
 #define FLOTILLA_SCHEMA_CACHE_H
 
