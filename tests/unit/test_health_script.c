@@ -115,7 +115,7 @@ END_TEST
 
 START_TEST(routes_that_nobody_calls_make_room)
 {
-    CK_SAYS("HSET @health old 1_closed_5|| open 1_open_5||", "2");
+    CK_SAYS("HSET @health old 1_closed_5|g=5| open 1_open_5|g=5|", "2");
     ck_assert_ptr_nonnull(strstr(
         script_says(SCRIPT_HEALTH, "@health @alerts @alerted | 2 1000 new c=1 '' '' keep '' '' ''"),
         " f "));
@@ -143,6 +143,17 @@ START_TEST(routes_that_nobody_calls_make_room)
 }
 END_TEST
 
+START_TEST(a_route_that_never_worked_makes_room)
+{
+    CK_SAYS("HSET @health worked 1|c=2_g=5| bad 1|c=1_k0=1_s=1| new 1|g=6|", "3");
+    ck_assert_ptr_nonnull(
+        strstr(script_says(SCRIPT_HEALTH,
+                           "@health @alerts @alerted | 3 1000 next c=1 '' '' keep '' '' ''"),
+               " y "));
+    CK_SAYS("HMGET @health worked bad new", "[1|c=2_g=5| nil 1|g=6|]");
+}
+END_TEST
+
 Suite *test_health_script(void);
 Suite *test_health_script(void)
 {
@@ -154,6 +165,7 @@ Suite *test_health_script(void)
     tcase_add_test(t, heads_are_taken_by_number);
     tcase_add_test(t, a_shift_is_told_in_the_call_that_makes_it);
     tcase_add_test(t, routes_that_nobody_calls_make_room);
+    tcase_add_test(t, a_route_that_never_worked_makes_room);
     suite_add_tcase(s, t);
     return s;
 }

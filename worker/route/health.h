@@ -20,6 +20,9 @@
  * Each shift is logged, and is an alert of the process that brought it about: route_opened,
  * route_closed, route_gone, route_back.
  *
+ * Names come from users: at most 512 routes are known here, and as many in Redis.  One that only
+ * jobs know makes room when nothing is known of it and no call has a ticket of it.
+ *
  * Which failures count is in common/route/health_kinds.def: the job's own never do.
  */
 #ifndef FLOTILLA_HEALTH_H

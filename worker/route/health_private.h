@@ -5,7 +5,7 @@
 #include "common/core/hash.h"
 #include "worker/route/health.h"
 
-enum { HEALTH_ROUTES_MAX = 512 };
+enum { HEALTH_ROUTES_MAX = 512 }; /* of a process, and of the fleet in Redis */
 
 struct health_route {
     char name[HEALTH_NAME];    /* "<provider> <model>", as in Redis */

@@ -41,17 +41,27 @@ local function add(tally, part)
     return text(t)
 end
 
+-- Has any call of it ever been answered well?  (norm_calls is the 14th word of the head.)
+local function was_good(record)
+    local calls = string.match(record, '^' .. string.rep('%S+ ', 13) .. '(%d+)')
+    return calls and calls ~= '0' or string.find(record, '[^%w]g=%d') ~= nil
+end
+
+-- Names come from users: without room, one that never worked goes.
 local function has_room()
     if redis.call('HLEN', KEYS[1]) < tonumber(ARGV[1]) then return true end
-    local all, forgotten = redis.call('HGETALL', KEYS[1]), false
+    local all, forgotten, bad = redis.call('HGETALL', KEYS[1]), false, nil
     for i = 1, #all, 2 do
         local closed = string.match(all[i + 1], '^%d+ closed (%d+)') -- when it was called last
         local probe = string.match(all[i + 1], '^%d+ [%a_]+ %d+ %d+ %d+ (%d+) ') -- it might have been
         if now - (closed or probe or now) > tonumber(ARGV[2]) then
             redis.call('HDEL', KEYS[1], all[i])
             forgotten = true
+        elseif not was_good(all[i + 1]) then
+            bad = all[i]
         end
     end
+    if not forgotten and bad then return redis.call('HDEL', KEYS[1], bad) == 1 end
     return forgotten
 end
 
