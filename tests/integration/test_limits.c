@@ -119,23 +119,6 @@ START_TEST(twenty_thousand_documents_from_eight_producers_at_once)
 END_TEST
 
 /* ---- sizes ------------------------------------------------------------------------- */
-static int64_t resident_kb(pid_t pid)
-{
-    char line[256], path[64];
-    static const char label[] = "VmRSS:";
-    int64_t kb = 0;
-    FILE *f;
-
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    f = fopen(path, "re");
-    ck_assert_ptr_nonnull(f);
-    while (kb == 0 && fgets(line, sizeof line, f))
-        if (!strncmp(line, label, sizeof label - 1))
-            kb = strtoll(line + sizeof label - 1, NULL, 10);
-    fclose(f);
-    return kb;
-}
-
 START_TEST(a_document_of_50_mb_is_refused_and_harms_nobody)
 {
     struct world *w = world_new();
@@ -150,7 +133,7 @@ START_TEST(a_document_of_50_mb_is_refused_and_harms_nobody)
     world_push(w, "{'id':'before','type':'noop','payload':{}}");
     if (waiting) {
         world_wait_results(w, 1, ALL_MS);
-        before = resident_kb(scheduler->pid);
+        before = look_resident_kb(scheduler->pid);
     }
     world_push_raw(w, world_noop_of(w, "huge", huge), huge);
     world_push(w, "{'id':'after','type':'noop','payload':{}}");
@@ -165,7 +148,8 @@ START_TEST(a_document_of_50_mb_is_refused_and_harms_nobody)
     ck_assert_int_eq(world_int(w, "LLEN fl:{0}:taken"), 0);
     /* A sanitizer keeps what was freed. */
     WAIT_UNTIL(w, 20000,
-               !waiting || sanitized || resident_kb(scheduler->pid) < before + 20 * INT64_C(1024));
+               !waiting || sanitized ||
+                   look_resident_kb(scheduler->pid) < before + 20 * INT64_C(1024));
     world_free(w);
 }
 END_TEST

@@ -100,3 +100,20 @@ void look_push_noops(struct world *w, int first, int count, const char *payload)
     for (int i = first; i < first + count; i++)
         world_push(w, "{'id':'x-%d','type':'noop','payload':%s}", i, payload);
 }
+
+int64_t look_resident_kb(pid_t pid)
+{
+    char line[256], path[64];
+    static const char label[] = "VmRSS:";
+    int64_t kb = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    f = fopen(path, "re");
+    ck_assert_ptr_nonnull(f);
+    while (kb == 0 && fgets(line, sizeof line, f))
+        if (!strncmp(line, label, sizeof label - 1))
+            kb = strtoll(line + sizeof label - 1, NULL, 10);
+    fclose(f);
+    return kb;
+}

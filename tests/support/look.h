@@ -21,5 +21,7 @@ const pid_t *look_wait_workers(struct world *w, struct program *supervisor, size
 bool look_ended(pid_t pid, int *ret);
 /* count jobs x-0, x-1, ... of type noop with this payload (' stands for "). */
 void look_push_noops(struct world *w, int first, int count, const char *payload);
+/* VmRSS of a process. */
+int64_t look_resident_kb(pid_t pid);
 
 #endif
