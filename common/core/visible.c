@@ -128,6 +128,14 @@ static bool is_cut(const char *p, const char *end)
     return true;
 }
 
+/* Behind the printable ASCII characters at p, which most texts consist of. */
+static const char *skip_plain(const char *p, const char *end)
+{
+    while (p < end && *p >= ' ' && *p < 0x7f)
+        p++;
+    return p;
+}
+
 static ssize_t stream_write(void *cookie, const char *p, size_t n)
 {
     struct stream *s = cookie;
@@ -142,9 +150,12 @@ static ssize_t stream_write(void *cookie, const char *p, size_t n)
     end = in.p + in.n;
     s->begun_n = 0;
     while (at < end && !is_cut(at, end)) {
-        bool stays = *at && strchr(s->stay, *at);
+        const char *behind = skip_plain(at, end);
 
-        if (stays) {
+        if (behind > at) {
+            buf_add(&out, at, (size_t)(behind - at));
+            at = behind;
+        } else if (*at && strchr(s->stay, *at)) {
             buf_putc(&out, *at++);
         } else {
             at += visible_char(at, end, text);
