@@ -15,13 +15,20 @@
  * moved an entry to `taken`.
  *
  * An error answer (a key of another type, no memory) is tried again ever more
- * slowly, and told once. */
+ * slowly, and told once.
+ *
+ * Memory of this process that is short is no document's fault: the entry stays in `taken` and is
+ * tried again.  After SHORT_TRIES, or when schedulers ended over it (take.lua counts that), it is
+ * set aside in `aside`, with an alert.  It is not refused by a result, as it may be a good job: who
+ * moves it back to the intake has it run. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+#include "common/queue/alert.h"
 #include "common/queue/job.h"
 #include "common/queue/scripts.h"
 #include "common/queue/submit.h"
@@ -29,15 +36,22 @@
 
 enum { WAIT_MS = 5000, RETRY_MS = 200, RETRY_MAX_MS = 5000, QUIET_MS = 2 };
 enum { BATCH_BYTES = 16 << 20 }; /* of one submit */
+enum { SHORT_TRIES = 6 };        /* of an entry that memory does not suffice for */
+enum { TRIM_BYTES = 64 << 10 };  /* a tree may take a hundred times the bytes of its document */
+enum { BEGINS = 200 };
 
 struct intake {
     struct scheduler *s;
     struct job_defaults defaults;
     bool running;
-    const char *blocked; /* why nothing is taken; NULL: it is */
-    bool busy;           /* a take is under way */
-    bool waiting;        /* BLMOVE is under way */
-    bool crossed;        /* a take was sent meanwhile: it may show what BLMOVE brings */
+    const char *blocked;    /* why nothing is taken; NULL: it is */
+    bool busy;              /* a take is under way */
+    bool waiting;           /* BLMOVE is under way */
+    bool crossed;           /* a take was sent meanwhile: it may show what BLMOVE brings */
+    bool took;              /* the last take was answered */
+    unsigned takes;         /* numbers those that follow one without answer */
+    int short_tries;        /* of the oldest entry, without memory for it */
+    char aside[BEGINS + 1]; /* how the entry begins that is to be set aside; "" none */
     bool failed; /* the last submit failed: pause before what it left in `taken` is tried again */
     int64_t moved_ms; /* when BLMOVE last brought an entry */
     size_t submits;   /* under way */
@@ -78,18 +92,39 @@ static void refused(struct intake *i, const char *what, const struct err *err)
 
 /* ---- submit ---- */
 
-static void check_entry(struct intake *i, struct submit *batch, struct span entry)
+/* False: there is no memory for it now. */
+static bool check_entry(struct intake *i, struct submit *batch, struct span entry)
 {
     struct job_checked c;
     struct err err = {0};
 
     if (job_check(entry, &i->defaults, &c, &err)) {
         submit_job(batch, &c);
+    } else if (err.kind == ERR_MEMORY) {
+        return false;
     } else {
         submit_refusal(batch, &c, &err);
         log_event(LOG_DEBUG, "intake.rejected", "job=%s code=%s msg=%s", log_quote(c.id),
                   err_code(err.kind), log_quote(err.msg));
     }
+    if (entry.n > TRIM_BYTES)
+        loop_trim_memory(i->s->loop);
+    return true;
+}
+
+/* Of the oldest entry. */
+static void no_memory(struct intake *i, struct span entry)
+{
+    const struct err err = {.kind = ERR_MEMORY, .msg = "no memory to check a document"};
+
+    loop_trim_memory(i->s->loop);
+    refused(i, "intake.check", &err);
+    if (++i->short_tries >= SHORT_TRIES) {
+        i->short_tries = 0;
+        snprintf(i->aside, sizeof i->aside, "%.*s", (int)(entry.n < BEGINS ? entry.n : BEGINS),
+                 entry.p);
+    }
+    later(i);
 }
 
 static void on_submitted(void *arg, struct submit *batch, const char *codes, int64_t due_ms,
@@ -142,11 +177,15 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
     if (!reply) {
         if (err->kind == ERR_REDIS)
             refused(i, "intake.take", err);
+        else
+            i->took = false;
         later(i);
         return;
     }
     if (scheduler_deposed(i->s, reply) || !i->running)
         return;
+    i->took = true;
+    i->aside[0] = '\0';
     if (i->failed) {
         i->failed = false;
         later(i);
@@ -165,9 +204,16 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
     for (; done < n && bytes < BATCH_BYTES; done++) { /* the oldest is the last */
         struct span entry = reply_span(reply_at(entries, n - 1 - done));
 
-        check_entry(i, batch, entry);
+        if (!check_entry(i, batch, entry))
+            break;
         bytes += entry.n;
     }
+    if (done == 0) {
+        submit_free(batch);
+        no_memory(i, reply_span(reply_at(entries, n - 1)));
+        return;
+    }
+    i->short_tries = 0;
     send_submit(i, batch, done, (struct span){"", 0});
     take(i);
 }
@@ -175,20 +221,29 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
 static void take(struct intake *i)
 {
     struct redis_args a;
+    char word[64];
 
     if (i->busy || !i->running || i->blocked)
         return;
     i->busy = true;
     i->crossed = i->waiting;
+    snprintf(word, sizeof word, "%s-%u", lease_token(i->s->lease), i->takes++);
     redis_args_init(&a);
     redis_arg_str(&a, key(&i->s->keys, KEY_LEASE));
     redis_arg_str(&a, key(&i->s->keys, KEY_INTAKE));
     redis_arg_str(&a, key(&i->s->keys, KEY_TAKEN));
+    redis_arg_str(&a, key(&i->s->keys, KEY_PORTION));
+    redis_arg_str(&a, key(&i->s->keys, KEY_ASIDE));
+    redis_arg_str(&a, key(&i->s->keys, KEY_ALERTS));
+    redis_arg_str(&a, key(&i->s->keys, KEY_ALERTED));
     redis_arg_str(&a, lease_token(i->s->lease));
     redis_arg_int(&a, i->s->cfg->scheduler_take_jobs);
     redis_arg_int(&a, i->s->cfg->scheduler_take_bytes);
     redis_arg_int(&a, i->s->cfg->limits_job_bytes + 1);
-    redis_script(i->s->redis, script(SCRIPT_TAKE), 3, &a, on_taken, i);
+    redis_arg_str(&a, i->took ? "" : word);
+    redis_arg_str(&a, i->aside);
+    redis_arg_int(&a, ALERT_AGAIN_MS);
+    redis_script(i->s->redis, script(SCRIPT_TAKE), 7, &a, on_taken, i);
 }
 
 /* ---- wait ---- */
@@ -225,9 +280,13 @@ static void on_moved(void *arg, const struct reply *reply, const struct err *err
     if (entry.n && entry.n <= (size_t)i->s->cfg->limits_job_bytes && !i->busy && !i->crossed &&
         redis_is_ready(i->s->redis)) { /* an empty one cannot be dropped by value */
         batch = submit_new(&i->s->keys);
-        check_entry(i, batch, entry);
-        send_submit(i, batch, 0, entry);
-        look_for_more(i);
+        if (check_entry(i, batch, entry)) {
+            send_submit(i, batch, 0, entry);
+            look_for_more(i);
+        } else {
+            submit_free(batch);
+            take(i);
+        }
     } else {
         take(i);
     }
@@ -285,6 +344,7 @@ void intake_free(struct intake *i)
 void intake_start(struct intake *i)
 {
     i->running = true;
+    i->took = false;
     i->blocked = "not looked at yet";
     i->pause_ms = RETRY_MS;
 }

@@ -63,7 +63,7 @@ struct job_checked {
 };
 /* Check an entry.  True: *ret is filled, ret->job points into doc.  False: err says why (field,
  * value, expected), and ret->id/made_id/submitted_id/wants_reply say under which id the rejection
- * is told. */
+ * is told.  Kind ERR_MEMORY: memory was short, and the document may be good: check it later. */
 NODISCARD bool job_check(struct span doc, const struct job_defaults *d, struct job_checked *ret,
                          struct err *err);
 

@@ -9,6 +9,8 @@
  * handed on are spans of the bytes, found by the same job_read() that workers
  * use, so that what was checked is what will be read.
  *
+ * A check that lacked memory says nothing about the document: shortage.h.
+ *
  * A type that is not built is told before anything else: who asks for one has
  * no use for the rest.
  */
@@ -24,6 +26,7 @@
 #include "common/core/json.h"
 #include "common/core/parse.h"
 #include "common/core/random.h"
+#include "common/core/shortage.h"
 #include "common/queue/job_parts.h"
 
 extern const char asset_schemas_job_json[];
@@ -36,7 +39,7 @@ static const struct schema *job_schema(void)
 
     if (!schema)
         schema = schema_new(asset_schemas_job_json, &err);
-    assert(schema); /* part of the program; test_schema.c builds it too */
+    assert(schema || shortage_seen()); /* part of the program; test_schema.c builds it too */
     return schema;
 }
 
@@ -128,7 +131,7 @@ static bool check_tree(const json_t *root, const struct job_defaults *d, struct 
 {
     struct span doc = ret->job.doc;
 
-    if (!check_type(root, err) || !schema_check(job_schema(), root, err))
+    if (!job_schema() || !check_type(root, err) || !schema_check(job_schema(), root, err))
         return false;
     if (!json_valid(doc.p, doc.n) ||
         !job_read(doc, d, &ret->job)) /* of the right shape, so it is the depth */
@@ -169,8 +172,9 @@ static bool check_document(struct span doc, const struct job_defaults *d, struct
     root = json_loadb(doc.p, doc.n, flags, &at);
     if (!root)
         return say_malformed(&at, err);
-    ok = json_is_object(root) ? check_tree(root, d, ret, err)
-                              : schema_check(job_schema(), root, err) || err_wrap(err, "document");
+    ok = json_is_object(root)
+             ? check_tree(root, d, ret, err)
+             : (job_schema() && schema_check(job_schema(), root, err)) || err_wrap(err, "document");
     json_decref(root);
     return ok;
 }
@@ -179,8 +183,13 @@ bool job_check(struct span doc, const struct job_defaults *d, struct job_checked
                struct err *err)
 {
     *ret = (struct job_checked){.job = {.doc = doc}};
+    shortage_clear();
     if (check_document(doc, d, ret, err))
         return true;
+    if (shortage_seen()) {
+        *err = (struct err){0};
+        return err_set(err, ERR_MEMORY, "document: no memory to check it");
+    }
     job_who(doc, ret);
     return false;
 }

@@ -153,6 +153,17 @@ static enum verdict intake_moves(struct cli *c, char *said, size_t size)
     return n < 10000 ? GOOD : WARN;
 }
 
+static enum verdict none_aside(struct cli *c, char *said, size_t size)
+{
+    int64_t n;
+
+    if (away(c))
+        return SKIPPED;
+    n = reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_ASIDE), NULL));
+    snprintf(said, size, "%" PRId64 " documents in %s", n, key(&c->keys, KEY_ASIDE));
+    return n == 0 ? GOOD : WARN;
+}
+
 /* The provider of the configuration that has this key; "" none, or its key is not known here. */
 static const char *owner_of(const struct cli *c, struct span fingerprint)
 {
@@ -293,6 +304,8 @@ static const struct check checks[] = {
     {"scheduler", scheduler_there, "start flotilla-scheduler; without it nothing is taken in"},
     {"workers", workers_there, "start flotilla-worker; without it nothing runs"},
     {"intake", intake_moves, "the scheduler does not keep up, or intake is stopped by memory"},
+    {"set aside", none_aside,
+     "give the scheduler more memory, then for each: LMOVE aside intake RIGHT LEFT (whole keys)"},
     {"provider key", api_key,
      "set TOGETHER_API_KEY, or api_key of the other provider; jobs that call it wait until then"},
     {"stopped keys", keys_stopped,

@@ -8,6 +8,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
+#include "common/queue/alert.h"
 #include "common/queue/ending.h"
 #include "common/queue/scripts.h"
 #include "common/queue/submit.h"
@@ -281,11 +282,18 @@ static void send_take(const struct call *c)
     redis_arg_str(&a, key(&keys, KEY_LEASE));
     redis_arg_str(&a, key(&keys, KEY_INTAKE));
     redis_arg_str(&a, key(&keys, KEY_TAKEN));
+    redis_arg_str(&a, key(&keys, KEY_PORTION));
+    redis_arg_str(&a, key(&keys, KEY_ASIDE));
+    redis_arg_str(&a, key(&keys, KEY_ALERTS));
+    redis_arg_str(&a, key(&keys, KEY_ALERTED));
     redis_arg_str(&a, leases[c->n]);
     redis_arg_int(&a, cfg->scheduler_take_jobs);
     redis_arg_int(&a, cfg->scheduler_take_bytes);
     redis_arg_int(&a, cfg->limits_job_bytes + 1);
-    redis_script(WIRE, script(SCRIPT_TAKE), 3, &a, NULL, NULL);
+    redis_arg_str(&a, "");
+    redis_arg_str(&a, "");
+    redis_arg_int(&a, ALERT_AGAIN_MS);
+    redis_script(WIRE, script(SCRIPT_TAKE), 7, &a, NULL, NULL);
 }
 
 static void send_submit(const struct call *c)

@@ -44,6 +44,8 @@ static const struct row {
     {KEY_BUDGET, MONEY, "budget", "what was spent in this period"},
     {KEY_HOLDS, SOFT, "holds", "calls under way are not counted as spent"},
     {KEY_HOLDS_DUE, SOFT, "holds-due", "nothing"},
+    {KEY_SWEEP, SOFT, "sweep", "nothing: the search for unnamed jobs begins again"},
+    {KEY_PORTION, SOFT, "portion", "what schedulers ended over is tried in large portions again"},
     {KEY_COUNT, SOFT, "wake:noop", "nothing: workers look again"},
     {KEY_COUNT, SOFT, "wake:inference.standard", "nothing: workers look again"},
     {KEY_COUNT, SOFT, "wake:webhook", "nothing: workers look again"},
@@ -54,6 +56,7 @@ static const struct row {
     {KEY_DEAD, TRUTH, "dead", "dead jobs, for replay"},
     {KEY_INTAKE, TRUTH, "intake", "documents that were not taken in"},
     {KEY_TAKEN, TRUTH, "taken", "documents in hand"},
+    {KEY_ASIDE, TRUTH, "aside", "documents that could not be taken in"},
     {KEY_DELAYED, TRUTH, "delayed", "when those jobs are due"},
 };
 
@@ -106,7 +109,8 @@ static int count_done(struct world *w, int from)
 
 static void lose(struct world *w, const struct row *r, bool garbage)
 {
-    bool string = r->id == KEY_LEASE || r->id == KEY_CACHED_BYTES;
+    bool string = r->id == KEY_LEASE || r->id == KEY_CACHED_BYTES || r->id == KEY_SWEEP ||
+                  r->id == KEY_PORTION;
     char day[9] = "";
 
     if (strcmp(r->name, "spend:") == 0)

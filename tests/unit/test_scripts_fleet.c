@@ -23,18 +23,20 @@ static int results(const char *status)
 
 /* ---- take, submit ---- */
 
+#define IN_HAND "@lease @intake @taken @portion @aside @alerts @alerted"
+
 START_TEST(what_is_in_hand_is_shown_until_it_is_submitted)
 {
     CK_SAYS("LPUSH @intake 1 2 3", "3");
-    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
-    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 100", "[ok 1 [2 1]]");
-    CK_SCRIPT(TAKE, "@lease @intake @taken | other 2 1000 100", "[deposed]");
+    CK_SCRIPT(TAKE, IN_HAND " | L 2 1000 100 '' '' 1", "[ok 1 [2 1]]");
+    CK_SCRIPT(TAKE, IN_HAND " | L 2 1000 100 '' '' 1", "[ok 1 [2 1]]");
+    CK_SCRIPT(TAKE, IN_HAND " | other 2 1000 100 '' '' 1", "[deposed]");
     CK_SCRIPT(SUBMIT, "@lease @taken @results @alerts @delayed @expiring | L 2 '' 1 1 m 0",
               "[ok  -1]");
-    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 2", "[ok 0 [3]]");
+    CK_SCRIPT(TAKE, IN_HAND " | L 2 1000 2 '' '' 1", "[ok 0 [3]]");
     CK_SAYS("LPUSH @intake 12345", "1");
     CK_SAYS("DEL @taken", "1");
-    CK_SCRIPT(TAKE, "@lease @intake @taken | L 2 1000 2", "[ok 0 [12]]");
+    CK_SCRIPT(TAKE, IN_HAND " | L 2 1000 2 '' '' 1", "[ok 0 [12]]");
 }
 END_TEST
 
