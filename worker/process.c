@@ -26,6 +26,7 @@
 #include "worker/budget/holds.h"
 #include "worker/cache/share.h"
 #include "worker/chunks.h"
+#include "worker/clients.h"
 #include "worker/drain.h"
 #include "worker/hooks.h"
 #include "worker/limit/limiter.h"
@@ -183,14 +184,12 @@ static void on_usr1(void *arg)
               "running=%zu waiting=%zu returning=%zu unwritten=%zu calls=%zu "
               "registered=%d draining=%d fenced=%d heartbeat_age_ms=%lld",
               p->running, p->waiting, p->returning_count, outbox_waiting(p->outbox),
-              http_in_flight(p->http), p->registered, p->draining, p->fenced,
+              clients_in_flight(p->clients), p->registered, p->draining, p->fenced,
               (long long)heartbeat_age_ms(p->heartbeat));
 }
 
 static bool start(struct process *p, const struct child_options *o, struct err *err)
 {
-    const struct http_client_options h = {.max_connections = (size_t)p->group->concurrency};
-
     keys_init(&p->keys, p->cfg->redis_prefix);
     job_defaults_from(&p->defaults, p->cfg);
     p->started_ms = clock_wall_ms();
@@ -198,7 +197,7 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     p->drain = drain_new(p);
     child_on_stop(p->child, on_stop, p->drain);
     take_id(p);
-    p->http = http_client_new(p->loop, &h);
+    p->clients = clients_new(p->loop, (size_t)p->group->concurrency);
     p->stops = stops_new(p);
     p->health = health_new(p);
     p->routes = routes_new(p->cfg);
@@ -247,7 +246,7 @@ static void stop(struct process *p)
     runs_forget(p);
     redis_free(p->wait[0]);
     redis_free(p->wait[1]);
-    http_client_free(p->http);
+    clients_free(p->clients);
     outbox_free(p->outbox);
     limiter_free(p->limiter); /* before Redis tells it of what is lost: nobody may go now */
     redis_free(p->redis);     /* what it has not answered is told to pull and heartbeat now */

@@ -27,6 +27,7 @@
 #include "common/queue/work.h"
 #include "worker/child.h"
 
+struct clients;
 struct pull;
 struct outbox;
 struct heartbeat;
@@ -50,9 +51,9 @@ struct process {
     struct config *cfg;
     const struct config_group *group;
     struct keys keys;
-    struct redis *redis;   /* scripts */
-    struct redis *wait[2]; /* BLPOP on the wake lists: realtime, the others */
-    struct http_client *http;
+    struct redis *redis;     /* scripts */
+    struct redis *wait[2];   /* BLPOP on the wake lists: realtime, the others */
+    struct clients *clients; /* HTTP */
     struct child *child;
     struct drain *drain; /* how it ends */
     struct job_defaults defaults;

@@ -109,6 +109,7 @@ static void free_providers(struct config *c)
         free(c->providers[i].base_url);
         free(c->providers[i].api_key);
         free(c->providers[i].finetune_api_key);
+        free(c->providers[i].ca_file);
     }
     free(c->providers);
 }

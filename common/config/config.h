@@ -37,10 +37,12 @@ struct config_group {
     } queues[CONFIG_GROUP_QUEUES_MAX];
 };
 
+#define CONFIG_PROVIDERS_MAX 32
 struct config_provider {
     char *name, *base_url;  /* base_url with its /v1 and no slash at the end */
     char *api_key;          /* NULL: none */
     char *finetune_api_key; /* NULL: api_key */
+    char *ca_file;          /* authorities of its certificate; NULL: the system's */
     bool loopback;          /* calls without Authorization are fine */
 };
 

@@ -37,6 +37,8 @@ static void add_providers(const struct config *c, struct buf *b, bool secrets)
         json_add_str(b, "name", p->name);
         json_add_str(b, "base_url", p->base_url);
         add_key(b, "api_key", p->api_key, secrets);
+        if (p->ca_file)
+            json_add_str(b, "ca_file", p->ca_file);
         buf_putc(b, '}');
     }
 }

@@ -6,6 +6,7 @@
  *     - name: local
  *       base_url: http://127.0.0.1:8000/v1
  *       api_key_env: LOCAL_KEY            # or api_key, or api_key_file, or none
+ *       ca_file: /etc/ssl/ours.pem        # or none: the system's authorities
  *
  * A variable of api_key_env that is not set means no key: only workers hold
  * keys, and the other programs load the same file.
@@ -18,9 +19,8 @@
 #include "common/core/secret.h"
 #include "common/core/xalloc.h"
 
-#define PROVIDERS_MAX 32
-
-static const char *const fields[] = {"name", "base_url", "api_key", "api_key_file", "api_key_env"};
+static const char *const fields[] = {"name",         "base_url",    "api_key",
+                                     "api_key_file", "api_key_env", "ca_file"};
 static const char *const key_fields[] = {"api_key", "api_key_file", "api_key_env"};
 
 static char *copy_url(const char *url)
@@ -32,7 +32,7 @@ static char *copy_url(const char *url)
     return xstrndup(url, n);
 }
 
-static char *copy_key(const char *key) { return *key ? xstrdup(key) : NULL; }
+static char *copy_if_any(const char *text) { return text && *text ? xstrdup(text) : NULL; }
 
 static struct config_provider *add(struct config *c)
 {
@@ -47,8 +47,9 @@ static void add_together(struct config *c)
 
     p->name = xstrdup("together");
     p->base_url = copy_url(c->providers_together_base_url);
-    p->api_key = copy_key(c->providers_together_api_key);
-    p->finetune_api_key = copy_key(c->providers_together_finetune_api_key);
+    p->api_key = copy_if_any(c->providers_together_api_key);
+    p->finetune_api_key = copy_if_any(c->providers_together_finetune_api_key);
+    p->ca_file = copy_if_any(c->providers_together_ca_file);
     p->loopback = text_is_loopback(p->base_url);
 }
 
@@ -109,7 +110,7 @@ static bool read_key(const struct config_item *it, char **ret)
     if (ok && key && !check_key(key, &why))
         ok = item_fail(it, field, "%.150s", why.msg);
     if (ok && key)
-        *ret = copy_key(key);
+        *ret = copy_if_any(key);
     buf_done(&text);
     return ok;
 }
@@ -119,7 +120,7 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
     struct config_item it;
     struct config_provider *p;
     const char *name;
-    const char *url = NULL;
+    const char *url = NULL, *ca_file = NULL;
     char *key = NULL;
 
     if (!item_open(&it, l, LIST_PROVIDERS, i, fields, ARRAY_LEN(fields), err) ||
@@ -127,16 +128,18 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
         return false;
     if (config_provider(l->cfg, name))
         return item_fail(&it, "name", "expected another name; '%s' is taken", name);
-    if (!read_url(&it, l->cfg, &url) || !read_key(&it, &key))
+    if (!read_url(&it, l->cfg, &url) || !item_text(&it, "ca_file", &ca_file) ||
+        !read_key(&it, &key))
         return false;
-    if (l->cfg->provider_count == PROVIDERS_MAX) {
+    if (l->cfg->provider_count == CONFIG_PROVIDERS_MAX) {
         free(key);
-        return item_fail(&it, NULL, "expected at most %d providers", PROVIDERS_MAX);
+        return item_fail(&it, NULL, "expected at most %d providers", CONFIG_PROVIDERS_MAX);
     }
     p = add(l->cfg);
     p->name = xstrdup(name);
     p->base_url = copy_url(url);
     p->api_key = key;
+    p->ca_file = copy_if_any(ca_file);
     p->loopback = text_is_loopback(url);
     return true;
 }

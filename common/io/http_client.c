@@ -52,6 +52,14 @@ static bool environment_has_proxy(void)
     return false;
 }
 
+/* The library does not look for it; only the command curl does. */
+static const char *environment_ca_file(void)
+{
+    const char *path = getenv("SSL_CERT_FILE");
+
+    return path && *path ? path : NULL;
+}
+
 static bool curl_is_fit(void)
 {
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
@@ -81,7 +89,7 @@ struct http_client *http_client_new(struct loop *borrow_loop, const struct http_
     c->max_connections = opt->max_connections ? opt->max_connections : MAX_CONNECTIONS;
     c->max_idle_s = (long)(((opt->max_idle_ms ? opt->max_idle_ms : MAX_IDLE_MS) + 999) / 1000);
     c->user_agent = user_agent_line(opt->user_agent);
-    c->ca_file = xstrdup(opt->ca_file);
+    c->ca_file = xstrdup(opt->ca_file ? opt->ca_file : environment_ca_file());
     c->env_proxy = environment_has_proxy();
     TAILQ_INIT(&c->calls);
     TAILQ_INIT(&c->queue);
@@ -280,6 +288,7 @@ void http_call_describe(const struct http_call *call, struct http_reply *reply)
     reply->status = (int)status;
     reply->reused = call->reused;
     reply->sent = http_wire_sent(call);
+    reply->unverified = call->unverified;
     reply->body = buf_span(&call->answer);
     reply->headers = buf_span(&call->head_in);
     reply->connect_ms = (tls_us ? tls_us : tcp_us) / 1000;

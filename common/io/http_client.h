@@ -40,6 +40,8 @@ struct http_reply {
     int status;          /* 0 unless a status line came */
     bool reused;         /* the connection had been used before */
     bool sent;           /* at least one byte of the request was written */
+    bool unverified;     /* no connection: the certificate is not one of the authorities', or they
+                            cannot be read; detail says which */
     struct span body;    /* borrowed; complete when ANSWERED (without a length: up to the close) */
     struct span headers; /* raw header block of the last response, borrowed */
     int64_t connect_ms;  /* TCP and TLS; 0 when reused */
@@ -81,7 +83,7 @@ struct http_request {
 struct http_client_options {
     size_t max_connections; /* kept open for reuse; 0: 256 */
     const char *user_agent; /* copied; NULL: flotilla/VERSION */
-    const char *ca_file;    /* NULL: the system's bundle */
+    const char *ca_file;    /* NULL: $SSL_CERT_FILE, else the system's bundle */
     int64_t max_idle_ms;    /* a kept connection idle for longer is not reused; 0: 30000 */
 };
 /* opt may be NULL. */

@@ -201,6 +201,7 @@ static enum http_outcome outcome_unsent(struct http_call *call, CURLcode code)
 {
     if (call->address_refused && (code == CURLE_ABORTED_BY_CALLBACK || !call->address_tried))
         return HTTP_REFUSED;
+    call->unverified = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
         return HTTP_REFUSED;
     return HTTP_NOT_SENT;

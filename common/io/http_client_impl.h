@@ -46,6 +46,7 @@ struct http_call {
     bool answer_began, head_ended;
     bool too_large, data_refused; /* over a cap; on_data said no */
     bool address_refused, address_tried;
+    bool unverified;
     size_t answer_n, max_answer_bytes, max_stream_bytes;
     int64_t started_ms, last_byte_ms;
     struct loop_timer *idle;

@@ -217,7 +217,7 @@ START_TEST(the_environment_wins_over_the_file)
     struct config *c =
         config_of("data_dir: /file\nredis: {url: 'redis://file'}\nproviders:\n  others:\n"
                   "  - {name: l, base_url: 'https://l/v1', api_key_env: LOCAL}\n"
-                  "  - {name: m, base_url: 'https://m/v1', api_key_env: NOT_SET}\n"
+                  "  - {name: m, base_url: 'https://m/v1', api_key_env: NOT_SET, ca_file: /m.pem}\n"
                   "  - {name: n, base_url: 'https://n/v1', api_key: k3}\n",
                   env, &err);
 
@@ -226,6 +226,8 @@ START_TEST(the_environment_wins_over_the_file)
     ck_assert_str_eq(c->redis_url, "redis://file");
     ck_assert_int_eq(c->log_level, 1);
     ck_assert_str_eq(config_provider(c, "together")->api_key, "k1");
+    ck_assert_ptr_null(config_provider(c, "together")->ca_file);
+    ck_assert_str_eq(config_provider(c, "m")->ca_file, "/m.pem");
     ck_assert_ptr_null(config_provider(c, "together")->finetune_api_key);
     ck_assert_str_eq(config_provider(c, "l")->api_key, "k2");
     ck_assert_ptr_null(config_provider(c, "m")->api_key);

@@ -89,6 +89,7 @@ static const struct {
     {GROUPS("{name: a, queues: [noop]}"), NULL, "", "workers.groups"},
     {MODELS("{id: a, tasks: [chat]}"), MODELS("{id: a, tasks: [chat], input_usd: 1}"), "models", ""},
     {OTHERS("{name: a, base_url: 'https://a', api_key: x}"), OTHERS("{name: a, base_url: 'https://a', api_key: y}"), "", "providers.others"},
+    {OTHERS("{name: a, base_url: 'https://a'}"), OTHERS("{name: a, base_url: 'https://a', ca_file: /a}"), "", "providers.others"},
     {"webhooks: {secret: whsec_MTIzNDU2Nzg5MDEyMzQ1Ng==}", "webhooks: {secret: whsec_MTIzNDU2Nzg5MDEyMzQ1Nw==}", "webhooks.secret", ""},
 };
 /* clang-format on */

@@ -24,6 +24,7 @@
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
 #include "common/route/routes.h"
+#include "worker/clients.h"
 #include "worker/route/changes.h"
 #include "worker/run.h"
 #include "worker/together/catalogue.h"
@@ -335,7 +336,7 @@ static void send(struct fetch *f)
         headers[1] = authorization;
     }
     f->asking = true;
-    f->call = http_send(f->p->http, &q);
+    f->call = http_send(clients_for(f->p->clients, f->provider->ca_file), &q);
 }
 
 /* ---- the step ---- */

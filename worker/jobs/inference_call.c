@@ -15,6 +15,7 @@
 
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
+#include "worker/clients.h"
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
 #include "worker/together/answer.h"
@@ -128,7 +129,7 @@ static void send(struct run *r)
     }
     fl->run = r;
     i->flight = fl;
-    fl->call = http_send(r->p->http, &q);
+    fl->call = http_send(clients_for(r->p->clients, i->provider->ca_file), &q);
     health_began(r->p->health, &i->health);
 }
 

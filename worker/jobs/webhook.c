@@ -15,6 +15,7 @@
 #include "common/core/json.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
+#include "worker/clients.h"
 #include "worker/hooks.h"
 #include "worker/run.h"
 #include "worker/signature.h"
@@ -187,7 +188,7 @@ static void send(struct run *r)
     headers[n] = NULL;
     fl->run = r;
     w->flight = fl;
-    fl->call = http_send(r->p->http, &q);
+    fl->call = http_send(clients_for(r->p->clients, c->webhooks_ca_file), &q);
     buf_done(&signature);
 }
 
