@@ -34,6 +34,7 @@ struct outbox {
     struct batch *batches; /* sent or to be sent again, in order */
     size_t waiting;
     bool deferred;
+    bool refused; /* Redis refused the last one; said once */
     int64_t last_flush_us;
     struct loop_timer *hold, *retry;
     int64_t pause_ms; /* before the next retry: Redis refuses */
@@ -85,6 +86,16 @@ size_t outbox_waiting(const struct outbox *o) { return o->waiting; }
 
 static void resend_later(struct outbox *o);
 
+/* Once, and not for each batch five times a second. */
+static void note(struct outbox *o, const struct err *refusal)
+{
+    if (refusal && !o->refused)
+        log_err(LOG_WARN, "outbox.refused", refusal);
+    else if (!refusal && o->refused)
+        log_event(LOG_INFO, "outbox.written", "waiting=%zu", o->waiting);
+    o->refused = refusal != NULL;
+}
+
 static void on_settled(void *arg, struct settle *s, const char *codes, const struct err *err)
 {
     struct batch *b = arg;
@@ -94,11 +105,12 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     if (!codes) {
         b->sent = false;
         if (err->kind != ERR_REDIS_LOST) {
-            log_err(LOG_WARN, "outbox.refused", err);
+            note(o, err);
             resend_later(o);
         }
         return; /* a lost connection: outbox_resend comes when it is back */
     }
+    note(o, NULL);
     o->pause_ms = RETRY_MS;
     DL_DELETE(o->batches, b);
     o->waiting -= n;

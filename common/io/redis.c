@@ -355,6 +355,8 @@ void redis_greeted(struct redis *r, const struct command *c, const struct reply 
 
     if (err && c->greeting->may_fail)
         return;
+    if (c->greeting == &say_ping && err && reply_error(err, "MISCONF"))
+        err = NULL; /* it answers so to PING while it refuses writes; reading goes on */
     if (err && !strncmp(err->msg, "ERR unknown command", 19)) /* its text repeats the arguments */
         err_set(&why, ERR_REDIS, "%s: the server does not know this command", c->greeting->command);
     else if (err)

@@ -13,6 +13,7 @@
 #include "common/core/digest.h"
 #include "common/core/parse.h"
 #include "common/core/xalloc.h"
+#include "common/io/ca_file.h"
 #include "scheduler/cli/cli.h"
 
 enum verdict { GOOD, WARN, BAD, SKIPPED };
@@ -93,17 +94,54 @@ static enum verdict memory_limit(struct cli *c, char *said, size_t size)
     return strcmp(most, "0B") != 0 ? GOOD : WARN;
 }
 
+/* Why Redis refuses to write, by the first word of its answer. */
+static const struct {
+    const char *code, *why;
+} refusals[] = {
+    {"MISCONF", "Redis refuses all writes, because its last save to disk failed"},
+    {"READONLY", "Redis refuses all writes, because it is a replica"},
+    {"NOREPLICAS", "Redis refuses all writes, because too few replicas are connected"},
+};
+
+/* A write that changes nothing, and that needs no memory. */
+static enum verdict writes(struct cli *c, char *said, size_t size)
+{
+    struct redis_args a;
+    struct err err = {0};
+
+    if (away(c))
+        return SKIPPED;
+    redis_args_init(&a);
+    redis_arg_str(&a, "HDEL");
+    redis_arg_str(&a, key(&c->keys, KEY_PAUSED));
+    redis_arg_str(&a, "-"); /* no queue's name */
+    if (redis_call(c->redis, &a, &err)) {
+        snprintf(said, size, "Redis takes writes");
+        return GOOD;
+    }
+    snprintf(said, size, "%.300s", err.msg);
+    if (reply_error(&err, "NOPERM"))
+        return SKIPPED;
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+        if (reply_error(&err, refusals[i].code))
+            snprintf(said, size, "%s", refusals[i].why);
+    return BAD;
+}
+
 static enum verdict persistence(struct cli *c, char *said, size_t size)
 {
-    char aof[16], failed[16];
+    char aof[16], written[16], saved[16];
 
     if (away(c))
         return SKIPPED;
     info(c, "persistence", "aof_enabled", aof, sizeof aof);
-    info(c, "persistence", "aof_last_write_status", failed, sizeof failed);
-    snprintf(said, size, "append-only file %s, last write %s", !strcmp(aof, "1") ? "on" : "off",
-             failed);
-    return strcmp(failed, "ok") != 0 ? BAD : !strcmp(aof, "1") ? GOOD : WARN;
+    info(c, "persistence", "aof_last_write_status", written, sizeof written);
+    info(c, "persistence", "rdb_last_bgsave_status", saved, sizeof saved);
+    snprintf(said, size, "append-only file %s, last write %s, last snapshot %s",
+             !strcmp(aof, "1") ? "on" : "off", written, saved);
+    if (strcmp(written, "ok") != 0 || strcmp(saved, "ok") != 0)
+        return BAD;
+    return !strcmp(aof, "1") ? GOOD : WARN;
 }
 
 static enum verdict clocks(struct cli *c, char *said, size_t size)
@@ -255,6 +293,41 @@ static enum verdict api_key(struct cli *c, char *said, size_t size)
     return bad ? BAD : GOOD;
 }
 
+/* The first that cannot be used; NULL: all can. */
+static const char *bad_authorities(const struct cli *c, size_t *files, struct err *err)
+{
+    const char *paths[3 + CONFIG_PROVIDERS_MAX] = {c->cfg->redis_ca_file, c->cfg->webhooks_ca_file,
+                                                   getenv("SSL_CERT_FILE")};
+    size_t n = 3, certificates;
+
+    for (size_t i = 0; i < c->cfg->provider_count; i++)
+        paths[n++] = c->cfg->providers[i].ca_file;
+    *files = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!paths[i] || !*paths[i])
+            continue;
+        ++*files;
+        if (!ca_file_check(paths[i], &certificates, err))
+            return paths[i];
+    }
+    return NULL;
+}
+
+static enum verdict authorities(struct cli *c, char *said, size_t size)
+{
+    struct err err = {0};
+    size_t files;
+    bool bad = bad_authorities(c, &files, &err) != NULL;
+
+    if (bad)
+        snprintf(said, size, "%.300s", err.msg);
+    else if (files)
+        snprintf(said, size, "%zu files beside the system's", files);
+    else
+        snprintf(said, size, "the system's");
+    return bad ? BAD : GOOD;
+}
+
 static enum verdict webhook_secret(struct cli *c, char *said, size_t size)
 {
     bool set = c->cfg->webhooks_secret[0] != '\0';
@@ -298,8 +371,12 @@ static const struct check checks[] = {
      "CONFIG SET maxmemory-policy noeviction: anything else silently deletes jobs"},
     {"memory limit", memory_limit,
      "set maxmemory, so that intake stops before the host runs out of memory"},
+    {"writes", writes,
+     "see Redis's log: free or mend its disk, then BGSAVE; of a replica: let REDIS_URL name the "
+     "primary. What workers have finished is written then"},
     {"persistence", persistence,
-     "set appendonly yes (appendfsync always: nothing acknowledged is lost)"},
+     "see Redis's log when a write or snapshot failed; set appendonly yes (appendfsync always: "
+     "nothing acknowledged is lost)"},
     {"clock", clocks, "run a time service on all hosts"},
     {"scheduler", scheduler_there, "start flotilla-scheduler; without it nothing is taken in"},
     {"workers", workers_there, "start flotilla-worker; without it nothing runs"},
@@ -311,6 +388,8 @@ static const struct check checks[] = {
     {"stopped keys", keys_stopped,
      "mend the key or the balance, then `flotilla resume FINGERPRINT`"},
     {"paused queues", queues_paused, "`flotilla resume QUEUE`"},
+    {"authorities", authorities,
+     "let ca_file and SSL_CERT_FILE name readable files with certificates in PEM format"},
     {"webhooks", webhook_secret,
      "set webhooks.secret (whsec_...), so that receivers can verify them"},
     {"open files", open_files, "raise LimitNOFILE or ulimit -n"},

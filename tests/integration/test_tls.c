@@ -125,6 +125,20 @@ START_TEST(a_receiver_is_verified_by_the_file_of_webhooks)
 }
 END_TEST
 
+START_TEST(doctor_reads_the_files_of_authorities)
+{
+    struct world *w = world_new();
+    const char *bad = world_text(w, "FLOTILLA_WEBHOOKS_CA_FILE=%s", w->redis_socket);
+    struct program *p = world_start(w, "flotilla", (const char *const[]){"doctor", NULL},
+                                    (const char *const[]){bad, NULL});
+
+    ck_assert_int_eq(program_wait(p, ALL_MS), 1);
+    CHECK_HAS(world_own(w, program_out(p), free), "FAIL  authorities");
+    CHECK_HAS(world_own(w, program_out(p), free), "no certificate in PEM format");
+    world_free(w);
+}
+END_TEST
+
 Suite *test_tls(void)
 {
     Suite *s = suite_create("tls");
@@ -134,6 +148,7 @@ Suite *test_tls(void)
     tcase_add_test(tc, a_provider_of_another_authority_gets_nothing);
     tcase_add_test(tc, a_connection_serves_only_those_who_name_its_authority);
     tcase_add_test(tc, a_receiver_is_verified_by_the_file_of_webhooks);
+    tcase_add_test(tc, doctor_reads_the_files_of_authorities);
     suite_add_tcase(s, tc);
     return s;
 }
