@@ -197,6 +197,15 @@ static struct set_up tls(struct world *w)
                            .more = world_text(w, "FLOTILLA_REDIS_CA_FILE=%s", pem.ca)};
 }
 
+static struct set_up tls_by_environment(struct world *w)
+{
+    struct certificate pem;
+    int port = listen_with_tls(w, &pem);
+
+    return (struct set_up){.url = world_text(w, "REDIS_URL=rediss://127.0.0.1:%d", port),
+                           .more = world_text(w, "SSL_CERT_FILE=%s", pem.ca)};
+}
+
 static struct set_up tls_user_and_database(struct world *w)
 {
     struct certificate pem;
@@ -216,7 +225,8 @@ static struct set_up other_prefix(struct world *w)
 }
 
 static struct set_up (*const set_ups[])(struct world *) = {
-    user_and_database, odd_password, socket_and_database, tls, tls_user_and_database, other_prefix};
+    user_and_database,  odd_password,          socket_and_database, tls,
+    tls_by_environment, tls_user_and_database, other_prefix};
 
 static struct program *start_cli(struct world *w, const struct set_up *s, const char *const *args)
 {
