@@ -56,6 +56,47 @@ static void all_completed(struct world *w, int n)
     world_check_money(w);
 }
 
+/* More calls of another model than half of the processes have slots for, so that all are asked for
+ * a route, and hear of all routes; until they are done. */
+static void make_all_hear(struct world *w, int count)
+{
+    int64_t before = world_int(w, "XLEN fl:{0}:results");
+
+    for (int i = 0; i < count; i++)
+        world_push(w,
+                   "{'type':'inference','payload':{'task':'chat','body':{'model':'Qwen/Qwen3.5-9B',"
+                   "'temperature':0.5,'messages':[{'role':'user','content':'other %d'}]}}}",
+                   i);
+    world_wait_results(w, before + count, 20000);
+}
+
+/* Whatever is put aside is claimed by one process after the other. */
+START_TEST(one_job_alone_brings_a_model_back_however_many_processes_there_are)
+{
+    enum { PROCESSES = 8, SLOTS = 4, FAILED = 5 };
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_latency(w, 300);
+    world_sim_faults(w, "{'fixture':'server_error','model':'" MODEL "','times':%d}", FAILED);
+    world_start_both(w, world_text(w, "FLOTILLA_WORKERS_PROCESSES=%d", PROCESSES),
+                     world_text(w, "FLOTILLA_WORKERS_CONCURRENCY=%d", SLOTS),
+                     "FLOTILLA_WORKERS_HEARTBEAT_MS=100", "FLOTILLA_ROUTING_PROBE_MIN_MS=50",
+                     "FLOTILLA_ROUTING_PROBE_MAX_MS=400", "FLOTILLA_RETRY_PARK_MIN_MS=50",
+                     "FLOTILLA_RETRY_PARK_MAX_MS=400");
+    WAIT_UNTIL(w, 10000, world_int(w, "HLEN fl:{0}:workers") == PROCESSES);
+    push(w, "first", 0, FAILED, ",'max_attempts':1");
+    WAIT_UNTIL(w, 10000, alert(w, "route_opened", 0) != NULL);
+    for (int i = 0; i < 2; i++)
+        make_all_hear(w, 2 * PROCESSES * SLOTS);
+    push(w, "alone", 0, 1, "");
+    WAIT_UNTIL(w, 10000, alert(w, "route_closed", 0) != NULL);
+    world_wait_results(w, FAILED + 4 * PROCESSES * SLOTS + 1, 10000);
+    ck_assert_str_eq(world_result(w, "alone-0")->status, "completed");
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_model_that_fails_is_left_alone_until_a_probe_goes_well)
 {
     enum { FIRST = 10, LATER = 200, FAULTS = 28 };
@@ -171,6 +212,7 @@ Suite *test_health(void)
     TCase *t = tcase_create("health");
 
     tcase_set_timeout(t, 60);
+    tcase_add_test(t, one_job_alone_brings_a_model_back_however_many_processes_there_are);
     tcase_add_test(t, a_model_that_fails_is_left_alone_until_a_probe_goes_well);
     tcase_add_test(t, a_model_that_turns_slow_is_told_and_taken_back);
     tcase_add_test(t, a_model_that_is_gone_is_told_once_and_may_come_back);

@@ -48,6 +48,8 @@ struct inference {
     int64_t worst_nanousd;               /* how much */
     bool covered;                        /* BUDGET let the next call pass */
     struct health_call health;           /* its ticket */
+    struct loop_timer *probe;            /* the probe that was asked for it is expected then */
+    bool probe_expected;                 /* it has waited for that already */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
     struct failure failed;               /* of the routes before: what tells most */

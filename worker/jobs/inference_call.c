@@ -185,6 +185,7 @@ void inference_send_abort(struct run *r)
     struct inference *i = r->state;
     struct flight *fl = i->flight;
 
+    loop_cancel(&i->probe);
     if (!fl)
         return;
     i->flight = NULL;

@@ -3,12 +3,14 @@
  * When a route is out, the next one is tried.  Without one the job is put aside
  * until this one may be probed; the pause grows with what the job has waited,
  * up to the longest pause between two probes, so that many jobs do not come all
- * at once; but the one for which the probe was asked comes to make it.  One that is slow, or that
+ * at once.  The one for which the probe was asked waits for it in memory, once: the probe is this
+ * process's, and a job that is put aside is claimed by another one.  A route that is slow, or that
  * the provider did not have a while ago, is called all the same when nothing better follows.  So is
  * one by a job that could not wait any longer: none ends without having asked. */
 #include <string.h>
 
 #include "common/core/random.h"
+#include "worker/child.h"
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
 #include "worker/run_private.h"
@@ -52,6 +54,31 @@ static bool better_follows(const struct run *r)
     return false;
 }
 
+static void on_probe(void *arg)
+{
+    struct run *r = arg;
+    struct inference *i = r->state;
+    struct child *child = r->p->child;
+
+    i->probe = NULL;
+    child_enter_job(child, r->id);
+    inference_send(r);
+    child_enter_job(child, NULL);
+}
+
+/* True: it waits for the probe that was asked for it, without a slot if memory has room. */
+static bool expects_probe(struct run *r, const struct health_says *says)
+{
+    struct inference *i = r->state;
+
+    if (!says->asked || i->probe_expected || better_follows(r))
+        return false;
+    i->probe_expected = true;
+    (void)run_leave_slot(r, RUN_WAITS_SHORT);
+    i->probe = loop_after(r->p->loop, ASKED_WAITS * says->wait_ms, on_probe, r);
+    return true;
+}
+
 bool inference_may_go(struct run *r)
 {
     struct inference *i = r->state;
@@ -62,6 +89,8 @@ bool inference_may_go(struct run *r)
 
     if (says.gate != HEALTH_WAIT || (may_work && !better_follows(r)))
         return true;
+    if (expects_probe(r, &says))
+        return false;
     pause = pause_ms(r, &says);
     if (i->at + 1 >= i->routes.count && !run_may_park(r, ERR_ROUTE_OPEN, pause))
         return true;
