@@ -52,13 +52,14 @@ UNIT   := $(B)/unit
 INTEG  := $(B)/integration
 BENCH  := $(B)/bench
 EXPLORE := $(B)/explore
+CHAOS  := $(B)/chaos
 SRCS    = $(shell find common scheduler worker tests deploy -name '*.[ch]')
 CFILES  = $(filter %.c,$(SRCS))
 VERSION := 0.1.0
 CPPFLAGS += -DFLOTILLA_VERSION='"$(VERSION)"'
 
 .PHONY: all tests check unit unit-halves integration explore asan tsan memcheck analyze fuzz tidy lint format format-check \
-        bench demo install uninstall clean help
+        bench chaos soak demo install uninstall clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(PROGS) ## build the programs into build/release (default)
@@ -67,15 +68,16 @@ $(B)/flotilla-scheduler: $(SCHED) $(B)/scheduler/main.o $(COMMON)
 $(B)/flotilla-worker:    $(WORKER) $(B)/worker/main.o $(COMMON)
 $(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(B)/scheduler/why.o $(B)/scheduler/why_questions.o $(B)/scheduler/why_decide.o $(COMMON)
 $(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
-$(UNIT) $(INTEG) $(BENCH): LDLIBS += $(TESTLIBS)
+$(UNIT) $(INTEG) $(BENCH) $(CHAOS): LDLIBS += $(TESTLIBS)
 $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototypes
 $(UNIT): $(call obj,tests/unit) $(B)/tests/unit/main.o $(B)/tests/support/certificate.o $(SCHED) $(CLI) $(WORKER) $(SIM) $(COMMON)
-$(INTEG): $(call obj,tests/integration) $(B)/tests/integration/main.o $(SUPPORT) $(call obj,common/core)
+$(INTEG): $(call obj,tests/integration tests/chaos) $(B)/tests/integration/main.o $(SUPPORT) $(call obj,common/core)
 $(BENCH): $(call obj,tests/bench) $(B)/tests/bench/main.o $(SUPPORT) $(filter-out %/config/program.o,$(COMMON))
+$(CHAOS): $(call obj,tests/chaos) $(B)/tests/chaos/main.o $(SUPPORT)
 # tests/explore/wire.c stands in for the connection to Redis.
 $(EXPLORE): $(call obj,tests/explore) $(B)/tests/explore/main.o $(filter-out $(filter-out %_args.o %_reply.o %_url.o,$(call obj,common/io)) %/connect.o %/program.o,$(COMMON))
 $(B)/demo: $(DEMO) $(COMMON)
-$(PROGS) $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(B)/demo:
+$(PROGS) $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(CHAOS) $(B)/demo:
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -105,7 +107,7 @@ $(B)/gen/suites.inc $(B)/gen/integration.inc:
 	@for t in $(notdir $(basename $(filter %.c,$^))); do echo "SUITE($$t)"; done > $@
 
 # ---- tests and checks -------------------------------------------------------
-tests: $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) ## build the tests, run none
+tests: $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(CHAOS) ## build the tests, run none
 check: unit $(EXPLORE) ## unit and integration tests, and a short exploration of the protocol beside them
 	@nice $(EXPLORE) 30 >$(B)/explore.log 2>&1 & first=$$!; \
 	 code=0; $(MAKE) integration || code=1; wait $$first || code=1; cat $(B)/explore.log; exit $$code
@@ -140,6 +142,10 @@ format: ## rewrite all C files with clang-format
 	clang-format -i $(SRCS)
 format-check: ## fail if any C file is not formatted
 	@clang-format --dry-run -Werror $(SRCS)
+chaos: $(PROGS) $(CHAOS) ## random kills, cuts and errors for MINUTES=10; SEED=n chooses them, ROUND=n is one alone
+	$(CHAOS)
+soak: $(PROGS) $(CHAOS) ## MINUTES=20 at RATE=500 jobs per second: memory stays flat, nobody starves
+	$(CHAOS) soak
 bench: $(PROGS) $(BENCH) ## the benchmarks, side by side in one run; W=drain runs those that match, QUICK=1 tries them
 	sh tests/bench/run.sh $(B) $(W)
 demo: $(PROGS) $(B)/demo ## 500 mixed jobs through the real programs, with failures, in 30 s
