@@ -10,6 +10,9 @@ struct json_t;
  */
 NODISCARD bool job_rules(const struct json_t *root, const struct job *job, struct err *err);
 
+/* What is wrong with the URL of a webhook (NUL-terminated), or NULL. */
+const char *job_url_fault(const char *url, size_t n);
+
 /* job_who.c: under which id a refusal is told (id, made_id, submitted_id), to whom (wants_reply)
  * and whose job it was (job.type, tenant, tags), as far as the bytes can be read. */
 void job_who(struct span doc, struct job_checked *ret);

@@ -7,6 +7,8 @@
  * To add a rule: a function and a row in `rules`; its message starts with the
  * path of the field and says what was expected.
  */
+#include <arpa/inet.h>
+#include <ctype.h>
 #include <string.h>
 
 #include <jansson.h>
@@ -19,6 +21,8 @@
 
 /* 2500-01-01: later times do not fit a record's 11 hex digits. */
 #define RUN_AT_MAX_MS INT64_C(16725225600000)
+
+enum { HOST_MAX = 253, LABEL_MAX = 63 }; /* RFC 1035 */
 
 static bool check_run_at(const json_t *root, const struct job *job UNUSED, struct err *err)
 {
@@ -67,27 +71,100 @@ static bool has_good_port(struct span host)
     return !port || parse_int64(port + 1, (size_t)(end - port - 1), 1, 65535, &v);
 }
 
-/* What is wrong with a URL, or NULL. */
-static const char *url_fault(const char *url, size_t n)
+/* The host without its port and brackets. */
+static struct span bare_host(struct span host)
 {
-    struct span host;
+    const char *end;
 
+    if (*host.p == '[') {
+        end = memchr(host.p, ']', host.n);
+        return (struct span){host.p + 1, (size_t)(end - host.p - 1)};
+    }
+    end = memchr(host.p, ':', host.n);
+    return (struct span){host.p, end ? (size_t)(end - host.p) : host.n};
+}
+
+/* What is wrong with a name (RFC 1123; an underscore is used by some), or NULL. */
+static const char *name_fault(struct span host)
+{
+    size_t label = 0;
+
+    if (host.n && host.p[host.n - 1] == '.')
+        host.n--;
+    if (host.n > HOST_MAX)
+        return "its host is longer than 253 characters";
+    for (size_t i = 0; i < host.n; i++) {
+        char c = host.p[i];
+
+        if (c == '.' ? label == 0 : label == LABEL_MAX)
+            return c == '.' ? "its host has an empty label" : "a label of its host is over 63 long";
+        label = c == '.' ? 0 : label + 1;
+        if (!strchr(".-_", c) && !isalnum((unsigned char)c))
+            return "its host cannot be resolved: a name has only letters, digits, dots and hyphens";
+    }
+    return label == 0 ? "its host has an empty label" : NULL;
+}
+
+/* An address in brackets, one of numbers (in any form: the delivery decides about it), or a name.
+ */
+static const char *host_fault(struct span host)
+{
+    struct span bare = bare_host(host);
+    char text[INET6_ADDRSTRLEN + 1] = "";
+    struct in6_addr v6;
+    struct in_addr v4;
+
+    if (*host.p != '[' && strspn(bare.p, "0123456789.") < bare.n)
+        return name_fault(bare);
+    if (bare.n < sizeof text)
+        memcpy(text, bare.p, bare.n);
+    if (*host.p == '[' ? inet_pton(AF_INET6, text, &v6) == 1 : inet_aton(text, &v4) == 1)
+        return NULL;
+    return "its host is not an address";
+}
+
+static bool is_ascii(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)p[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* The first byte that a URL cannot have as it is. */
+static const char *bytes_fault(const char *url, size_t n)
+{
+    const char *host = memmem(url, n, "://", 3);
+    size_t host_n = host ? strcspn(host + 3, "/?#") : 0;
+
+    if (host && !is_ascii(host + 3, host_n))
+        return "an international host is written in ASCII (xn--...)";
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)url[i] <= 0x20 || (unsigned char)url[i] >= 0x7f ||
             strchr("\\\"<>^`{|}", url[i]))
             return "a character in it must be percent-encoded";
+    return NULL;
+}
+
+const char *job_url_fault(const char *url, size_t n)
+{
+    const char *fault = bytes_fault(url, n);
+    struct span host;
+
+    if (fault)
+        return fault;
     if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
         return "it does not start with http:// or https://";
     host = url_host(url);
     if (host.n == 0 || *host.p == ':')
         return "it has no host";
-    return has_good_port(host) ? NULL : "its port is none";
+    return has_good_port(host) ? host_fault(host) : "its port is not a number from 1 to 65535";
 }
 
 static bool check_webhook(const json_t *root, const struct job *job UNUSED, struct err *err)
 {
     const json_t *v = json_object_get(json_object_get(root, "webhook"), "url");
-    const char *fault = v ? url_fault(json_string_value(v), json_string_length(v)) : NULL;
+    const char *fault = v ? job_url_fault(json_string_value(v), json_string_length(v)) : NULL;
 
     return !fault ||
            err_set(err, ERR_INVALID,

@@ -250,6 +250,40 @@ START_TEST(a_slow_receiver_is_given_up_and_tried_again)
 }
 END_TEST
 
+/* A body of 3 MB, one that is cut, and one that takes ten minutes. */
+START_TEST(a_receiver_that_answered_is_called_once_whatever_its_body_does)
+{
+    struct world *w = world_new(.simulator = true);
+    const size_t large = 3 << 20;
+    char *body = world_own(w, malloc(large + 1), free);
+    json_t *rule;
+    char *text;
+
+    memset(body, 'x', large);
+    body[large] = 0;
+    rule = json_pack("{s:s, s:i, s:s, s:i}", "path", "/large", "status", 200, "body", body, "times",
+                     -1);
+    text = json_dumps(rule, 0);
+    world_sim(w, "POST", "/_sim/hooks", text);
+    free(text);
+    json_decref(rule);
+    world_hook_rules(w,
+                     "[{'path':'/cut','status':200,'body':'%0500d','close':'middle','times':-1},"
+                     "{'path':'/slow','status':200,'body':'%0600d','piece_bytes':1,"
+                     "'piece_ms':1000,'times':-1}]",
+                     0, 0);
+    world_start_both(w, one_process, fast, "FLOTILLA_WEBHOOKS_TIMEOUT_MS=1000");
+    push(w, "l", world_hook_url(w, "large"));
+    push(w, "c", world_hook_url(w, "cut"));
+    push(w, "s", world_hook_url(w, "slow"));
+    WAIT_UNTIL(w, 15000,
+               ended(w, "l", "completed") && ended(w, "c", "completed") &&
+                   ended(w, "s", "completed"));
+    ck_assert_uint_eq(json_array_size(world_hooks(w)), 3);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(gone_stops_the_deliveries)
 {
     struct world *w = world_new(.simulator = true);
@@ -462,6 +496,7 @@ Suite *test_webhooks(void)
     tcase_add_test(tc, a_receiver_that_was_down_gets_it_later_under_the_same_id);
     tcase_add_test(tc, a_receiver_that_cannot_be_reached_gets_it_later);
     tcase_add_test(tc, a_slow_receiver_is_given_up_and_tried_again);
+    tcase_add_test(tc, a_receiver_that_answered_is_called_once_whatever_its_body_does);
     tcase_add_test(tc, gone_stops_the_deliveries);
     tcase_add_test(tc, retry_after_of_a_receiver_is_obeyed);
     tcase_add_test(tc, a_redirect_is_not_followed);

@@ -206,7 +206,8 @@ void inference_lost(struct run *r, const struct http_reply *reply)
         watch_tell(r->p->watch, "bad_certificate", i->provider->name, reply->detail);
     if (reply->outcome != HTTP_REFUSED && reply->outcome != HTTP_CANCELLED) /* by us */
         inference_tell_failed(r, kind, "");
-    err_set(&f.err, kind, "%s: %s", err_text(kind), reply->detail ? reply->detail : "no detail");
+    err_set(&f.err, kind, "%s: %s", err_text(kind),
+            reply->detail && *reply->detail ? reply->detail : "no detail");
     inference_failed(r, &f);
 }
 

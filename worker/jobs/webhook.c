@@ -5,6 +5,10 @@
  * honour Retry-After; anything else is tried again on webhooks.schedule_ms;
  * then the delivery is dead and can be replayed.
  *
+ * The status alone decides.  A receiver that answered has been called, whatever
+ * its body does then: ANSWER_BYTES of it are read, so that the connection can be
+ * used again, and a longer one is cut.
+ *
  * The schedule gives the pause before each try (0, 5 s, 5 min, ...), each with
  * up to a tenth of jitter. */
 #include <stdio.h>
@@ -20,7 +24,7 @@
 #include "worker/run.h"
 #include "worker/signature.h"
 
-enum { SCHEDULE_MAX = 32 };
+enum { SCHEDULE_MAX = 32, ANSWER_BYTES = 64 * 1024 };
 
 struct webhook {
     struct buf url;
@@ -34,6 +38,7 @@ struct webhook {
 struct flight {
     struct run *run;
     struct http_call *call;
+    size_t answer_n; /* bytes of the answer's body so far */
 };
 
 /* ---- tries ---- */
@@ -101,19 +106,30 @@ static void not_answered(struct run *r, const struct http_reply *reply)
                                                             : ERR_ANSWER_LOST;
 
     err_set(&f.err, kind, "%s: %s", ((struct webhook *)r->state)->host,
-            reply->detail ? reply->detail : err_text(kind));
+            reply->detail && *reply->detail ? reply->detail : err_text(kind));
     if (kind == ERR_WEBHOOK_REFUSED)
         run_fail(r, &f);
     else
         try_again(r, &f);
 }
 
+static bool has_status(const struct http_reply *reply) { return reply->status >= 200; }
+
 /* A receiver that decides (2xx, 4xx) works; one that fails, redirects or is silent does not. */
 static bool receiver_works(const struct http_reply *reply)
 {
     return reply->outcome == HTTP_REFUSED ||
-           (reply->outcome == HTTP_ANSWERED &&
+           (has_status(reply) &&
             (reply->status < 300 || (reply->status >= 400 && reply->status < 429)));
+}
+
+static bool on_data(void *arg, const char *p, size_t n)
+{
+    struct flight *fl = arg;
+
+    (void)p;
+    fl->answer_n += n;
+    return fl->answer_n <= ANSWER_BYTES;
 }
 
 static void on_done(void *arg, const struct http_reply *reply)
@@ -129,7 +145,7 @@ static void on_done(void *arg, const struct http_reply *reply)
     ((struct webhook *)r->state)->flight = NULL;
     hooks_end(p->hooks, ((struct webhook *)r->state)->host, receiver_works(reply));
     child_enter_job(p->child, r->id);
-    if (reply->outcome == HTTP_ANSWERED)
+    if (has_status(reply))
         answered(r, reply);
     else
         not_answered(r, reply);
@@ -170,10 +186,11 @@ static void send(struct run *r)
                              .headers = headers,
                              .body = w->body,
                              .timeout_ms = c->webhooks_timeout_ms,
-                             .max_answer_bytes = 1 << 20,
+                             .max_answer_bytes = 2 * ANSWER_BYTES,
                              .plain_http_allowed = c->webhooks_allow_http,
                              .refuse_private = true,
                              .allow = hooks_networks(r->p->hooks),
+                             .on_data = on_data,
                              .on_done = on_done,
                              .arg = fl};
 
