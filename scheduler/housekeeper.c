@@ -7,7 +7,8 @@
  *   - while more of maxmemory is used than limits.memory_percent (alert
  *     `redis_memory`), until it is RELIEF_PERCENT less.
  * Every sweep_ms: streams and the dead set are trimmed, the sums of the day get
- * their end, and `active` sets whose worker nobody knows are recovered. */
+ * their end, and what stands in `active` and `calls` of a worker that
+ * nobody knows is recovered. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,9 @@ struct housekeeper {
     struct scheduler *s;
     struct loop_timer *memory, *sweep;
     bool running, scanning;
-    bool looked;      /* Redis has told about its memory since the start */
-    const char *code; /* of the alert while intake is stopped; NULL: it is not */
+    const char *prefix; /* of the keys that are looked for: active, or calls */
+    bool looked;        /* Redis has told about its memory since the start */
+    const char *code;   /* of the alert while intake is stopped; NULL: it is not */
 };
 
 /* ---- memory ---- */
@@ -173,12 +175,12 @@ static void on_known(void *arg, const struct reply *reply, const struct err *err
     free(o);
 }
 
-static void check_active(struct housekeeper *h, struct span name)
+static void check_owner(struct housekeeper *h, struct span name)
 {
-    size_t n = strlen(h->s->keys.active);
+    size_t n = strlen(h->prefix);
     struct orphan *o;
 
-    if (name.n <= n || memcmp(name.p, h->s->keys.active, n) != 0)
+    if (name.n <= n || memcmp(name.p, h->prefix, n) != 0)
         return;
     o = xcalloc(1, sizeof *o);
     o->h = h;
@@ -200,10 +202,14 @@ static void on_scan(void *arg, const struct reply *reply, const struct err *err)
     if (!h->running || !cursor.p)
         return;
     for (size_t i = 0; i < reply_count(names); i++)
-        check_active(h, reply_span(reply_at(names, i)));
+        check_owner(h, reply_span(reply_at(names, i)));
     snprintf(text, sizeof text, "%.*s", (int)cursor.n, cursor.p);
-    if (strcmp(text, "0") != 0)
+    if (strcmp(text, "0") != 0) {
         scan(h, text);
+    } else if (h->prefix == h->s->keys.active) {
+        h->prefix = h->s->keys.calls;
+        scan(h, "0");
+    }
 }
 
 static void scan(struct housekeeper *h, const char *cursor)
@@ -211,7 +217,7 @@ static void scan(struct housekeeper *h, const char *cursor)
     char pattern[128];
 
     h->scanning = true;
-    snprintf(pattern, sizeof pattern, "%s*", h->s->keys.active);
+    snprintf(pattern, sizeof pattern, "%s*", h->prefix);
     redis_sendv(h->s->redis, on_scan, h, "SCAN", cursor, "MATCH", pattern, "COUNT", "1000", NULL);
 }
 
@@ -297,8 +303,10 @@ static void sweep(void *arg)
     trim(h);
     limit_spend(h);
     consumers_check(h->s);
-    if (!h->scanning) /* many keys may take longer than sweep_ms */
+    if (!h->scanning) { /* many keys may take longer than sweep_ms */
+        h->prefix = h->s->keys.active;
         scan(h, "0");
+    }
 }
 
 struct housekeeper *housekeeper_new(struct scheduler *s)

@@ -14,6 +14,7 @@
 
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+#include "worker/budget/holds.h"
 #include "worker/chunks.h"
 #include "worker/outbox.h"
 #include "worker/process.h"
@@ -131,6 +132,7 @@ static void look(void *arg)
     if (p->leave || p->runs || !outbox_is_empty(p->outbox) || !pull_is_idle(p->pull) ||
         (owes && !d->give_up))
         return;
+    holds_flush(p->holds); /* notes of calls that were not made: with one it could not leave */
     heartbeat_leave(p->heartbeat);
     stop_loop(d);
 }

@@ -182,8 +182,9 @@ void heartbeat_leave(struct heartbeat *h)
     redis_arg_str(&a, key(&h->p->keys, KEY_LEASE));
     redis_arg_str(&a, key(&h->p->keys, KEY_WORKERS));
     keys_arg(&a, h->p->keys.active, h->p->id);
+    keys_arg(&a, h->p->keys.calls, h->p->id);
     redis_arg_str(&a, ""); /* whoever holds the lease */
     redis_arg_str(&a, h->p->id);
     redis_arg_str(&a, "");
-    redis_script(h->p->redis, script(SCRIPT_BURY), 3, &a, NULL, NULL);
+    redis_script(h->p->redis, script(SCRIPT_BURY), 4, &a, NULL, NULL);
 }

@@ -19,6 +19,7 @@
 #include "common/core/json.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+#include "common/queue/notes.h"
 
 /* Costs on their way; may outlive the run. */
 struct told {
@@ -362,8 +363,30 @@ void run_told(struct told *take_t, char code)
     child_enter_job(r->p->child, NULL);
 }
 
-void run_cost(struct run *r, const struct cost *c, const char *provider, struct span model,
-              struct span requested_model)
+static struct cost_event make_event(const struct run *r, const struct cost *c,
+                                    const struct run_call *call)
+{
+    return (struct cost_event){.job_id = r->id,
+                               .root_id = r->id,
+                               .attempt = r->held.attempts + 1,
+                               .type = r->held.type,
+                               .tenant = r->job.tenant,
+                               .tags = r->job.tags,
+                               .provider = call->provider,
+                               .model = call->model,
+                               .requested_model = call->requested,
+                               .cost = *c,
+                               .at_ms = clock_wall_ms()};
+}
+
+void run_note(struct run *r, const struct cost *c, const struct run_call *call, struct buf *out)
+{
+    struct cost_event e = make_event(r, c, call);
+
+    note_write(&e, &r->held, ++r->noted, out);
+}
+
+void run_cost(struct run *r, const struct cost *c, const struct run_call *call, const char *note)
 {
     struct cost_event *e;
 
@@ -375,16 +398,8 @@ void run_cost(struct run *r, const struct cost *c, const char *provider, struct 
     }
     r->costs = xrealloc(r->costs, (r->cost_count + 1) * sizeof *r->costs);
     e = &r->costs[r->cost_count++];
-    *e = (struct cost_event){.job_id = r->id,
-                             .root_id = r->id,
-                             .attempt = r->held.attempts + 1,
-                             .type = r->held.type,
-                             .tenant = r->job.tenant,
-                             .tags = r->job.tags,
-                             .provider = provider,
-                             .model = model,
-                             .requested_model = requested_model,
-                             .cost = *c,
-                             .at_ms = clock_wall_ms()};
+    *e = make_event(r, c, call);
+    if (note)
+        snprintf(e->note, sizeof e->note, "%s", note);
     cost_name_event(e, &r->held, r->calls);
 }

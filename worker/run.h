@@ -80,6 +80,7 @@ struct run {
     struct cost_event *costs; /* NULL until there is one */
     size_t cost_count;
     int calls; /* provider calls of this claim */
+    int noted; /* calls of this claim that were noted before they were made, or were not made */
     UT_hash_handle hh;
 };
 
@@ -123,10 +124,17 @@ void run_move(struct run *r, enum queue_id queue);
 /* The step's JSON progress as persisted by run_again or run_put_off; {NULL,0} at the first step. */
 struct span run_progress(const struct run *r);
 
-/* A cost event for a call of this run; its event_id, job, tenant... are filled in.  At most
+/* What was called: a provider, its model, and the model that the job named. */
+struct run_call {
+    const char *provider;
+    struct span model, requested; /* text */
+};
+/* A cost event for a call of this run; its event_id, job, tenant... are filled in.  note: the name
+ * of the call's note (hold_name), which goes with it; NULL: it was not noted.  At most
  * RUN_COSTS_MAX per claim: further ones are added to the last. */
-void run_cost(struct run *r, const struct cost *c, const char *provider, struct span model,
-              struct span requested_model);
+void run_cost(struct run *r, const struct cost *c, const struct run_call *call, const char *note);
+/* The note of a call that is to be made: c is what it may cost.  See common/queue/notes.h. */
+void run_note(struct run *r, const struct cost *c, const struct run_call *call, struct buf *out);
 
 /* The run waits in memory for something that is no call (its turn, an equal call): another job may
  * have its slot.  False: too many runs or bytes wait in memory; postpone it instead.  Half of that

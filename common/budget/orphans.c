@@ -23,6 +23,7 @@ enum { PAGE = 500, CALL_MAX = 1000 /* lua/budget.lua takes no more */ };
 struct orphans {
     struct redis *redis;
     const struct keys *keys;
+    const char *worker;
     char pattern[WORKER_TAG + 8];
     char cursor[24]; /* of the next page; "0" at both ends */
     orphans_cb *cb;
@@ -75,8 +76,11 @@ static void charge(struct orphans *o, const struct span *holds, size_t n, bool l
     redis_arg_str(&a, key(o->keys, KEY_HOLDS_DUE));
     redis_arg_str(&a, key(o->keys, KEY_ALERTS));
     redis_arg_str(&a, key(o->keys, KEY_ALERTED));
+    redis_arg_str(&a, key(o->keys, KEY_WORKERS));
+    keys_arg(&a, o->keys->calls, o->worker);
     redis_arg_int(&a, BUDGET_REMEMBER_MS);
     redis_arg_int(&a, BUDGET_KEEP_SUM_MS);
+    redis_arg_str(&a, "");
     redis_arg_int(&a, 0);
     redis_arg_int(&a, (int64_t)n);
     for (size_t i = 0; i < n; i++) {
@@ -84,7 +88,7 @@ static void charge(struct orphans *o, const struct span *holds, size_t n, bool l
         redis_arg_str(&a, "lost");
     }
     redis_arg_int(&a, 0);
-    redis_script(o->redis, script(SCRIPT_BUDGET), 5, &a, last ? on_charged : NULL, o);
+    redis_script(o->redis, script(SCRIPT_BUDGET), 7, &a, last ? on_charged : NULL, o);
 }
 
 /* ---- looking ---- */
@@ -131,7 +135,8 @@ void orphans_charge(struct redis *redis, const struct keys *keys, const char *wo
 {
     struct orphans *o = xcalloc(1, sizeof *o);
 
-    *o = (struct orphans){.redis = redis, .keys = keys, .cursor = "0", .cb = cb, .arg = arg};
+    *o = (struct orphans){
+        .redis = redis, .keys = keys, .worker = worker, .cursor = "0", .cb = cb, .arg = arg};
     snprintf(o->pattern, sizeof o->pattern, "*:%.*s*", WORKER_TAG, work_tag(worker));
     scan(o);
 }

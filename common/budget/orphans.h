@@ -19,7 +19,7 @@
  */
 typedef void orphans_cb(void *arg, const struct err *err);
 /* The connection has the budget script among its scripts; it and the keys are borrowed until the
- * callback.  worker: its id. */
+ * callback, as is worker: its id. */
 void orphans_charge(struct redis *redis, const struct keys *keys, const char *worker,
                     orphans_cb *cb, void *arg);
 

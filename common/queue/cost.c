@@ -45,6 +45,14 @@ const char *cost_flag_name(enum cost_flag f)
     return "unknown";
 }
 
+unsigned cost_flag_of(struct span name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        if (name.n == strlen(flags[i].name) && !memcmp(name.p, flags[i].name, name.n))
+            return flags[i].flag;
+    return 0;
+}
+
 /* ---- multiplying money ---- */
 
 /* A millionth of a sum, rounded half up: the one place where money is rounded, and cut. */
@@ -325,6 +333,18 @@ static void add_units(struct buf *out, const struct cost *c)
     else
         buf_printf(out, "{\"%s\":%" PRId64 ".%03d}", c->unit, c->units / 1000,
                    (int)(c->units % 1000));
+}
+
+void cost_read_units(struct span units, struct cost *ret)
+{
+    struct json_iter it;
+    double number;
+
+    if (!units.n || !json_iter_init(&it, units.p, units.n) || !json_next(&it) ||
+        !json_read_double(it.value, &number) || number < 0 || number > 1e12)
+        return;
+    ret->unit = it.key.n == 10 && !memcmp(it.key.p, "megapixels", 10) ? "megapixels" : "images";
+    ret->units = (int64_t)(number * (*ret->unit == 'm' ? 1000 : 1) + 0.5);
 }
 
 static void add_flags(struct buf *out, unsigned set)

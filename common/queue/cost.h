@@ -86,6 +86,9 @@ void cost_name_event(struct cost_event *e, const struct record *held, int n);
 void cost_write(const struct cost_event *e, struct buf *out);
 /* "cached", ... for one flag bit. */
 const char *cost_flag_name(enum cost_flag f);
+unsigned cost_flag_of(struct span name); /* 0: none has that name */
+/* The member `units` of a document, as cost_write wrote it. */
+void cost_read_units(struct span units, struct cost *ret);
 
 /* The unconfirmed event for a job that was lost in flight (taken over or reaped); false when its
  * type calls nobody. */

@@ -126,8 +126,8 @@ void ending_by_death(struct settle *s, const struct ending_death *d)
     ending_make(&e, d->id, d->held, d->job, &r, d->output_max);
     e.finish.next.crashes = d->crashes;
     e.finish.taken = true;
-    e.finish.costs = d->cost;
-    e.finish.cost_count = d->cost != NULL;
+    e.finish.costs = d->costs;
+    e.finish.cost_count = d->cost_count;
     settle_finish(s, &e.finish, NULL);
     ending_done(&e);
 }

@@ -28,10 +28,11 @@ struct ending_death {
     const char *id;
     const struct record *held;
     const struct job *job;
-    struct span bytes;             /* of the record */
-    const struct cost_event *cost; /* of the call that was lost, or NULL */
-    enum err_kind kind;            /* ERR_POISON or ERR_CANCELLED */
-    int crashes;                   /* this one included */
+    struct span bytes;              /* of the record */
+    const struct cost_event *costs; /* of the calls that were lost */
+    size_t cost_count;
+    enum err_kind kind; /* ERR_POISON or ERR_CANCELLED */
+    int crashes;        /* this one included */
     int64_t output_max;
 };
 void ending_by_death(struct settle *s, const struct ending_death *d);

@@ -1,9 +1,21 @@
 /* recover.c - see recover.h.
  *
- *   SMEMBERS active --> prices, once --> MGET 128 records --> defer / finish --> ... --> bury
- *        ^                                                                             |  |
- *        +-------------------------------------------- busy: some are left ------------+  | ok
- *                             the money of its calls is charged (orphans.h) <-------------+
+ *   SMEMBERS active --> prices, once --> HGETALL calls --> MGET 128 records --> defer / finish ...
+ *        ^                                                                                 |
+ *        |          notes of other jobs' calls are told <-- the last of them --------------+
+ *        |                      |
+ *        |          the money of its calls is charged (orphans.h)
+ *        |                      |
+ *        +-- busy: some left -- bury --> done
+ *
+ * The worker is forgotten last, so whatever stops this in between, it is found dead again and all
+ * is done again: each step changes nothing the second time.  Until then it may not be dead at all,
+ * only cut off: what it claims or notes in between is found by bury.lua, and from then on it can do
+ * neither.
+ *
+ * A call that it noted (notes.h) becomes the event that stands in the note.  A job without a note
+ * was at most at a call that follows from its document; if Redis has forgotten the note with its
+ * last second, the dearest call that the job may make is assumed (lost.h).
  *
  * Each job is moved only if its record still carries the dead worker's tag and
  * the transition number that was read, so recovering twice, or beside another
@@ -18,6 +30,7 @@
 #include "common/core/xalloc.h"
 #include "common/queue/blame.h"
 #include "common/queue/ending.h"
+#include "common/queue/notes.h"
 #include "common/queue/scripts.h"
 #include "common/queue/work.h"
 #include "common/route/live.h"
@@ -30,6 +43,7 @@ struct recover {
     struct settle_who who;
     struct job_defaults defaults;
     struct routes *routes; /* with the prices of now; NULL: not read yet */
+    struct notes notes;    /* of its calls */
     struct recover_report report;
     recover_cb *cb;
     void *arg;
@@ -57,6 +71,7 @@ static void forget_ids(struct recover *v)
 static void end(struct recover *v, const struct err *err)
 {
     forget_ids(v);
+    notes_done(&v->notes);
     if (v->routes)
         routes_free(v->routes);
     v->cb(v->arg, &v->report, err);
@@ -75,13 +90,8 @@ static void on_blamed(void *arg, bool ended, const struct err *err)
     end(v, err);
 }
 
-/* Nothing is asked twice for its sake, as all else is done: what could not be charged now is so at
- * its deadline. */
-static void on_charged(void *arg, const struct err *err)
+static void buried(struct recover *v)
 {
-    struct recover *v = arg;
-
-    (void)err;
     if (v->reaped && !v->blamed)
         blame_start(&(struct blame_options){v->o.redis, v->o.cfg, &v->who, v->o.blame}, on_blamed,
                     v);
@@ -99,7 +109,7 @@ static void on_buried(void *arg, const struct reply *reply, const struct err *er
     } else if (reply_is(reply, "busy") && ++v->rounds < ROUNDS) {
         load(v);
     } else if (reply_is(reply, "ok")) {
-        orphans_charge(v->o.redis, v->o.keys, v->o.worker, on_charged, v);
+        buried(v);
     } else if (reply_is(reply, "alive")) {
         v->report.alive = true;
         end(v, NULL);
@@ -117,11 +127,61 @@ static void bury(struct recover *v)
     redis_arg_str(&a, key(v->o.keys, KEY_LEASE));
     redis_arg_str(&a, key(v->o.keys, KEY_WORKERS));
     keys_arg(&a, v->o.keys->active, v->o.worker);
+    keys_arg(&a, v->o.keys->calls, v->o.worker);
     redis_arg_str(&a, v->o.lease ? v->o.lease : "");
     redis_arg_str(&a, v->o.worker);
     redis_arg_str(&a, v->o.what ? v->o.what : "");
     redis_arg_int(&a, (int64_t)v->kept);
-    redis_script(v->o.redis, script(SCRIPT_BURY), 3, &a, on_buried, v);
+    redis_script(v->o.redis, script(SCRIPT_BURY), 4, &a, on_buried, v);
+}
+
+/* ---- the money ---- */
+
+/* A key of another type must not keep jobs from running again: the holds are charged at their
+ * deadline then. */
+static void on_charged(void *arg, const struct err *err)
+{
+    struct recover *v = arg;
+
+    if (err && err->kind == ERR_REDIS_LOST)
+        end(v, err);
+    else
+        bury(v);
+}
+
+static void charge(struct recover *v)
+{
+    orphans_charge(v->o.redis, v->o.keys, v->o.worker, on_charged, v);
+}
+
+static void on_told(void *arg, struct settle *s, const char *codes, const struct err *err)
+{
+    struct recover *v = arg;
+
+    (void)codes;
+    settle_free(s);
+    if (err)
+        end(v, err);
+    else
+        charge(v);
+}
+
+/* Calls of jobs that are not active here any more, as their outcome came before, or somebody has
+ * recovered them while the worker was still able to make calls: no claim is theirs. */
+static void tell_rest(struct recover *v)
+{
+    static const struct record nobody = {.token = "0000000000000000"};
+    struct settle *s = settle_new(SETTLE_TELL);
+    const struct cost_event *e;
+
+    while ((e = notes_rest(&v->notes, clock_wall_ms())))
+        settle_tell(s, &(struct tell){e->job_id, &nobody, e, 1}, NULL);
+    if (settle_count(s)) {
+        settle_send(s, v->o.redis, &v->who, on_told, v);
+    } else {
+        settle_free(s);
+        charge(v);
+    }
 }
 
 /* ---- one job ---- */
@@ -157,12 +217,14 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
     int crashes = rec->crashes + blamed;
     bool poison = blame_is_enough(v->o.cfg, crashes);
     struct cost_event lost;
-    const struct cost_event *cost = NULL;
+    const struct cost_event *costs;
+    size_t cost_count = notes_of_job(&v->notes, id, clock_wall_ms(), &costs);
 
-    if (job->payload.p &&
+    if (!cost_count && job->payload.p &&
         cost_of_lost_job(&lost, id, rec, job, &v->o.cfg->models, clock_wall_ms())) {
         route_lost(&lost, job, v->o.cfg, v->routes);
-        cost = &lost;
+        costs = &lost;
+        cost_count = 1;
     }
     v->blamed |= blamed;
     if (poison || rec->cancel_asked) {
@@ -170,7 +232,8 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
                                        .held = rec,
                                        .job = job,
                                        .bytes = l->bytes,
-                                       .cost = cost,
+                                       .costs = costs,
+                                       .cost_count = cost_count,
                                        .kind = poison ? ERR_POISON : ERR_CANCELLED,
                                        .crashes = crashes,
                                        .output_max = v->o.cfg->webhooks_output_bytes};
@@ -183,8 +246,8 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
                           .next = *rec,
                           .taken = true,
                           .front = true,
-                          .costs = cost,
-                          .cost_count = cost != NULL};
+                          .costs = costs,
+                          .cost_count = cost_count};
 
         d.next.crashes = crashes;
         settle_defer(back, &d, NULL);
@@ -330,7 +393,7 @@ static void next_chunk(struct recover *v)
 
     if (v->next == v->count) {
         forget_ids(v);
-        bury(v);
+        tell_rest(v);
         return;
     }
     v->chunk = v->count - v->next < CHUNK ? v->count - v->next : CHUNK;
@@ -341,6 +404,29 @@ static void next_chunk(struct recover *v)
     redis_send(v->o.redis, &a, on_records, v);
 }
 
+static void on_notes(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct recover *v = arg;
+
+    if (!reply && err->kind == ERR_REDIS_LOST) {
+        end(v, err);
+        return;
+    }
+    notes_done(&v->notes);
+    notes_read(&v->notes, reply);
+    next_chunk(v);
+}
+
+static void load_notes(struct recover *v)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "HGETALL");
+    keys_arg(&a, v->o.keys->calls, v->o.worker);
+    redis_send(v->o.redis, &a, on_notes, v);
+}
+
 static void on_live(void *arg, struct routes *take_t, const struct err *err)
 {
     struct recover *v = arg;
@@ -349,7 +435,7 @@ static void on_live(void *arg, struct routes *take_t, const struct err *err)
     if (err)
         end(v, err);
     else
-        next_chunk(v);
+        load_notes(v);
 }
 
 static void on_ids(void *arg, const struct reply *reply, const struct err *err)
@@ -372,7 +458,7 @@ static void on_ids(void *arg, const struct reply *reply, const struct err *err)
     if (v->count > 0 && !v->routes)
         live_read(v->o.redis, v->o.keys, v->o.cfg, on_live, v);
     else
-        next_chunk(v);
+        load_notes(v);
 }
 
 static void load(struct recover *v)

@@ -2,13 +2,13 @@
  *
  * Used by the replacement of a dead process (--takes-over) and by the
  * scheduler when a heartbeat stood still.  Every job that calls a provider and
- * was active gets an `unconfirmed` cost event: its call may have been paid, at
- * the prices that workers have now, which are read from Redis.
- * What the dead one had set aside in budgets is spent from then on, and reserved no longer.
- * A job whose code was running when its process crashed (blame) gets a crash;
- * at max_crashes it is dead with code `poison`.  The watchdog's victims are
- * found dead by the scheduler first, which blames nobody: then the crash is
- * counted wherever the job is by now.
+ * was active gets an `unconfirmed` cost event: its call may have been paid.  If the worker noted
+ * the call, that is the event which stands there; else the prices are those that workers have now,
+ * which are read from Redis. What the dead one had set aside in budgets is spent from then on, and
+ * reserved no longer; only then it is forgotten. A job whose code was running when its process
+ * crashed (blame) gets a crash; at max_crashes it is dead with code `poison`.  The watchdog's
+ * victims are found dead by the scheduler first, which blames nobody: then the crash is counted
+ * wherever the job is by now.
  */
 #ifndef FLOTILLA_RECOVER_H
 #define FLOTILLA_RECOVER_H

@@ -164,6 +164,10 @@ void world_free(struct world *w)
     pr = w->private;
     fail_on_surprise(w, "at the end");
     world_check_rights(w);
+    if (w->redis) {
+        world_redis_thaw(w);
+        world_check_reserved(w);
+    }
     world_collect(w);
     world_redis_disconnect(w);
     proxy_free(w->proxy);

@@ -32,7 +32,7 @@
  * What is returned belongs to the world and lives as long as it, unless said.
  * To extend: settings of all worlds are fields of world_options; the files are
  * world.c (life, programs, waiting), world_redis.c (server and commands),
- * world_jobs.c (jobs in, documents out, the universal checks), world_sim.c.
+ * world_jobs.c (jobs in, documents out, the universal checks), world_money.c, world_sim.c.
  */
 #ifndef FLOTILLA_TESTS_WORLD_H
 #define FLOTILLA_TESTS_WORLD_H
@@ -212,6 +212,9 @@ struct money {
     int64_t confirmed_nanousd, estimated_nanousd, billed_nanousd;
 };
 struct money world_check_money(struct world *w);
+/* What budgets reserve is what calls under way may cost, each of a worker that lives; soon, for the
+ * last outcomes are just being written.  world_free does this by itself. */
+void world_check_reserved(struct world *w);
 
 /* Redis refused no program anything for want of a right; world_free checks it too.  A test that
  * is refused on purpose forgets it with ACL LOG RESET. */

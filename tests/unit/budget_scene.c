@@ -50,6 +50,7 @@ static void add_item(struct redis_args *a, const struct item *m)
     redis_arg_str(a, m->hold);
     redis_arg_int(a, m->amount);
     redis_arg_int(a, m->ttl_ms);
+    redis_arg_str(a, "{\"a\":\"note\"}");
     redis_arg_int(a, count);
     if (m->sums & A)
         redis_arg_int(a, 1);
@@ -83,18 +84,24 @@ struct said tell_budget(const struct item *settled, size_t settled_n, const stru
     redis_arg_str(&a, key(scene_keys(), KEY_HOLDS_DUE));
     redis_arg_str(&a, key(scene_keys(), KEY_ALERTS));
     redis_arg_str(&a, key(scene_keys(), KEY_ALERTED));
+    redis_arg_str(&a, key(scene_keys(), KEY_WORKERS));
+    keys_arg(&a, scene_keys()->calls, W);
     redis_arg_int(&a, how.remember_ms);
     redis_arg_int(&a, how.keep_ms);
+    redis_arg_str(&a, W);
     add_sums(&a);
     redis_arg_int(&a, (int64_t)settled_n);
     for (size_t i = 0; i < settled_n; i++) {
         redis_arg_str(&a, settled[i].hold);
-        redis_arg_int(&a, settled[i].amount);
+        if (settled[i].amount == UNMADE)
+            redis_arg_str(&a, "unmade");
+        else
+            redis_arg_int(&a, settled[i].amount);
     }
     redis_arg_int(&a, (int64_t)made_n);
     for (size_t i = 0; i < made_n; i++)
         add_item(&a, &made[i]);
-    redis_script(scene_redis(), script(SCRIPT_BUDGET), 5, &a, on_said, &s);
+    redis_script(scene_redis(), script(SCRIPT_BUDGET), 7, &a, on_said, &s);
     scene_turn_until(&s.done);
     ck_assert_str_eq(s.error, "");
     return s;

@@ -8,6 +8,7 @@
 #include "tests/unit/scripts_scene.h"
 
 enum { A = 1, B = 2, HOUR_MS = 3600000 };
+enum { UNMADE = -1 }; /* for a cost: the call was not made */
 
 extern const struct budget_known {
     const char *name;

@@ -27,7 +27,7 @@ static void open_process(void)
 
     redis_server_init(&server);
     redis_server_start(&server, NULL);
-    p = (struct process){.loop = loop_new()};
+    p = (struct process){.loop = loop_new(), .id = "w-aaaaaaaa"};
     p.cfg = config_build("f.yaml", text, strlen(text), no_env, &err);
     ck_assert_msg(p.cfg, "%s", err.msg);
     keys_init(&p.keys, "fl");
@@ -35,6 +35,7 @@ static void open_process(void)
     p.redis = line.redis;
     p.holds = holds_new(&p);
     TURN_UNTIL(p.loop, line.ready);
+    ck_assert(ask(&line, "HSET fl:{0}:workers w-aaaaaaaa {}").ok);
 }
 
 static void close_process(void)
@@ -65,7 +66,7 @@ static void on_answer(void *arg, const struct hold_answer *a)
     if (a->word == HOLD_HELD)
         return;
     k->hold = NULL;
-    snprintf(k->sum, sizeof k->sum, "%s", a->sum);
+    snprintf(k->sum, sizeof k->sum, "%s", a->sum ? a->sum : "");
 }
 
 static void make(struct kept *k, int64_t amount, const char *tenant)
@@ -77,6 +78,7 @@ static void make(struct kept *k, int64_t amount, const char *tenant)
                                 .budgets = budgets,
                                 .count = tenant ? 2 : 1,
                                 .amount_nanousd = amount,
+                                .note = {"{}", 2},
                                 .call_ms = 60000};
 
     *k = (struct kept){0};
@@ -179,7 +181,7 @@ START_TEST(more_than_a_call_may_carry_is_several_calls)
         ck_assert_int_eq(word_of(&k[i]), HOLD_HELD);
     ck_assert_str_eq(sums(ALL, NULL), "0 100");
     for (int i = 0; i < MANY; i++)
-        hold_settle(&k[i].hold, 0);
+        hold_drop(&k[i].hold);
     TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 0);
 }
 END_TEST
@@ -207,7 +209,7 @@ START_TEST(a_refusal_names_the_budget_and_its_numbers)
     make(&b, 20, "\"t\"");
     ck_assert_int_eq(word_of(&b), HOLD_FULL);
     ck_assert_int_eq(b.answer.spent_nanousd, 50);
-    hold_settle(&c.hold, 0);
+    hold_drop(&c.hold);
 }
 END_TEST
 
@@ -216,13 +218,13 @@ START_TEST(a_hold_may_be_given_up_at_any_time)
     struct kept a, b, c;
 
     make(&a, 10, NULL); /* it never leaves the process */
-    hold_settle(&a.hold, 0);
+    hold_drop(&a.hold);
     ck_assert_ptr_null(a.hold);
     send_only();
     ck_assert_uint_eq(redis_outstanding(line.redis), 0);
     make(&b, 10, NULL);
     send_only();
-    hold_settle(&b.hold, 0);
+    hold_drop(&b.hold);
     make(&c, 10, NULL);
     ck_assert_int_eq(word_of(&c), HOLD_HELD);
     ck_assert_str_eq(sums(ALL, NULL), "0 10");
@@ -247,7 +249,7 @@ START_TEST(a_lost_answer_is_asked_for_again_and_counted_once)
     make(&b, 1, NULL);
     ck_assert_int_eq(word_of(&b), HOLD_HELD);
     ck_assert_str_eq(sums(ALL, NULL), "4 1");
-    hold_settle(&b.hold, 0);
+    hold_drop(&b.hold);
 }
 END_TEST
 
@@ -258,7 +260,7 @@ START_TEST(what_was_given_up_is_not_asked_for_again)
     make(&a, 10, NULL);
     make(&b, 20, NULL);
     send_only();
-    hold_settle(&a.hold, 0);
+    hold_drop(&a.hold);
     send_only();
     lose_connection();
     make(&c, 1, NULL);
@@ -267,8 +269,70 @@ START_TEST(what_was_given_up_is_not_asked_for_again)
     ck_assert_int_eq(a.told, 0);
     ck_assert_str_eq(sums(ALL, NULL), "0 21");
     ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 2);
-    hold_settle(&b.hold, 0);
-    hold_settle(&c.hold, 0);
+    hold_drop(&b.hold);
+    hold_drop(&c.hold);
+}
+END_TEST
+
+/* ---- notes ---- */
+
+START_TEST(a_call_is_noted_until_its_cost_is_told_or_it_is_not_made)
+{
+    static const struct hold_want alone = {
+        .job = "job-1", .token = "aaaaaaaa00000001", .note = {"{\"a\":1}", 7}};
+    struct kept a, b = {0}, c = {0};
+
+    make(&a, 10, NULL);
+    b.hold = holds_make(p.holds, &alone, on_answer, &b);
+    c.hold = holds_make(p.holds, &alone, on_answer, &c);
+    ck_assert_int_eq(word_of(&a), HOLD_HELD);
+    ck_assert_int_eq(word_of(&b), HOLD_HELD);
+    ck_assert_int_eq(word_of(&c), HOLD_HELD);
+    ck_assert_str_eq(hold_name(b.hold), "job-1:aaaaaaaa00000001.2");
+    ck_assert_str_eq(ask(&line, "HGET fl:{0}:calls:w-aaaaaaaa job-1:aaaaaaaa00000001.2").text,
+                     "{\"a\":1}");
+    ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 1);
+    hold_settle(&a.hold, 4);
+    hold_settle(&b.hold, 4);
+    hold_drop(&c.hold);
+    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:calls:w-aaaaaaaa") == 2);
+    ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 0);
+    ck_assert_int_eq(ask_int("HEXISTS fl:{0}:calls:w-aaaaaaaa job-1:aaaaaaaa00000001.3"), 0);
+}
+END_TEST
+
+START_TEST(a_worker_that_was_buried_holds_nothing_and_settles_all_the_same)
+{
+    struct kept a, b;
+
+    make(&a, 10, NULL);
+    ck_assert_int_eq(word_of(&a), HOLD_HELD);
+    ck_assert_int_eq(ask_int("DEL fl:{0}:workers"), 1);
+    make(&b, 20, NULL);
+    hold_settle(&a.hold, 4);
+    ck_assert_int_eq(word_of(&b), HOLD_GONE);
+    ck_assert_ptr_null(b.hold);
+    ck_assert_str_eq(sums(ALL, NULL), "4 0");
+    ck_assert_int_eq(ask_int("HLEN fl:{0}:calls:w-aaaaaaaa"), 1); /* a's, whose cost comes */
+}
+END_TEST
+
+/* What waited for Redis under an id is not held for the next one. */
+START_TEST(what_an_earlier_id_wanted_is_not_held_for_the_next)
+{
+    struct kept a;
+
+    redis_reconnect(line.redis);
+    make(&a, 10, NULL);
+    send_only();
+    hold_abandon(&a.hold);
+    snprintf(p.id, sizeof p.id, "w-bbbbbbbb");
+    TURN_UNTIL(p.loop, redis_is_ready(line.redis));
+    ck_assert(ask(&line, "HSET fl:{0}:workers w-bbbbbbbb {}").ok);
+    holds_reconnected(p.holds);
+    TURN_UNTIL(p.loop, redis_outstanding(line.redis) == 0);
+    ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 0);
+    ck_assert_int_eq(ask_int("EXISTS fl:{0}:calls:w-bbbbbbbb"), 0);
 }
 END_TEST
 
@@ -289,7 +353,7 @@ START_TEST(the_period_is_that_of_redis_not_ours)
     ck_assert_int_le(b.answer.next_period_ms, 86400000);
     clock_now = &clock_system;
     ck_assert_str_eq(sums(ALL, NULL), "0 10");
-    hold_settle(&a.hold, 0);
+    hold_drop(&a.hold);
 }
 END_TEST
 
@@ -325,7 +389,7 @@ START_TEST(a_key_of_another_type_is_told_once_and_keeps_nobody_waiting)
     make(&c, 20, NULL);
     ck_assert_int_eq(word_of(&c), HOLD_HELD);
     ck_assert_str_eq(sums(ALL, NULL), "4 20");
-    hold_settle(&c.hold, 0);
+    hold_drop(&c.hold);
 }
 END_TEST
 
@@ -351,7 +415,7 @@ START_TEST(what_was_made_and_then_refused_is_settled)
     ask(&line, "RENAME aside fl:{0}:budget");
     TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 1);
     ck_assert_str_eq(sums(ALL, NULL), "0 1");
-    hold_settle(&b.hold, 0);
+    hold_drop(&b.hold);
     line_close(&other);
     loop_free(other.loop);
 }
@@ -373,6 +437,9 @@ Suite *test_holds(void)
     tcase_add_test(tc, the_period_is_that_of_redis_not_ours);
     tcase_add_test(tc, a_key_of_another_type_is_told_once_and_keeps_nobody_waiting);
     tcase_add_test(tc, what_was_made_and_then_refused_is_settled);
+    tcase_add_test(tc, a_call_is_noted_until_its_cost_is_told_or_it_is_not_made);
+    tcase_add_test(tc, a_worker_that_was_buried_holds_nothing_and_settles_all_the_same);
+    tcase_add_test(tc, what_an_earlier_id_wanted_is_not_held_for_the_next);
     suite_add_tcase(s, tc);
     return s;
 }

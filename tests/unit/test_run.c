@@ -265,7 +265,7 @@ START_TEST(costs_add_up_and_never_wrap_round)
     const struct cost *last;
 
     for (int i = 0; i < RUN_COSTS_MAX + 2; i++) {
-        run_cost(r, &c, "together", (struct span){"m", 1}, (struct span){"m", 1});
+        run_cost(r, &c, &(struct run_call){"together", {"m", 1}, {"m", 1}}, NULL);
         ck_assert(r->cost_nanousd == (i < 8 ? (i + 1) * (INT64_MAX / 8) : INT64_MAX));
     }
     ck_assert_uint_eq(r->cost_count, RUN_COSTS_MAX);

@@ -260,11 +260,14 @@ END_TEST
 START_TEST(a_worker_is_buried_when_nothing_is_left_of_it)
 {
     CK_SAYS("SADD @active:" W " a", "1");
-    CK_SCRIPT(BURY, "@lease @workers @active:" W " | M " W " ''", "deposed");
-    CK_SCRIPT(BURY, "@lease @workers @active:" W " | L " W " {1}", "alive");
-    CK_SCRIPT(BURY, "@lease @workers @active:" W " | L " W " {}", "busy");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " @calls:" W " | M " W " ''", "deposed");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " @calls:" W " | L " W " {1}", "alive");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " @calls:" W " | L " W " {}", "busy");
     CK_SAYS("DEL @active:" W, "1");
-    CK_SCRIPT(BURY, "@lease @workers @active:" W " | '' " W " ''", "ok");
+    CK_SAYS("HSET @calls:" W " a:1.1 {}", "1");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " @calls:" W " | L " W " {}", "busy");
+    CK_SAYS("DEL @calls:" W, "1");
+    CK_SCRIPT(BURY, "@lease @workers @active:" W " @calls:" W " | '' " W " ''", "ok");
     CK_SAYS("HEXISTS @workers " W, "0");
 }
 END_TEST

@@ -114,6 +114,7 @@ static char send(struct settle *s)
 }
 
 static int64_t call_nanousd = 5;
+static const char *note = "";
 
 static const struct cost_event *call_of(const struct record *held)
 {
@@ -126,6 +127,7 @@ static const struct cost_event *call_of(const struct record *held)
                                .model = {"m", 1},
                                .requested_model = {"m", 1},
                                .cost.cost_nanousd = call_nanousd};
+    snprintf(cost.note, sizeof cost.note, "%s", note);
     snprintf(cost.event_id, sizeof cost.event_id, "j:1:1:%u.1", held->tnum);
     return &cost;
 }
@@ -251,10 +253,7 @@ START_TEST(a_job_that_is_started_anew_is_in_the_set_again)
 }
 END_TEST
 
-/* ---- whose day ---- */
-
-static int64_t wrong_by_ms;
-static int64_t wrong_wall_ms(void) { return clock_system.wall_ms() + wrong_by_ms; }
+/* ---- notes ---- */
 
 static char defer_costs(const struct record *held)
 {
@@ -271,6 +270,32 @@ static char defer_costs(const struct record *held)
 }
 
 static char (*const tellers[])(const struct record *held) = {finish, defer_costs, tell};
+
+/* Its own cost event, or that of whoever recovered the job: whichever comes first.  The note has no
+ * cost of its own, so nothing is counted twice. */
+START_TEST(the_note_of_a_call_goes_with_its_cost)
+{
+    struct record held;
+
+    claim();
+    held = start();
+    ck_assert(ask(&t.line, "HSET fl:{0}:calls:" WORKER " j:t.1 {} j:t.2 {}").ok);
+    note = "j:t.1";
+    if (_i >= 3)
+        ck_assert_int_eq(give_back(&held, true), SETTLE_WRITTEN); /* it is stale from now on */
+    ck_assert_int_eq(tellers[_i % 3](&held), _i < 3 ? SETTLE_WRITTEN : SETTLE_STALE);
+    ck_assert_int_eq(ask(&t.line, "HEXISTS fl:{0}:calls:" WORKER " j:t.1").number, 0);
+    ck_assert_int_eq(ask(&t.line, "HEXISTS fl:{0}:calls:" WORKER " j:t.2").number, 1);
+    note = "j:t.2"; /* told before: the note goes all the same */
+    ck_assert_int_eq(tell(&held), _i == 2 ? SETTLE_WRITTEN : SETTLE_STALE);
+    ck_assert_int_eq(ask(&t.line, "EXISTS fl:{0}:calls:" WORKER).number, 0);
+}
+END_TEST
+
+/* ---- whose day ---- */
+
+static int64_t wrong_by_ms;
+static int64_t wrong_wall_ms(void) { return clock_system.wall_ms() + wrong_by_ms; }
 
 /* Behind it and before it, with each of the scripts. */
 START_TEST(costs_are_summed_on_the_day_of_redis_whatever_our_clock_says)
@@ -325,6 +350,7 @@ Suite *test_settle(void)
     tcase_add_test(tc, an_outcome_of_a_job_that_was_taken_away_adds_only_its_cost);
     tcase_add_loop_test(tc, a_stale_outcome_leaves_the_id_that_is_held_anew, 0, 2);
     tcase_add_test(tc, a_job_that_is_started_anew_is_in_the_set_again);
+    tcase_add_loop_test(tc, the_note_of_a_call_goes_with_its_cost, 0, 2 * (int)ARRAY_LEN(tellers));
     tcase_add_loop_test(tc, costs_are_summed_on_the_day_of_redis_whatever_our_clock_says, 0,
                         2 * (int)ARRAY_LEN(tellers));
     tcase_add_loop_test(tc, the_sum_of_a_day_stays_at_the_most, 0, (int)ARRAY_LEN(before));

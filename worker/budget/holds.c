@@ -11,8 +11,9 @@
  * Redis refuses (a key is of another type): holds are told so and not kept, for jobs shall not keep
  * slots meanwhile, and until the next try new ones hear it at once.
  *
- * A hold that is given up before it was answered is settled with 0 behind its
- * request, and not asked for when the request has to be sent again. */
+ * A hold that is given up before it was answered is dropped behind its request, and not asked for
+ * when the request has to be sent (again).  So when this process has a new id, whose calls these
+ * would be, nothing is asked for any more that was wanted under the old one. */
 #include "worker/budget/holds.h"
 
 #include <inttypes.h>
@@ -62,8 +63,10 @@ struct holds *holds_new(struct process *p)
 
 void hold_unref(struct hold *h)
 {
-    if (--h->refs == 0)
-        free(h);
+    if (--h->refs > 0)
+        return;
+    free(h->note);
+    free(h);
 }
 
 void hold_list_add(struct hold_list *l, struct hold *h)
@@ -192,8 +195,8 @@ static void send_batch(struct hold_batch *b)
 
     b->sent = true;
     b->tries++;
-    hold_batch_write(b, &b->s->p->keys, clock_wall_ms() + b->s->offset_ms, &a);
-    redis_script(b->s->p->redis, script(SCRIPT_BUDGET), 5, &a, on_answer, b);
+    hold_batch_write(b, b->s->p, clock_wall_ms() + b->s->offset_ms, &a);
+    redis_script(b->s->p->redis, script(SCRIPT_BUDGET), 7, &a, on_answer, b);
 }
 
 static void send_all(struct holds *s)
@@ -253,6 +256,8 @@ static void on_turn_end(void *arg)
     close_batch(s);
 }
 
+void holds_flush(struct holds *s) { close_batch(s); }
+
 static struct hold_batch *open_batch(struct holds *s)
 {
     if (s->open && s->open->made.count + s->open->settled.count >= BATCH_MAX)
@@ -283,8 +288,10 @@ struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb,
                        .amount_nanousd = w->amount_nanousd,
                        .ttl_ms = w->call_ms + cfg->workers_lease_ms + GRACE_MS,
                        .count = w->count,
+                       .note = xstrndup(w->note.n ? w->note.p : "", w->note.n),
                        .cfg = cfg};
-    memcpy(h->budgets, w->budgets, w->count);
+    if (w->count)
+        memcpy(h->budgets, w->budgets, w->count);
     snprintf(h->id, sizeof h->id, "%s:%s.%" PRIu64, w->job, w->token, ++s->made);
     snprintf(h->tenant, sizeof h->tenant, "%.*s", (int)w->tenant.n, w->tenant.n ? w->tenant.p : "");
     hold_list_add(&open_batch(s)->made, h);
@@ -314,6 +321,7 @@ static void give_up(struct hold *h)
     hold_unref(h);
 }
 
+/* A note alone goes with the cost of its call: there is nothing to settle. */
 void hold_settle(struct hold **take_h, int64_t cost_nanousd)
 {
     struct hold *h = TAKE(*take_h);
@@ -321,10 +329,24 @@ void hold_settle(struct hold **take_h, int64_t cost_nanousd)
     if (!h)
         return;
     h->cost_nanousd = cost_nanousd;
+    h->called = true;
+    if (h->count)
+        hold_list_add(&open_batch(h->s)->settled, h);
+    give_up(h);
+}
+
+void hold_drop(struct hold **take_h)
+{
+    struct hold *h = TAKE(*take_h);
+
+    if (!h)
+        return;
     if (!take_back(h))
         hold_list_add(&open_batch(h->s)->settled, h);
     give_up(h);
 }
+
+const char *hold_name(const struct hold *h) { return h->id; }
 
 void hold_abandon(struct hold **take_h)
 {

@@ -1,10 +1,14 @@
-/* holds.h - money set aside for the calls of this process (lua/budget.lua).
+/* holds.h - money set aside for the calls of this process, and notes of them (lua/budget.lua).
  *
  *     n = budget_applying(cfg, &who, budgets);       none: make the call
  *     h = holds_make(p->holds, &want, on_answer, r);
  *     on_answer: HOLD_HELD            make the call, then hold_settle(&h, what it cost)
  *                else                 h is gone; the answer says which budget refuses, and how
- *     hold_settle(&h, 0)              at any time, also before the answer, which then never comes
+ *     hold_drop(&h)                   no call is made: at any time, also before the answer, which
+ *                                     then never comes
+ *
+ * A hold without budgets is a note alone (common/queue/notes.h); it is made and settled in the same
+ * way.  With the cost of a call that was made goes the name of its note: run_cost.
  *
  * What is wanted and settled in one turn of the loop goes to Redis in one script call, in the
  * same write as the outcomes of that turn; without budgets nothing is ever sent.
@@ -28,6 +32,7 @@ enum hold_word {
     HOLD_CLOSE,  /* there may be room when calls under way have cost less than their worst case */
     HOLD_FULL,   /* not in this period */
     HOLD_NEVER,  /* the worst case of this call alone is over the limit */
+    HOLD_GONE,   /* this worker is not registered any more: its jobs are others' */
     HOLD_UNKNOWN /* Redis refuses to say; nothing is set aside */
 };
 /* Borrowed, for the callback only. */
@@ -46,8 +51,9 @@ typedef void hold_cb(void *arg, const struct hold_answer *a);
 struct hold_want {
     const char *job, *token;      /* they name the hold, with how and a number of ours */
     struct span tenant;           /* raw */
-    const unsigned char *budgets; /* of p->cfg, those that apply; at least one */
+    const unsigned char *budgets; /* of p->cfg, those that apply; may be none */
     size_t count;
+    struct span note;       /* its document */
     int64_t amount_nanousd; /* the worst case */
     int64_t call_ms;        /* how long the call may take; later the hold expires, as spent */
 };
@@ -55,11 +61,17 @@ struct hold_want {
 struct holds *holds_new(struct process *p);
 void holds_free(struct holds *s);
 struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb, void *arg);
-/* *h becomes NULL; NULL is fine. */
+/* The call was made, and its cost will be told; *h becomes NULL; NULL is fine. */
 void hold_settle(struct hold **h, int64_t cost_nanousd);
+/* No call was made; likewise. */
+void hold_drop(struct hold **h);
+/* The name of its note; good as long as the hold. */
+const char *hold_name(const struct hold *h);
 /* The job was taken over: whoever did so has told that its call may be paid, and charges the hold
  * (common/budget/orphans.h); else that happens at its deadline. */
 void hold_abandon(struct hold **h);
 void holds_reconnected(struct holds *s);
+/* What is wanted and settled so far goes to Redis now, not at the end of the turn. */
+void holds_flush(struct holds *s);
 
 #endif

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/core/xalloc.h"
+#include "worker/process.h"
 
 /* ---- rows ---- */
 
@@ -42,7 +43,7 @@ static size_t find_rows(struct hold_batch *b, int64_t now_ms)
     for (size_t i = 0; i < b->made.count; i++) {
         struct hold *h = b->made.items[i];
 
-        h->written = !h->given_up || b->tries <= 1;
+        h->written = !h->given_up;
         if (!h->written)
             continue;
         wanted++;
@@ -74,14 +75,25 @@ static void add_hold(struct redis_args *a, const struct hold *h)
     redis_arg_str(a, h->id);
     redis_arg_int(a, h->amount_nanousd);
     redis_arg_int(a, h->ttl_ms);
+    redis_arg_str(a, h->note);
     redis_arg_int(a, (int64_t)h->count);
     for (size_t k = 0; k < h->count; k++)
         redis_arg_int(a, h->rows[k] + 1);
 }
 
-void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms,
+static void add_settled(struct redis_args *a, const struct hold *h)
+{
+    redis_arg_str(a, h->id);
+    if (h->called)
+        redis_arg_int(a, h->cost_nanousd);
+    else
+        redis_arg_str(a, "unmade");
+}
+
+void hold_batch_write(struct hold_batch *b, const struct process *p, int64_t now_ms,
                       struct redis_args *a)
 {
+    const struct keys *k = &p->keys;
     size_t wanted = find_rows(b, now_ms);
 
     redis_args_init(a);
@@ -90,16 +102,17 @@ void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms
     redis_arg_str(a, key(k, KEY_HOLDS_DUE));
     redis_arg_str(a, key(k, KEY_ALERTS));
     redis_arg_str(a, key(k, KEY_ALERTED));
+    redis_arg_str(a, key(k, KEY_WORKERS));
+    keys_arg(a, k->calls, p->id);
     redis_arg_int(a, BUDGET_REMEMBER_MS);
     redis_arg_int(a, BUDGET_KEEP_SUM_MS);
+    redis_arg_str(a, p->id);
     redis_arg_int(a, (int64_t)b->row_count);
     for (size_t i = 0; i < b->row_count; i++)
         add_row(a, &b->rows[i]);
     redis_arg_int(a, (int64_t)b->settled.count);
-    for (size_t i = 0; i < b->settled.count; i++) {
-        redis_arg_str(a, b->settled.items[i]->id);
-        redis_arg_int(a, b->settled.items[i]->cost_nanousd);
-    }
+    for (size_t i = 0; i < b->settled.count; i++)
+        add_settled(a, b->settled.items[i]);
     redis_arg_int(a, (int64_t)wanted);
     for (size_t i = 0; i < b->made.count; i++)
         if (b->made.items[i]->written)
@@ -125,10 +138,11 @@ static void answer(struct hold_batch *b, struct hold *h, const struct reply *sai
     struct hold_answer a = {.word = HOLD_HELD};
     size_t row = (size_t)reply_int(reply_at(said, 1));
 
-    if (reply_type(said) == REPLY_ARRAY && row >= 1 && row <= b->row_count) {
+    if (reply_type(said) == REPLY_ARRAY)
+        a.word = (enum hold_word)reply_int(reply_at(said, 0));
+    if (row >= 1 && row <= b->row_count) {
         const struct hold_row *refuses = &b->rows[row - 1];
 
-        a.word = (enum hold_word)reply_int(reply_at(said, 0));
         a.budget = refuses->budget;
         a.sum = refuses->name;
         a.spent_nanousd = reply_int(reply_at(said, 2));

@@ -2,18 +2,20 @@
 #ifndef FLOTILLA_HOLDS_PRIVATE_H
 #define FLOTILLA_HOLDS_PRIVATE_H
 
+#include "common/queue/cost.h"
 #include "common/queue/keys.h"
 #include "worker/budget/holds.h"
 
 struct hold {
     struct holds *s;
-    char id[128];
+    char id[COST_NOTE];
+    char *note;
     char tenant[72]; /* raw */
     int refs;        /* its owner, and the batches that it is in */
     hold_cb *cb;     /* NULL: nobody waits for the answer */
     void *arg;
-    bool asked, written; /* in a batch that was not answered; and in the call under way */
-    bool given_up;
+    bool asked, written;   /* in a batch that was not answered; and in the call under way */
+    bool given_up, called; /* called: it is settled with what the call cost */
     int64_t amount_nanousd, cost_nanousd, ttl_ms;
     const struct config *cfg; /* as it was then: it outlives us */
     size_t count;
@@ -48,8 +50,8 @@ struct hold_batch {
 };
 
 /* ---- holds_call.c ---- */
-/* The script's keys (four) and arguments; now: Redis's clock. */
-void hold_batch_write(struct hold_batch *b, const struct keys *k, int64_t now_ms,
+/* The script's keys (seven) and arguments; now: Redis's clock. */
+void hold_batch_write(struct hold_batch *b, const struct process *p, int64_t now_ms,
                       struct redis_args *a);
 /* Tell each hold what the script said.  Callbacks may make and settle others, and give up those
  * that come behind them here. */

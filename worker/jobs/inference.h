@@ -99,6 +99,8 @@ void inference_pace_end(struct run *r, const struct inference_answer *a, double 
 NODISCARD bool inference_pace_again(struct run *r);
 
 /* ---- the money of a call (inference_budget.c) ---- */
+/* The call that the run is at. */
+struct run_call inference_call(const struct inference *i);
 /* A call ended, and cost this or may have: what was set aside for it is settled.  Another call of
  * the same run passes through BUDGET again. */
 void inference_settle(struct run *r, const struct cost *c);

@@ -1,8 +1,9 @@
-/* inference_budget.c - no call before its worst case fits into every budget that speaks of it.
+/* inference_budget.c - no call before its worst case fits into every budget that speaks of it, nor
+ * before it is known to whoever recovers this worker.
  *
- *   budgets that apply --none-----------------------------------------> next stage
- *        | some
- *   their money is set aside (holds.h) --held-------------------------> next stage
+ *   budgets that apply --none, and the call is plain------------------> next stage
+ *        | some, or it is not
+ *   their money is set aside, the call noted (holds.h) --held---------> next stage
  *        | refused
  *        |-- close: calls under way hold it; they will settle for less --> put off
  *        |-- full: not in this period --------> the policy of the budget that refuses:
@@ -11,8 +12,14 @@
  *        |                                        batch      to inference.batch; there: put off
  *        |                                        reject     the job fails: over_budget
  *        |-- unknown: Redis refuses to say ----> put off
+ *        |-- gone: this worker was reaped -----> given back; others have the job by now
  *        +-- never: the worst case of this call alone is over the limit: a cheaper route when
  *            the policy is downgrade; else the job fails, for no period would help
+ *
+ * A call is plain when its model, provider and price follow from the job's document: the first
+ * provider of the model that it names, or of its task's default model.  Most calls are, and cost no
+ * round trip to Redis here.  Any other is noted: what is free to choose (`auto`), a fallback, a
+ * further provider, what replaces a model, a cheaper route.
  *
  * A job that is put off spends no attempt and is not bounded by retry.max_wait_ms, for a month's
  * budget may be a month away; its expiry ends it.  Pauses are about as long as all before them,
@@ -180,6 +187,13 @@ static const struct {
     [BUDGET_REJECT] = {reject, reject},
 };
 
+/* The heartbeat would hear the same, only later. */
+static void leave(struct run *r)
+{
+    process_gone(r->p);
+    run_give_back(r);
+}
+
 static void refused(struct run *r, const struct hold_answer *a)
 {
     if (a->word == HOLD_FULL)
@@ -188,6 +202,8 @@ static void refused(struct run *r, const struct hold_answer *a)
         policies[a->budget->policy].never(r, a);
     else if (a->word == HOLD_UNKNOWN)
         wait_blindly(r, a);
+    else if (a->word == HOLD_GONE)
+        leave(r);
     else
         wait(r, a);
 }
@@ -234,13 +250,41 @@ static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
                           .count = count,
                           .call_ms =
                               i->req.stream ? r->p->cfg->limits_stream_max_ms : r->job.timeout_ms};
-    bool unpriced;
+    const struct run_call call = inference_call(i);
+    struct buf note = BUF(1 << 20);
+    struct cost worst;
 
-    i->worst_nanousd = budget_worst(i->model, i->req.task, buf_span(&i->req.body), &unpriced);
-    if (unpriced && i->model) /* of a name that may be a slip of the pen when it is answered */
+    cost_of_lost(&worst, i->model, i->req.task, buf_span(&i->req.body));
+    i->worst_nanousd = worst.estimate_nanousd;
+    /* not of a name that may be a slip of the pen: of that when it is answered */
+    if (count && (worst.flags & COST_UNPRICED) && i->model)
         tell_unpriced(r, r->p->cfg->budgets[budgets[0]].name);
     w.amount_nanousd = i->worst_nanousd;
+    run_note(r, &worst, &call, &note);
+    w.note = buf_span(&note);
     i->hold = holds_make(r->p->holds, &w, on_answer, r);
+    buf_done(&note);
+}
+
+struct run_call inference_call(const struct inference *i)
+{
+    return (struct run_call){.provider = i->provider->name,
+                             .model = i->req.model,
+                             .requested = i->req.requested ? i->req.named : (struct span){NULL, 0}};
+}
+
+/* The recovery would find the same route without being told. */
+static bool is_plain(const struct run *r)
+{
+    const struct inference *i = r->state;
+    const struct routes *t = r->p->routes;
+
+    if (i->at > 0 || i->req.automatic)
+        return false;
+    if (i->req.requested)
+        return i->route == routes_find(t, i->req.named.p, i->req.named.n);
+    return r->p->cfg->routing_unnamed == 0 &&
+           i->route == t->defaults[task_index((enum task_bit)i->req.task)];
 }
 
 void inference_budget(struct run *r)
@@ -251,9 +295,9 @@ void inference_budget(struct run *r)
     unsigned char budgets[CONFIG_BUDGETS_MAX];
     size_t n = cfg->budget_count ? budget_applying(cfg, &who, budgets) : 0;
 
-    hold_settle(&i->hold, 0); /* of a call that was not made after all */
-    i->covered = n == 0;
-    if (n == 0)
+    hold_drop(&i->hold); /* of a call that was not made after all */
+    i->covered = n == 0 && is_plain(r);
+    if (i->covered)
         inference_next(r);
     else
         set_aside(r, budgets, n);
@@ -263,7 +307,7 @@ void inference_budget_abort(struct run *r)
 {
     struct inference *i = r->state;
 
-    hold_settle(&i->hold, 0);
+    hold_drop(&i->hold);
 }
 
 /* ---- afterwards ---- */
@@ -283,7 +327,7 @@ void inference_uncover(struct run *r)
     if (!i->hold)
         return;
     i->covered = false;
-    hold_settle(&i->hold, 0);
+    hold_drop(&i->hold);
 }
 
 void inference_let_go(struct run *r)
@@ -293,5 +337,5 @@ void inference_let_go(struct run *r)
     if (r->fenced) /* whoever took the job over told that a call may be paid */
         hold_abandon(&i->hold);
     else
-        hold_settle(&i->hold, 0);
+        hold_drop(&i->hold);
 }

@@ -157,6 +157,7 @@ void inference_tell_saved(struct run *r, const struct entry *e)
     const struct route *route = routes_find_at(r->p->routes, e->provider, e->model.p, e->model.n);
     const struct model *m = route ? &route->model : i->model;
     const struct usage *u = &e->usage;
+    struct run_call call;
     struct cost cost = {.prompt_tokens = u->prompt_tokens,
                         .completion_tokens = u->completion_tokens,
                         .cached_tokens = u->cached_tokens};
@@ -171,8 +172,11 @@ void inference_tell_saved(struct run *r, const struct entry *e)
     cost.flags |= COST_CACHED | (unpriced ? COST_UNPRICED : 0U);
     if (!u->there && i->req.task != TASK_IMAGE)
         cost.flags |= COST_ESTIMATED;
-    run_cost(r, &cost, e->provider, e->model.n ? e->model : i->req.model,
-             i->req.requested ? i->req.named : (struct span){NULL, 0});
+    call = inference_call(i);
+    call.provider = e->provider;
+    if (e->model.n)
+        call.model = e->model;
+    run_cost(r, &cost, &call, NULL);
 }
 
 /* The tokens of what was found, together. */

@@ -21,10 +21,12 @@
 static void tell_cost(struct run *r, const struct cost *c, struct span answered)
 {
     struct inference *i = r->state;
+    struct run_call call = inference_call(i);
 
+    if (answered.n)
+        call.model = answered;
+    run_cost(r, c, &call, i->hold ? hold_name(i->hold) : NULL);
     inference_settle(r, c);
-    run_cost(r, c, i->provider->name, answered.n ? answered : i->req.model,
-             i->req.requested ? i->req.named : (struct span){NULL, 0});
 }
 
 void inference_tell_lost(struct run *r)
@@ -33,6 +35,8 @@ void inference_tell_lost(struct run *r)
     struct cost c;
 
     cost_of_lost(&c, i->model, i->req.task, buf_span(&i->req.body));
+    if (i->hold) /* prices may have changed since */
+        c.estimate_nanousd = max64(c.estimate_nanousd, i->worst_nanousd);
     tell_cost(r, &c, (struct span){NULL, 0});
 }
 

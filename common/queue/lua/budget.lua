@@ -1,18 +1,25 @@
--- budget.lua - money is set aside before calls and settled after them, for many jobs at once.
+-- budget.lua - money is set aside before calls and settled after them, for many jobs at once; and
+-- calls are noted before they are made.
 --
 -- KEYS: 1 budget (hash: sum -> 'spent reserved told ends limit alerts', see common/budget/budget.h)
 --       2 holds (hash: hold -> 'o|c amount sum ...': open, or charged as nobody settled it)
 --       3 holds-due (zset: 'h' hold -> when it expires; 's' sum -> when it is forgotten)
---       4 alerts  5 alerted (see alert.lua)
+--       4 alerts  5 alerted (see alert.lua)  6 workers
+--       7 calls of the worker (hash: hold -> what is told if the worker dies now, see notes.h)
 -- ARGV: 1 ms that a charged hold is remembered  2 ms that a sum is kept after its period
---       3 n, then n sums: name, start and end of its period, limit, alerts ('50,80,100')
---       then n, then n holds to settle: hold, what the call cost; or 'lost': nobody will ever know
---       then n, then n holds to make: hold, amount, ms until it expires, k, k sums (from 1)
+--       3 worker id ('': no hold is made)
+--       4 n, then n sums: name, start and end of its period, limit, alerts ('50,80,100')
+--       then n, then n holds to settle: hold, what the call cost; or 'lost': nobody will ever know;
+--         or 'unmade': the call was not made, and its note goes
+--       then n, then n holds to make: hold, amount, ms until it expires, note, k, k sums (from 1).
+--         Without sums it is a note alone
 -- Returns {'ok', now, {answer per hold to make}, {sum, percent, spent, limit, ...}}
 --       answer 0: held (also when an equal call had made it: an answer was lost)
 --       else {kind, sum, spent, reserved}: nothing was changed
 --         1 held by others: there will be room if calls under way cost less than they may
 --         2 full: spent + amount is over the limit  3 never: the amount alone is
+--         4 gone: the worker is not registered, so others have its jobs, and nobody would find the
+--           hold
 --       the last list, for logs: percents of the limit that `spent` has reached now for the first
 --       time; their alerts are written here, so that none is lost with its caller.  A limit that was
 --       raised is told of anew, but each limit once an hour: two workers may differ in it for a while
@@ -33,9 +40,11 @@
 --   it was charged, and then is settled       spent += cost - amount, while it is remembered
 --   later than that                           the amount stays spent
 --   it is settled before it is made           nothing happens; whoever gave it up asks no more
+--   the call was made, and its cost not told  the note stays: whoever recovers the worker tells it
+--   it is made for a worker that was buried   it is refused
 -- A hold counts in the period in which it was made, whenever it is settled.
 local call = redis.call
-local now, a, sums, dirty, told, answers = now_ms(), 4, {}, {}, {}, {}
+local now, a, sums, dirty, told, answers = now_ms(), 5, {}, {}, {}, {}
 local remember, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 -- A sum that would not fit 63 bits stays at MOST, so that C can read it.
@@ -114,12 +123,16 @@ end
 
 -- ---- settling: one read and two writes for all ----
 local function settle(n)
-    local ids, gone, undue, seen = {}, {}, {}, {}
+    local ids, gone, undue, seen, unmade = {}, {}, {}, {}, {}
     for i = 1, n do ids[i] = ARGV[a + 2 * i - 2] end
     local values = call('HMGET', KEYS[2], unpack(ids))
     for i = 1, n do
         local state, amount, names = read_hold(values[i])
         local cost = ARGV[a + 2 * i - 1]
+        if cost == 'unmade' then
+            cost = 0
+            unmade[#unmade + 1] = ids[i]
+        end
         if cost == 'lost' then
             if state == 'o' and not seen[ids[i]] then charge(ids[i], amount, names) end
             seen[ids[i]] = true
@@ -134,11 +147,12 @@ local function settle(n)
         call('HDEL', KEYS[2], unpack(gone))
         call('ZREM', KEYS[3], unpack(undue))
     end
+    if #unmade > 0 then call('HDEL', KEYS[7], unpack(unmade)) end
     a = a + 2 * n
 end
 
 -- ---- making holds: the same ----
-local given, made, due = {}, {}, {}
+local given, made, due, notes = {}, {}, {}, {}
 
 local function refuses(sum, amount)
     if amount > sum.limit then return 3 end
@@ -155,16 +169,19 @@ local function refused(kind, index)
     return {kind, index, sum.spent, sum.reserved}
 end
 
-local function make(hold, amount, ttl, k)
+local function make(hold, amount, ttl, note, k)
     local worst, which, names = 0, nil, ''
     for i = 1, k do
-        local index = tonumber(ARGV[a + 3 + i])
+        local index = tonumber(ARGV[a + 4 + i])
         local kind = refuses(given[index], amount)
         if kind > worst then worst, which = kind, index end
         names = names .. '|' .. given[index].name
     end
     if worst > 0 then return refused(worst, which) end
-    for i = 1, k do change(given[tonumber(ARGV[a + 3 + i])].name, amount, 0) end
+    notes[#notes + 1] = hold
+    notes[#notes + 1] = note
+    if k == 0 then return 0 end
+    for i = 1, k do change(given[tonumber(ARGV[a + 4 + i])].name, amount, 0) end
     made[#made + 1] = hold
     made[#made + 1] = 'o ' .. int(amount) .. names
     due[#due + 1] = int(now + ttl)
@@ -174,20 +191,28 @@ end
 
 local function make_all(n)
     local ids, at, seen = {}, a, {}
+    if call('HEXISTS', KEYS[6], ARGV[3]) == 0 then
+        for i = 1, n do answers[i] = {4} end
+        return
+    end
     for i = 1, n do
         ids[i] = ARGV[at]
-        at = at + 4 + ARGV[at + 3]
+        at = at + 5 + ARGV[at + 4]
     end
     local values = call('HMGET', KEYS[2], unpack(ids))
     for i = 1, n do
-        local k = tonumber(ARGV[a + 3])
+        local k = tonumber(ARGV[a + 4])
         if values[i] or seen[ids[i]] then
             answers[i] = 0
         else
-            answers[i] = make(ids[i], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), k)
+            answers[i] = make(ids[i], tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), ARGV[a + 3], k)
             seen[ids[i]] = answers[i] == 0
         end
-        a = a + 4 + k
+        a = a + 5 + k
+    end
+    if #notes > 0 then
+        call('HSET', KEYS[7], unpack(notes))
+        call('PEXPIRE', KEYS[7], 8640000000)
     end
     if #made > 0 then
         call('HSET', KEYS[2], unpack(made))
@@ -223,13 +248,13 @@ local function put_in_order()
 end
 
 -- ---- the call ----
-for _ = 1, tonumber(ARGV[3]) do
+for _ = 1, tonumber(ARGV[4]) do
     if now < tonumber(ARGV[a + 1]) or now >= tonumber(ARGV[a + 2]) then return {'period', now} end
     a = a + 5
 end
 if call('ZCARD', KEYS[3]) ~= call('HLEN', KEYS[1]) + call('HLEN', KEYS[2]) then put_in_order() end
-a = 4
-for i = 1, tonumber(ARGV[3]) do
+a = 5
+for i = 1, tonumber(ARGV[4]) do
     local name = ARGV[a]
     local sum = load(name)
     if not sum then

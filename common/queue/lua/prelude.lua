@@ -108,7 +108,7 @@ local function append(lists, q, id)
     list[#list + 1] = id
 end
 
--- part: other_day read_sets add_cost add_costs add_late_costs skip_costs write_sums
+-- part: other_day read_sets add_cost drop_note add_costs add_late_costs skip_costs write_sums
 -- ---- money ----
 -- Cost events travel in ARGV as: n, then n times
 --   event_id, document, dimension set, cost, prompt tokens, completion tokens, estimate, and a word:
@@ -147,9 +147,7 @@ local function add_cost(a, costs_key, id, doc)
         sum = {0, 0, 0, 0, 0, 0, 0}
         sums[s] = sum
     end
-    if string.sub(word, 1, 1) == '=' then
-        notes[#notes + 1] = string.sub(word, 2)
-    elseif word ~= '' then
+    if word ~= '' and string.sub(word, 1, 1) ~= '=' then
         sum[6] = sum[6] + 1
         sum[7] = sum[7] + word
         return
@@ -161,6 +159,12 @@ local function add_cost(a, costs_key, id, doc)
     sum[5] = sum[5] + ARGV[a + 6]
 end
 
+-- The event at ARGV[a] is told, by this call or an earlier one: its note goes.
+local function drop_note(a)
+    local word = ARGV[a + 7]
+    if string.sub(word, 1, 1) == '=' then notes[#notes + 1] = string.sub(word, 2) end
+end
+
 -- The events at ARGV[a] when the job's transition was written.  late_key: the job may run
 -- again, so that the same outcome, sent once more after its answer was lost, would be taken for
 -- a late one: its events are remembered as told.
@@ -170,6 +174,7 @@ local function add_costs(a, costs_key, id, late_key, now)
     for _ = 1, n do
         if late_key then redis.pcall('ZADD', late_key, now, ARGV[a]) end
         add_cost(a, costs_key, id, ARGV[a + 1])
+        drop_note(a)
         a = a + 8
     end
     return a
@@ -186,6 +191,7 @@ local function add_late_costs(a, costs_key, late_key, id, now)
             end, 1)
             add_cost(a, costs_key, id, doc)
         end
+        drop_note(a)
         a = a + 8
     end
     return a

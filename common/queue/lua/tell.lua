@@ -15,6 +15,7 @@ local function tell(at, id)
     at = at + 1
     for _ = 1, n do
         if redis.call('ZADD', late, 'NX', now, ARGV[at]) == 1 then add_cost(at, costs, id, ARGV[at + 1]) end
+        drop_note(at)
         at = at + 8
     end
     return at
