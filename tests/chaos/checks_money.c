@@ -146,11 +146,26 @@ static int64_t reserved(struct round *r)
     return sum;
 }
 
+/* Their names first: a reply is kept for some commands only. */
+static void print_open_holds(struct round *r)
+{
+    redisReply *all = world_redis(r->w, "HGETALL fl:{0}:holds");
+    size_t count = all->elements / 2, open = 0;
+    const char **names = calloc(count + 1, sizeof *names);
+
+    for (size_t i = 0; i < count; i++)
+        if (all->element[2 * i + 1]->str[0] == 'o')
+            names[open++] = world_text(r->w, "%s", all->element[2 * i]->str);
+    for (size_t i = 0; i < open; i++)
+        violation(r, world_text(r->w, "%.*s", (int)strcspn(names[i], ":"), names[i]),
+                  "the hold %s is open", names[i]);
+    free(names);
+}
+
 /* Holds are settled a moment after their calls. */
 void check_holds(struct round *r, struct books *b)
 {
     int64_t until = now_ms() + patience_ms(HOLDS_MS);
-    redisReply *all;
 
     (void)b;
     if (r->rolled_back) /* holds that were settled are there again, until their time is over */
@@ -160,11 +175,5 @@ void check_holds(struct round *r, struct books *b)
     if (reserved(r))
         violation(r, NULL, "%lld nano-USD are set aside, by %lld holds", (long long)reserved(r),
                   (long long)open_holds(r));
-    all = world_redis(r->w, "HGETALL fl:{0}:holds");
-    for (size_t i = 0; i + 1 < all->elements; i += 2)
-        if (all->element[i + 1]->str[0] == 'o')
-            violation(r,
-                      world_text(r->w, "%.*s", (int)strcspn(all->element[i]->str, ":"),
-                                 all->element[i]->str),
-                      "the hold %s is open: %s", all->element[i]->str, all->element[i + 1]->str);
+    print_open_holds(r);
 }

@@ -1,4 +1,5 @@
 /* settle.c - everything is set right, then nothing may be left to do. */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,13 +11,15 @@ enum { SETTLE_MS = 100000, LOOK_MS = 50, QUIET_LOOKS = 4, COMMANDS_MS = 30000 };
 static int64_t length(struct round *r, const char *command, const char *pattern)
 {
     redisReply *keys = world_redis(r->w, "KEYS %s", pattern);
+    size_t count = keys->elements;
+    const char **names = calloc(count + 1, sizeof *names);
     int64_t sum = 0;
 
-    for (size_t i = 0; i < keys->elements; i++) {
-        redisReply *one = world_redis(r->w, "%s %s", command, keys->element[i]->str);
-
-        sum += one->integer;
-    }
+    for (size_t i = 0; i < count; i++) /* replies are kept for some commands only */
+        names[i] = world_text(r->w, "%s", keys->element[i]->str);
+    for (size_t i = 0; i < count; i++)
+        sum += world_int(r->w, world_text(r->w, "%s %%s", command), names[i]);
+    free(names);
     return sum;
 }
 
