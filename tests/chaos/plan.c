@@ -6,6 +6,8 @@
 
 #include "tests/chaos/chaos.h"
 
+enum { WEIGHTS_MAX = 64 }; /* over the rows of any table here */
+
 /* splitmix64 */
 uint64_t dice_u64(struct dice *d)
 {
@@ -29,29 +31,33 @@ bool dice_percent(struct dice *d, int percent) { return dice_below(d, 100) < per
 const struct plan_size plan_long = {.ms = 20000, .events = 100, .jobs = 800};
 const struct plan_size plan_short = {.ms = 4000, .events = 24, .jobs = 160};
 
-static int draw_event(struct dice *d)
-{
-    int64_t sum = 0, at;
+/* What can be drawn in this round, and how likely it is. */
+struct urn {
+    int weight[WEIGHTS_MAX];
+    int64_t sum;
+    size_t count;
+};
 
-    for (size_t i = 0; i < event_count; i++)
-        sum += events[i].weight;
-    at = dice_below(d, sum);
-    for (size_t i = 0; i < event_count; i++)
-        if ((at -= events[i].weight) < 0)
-            return (int)i;
-    return 0;
+/* Rounds differ more than their seeds alone would make them: of each kind there is none, as much
+ * as the table says, or much. */
+static void add(struct urn *u, struct dice *d, int weight)
+{
+    static const int factors[] = {0, 0, 0, 1, 1, 1, 1, 1, 4, 4};
+    int w = weight * factors[dice_below(d, ARRAY_LEN(factors))];
+
+    if (u->count == WEIGHTS_MAX)
+        abort();
+    u->weight[u->count++] = w;
+    u->sum += w;
 }
 
-static int draw_kind(struct dice *d)
+static int draw(const struct urn *u, struct dice *d)
 {
-    int64_t sum = 0, at;
+    int64_t at = dice_below(d, u->sum);
 
-    for (int i = 0; i < KIND_COUNT; i++)
-        sum += kinds[i].weight;
-    at = dice_below(d, sum);
-    for (int i = 0; i < KIND_COUNT; i++)
-        if ((at -= kinds[i].weight) < 0)
-            return i;
+    for (size_t i = 0; i < u->count; i++)
+        if ((at -= u->weight[i]) < 0)
+            return (int)i;
     return 0;
 }
 
@@ -65,8 +71,13 @@ static int by_time(const void *a, const void *b)
 /* A third of the events come in pairs or more, at the same moment. */
 void plan_make(struct plan *p, struct dice *d, const struct plan_size *size)
 {
+    struct urn event_urn = {.count = 0}, kind_urn = {.count = 0};
     int64_t at = 0;
 
+    for (size_t i = 0; i < event_count; i++)
+        add(&event_urn, d, events[i].weight);
+    for (size_t i = 0; i < KIND_COUNT; i++)
+        add(&kind_urn, d, kinds[i].weight);
     p->count = (size_t)size->events + (size_t)size->jobs;
     p->steps = calloc(p->count + 1, sizeof *p->steps);
     if (!p->steps)
@@ -74,13 +85,13 @@ void plan_make(struct plan *p, struct dice *d, const struct plan_size *size)
     for (int i = 0; i < size->events; i++) {
         if (i == 0 || !dice_percent(d, 33))
             at = dice_between(d, 300, size->ms);
-        p->steps[i] = (struct step){.at_ms = at, .is_event = true, .what = draw_event(d)};
+        p->steps[i] = (struct step){.at_ms = at, .is_event = true, .what = draw(&event_urn, d)};
         p->steps[i].own.state = dice_u64(d);
     }
     for (int i = 0; i < size->jobs; i++) {
         struct step *s = &p->steps[size->events + i];
 
-        *s = (struct step){.at_ms = dice_below(d, size->ms), .what = draw_kind(d)};
+        *s = (struct step){.at_ms = dice_below(d, size->ms), .what = draw(&kind_urn, d)};
         s->own.state = dice_u64(d);
     }
     qsort(p->steps, p->count, sizeof *p->steps, by_time);
