@@ -48,6 +48,7 @@ struct recover {
     recover_cb *cb;
     void *arg;
     char **ids;
+    int *newer; /* of each id: the queue of a ready job that a newer program wrote; 0: it is none */
     size_t count, next, chunk;
     int rounds, waiting; /* settle calls under way */
     bool look_again;     /* something came in between: what is left is read once more */
@@ -64,7 +65,9 @@ static void forget_ids(struct recover *v)
     for (size_t i = 0; i < v->count; i++)
         free(v->ids[i]);
     free(v->ids);
+    free(v->newer);
     v->ids = NULL;
+    v->newer = NULL;
     v->count = v->next = 0;
 }
 
@@ -99,6 +102,19 @@ static void buried(struct recover *v)
         end(v, NULL);
 }
 
+/* From here on the worker can start nothing: before, a start of one that was not dead could come
+ * after the give-back, and its job would run under the name of nobody. */
+static void give_newer_back(struct recover *v)
+{
+    for (size_t i = 0; i < v->count; i++) {
+        const char *const ids[] = {v->ids[i]};
+
+        if (v->newer[i])
+            work_give_back(v->o.redis, v->o.keys,
+                           &(struct work_give_back){v->o.worker, ids, &v->newer[i], 1}, NULL, NULL);
+    }
+}
+
 static void on_buried(void *arg, const struct reply *reply, const struct err *err)
 {
     struct recover *v = arg;
@@ -109,6 +125,7 @@ static void on_buried(void *arg, const struct reply *reply, const struct err *er
     } else if (reply_is(reply, "busy") && ++v->rounds < ROUNDS) {
         load(v);
     } else if (reply_is(reply, "ok")) {
+        give_newer_back(v);
         buried(v);
     } else if (reply_is(reply, "alive")) {
         v->report.alive = true;
@@ -255,28 +272,38 @@ static void recover_active(struct recover *v, struct settle *back, struct settle
     }
 }
 
-/* Written by a newer program.  A ready one goes back; one that ran stays among the active ids,
- * until a newer scheduler sweeps them. */
-static void recover_newer(struct recover *v, char **id, enum queue_id queue)
+/* Written by a newer program: it stays among the active ids.  A ready one goes back once the worker
+ * is buried (give_newer_back); one that ran stays until a newer scheduler sweeps them. */
+static void recover_newer(struct recover *v, size_t at, enum queue_id queue)
 {
-    const char *const ids[] = {*id};
-    const int queues[] = {(int)queue};
-
+    v->kept++;
+    v->newer[at] = (int)queue;
     if (queue != QUEUE_NONE) {
-        work_give_back(v->o.redis, v->o.keys, &(struct work_give_back){v->o.worker, ids, queues, 1},
-                       NULL, NULL);
         v->report.given_back++;
         return;
     }
-    free(*id);
-    *id = NULL;
-    v->kept++;
+    free(v->ids[at]);
+    v->ids[at] = NULL;
 }
 
-static void recover_job(struct recover *v, struct settle *back, struct settle *ends, char **at,
+/* Nobody knows what it is: no look of a script would say more. */
+static void drop_damaged(struct recover *v, size_t at)
+{
+    struct redis_args a;
+
+    redis_args_init(&a);
+    redis_arg_str(&a, "SREM");
+    keys_arg(&a, v->o.keys->active, v->o.worker);
+    redis_arg_str(&a, v->ids[at]);
+    redis_send(v->o.redis, &a, NULL, NULL);
+    free(v->ids[at]);
+    v->ids[at] = NULL;
+}
+
+static void recover_job(struct recover *v, struct settle *back, struct settle *ends, size_t at,
                         struct span bytes)
 {
-    const char *id = *at;
+    const char *id = v->ids[at];
     struct record rec;
     struct job job;
     enum queue_id queue;
@@ -285,8 +312,11 @@ static void recover_job(struct recover *v, struct settle *back, struct settle *e
         recover_newer(v, at, queue);
         return;
     }
-    if (!record_read(bytes.p, bytes.n, &rec))
+    if (!record_read(bytes.p, bytes.n, &rec)) {
+        if (bytes.p)
+            drop_damaged(v, at);
         return;
+    }
     if (rec.state == JOB_STATE_READY)
         recover_claimed(v, back, id, &rec);
     else if (rec.state == JOB_STATE_ACTIVE &&
@@ -312,7 +342,7 @@ static void drop_ids(struct recover *v, size_t first, size_t n)
     redis_args_init(&ids);
     keys_arg(&a, v->o.keys->active, v->o.worker);
     for (size_t i = first; i < first + n; i++) {
-        if (!v->ids[i])
+        if (!v->ids[i] || v->newer[i])
             continue;
         keys_arg(&a, v->o.keys->job, v->ids[i]);
         redis_arg_str(&ids, v->ids[i]);
@@ -378,7 +408,7 @@ static void on_records(void *arg, const struct reply *reply, const struct err *e
     back = settle_new(SETTLE_DEFER);
     ends = settle_new(SETTLE_FINISH);
     for (size_t i = 0; i < v->chunk; i++)
-        recover_job(v, back, ends, &v->ids[v->next + i], reply_span(reply_at(reply, i)));
+        recover_job(v, back, ends, v->next + i, reply_span(reply_at(reply, i)));
     v->next += v->chunk;
     v->waiting = 0;
     send_or_free(v, back);
@@ -392,7 +422,6 @@ static void next_chunk(struct recover *v)
     struct redis_args a;
 
     if (v->next == v->count) {
-        forget_ids(v);
         tell_rest(v);
         return;
     }
@@ -450,6 +479,7 @@ static void on_ids(void *arg, const struct reply *reply, const struct err *err)
     v->kept = 0;
     v->count = reply_count(reply);
     v->ids = xcalloc(v->count + 1, sizeof *v->ids);
+    v->newer = xcalloc(v->count + 1, sizeof *v->newer);
     for (size_t i = 0; i < v->count; i++) {
         struct span id = reply_span(reply_at(reply, i));
 

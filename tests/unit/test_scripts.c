@@ -282,6 +282,17 @@ START_TEST(an_id_is_dropped_unless_its_job_is_ready_or_runs_there)
 }
 END_TEST
 
+START_TEST(a_crash_that_is_counted_late_takes_back_none)
+{
+    running("a");
+    CK_SCRIPT(BLAME, "@job:a | 000001" TOKEN " 01", "ok");
+    CK_SCRIPT(BLAME, "@job:a | 000001" TOKEN " 02", "ok");
+    CK_SCRIPT(BLAME, "@job:a | 000001" TOKEN " 01", "ok");
+    ck_assert_int_eq(record_of_job("a").crashes, 2);
+    CK_SCRIPT(BLAME, "@job:a | 000002" TOKEN " 03", "moved");
+}
+END_TEST
+
 START_TEST(a_cancelled_job_is_not_deferred_but_finished)
 {
     struct record rec = running("a");
@@ -379,6 +390,7 @@ Suite *test_scripts(void)
     tcase_add_test(t, costs_of_a_deferral_are_told_once_even_if_it_is_sent_again_too_late);
     tcase_add_test(t, a_deferral_that_is_sent_again_leaves_a_later_claim_alone);
     tcase_add_test(t, an_id_is_dropped_unless_its_job_is_ready_or_runs_there);
+    tcase_add_test(t, a_crash_that_is_counted_late_takes_back_none);
     tcase_add_test(t, a_cancelled_job_is_not_deferred_but_finished);
     tcase_add_test(t, due_jobs_are_promoted_in_order_and_parked_ones_go_to_the_front);
     tcase_add_test(t, many_due_jobs_of_unknown_queues_do_not_overflow_the_stack);

@@ -4,7 +4,8 @@
 -- ARGV: 1 expected tnum and token (22)  2 crashes, as the record has them
 -- Returns 'ok', or 'moved' when the job is elsewhere by now: look again.
 --
--- No transition: whoever holds the job keeps it.
+-- No transition: whoever holds the job keeps it.  The number only grows: an equal call that comes late
+-- does not undo a crash that was counted since.
 if redis.call('GETRANGE', KEYS[1], '4', '25') ~= ARGV[1] then return 'moved' end
-redis.call('SETRANGE', KEYS[1], '43', ARGV[2])
+if redis.call('GETRANGE', KEYS[1], '43', '44') < ARGV[2] then redis.call('SETRANGE', KEYS[1], '43', ARGV[2]) end
 return 'ok'
