@@ -145,7 +145,7 @@ static bool only_costs(const struct image *before, const struct image *after, bo
     for (int w = 0; may_leave_set && w < IDS; w++)
         if ((b.active[w] & ~a.active[w]) == 0)
             a.active[w] = b.active[w];
-    return !memcmp(&a, &b, sizeof a);
+    return image_id(&a) == image_id(&b);
 }
 
 static void look_at_codes(struct trial *t, struct span codes, const struct answer *a,

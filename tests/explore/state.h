@@ -40,6 +40,7 @@ struct office {
     uint8_t token;    /* of its connection */
     uint8_t renew;    /* the connection is new: the lease is asked for first */
     uint8_t hand[DOCS];
+    uint8_t zero[2];
     uint32_t late; /* a submit that the last connection left */
 };
 
@@ -47,6 +48,7 @@ struct office {
 struct desk {
     uint32_t held;
     uint8_t job, expires; /* expires: the token of a scheduler; 0: an operator */
+    uint8_t zero[2];
 };
 
 /* What may still happen so often; a row each in scopes.def. */
@@ -65,7 +67,8 @@ struct state {
     uint8_t pushed;         /* bits of jobs whose documents producers have pushed */
     uint8_t attempts[JOBS]; /* that were spent by outcomes, in this run */
     uint8_t again;          /* the desk may still write once more */
-    uint8_t turn; /* worker + 1 that has made a move INSIDE: it is its turn; 0: anybody's */
+    uint8_t turn;    /* worker + 1 that has made a move INSIDE: it is its turn; 0: anybody's */
+    uint8_t zero[2]; /* it is compared as bytes: no gaps */
 };
 
 struct move {

@@ -40,8 +40,8 @@ const struct reply *reply_of(uint32_t text)
         size_t before = replies_room;
 
         replies_room = 2 * (size_t)text;
-        replies = xrealloc(replies, replies_room * sizeof *replies);
-        memset(replies + before, 0, (replies_room - before) * sizeof *replies);
+        replies = xrealloc(replies, replies_room * sizeof(void *));
+        memset(replies + before, 0, (replies_room - before) * sizeof(void *));
     }
     if (!replies[text])
         replies[text] = wire_reply(pool_bytes(texts, text));

@@ -35,7 +35,9 @@ struct image {
     uint8_t cancels, dead;       /* bits of jobs */
     uint8_t lease;               /* index of the token that holds it; 0: nobody */
     uint8_t intake[DOCS], taken[DOCS]; /* job + 1, the oldest first */
+    uint8_t zero[3];                   /* it is compared as bytes: no gaps */
 };
+_Static_assert(sizeof(struct image) == 48, "a gap in struct image");
 
 struct answer {
     uint32_t image;
