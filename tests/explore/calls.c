@@ -1,6 +1,6 @@
 /* calls.c - see calls.h.  Each builder gives the program's own function what the program would give
- * it; the struct of an outcome is filled as worker/run_outcome.c and worker/strays.c do it. */
-#include "tests/explore/calls.h"
+ * it, or lays out KEYS and ARGV as the file does that it names. */
+#include "tests/explore/calls_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,12 +9,9 @@
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
-#include "common/queue/ending.h"
 #include "common/queue/scripts.h"
 #include "common/queue/submit.h"
 #include "common/queue/work.h"
-#include "common/route/lost.h"
-#include "common/route/routes.h"
 #include "tests/explore/wire.h"
 
 static struct config *cfg;
@@ -25,163 +22,8 @@ static uint32_t *bytes_of;
 static size_t room;
 
 const struct config *calls_config(void) { return cfg; }
-
-/* ---- outcomes ---- */
-
-static const struct {
-    const char *text;
-    bool paid;
-} outcomes[] = {
-#define X(NAME, letter, text, paid) {text, paid},
-#include "tests/explore/outcomes.def"
-};
-
-const char *outcome_text(enum outcome o) { return outcomes[o].text; }
-bool outcome_is_paid(enum outcome o) { return outcomes[o].paid; }
-bool outcome_is_finish(enum outcome o)
-{
-    return o == OUT_DONE || o == OUT_DIE || o == OUT_CANCELLED || o == OUT_STRAY_END;
-}
-
-struct scene {
-    struct record held;
-    struct job job;
-    struct span bytes; /* of the record */
-    char memory[4096];
-    struct cost_event cost;
-    size_t cost_count;
-};
-
-static void scene_of(struct scene *s, const struct call *c)
-{
-    const char *doc = job_docs[c->jobs];
-    size_t n = strlen(doc);
-
-    memcpy(s->memory, header_of(c->held), RECORD_HEADER);
-    memcpy(s->memory + RECORD_HEADER, doc, n + 1);
-    s->bytes = (struct span){s->memory, RECORD_HEADER + n};
-    s->cost_count = 0;
-    if (!record_read(s->bytes.p, s->bytes.n, &s->held) ||
-        !job_read((struct span){s->memory + RECORD_HEADER, n}, &defaults, &s->job))
-        abort();
-}
-
-static void pay(struct scene *s, const struct call *c)
-{
-    s->cost = (struct cost_event){.job_id = job_ids[c->jobs],
-                                  .root_id = job_ids[c->jobs],
-                                  .attempt = s->held.attempts + 1,
-                                  .type = s->held.type,
-                                  .provider = "together",
-                                  .model = {"m", 1},
-                                  .requested_model = {"m", 1},
-                                  .cost = {.cost_nanousd = 100},
-                                  .at_ms = WALL_MS};
-    cost_name_event(&s->cost, &s->held, c->n);
-    s->cost_count = 1;
-}
-
-static void lose(struct scene *s, const struct call *c)
-{
-    if (!cost_of_lost_job(&s->cost, job_ids[c->jobs], &s->held, &s->job, &cfg->models, WALL_MS))
-        return;
-    route_lost(&s->cost, &s->job, cfg, routes);
-    s->cost_count = 1;
-}
-
-static void end(const struct scene *s, const struct call *c, const struct settle_who *who,
-                enum job_state status, int attempts)
-{
-    struct settle *batch = settle_new(SETTLE_FINISH);
-    struct err err = {0};
-    struct ending e;
-    struct result r;
-
-    err_set(&err, ERR_CANCELLED, "explored");
-    result_from(&r, job_ids[c->jobs], &s->held, &s->job, s->bytes);
-    r.status = status;
-    r.attempts = attempts;
-    r.err = status == JOB_STATE_COMPLETED ? NULL : &err;
-    r.finished_ms = WALL_MS;
-    ending_make(&e, job_ids[c->jobs], &s->held, &s->job, &r, cfg->webhooks_output_bytes);
-    e.finish.costs = &s->cost;
-    e.finish.cost_count = s->cost_count;
-    settle_finish(batch, &e.finish, NULL);
-    settle_send(batch, WIRE, who, NULL, NULL);
-    ending_done(&e);
-    settle_free(batch);
-}
-
-static void put_aside(const struct scene *s, const struct call *c, const struct settle_who *who)
-{
-    struct settle *batch = settle_new(SETTLE_DEFER);
-    struct defer d = {.id = job_ids[c->jobs],
-                      .held = &s->held,
-                      .next = s->held,
-                      .front = true,
-                      .costs = &s->cost,
-                      .cost_count = s->cost_count};
-
-    if (c->what == OUT_RETRY) {
-        d.next.attempts++;
-        d.next.parked_ms = 0;
-        d.front = false;
-        d.delay_ms = DELAY_MS;
-    } else if (c->what == OUT_MOVE) {
-        d.next.started_ms = 0;
-        d.next.queue = d.next.queue == queue_ids[0] ? queue_ids[1] : queue_ids[0];
-        d.front = false;
-    } else if (c->what == OUT_PUT_OFF) {
-        d.next.parks++;
-        d.delay_ms = DELAY_MS;
-    }
-    settle_defer(batch, &d, NULL);
-    settle_send(batch, WIRE, who, NULL, NULL);
-    settle_free(batch);
-}
-
-static void tell(const struct scene *s, const struct call *c, const struct settle_who *who)
-{
-    struct settle *batch = settle_new(SETTLE_TELL);
-    const struct tell t = {
-        .id = job_ids[c->jobs], .held = &s->held, .costs = &s->cost, .cost_count = s->cost_count};
-
-    settle_tell(batch, &t, NULL);
-    settle_send(batch, WIRE, who, NULL, NULL);
-    settle_free(batch);
-}
-
-static struct settle_who who_is(const char *worker, const char *lease)
-{
-    return (struct settle_who){.keys = &keys,
-                               .worker = worker,
-                               .lease = lease,
-                               .ids_ms = cfg->retention_ids_ms,
-                               .dead_ms = cfg->retention_dead_ms,
-                               .reply_ms = cfg->limits_reply_ttl_ms};
-}
-
-static void send_outcome(const struct call *c)
-{
-    const struct settle_who who = who_is(worker_ids[c->who], NULL);
-    struct scene s;
-
-    scene_of(&s, c);
-    if (outcome_is_paid((enum outcome)c->what))
-        pay(&s, c);
-    if (c->what == OUT_STRAY_BACK)
-        lose(&s, c);
-    if (c->what == OUT_TELL)
-        tell(&s, c, &who);
-    else if (c->what == OUT_DONE)
-        end(&s, c, &who, JOB_STATE_COMPLETED, s.held.attempts + 1);
-    else if (c->what == OUT_DIE)
-        end(&s, c, &who, JOB_STATE_FAILED, s.held.attempts + 1);
-    else if (outcome_is_finish((enum outcome)c->what))
-        end(&s, c, &who, JOB_STATE_CANCELLED, s.held.attempts);
-    else
-        put_aside(&s, c, &who);
-}
+const struct job_defaults *calls_defaults(void) { return &defaults; }
+const struct routes *calls_routes(void) { return routes; }
 
 /* ---- the other calls of a worker ---- */
 
@@ -328,7 +170,7 @@ static void send_lease(const struct call *c)
     redis_script(WIRE, script(SCRIPT_LEASE), 1, &a, NULL, NULL);
 }
 
-static void claim_of(char claim[RECORD_CLAIM + 1], uint32_t held)
+void claim_of(char claim[RECORD_CLAIM + 1], uint32_t held)
 {
     snprintf(claim, RECORD_CLAIM + 1, "%.*s", RECORD_CLAIM, header_of(held) + 4);
 }
@@ -345,44 +187,6 @@ static void send_cancel(const struct call *c)
     redis_arg_str(&a, job_ids[c->jobs]);
     redis_arg_str(&a, claim);
     redis_script(WIRE, script(SCRIPT_CANCEL), 2, &a, NULL, NULL);
-}
-
-static void send_end(const struct call *c)
-{
-    const struct settle_who who = who_is(NULL, c->n ? leases[c->n] : NULL);
-    struct scene s;
-
-    scene_of(&s, c);
-    end(&s, c, &who, c->n ? JOB_STATE_EXPIRED : JOB_STATE_CANCELLED, s.held.attempts);
-}
-
-/* As scheduler/cli/change.c makes it. */
-static void send_replay(const struct call *c)
-{
-    char header[RECORD_HEADER], claim[RECORD_CLAIM + 1];
-    const char *doc = job_docs[c->jobs];
-    struct redis_args a;
-    struct scene s;
-
-    scene_of(&s, c);
-    s.held.state = JOB_STATE_READY;
-    s.held.tnum = record_next_tnum(s.held.tnum);
-    s.held.run++;
-    s.held.attempts = s.held.crashes = s.held.parks = 0;
-    s.held.started_ms = s.held.parked_ms = s.held.expires_ms = s.held.due_ms = 0;
-    s.held.step[0] = '\0';
-    memset(s.held.token, '0', RECORD_TOKEN);
-    record_write(&s.held, header);
-    claim_of(claim, c->held);
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&keys, KEY_DEAD));
-    keys_arg_queues(&a, &keys);
-    keys_arg(&a, keys.job, job_ids[c->jobs]);
-    redis_arg_str(&a, job_ids[c->jobs]);
-    redis_arg_str(&a, claim);
-    redis_arg_int(&a, (int64_t)s.held.queue);
-    redis_arg_pieces(&a, (const struct span[]){{header, RECORD_HEADER}, {doc, strlen(doc)}}, 2);
-    redis_script(WIRE, script(SCRIPT_REPLAY), 18, &a, NULL, NULL);
 }
 
 /* ---- all of them ---- */
@@ -453,7 +257,7 @@ void call_print(const struct call *c, struct buf *b)
     if (c->kind == CALL_RAW)
         print_raw(c, b);
     else if (c->kind == CALL_OUTCOME)
-        buf_puts(b, outcomes[c->what].text);
+        buf_puts(b, outcome_text((enum outcome)c->what));
     else
         buf_puts(b, kinds[c->kind].text);
     if (c->kind == CALL_START)

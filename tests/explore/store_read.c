@@ -1,5 +1,4 @@
-/* store_image.c - an image is written to Redis, a command runs, an image is read: one write and
- * one row of replies.  See store.h. */
+/* store_read.c - what Redis answered becomes an image, a reply and news.  See store.h. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,144 +6,12 @@
 
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
-#include "common/io/redis_private.h"
 #include "tests/explore/store_private.h"
 #include "tests/explore/wire.h"
 
-enum { TIMES = 4, FIRST_TIME = 26, TIME_DIGITS = 11, DOC_BYTES_AT = 106, STATE_AT = 2 };
+enum { TIME_DIGITS = 11 };
 
-/* ---- commands ---- */
-
-static struct buf out;
-static size_t sent; /* commands whose replies nobody has read */
-
-static void add(struct redis_args *a)
-{
-    struct packet *p = redis_args_close(a, NULL, 0);
-
-    buf_add(&out, p->p, p->n);
-    packet_drop(&p);
-    sent++;
-}
-
-static void say(const char *word, ...) __attribute__((sentinel));
-static void say(const char *word, ...)
-{
-    struct redis_args a;
-    va_list words;
-
-    redis_args_init(&a);
-    redis_arg_str(&a, word);
-    va_start(words, word);
-    while ((word = va_arg(words, const char *)))
-        redis_arg_str(&a, word);
-    va_end(words);
-    add(&a);
-}
-
-static void name(char text[64], const char *prefix, const char *id)
-{
-    snprintf(text, 64, "%s%s", prefix, id);
-}
-
-/* ---- writing ---- */
-
-static bool has_doc(const char *header) { return memcmp(header + DOC_BYTES_AT, "0000000", 7) != 0; }
-
-static bool has_ended(const char *header) { return strchr("cpfxej", header[STATE_AT]) != NULL; }
-
-static void write_record(int j, struct span record)
-{
-    struct buf b = BUF(4096);
-    char key_text[64];
-
-    if (!record.n)
-        return;
-    buf_add(&b, record.p, RECORD_HEADER);
-    if (has_doc(record.p))
-        buf_puts(&b, job_docs[j]);
-    if (has_ended(record.p))
-        buf_puts(&b, "{}");
-    name(key_text, keys.job, job_ids[j]);
-    if (record.n > RECORD_HEADER)
-        say("SET", key_text, b.p, "PX", "86400000", NULL);
-    else
-        say("SET", key_text, b.p, NULL);
-    buf_done(&b);
-}
-
-static void write_delayed(uint8_t at)
-{
-    char score[32], member[64];
-
-    if (!(at & AT_THERE))
-        return;
-    snprintf(score, sizeof score, "%" PRId64 "%s", at & AT_LATER ? LATER_MS : 1,
-             at & AT_FRONT ? ".5" : "");
-    snprintf(member, sizeof member, "%s/%s", queue_name(queue_ids[at & AT_QUEUE ? 1 : 0]),
-             job_ids[at & AT_JOB]);
-    say("ZADD", key(&keys, KEY_DELAYED), score, member, NULL);
-}
-
-static void write_worker(const struct image *i, int w)
-{
-    char what[32], active[64];
-
-    if (i->beat[w]) {
-        snprintf(what, sizeof what, "{\"n\":%d}", i->beat[w]);
-        say("HSET", key(&keys, KEY_WORKERS), worker_ids[w], what, NULL);
-    }
-    name(active, keys.active, worker_ids[w]);
-    for (int j = 0; j < JOBS; j++)
-        if (i->active[w] & 1 << j)
-            say("SADD", active, job_ids[j], NULL);
-}
-
-static void write_late(struct span late)
-{
-    for (const char *p = late.p; *p;) {
-        size_t n = strcspn(++p, " ");
-        char event[192];
-
-        snprintf(event, sizeof event, "%.*s", (int)n, p);
-        say("ZADD", key(&keys, KEY_LATE), "1", event, NULL);
-        p += n;
-    }
-}
-
-static void write_docs(const char *list, const uint8_t *docs)
-{
-    for (int d = 0; d < DOCS && docs[d]; d++)
-        say("LPUSH", list, job_docs[docs[d] - 1], NULL);
-}
-
-static void write_image(const struct image *i)
-{
-    say("FLUSHDB", NULL);
-    for (int j = 0; j < JOBS; j++) {
-        write_record(j, pool_bytes(records, i->record[j]));
-        if (i->cancels & 1 << j)
-            say("HSET", key(&keys, KEY_CANCELS), job_ids[j], "1", NULL);
-        if (i->dead & 1 << j)
-            say("ZADD", key(&keys, KEY_DEAD), "1", job_ids[j], NULL);
-    }
-    for (int q = 0; q < QUEUES; q++)
-        for (int n = 0; n < LIST && i->ready[q][n]; n++)
-            say("LPUSH", keys.ready[queue_ids[q]], job_ids[i->ready[q][n] - 1], NULL);
-    for (int n = 0; n < DELAYED; n++)
-        write_delayed(i->delayed[n]);
-    for (int w = 0; w < IDS; w++)
-        write_worker(i, w);
-    if (i->lease)
-        say("SET", key(&keys, KEY_LEASE), leases[i->lease], NULL);
-    write_docs(key(&keys, KEY_INTAKE), i->intake);
-    write_docs(key(&keys, KEY_TAKEN), i->taken);
-    write_late(pool_bytes(texts, i->late));
-}
-
-/* ---- reading ---- */
-
-static const struct reply *next(void)
+const struct reply *image_next(void)
 {
     const struct reply *r = server_reply();
 
@@ -345,42 +212,11 @@ static int64_t read_sums(const struct reply *spend)
     return sum;
 }
 
-/* ---- the questions, in the order in which they are read ---- */
-
-static void ask_all(void)
-{
-    char text[64], day[9];
-
-    for (int j = 0; j < JOBS; j++) {
-        name(text, keys.job, job_ids[j]);
-        say("GET", text, NULL);
-        say("PTTL", text, NULL);
-    }
-    for (int q = 0; q < QUEUES; q++)
-        say("LRANGE", keys.ready[queue_ids[q]], "0", "-1", NULL);
-    for (int w = 0; w < IDS; w++) {
-        name(text, keys.active, worker_ids[w]);
-        say("SMEMBERS", text, NULL);
-    }
-    say("ZRANGE", key(&keys, KEY_DELAYED), "0", "-1", "WITHSCORES", NULL);
-    say("HGETALL", key(&keys, KEY_WORKERS), NULL);
-    say("HKEYS", key(&keys, KEY_CANCELS), NULL);
-    say("ZRANGE", key(&keys, KEY_DEAD), "0", "-1", NULL);
-    say("GET", key(&keys, KEY_LEASE), NULL);
-    say("LRANGE", key(&keys, KEY_INTAKE), "0", "-1", NULL);
-    say("LRANGE", key(&keys, KEY_TAKEN), "0", "-1", NULL);
-    say("ZRANGE", key(&keys, KEY_LATE), "0", "-1", NULL);
-    say("XRANGE", key(&keys, KEY_RESULTS), "-", "+", NULL);
-    say("XRANGE", key(&keys, KEY_COSTS), "-", "+", NULL);
-    name(text, keys.spend, clock_day(clock_wall_ms(), day));
-    say("HGETALL", text, NULL);
-}
-
-#define WITH_NEXT(r, what)                \
-    do {                                  \
-        const struct reply *(r) = next(); \
-        what;                             \
-        wire_done(r);                     \
+#define WITH_NEXT(r, what)                      \
+    do {                                        \
+        const struct reply *(r) = image_next(); \
+        what;                                   \
+        wire_done(r);                           \
     } while (0)
 
 static struct answer read_all(void)
@@ -446,24 +282,13 @@ static void write_reply(struct buf *b, const struct reply *r)
     }
 }
 
-struct answer image_run(const struct image *before, struct span command)
+struct answer image_read(void)
 {
     struct buf said = BUF(1 << 20);
-    const struct reply *reply;
+    const struct reply *reply = server_reply(); /* it may be an error */
     struct answer a;
     uint32_t id;
 
-    if (!out.max_bytes)
-        buf_init(&out, 16 << 20);
-    buf_clear(&out);
-    sent = 0;
-    write_image(before);
-    buf_add_span(&out, command);
-    ask_all();
-    server_send(buf_span(&out));
-    for (size_t n = sent, asked = 2 * JOBS + QUEUES + IDS + 11; n > asked; n--)
-        wire_done(next());
-    reply = server_reply();
     write_reply(&said, reply);
     wire_done(reply);
     id = pool_id(texts, said.p, said.n);
