@@ -1,5 +1,6 @@
-/* calls.c - see calls.h.  Each builder gives the program's own function what the program would give
- * it, or lays out KEYS and ARGV as the file does that it names. */
+/* calls.c - see calls.h.  Each builder gives the program's own function what
+ * the program would give it, or lays out KEYS and ARGV as the file does that it
+ * names. */
 #include "tests/explore/calls_private.h"
 
 #include <stdio.h>

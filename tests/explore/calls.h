@@ -1,6 +1,8 @@
-/* calls.h - what a program sends, as a small value: made into bytes by the program's own functions.
+/* calls.h - what a program sends, as a small value: made into bytes by the
+ * program's own functions.
  *
- * A call is compared and kept as bytes, so every field that a kind does not use is 0.
+ * A call is compared and kept as bytes, so every field that a kind does not use
+ * is 0.
  */
 #ifndef FLOTILLA_TESTS_EXPLORE_CALLS_H
 #define FLOTILLA_TESTS_EXPLORE_CALLS_H
@@ -20,7 +22,8 @@ enum call_kind {
     CALL_BEAT,    /* who, n: its counter, what: 1 registers */
     CALL_CLAIM,   /* who, n: ids at most */
     CALL_START,   /* who, jobs: bits, n: number of the start, what: 1 a guess */
-    CALL_OUTCOME, /* who, jobs: one, what: OUT_..., n: number of the cost event, held */
+    CALL_OUTCOME, /* who, jobs: one, what: OUT_..., n: number of the cost event
+                     (0: none), held */
     CALL_LOOK,    /* who: read its active set */
     CALL_READ,    /* jobs: read a record */
     CALL_RETIME,  /* jobs, what: queue: now */
@@ -29,10 +32,10 @@ enum call_kind {
     CALL_SUBMIT,  /* n, what: entries to drop, docs */
     CALL_LEASE,   /* n */
     CALL_CANCEL,  /* jobs, held: flag an active job */
-    CALL_END, /* jobs, held, what: OUT_CANCELLED by an operator; n: the token of the scheduler that
-                 expires */
-    CALL_REPLAY, /* jobs, held */
-    CALL_RAW,    /* raw: of a recovery, as it was noted */
+    CALL_END,     /* jobs, held, what: OUT_CANCELLED by an operator; n: the token of
+                     the scheduler that expires */
+    CALL_REPLAY,  /* jobs, held */
+    CALL_RAW,     /* raw: of a recovery, as it was noted */
     CALL_KINDS
 };
 
@@ -53,7 +56,8 @@ const struct call *call_of(uint32_t id);
 uint32_t call_bytes(uint32_t id);
 /* One line for a path. */
 void call_print(const struct call *c, struct buf *b);
-/* A record that a worker holds from the answer of its start, as run_new() makes it; 0: damaged. */
+/* A record that a worker holds from the answer of its start, as run_new() makes
+ * it; 0: damaged. */
 uint32_t held_by(struct span record, int who, int n);
 const char *outcome_text(enum outcome o);
 bool outcome_is_paid(enum outcome o);

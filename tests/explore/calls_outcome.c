@@ -1,5 +1,6 @@
 /* calls_outcome.c - how a job is let go: the structs of settle.h are filled as
- * worker/run_outcome.c, worker/strays.c and scheduler/cli/change.c fill them.  See calls.h. */
+ * worker/run_outcome.c, worker/strays.c and scheduler/cli/change.c fill them.
+ * See calls.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,7 @@ void send_outcome(const struct call *c)
     struct scene s;
 
     scene_of(&s, c);
-    if (outcome_is_paid((enum outcome)c->what))
+    if (c->n)
         pay(&s, c);
     if (c->what == OUT_STRAY_BACK)
         lose(&s, c);

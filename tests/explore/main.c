@@ -1,9 +1,10 @@
 /* main.c - explores the protocol: explore [SECONDS [SCOPE [SEED]]].
  *
- * The real scripts on a private redis-server, called by the programs' own functions, in every order
- * that a few programs with a few jobs allow, with connections and processes lost at every point.
- * Prints what was explored, and the shortest path to a broken rule.  Exit code: 0 no rule is
- * broken, 1 one is, 2 usage.
+ * The real scripts on a private redis-server, called by the programs' own
+ * functions, in every order that a few programs with a few jobs allow, with
+ * connections and processes lost at every point. Prints what was explored, and
+ * the shortest path to a broken rule.  Exit code: 0 no rule is broken, 1 one
+ * is, 2 usage.
  *
  *   scopes.def   what is explored         moves.def   what may happen
  *   rules.c      what must hold           outcomes.def, calls.h   what is sent
@@ -46,7 +47,8 @@ static bool explore(const struct scope *s, int64_t ms, uint64_t seed)
     took_ms = clock_system.mono_us() / 1000 - began_ms + 1;
     if (!f.whole)
         walk(s, began_ms + ms, seed, &f);
-    printf("%-9s %9llu states, depth %d%s, %lld states/s; %llu walks, up to %llu moves; "
+    printf("%-9s %9llu states, depth %d%s, %lld states/s; %llu walks, up to %llu "
+           "moves; "
            "%llu moves, %llu scripts run%s\n",
            s->name, (unsigned long long)f.states, f.depth, f.whole ? " (all)" : "",
            (long long)f.states * 1000 / took_ms, (unsigned long long)f.walks,

@@ -1,4 +1,5 @@
-/* moves_ends.c - a worker loses its connection, or its process ends: see moves.def. */
+/* moves_ends.c - a worker loses its connection, or its process ends: see
+ * moves.def. */
 #include <string.h>
 
 #include "tests/explore/state.h"

@@ -1,7 +1,7 @@
 /* moves_fleet.c - recoveries, schedulers, operators, time: see moves.def.
  *
- * What these send is run and answered in one move: between its reply and its next command others
- * may do anything, so that nothing is left out. */
+ * What these send is run and answered in one move: between its reply and its
+ * next command others may do anything, so that nothing is left out. */
 #include <string.h>
 
 #include "common/queue/settle.h"

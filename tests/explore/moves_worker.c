@@ -1,4 +1,5 @@
-/* moves_worker.c - a worker process sends, hears, loses its connection, dies: see moves.def. */
+/* moves_worker.c - a worker process sends, hears, loses its connection, dies:
+ * see moves.def. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -193,6 +194,7 @@ static void on_outcome(struct trial *t, struct worker *w, const struct call *c,
         return;
     }
     if (code == SETTLE_CANCEL) {
+        w->untold[c->jobs] = c->n;
         worker_let_go(t, w, c->jobs, OUT_CANCELLED);
         return;
     }
@@ -266,7 +268,8 @@ static bool claim(struct trial *t, int most)
 
     if (!w->connected || !w->registered || w->fenced || w->claiming || w->look || n < most)
         return false;
-    /* a claim that can bring nothing is not explored; but one may be under way behind outcomes */
+    /* a claim that can bring nothing is not explored; but one may be under way
+     * behind outcomes */
     if (!i->ready[0][0] && !i->ready[1][0] && !w->box[0])
         return false;
     w->claiming = 1;

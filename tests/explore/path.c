@@ -1,4 +1,5 @@
-/* path.c - prints how a rule came to be broken: a line per move, with what Redis answered. */
+/* path.c - prints how a rule came to be broken: a line per move, with what
+ * Redis answered. */
 #include <stdio.h>
 
 #include "tests/explore/scope.h"

@@ -1,4 +1,5 @@
-/* pool.c - see pool.h: an open hash table of numbers beside an array of texts. */
+/* pool.c - see pool.h: an open hash table of numbers beside an array of texts.
+ */
 #include "tests/explore/pool.h"
 
 #include <stdlib.h>

@@ -1,8 +1,9 @@
 /* pool.h - equal bytes are kept once: bytes in, a number out.
  *
- * The explorer meets the same record, the same reply and the same content of Redis a million times.
- * A pool keeps each of them once, so that a state holds numbers and is compared as bytes.  Number 0
- * is the empty text.  What a pool returns lives as long as the pool.
+ * The explorer meets the same record, the same reply and the same content of
+ * Redis a million times. A pool keeps each of them once, so that a state holds
+ * numbers and is compared as bytes.  Number 0 is the empty text.  What a pool
+ * returns lives as long as the pool.
  */
 #ifndef FLOTILLA_TESTS_EXPLORE_POOL_H
 #define FLOTILLA_TESTS_EXPLORE_POOL_H

@@ -1,4 +1,5 @@
-/* rescue.c - see rescue.h: a tree of replies, each node with the command that comes next. */
+/* rescue.c - see rescue.h: a tree of replies, each node with the command that
+ * comes next. */
 #include "tests/explore/rescue.h"
 
 #include <stdio.h>

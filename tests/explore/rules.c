@@ -1,14 +1,14 @@
 /* rules.c - what must hold after every move.
  *
- *   of an image     each live job is named by a place that somebody looks at; what is written about
- *                   a job in two keys agrees
- *   of an answer    a result once per run, a cost event once, sums as events; an outcome that is
- *                   answered `again` or `stale` writes nothing but its costs; attempts are those
- *                   that outcomes spent
+ *   of an image     each live job is named by a place that somebody looks at;
+ * what is written about a job in two keys agrees of an answer    a result once
+ * per run, a cost event once, and never none, sums as events; an outcome that
+ * is answered `again` or `stale`, and any call that knows an older claim,
+ * writes nothing but its costs; attempts are those that outcomes spent
  *
- * A job that is claimed and not started is ready, and the worker's active set names it: the worker
- * starts it, or looks, or is recovered.  A ready job may be named more than once, as a name is only
- * a hint. */
+ * A job that is claimed and not started is ready, and the worker's active set
+ * names it: the worker starts it, or looks, or is recovered.  A ready job may
+ * be named more than once, as a name is only a hint. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +52,8 @@ static const char *look_at_job(const struct image *i, int job)
         return "a ready job is named by no list and no set";
     if (state == 'a' && !is_held(i, job, record.p))
         return "an active job is not in the active set of its worker";
+    if (state == 'a' && memcmp(record.p + 70, "00000000001", 11) > 0)
+        return "a job runs before its time";
     if (live && record.n > RECORD_HEADER)
         return "the record of a live job has a time to live";
     if (!live && record.n == RECORD_HEADER)
@@ -100,7 +102,8 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The words of both, sorted, so that the order in which they came is forgotten. */
+/* The words of both, sorted, so that the order in which they came is forgotten.
+ */
 static uint32_t merge(struct span a, struct span b)
 {
     struct buf all = BUF(1 << 20), sorted = BUF(1 << 20);
@@ -163,6 +166,36 @@ static void look_at_codes(struct trial *t, struct span codes, const struct answe
         t->broken = "an outcome that was answered `again` has told something";
 }
 
+/* An outcome brings its cost event, whatever else it is answered: at once, or
+ * when it was sent first.
+ */
+static void look_for_event(struct trial *t, const struct call *c, char code)
+{
+    char claim[RECORD_TOKEN + 8], event[64];
+
+    if (c->kind != CALL_OUTCOME || !c->n || code == SETTLE_CANCEL || code == '-')
+        return;
+    snprintf(claim, sizeof claim, "%.*s", RECORD_TOKEN, header_of(c->held) + 10);
+    snprintf(event, sizeof event, "-%s.%d", claim, c->n);
+    if (!strstr(pool_bytes(texts, t->s.seen).p, event))
+        t->broken = "a call was paid, and its cost event is lost";
+}
+
+/* Whoever knows an older claim of the job changes nothing, whatever it is
+ * answered. */
+static void look_at_loser(struct trial *t, const struct call *c, const struct answer *a,
+                          uint32_t image_before)
+{
+    uint32_t record = image_of(image_before)->record[c->jobs < JOBS ? c->jobs : 0];
+
+    if (!c->held || c->kind == CALL_RAW)
+        return;
+    if (record && !memcmp(header_of(record) + 4, header_of(c->held) + 4, RECORD_CLAIM))
+        return;
+    if (!only_costs(image_of(image_before), image_of(a->image), true))
+        t->broken = "a claim that is over has changed something";
+}
+
 static void count_attempts(struct trial *t, const struct call *c, char code)
 {
     if (c->kind == CALL_REPLAY && code == 'k')
@@ -218,8 +251,10 @@ void rules_of_answer(struct trial *t, const struct call *c, const struct answer 
         hear(t, a->news);
     if (c->what != OUT_TELL || c->kind != CALL_OUTCOME)
         look_at_codes(t, codes, a, image_before);
+    look_at_loser(t, c, a, image_before);
     if (c->kind == CALL_REPLAY)
         codes = reply_span(r);
+    look_for_event(t, c, codes.n ? codes.p[0] : '-');
     count_attempts(t, c, codes.n ? codes.p[0] : '-');
     look_at_attempts(t, image_of(a->image));
     look_at_documents(t, image_of(a->image));

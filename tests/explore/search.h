@@ -1,11 +1,13 @@
-/* search.h - breadth first over all states of a scope; then walks, which go deeper.
+/* search.h - breadth first over all states of a scope; then walks, which go
+ * deeper.
  *
- * A state is known by 64 bits of its bytes.  Those that have not been followed yet are kept whole;
- * of the others only how they were reached is kept, for the path to a broken rule.  So the first
- * path that breaks a rule is a shortest one.
+ * A state is known by 64 bits of its bytes.  Those that have not been followed
+ * yet are kept whole; of the others only how they were reached is kept, for the
+ * path to a broken rule.  So the first path that breaks a rule is a shortest
+ * one.
  *
- * A walk makes moves at random until none is left.  The path of one that breaks a rule is
- * shortened: what can be left out is.
+ * A walk makes moves at random until none is left.  The path of one that breaks
+ * a rule is shortened: what can be left out is.
  */
 #ifndef FLOTILLA_TESTS_EXPLORE_SEARCH_H
 #define FLOTILLA_TESTS_EXPLORE_SEARCH_H
@@ -17,7 +19,8 @@ struct found {
     uint64_t walks, longest; /* moves of the longest one */
     int depth;               /* all states of so many moves were followed */
     bool whole;              /* there are no more states in this scope */
-    uint64_t overflows;      /* states that are not followed: an image or a row was too small */
+    uint64_t overflows;      /* states that are not followed: an image or a row was too
+                                small */
     const char *broken;      /* the rule; the path was printed */
 };
 

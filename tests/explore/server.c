@@ -1,7 +1,8 @@
 /* server.c - the private redis-server of the explorer; see wire.h.
  *
- * It listens on a unix socket in a directory of its own, keeps nothing, and dies with this process.
- * Everything goes through one blocking connection: many commands in one write, then their replies.
+ * It listens on a unix socket in a directory of its own, keeps nothing, and
+ * dies with this process. Everything goes through one blocking connection: many
+ * commands in one write, then their replies.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,11 @@
 /* state.h - a state of the whole fleet: Redis, and what each program remembers.
  *
- *     state + move --> state       moves.def lists the moves, moves_*.c are their rules
+ *     state + move --> state       moves.def lists the moves, moves_*.c are
+ * their rules
  *
- * The rules of a worker process are those of worker/pull.c, starts.c, outbox.c, process.c, strays.c
- * and heartbeat.c, without what decides when: whatever may be sent at all may be sent now.
+ * The rules of a worker process are those of worker/pull.c, starts.c, outbox.c,
+ * process.c, strays.c and heartbeat.c, without what decides when: whatever may
+ * be sent at all may be sent now.
  */
 #ifndef FLOTILLA_TESTS_EXPLORE_STATE_H
 #define FLOTILLA_TESTS_EXPLORE_STATE_H
@@ -20,6 +22,9 @@ struct worker {
     uint8_t connected, registered, fenced, look, claiming, old_claim;
     uint8_t starts_made, beats;
     uint8_t run_state[JOBS], calls[JOBS], away[JOBS]; /* away: queue + 1 */
+    uint8_t untold[JOBS]; /* the cost event that comes with its next outcome; 0:
+                             none */
+    uint8_t zero[2];
     struct {
         uint8_t jobs, n, flags;
     } start[STARTS];
@@ -44,7 +49,8 @@ struct office {
     uint32_t late; /* a submit that the last connection left */
 };
 
-/* Somebody who reads a record and then writes: an operator, or the scheduler that expires. */
+/* Somebody who reads a record and then writes: an operator, or the scheduler
+ * that expires. */
 struct desk {
     uint32_t held;
     uint8_t job, expires; /* expires: the token of a scheduler; 0: an operator */
@@ -67,8 +73,9 @@ struct state {
     uint8_t pushed;         /* bits of jobs whose documents producers have pushed */
     uint8_t attempts[JOBS]; /* that were spent by outcomes, in this run */
     uint8_t again;          /* the desk may still write once more */
-    uint8_t turn;    /* worker + 1 that has made a move INSIDE: it is its turn; 0: anybody's */
-    uint8_t zero[2]; /* it is compared as bytes: no gaps */
+    uint8_t turn;           /* worker + 1 that has made a move INSIDE: it is its turn; 0:
+                               anybody's */
+    uint8_t zero[2];        /* it is compared as bytes: no gaps */
 };
 
 struct move {
@@ -93,7 +100,8 @@ struct trial {
 #define X(NAME, function, reach, text) bool move_##function(struct trial *t);
 #include "tests/explore/moves.def"
 
-/* Redis runs a call: the image changes, and all rules are looked at.  Returns the reply's number.
+/* Redis runs a call: the image changes, and all rules are looked at.  Returns
+ * the reply's number.
  */
 uint32_t trial_run(struct trial *t, uint32_t call);
 /* The rules that concern a command of a recovery, in `commands`. */

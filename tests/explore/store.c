@@ -1,5 +1,5 @@
-/* store.c - see store.h: remembers what was run; the two halves of running it are in
- * store_write.c and store_read.c.
+/* store.c - see store.h: remembers what was run; the two halves of running it
+ * are in store_write.c and store_read.c.
  */
 #include "tests/explore/store.h"
 

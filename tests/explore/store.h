@@ -1,14 +1,17 @@
 /* store.h - what is in Redis, as a small value; and what a command makes of it.
  *
- *     image + command --(real script on the real server, once)--> image, reply, news
+ *     image + command --(real script on the real server, once)--> image, reply,
+ * news
  *
- * An image is all that the scripts read again: records, lists, sets.  What they only ever append to
- * (results, cost events, sums of the day) is no part of it: that is the news of one command.  The
- * answer is remembered, so that each command runs once for each image, however many states of the
- * programs it is met in.
+ * An image is all that the scripts read again: records, lists, sets.  What they
+ * only ever append to (results, cost events, sums of the day) is no part of it:
+ * that is the news of one command.  The answer is remembered, so that each
+ * command runs once for each image, however many states of the programs it is
+ * met in.
  *
- * Times are normalised: a job is due, or it is not (LATER); whoever lets time pass rewrites the
- * image.  So a job that is put aside for any time comes back at any time.
+ * Times are normalised: a job is due, or it is not (LATER); whoever lets time
+ * pass rewrites the image.  So a job that is put aside for any time comes back
+ * at any time.
  */
 #ifndef FLOTILLA_TESTS_EXPLORE_STORE_H
 #define FLOTILLA_TESTS_EXPLORE_STORE_H
@@ -26,14 +29,15 @@ enum { JOBS = 2, QUEUES = 2, IDS = 4, LIST = 6, DELAYED = 4, DOCS = 3, LEASES = 
 enum { AT_JOB = 1, AT_QUEUE = 4, AT_LATER = 8, AT_FRONT = 16, AT_THERE = 32 };
 
 struct image {
-    uint32_t record[JOBS];       /* in `records`: the header, and 't' when it has a time to live */
-    uint32_t late;               /* in `texts`: ids of cost events, each behind a blank */
-    uint8_t ready[QUEUES][LIST]; /* job + 1, the next one first; 0: the end */
-    uint8_t delayed[DELAYED];    /* AT_..., sorted */
-    uint8_t active[IDS];         /* bits of jobs, by worker id */
-    uint8_t beat[IDS];           /* counter of its heartbeat; 0: not registered */
-    uint8_t cancels, dead;       /* bits of jobs */
-    uint8_t lease;               /* index of the token that holds it; 0: nobody */
+    uint32_t record[JOBS];             /* in `records`: the header, and 't' when it has a time
+                                          to live */
+    uint32_t late;                     /* in `texts`: ids of cost events, each behind a blank */
+    uint8_t ready[QUEUES][LIST];       /* job + 1, the next one first; 0: the end */
+    uint8_t delayed[DELAYED];          /* AT_..., sorted */
+    uint8_t active[IDS];               /* bits of jobs, by worker id */
+    uint8_t beat[IDS];                 /* counter of its heartbeat; 0: not registered */
+    uint8_t cancels, dead;             /* bits of jobs */
+    uint8_t lease;                     /* index of the token that holds it; 0: nobody */
     uint8_t intake[DOCS], taken[DOCS]; /* job + 1, the oldest first */
     uint8_t zero[3];                   /* it is compared as bytes: no gaps */
 };
@@ -42,7 +46,8 @@ _Static_assert(sizeof(struct image) == 48, "a gap in struct image");
 struct answer {
     uint32_t image;
     uint32_t reply;  /* in `texts`: RESP, normalised */
-    uint32_t news;   /* in `texts`: "=job run state" per result, "$event" per cost event */
+    uint32_t news;   /* in `texts`: "=job run state" per result, "$event" per cost
+                        event */
     bool overflow;   /* more than an image holds: this state is not followed */
     bool unbalanced; /* the sums of the day are not those of the events */
 };

@@ -1,4 +1,5 @@
-/* store_read.c - what Redis answered becomes an image, a reply and news.  See store.h. */
+/* store_read.c - what Redis answered becomes an image, a reply and news.  See
+ * store.h. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +31,8 @@ static int index_of(struct span text, const char *const *names, int n)
     return -1;
 }
 
-/* Times of a header: 0 stays, what is past becomes 1, what is to come LATER_MS. */
+/* Times of a header: 0 stays, what is past becomes 1, what is to come LATER_MS.
+ */
 static void normalise(char *header)
 {
     static const int at[] = {26, 59, 70, 81, 92};

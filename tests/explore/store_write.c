@@ -1,5 +1,5 @@
-/* store_write.c - an image is written to Redis, a command runs, everything is asked for: one write.
- * store_read.c reads the replies.  See store.h. */
+/* store_write.c - an image is written to Redis, a command runs, everything is
+ * asked for: one write. store_read.c reads the replies.  See store.h. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,7 +140,8 @@ static void write_image(const struct image *i)
     write_late(pool_bytes(texts, i->late));
 }
 
-/* ---- the questions, in the order in which store_read.c reads the answers ---- */
+/* ---- the questions, in the order in which store_read.c reads the answers ----
+ */
 
 static void ask_all(void)
 {

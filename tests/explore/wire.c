@@ -1,4 +1,5 @@
-/* wire.c - see wire.h: the functions of redis.h that the linked parts of the programs call. */
+/* wire.c - see wire.h: the functions of redis.h that the linked parts of the
+ * programs call. */
 #include "tests/explore/wire.h"
 
 #include <assert.h>

@@ -1,7 +1,9 @@
-/* worker_rules.c - what a worker process does by itself when something has happened: see state.h.
+/* worker_rules.c - what a worker process does by itself when something has
+ * happened: see state.h.
  *
- * Each function is the shortened twin of one in worker/: worker_send of redis_send and the open
- * batch of outbox.c, worker_start of starts.c, worker_gone and worker_kick of process.c. */
+ * Each function is the shortened twin of one in worker/: worker_send of
+ * redis_send and the open batch of outbox.c, worker_start of starts.c,
+ * worker_gone and worker_kick of process.c. */
 #include <string.h>
 
 #include "common/queue/settle.h"
@@ -43,6 +45,10 @@ void worker_let_go(struct trial *t, struct worker *w, int job, enum outcome o)
 
     if (outcome_is_paid(o))
         c.n = ++w->calls[job];
+    if (o == OUT_CANCELLED) /* what the outcome before it carried, which was not
+                               written */
+        c.n = w->untold[job];
+    w->untold[job] = 0;
     if (o == OUT_TELL) {
         w->run_state[job] = RUN_TOLD;
     } else {
