@@ -290,7 +290,7 @@ uint32_t held_by(struct span bytes, int who, int n)
 /* ---- life ---- */
 
 static int64_t still_us(void) { return INT64_C(1000000000); }
-static int64_t still_ms(void) { return WALL_MS; }
+static int64_t still_ms(void) { return wall_ms; }
 static const struct clock still = {still_us, still_ms};
 
 void calls_open(void)

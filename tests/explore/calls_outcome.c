@@ -61,7 +61,7 @@ static void pay(struct scene *s, const struct call *c)
                                   .model = {"m", 1},
                                   .requested_model = {"m", 1},
                                   .cost = {.cost_nanousd = 100},
-                                  .at_ms = WALL_MS};
+                                  .at_ms = wall_ms};
     cost_name_event(&s->cost, &s->held, c->n);
     s->cost_count = 1;
 }
@@ -69,7 +69,7 @@ static void pay(struct scene *s, const struct call *c)
 static void lose(struct scene *s, const struct call *c)
 {
     if (!cost_of_lost_job(&s->cost, job_ids[c->jobs], &s->held, &s->job, &calls_config()->models,
-                          WALL_MS))
+                          wall_ms))
         return;
     route_lost(&s->cost, &s->job, calls_config(), calls_routes());
     s->cost_count = 1;
@@ -88,7 +88,7 @@ static void end(const struct scene *s, const struct call *c, const struct settle
     r.status = status;
     r.attempts = attempts;
     r.err = status == JOB_STATE_COMPLETED ? NULL : &err;
-    r.finished_ms = WALL_MS;
+    r.finished_ms = wall_ms;
     ending_make(&e, job_ids[c->jobs], &s->held, &s->job, &r, calls_config()->webhooks_output_bytes);
     e.finish.costs = &s->cost;
     e.finish.cost_count = s->cost_count;

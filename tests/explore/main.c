@@ -40,7 +40,7 @@ static const struct scope scopes[] = {
 static bool explore(const struct scope *s, int64_t ms, uint64_t seed)
 {
     int64_t began_ms = clock_system.mono_us() / 1000, took_ms;
-    uint64_t runs = store_runs();
+    uint64_t runs = store_runs(), written = rules_written;
     struct found f = {0};
 
     search(s, began_ms + ms / 2, STATES_MAX, &f);
@@ -56,8 +56,10 @@ static bool explore(const struct scope *s, int64_t ms, uint64_t seed)
            (unsigned long long)(store_runs() - runs), f.broken ? ", BROKEN" : "");
     if (f.overflows)
         printf("          %llu moves led out of the scope\n", (unsigned long long)f.overflows);
+    if (rules_written == written && !f.broken)
+        printf("          no outcome was ever written: nothing was explored\n");
     fflush(stdout);
-    return !f.broken;
+    return !f.broken && rules_written > written;
 }
 
 int main(int argc, char **argv)

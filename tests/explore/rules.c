@@ -17,6 +17,8 @@
 #include "common/queue/settle.h"
 #include "tests/explore/state.h"
 
+uint64_t rules_written;
+
 /* ---- images ---- */
 
 static bool is_named(const struct image *i, int job)
@@ -244,6 +246,10 @@ void rules_of_answer(struct trial *t, const struct call *c, const struct answer 
 
     if (reply_type(r) == REPLY_ERROR)
         t->broken = "the script failed";
+    if (reply_is(reply_at(r, 0), "day")) /* it changed while this ran: not a fault of theirs */
+        t->overflow = true;
+    for (size_t k = 0; k < codes.n; k++)
+        rules_written += codes.p[k] == SETTLE_WRITTEN;
     if (a->unbalanced)
         t->broken = "the sums of the day are not those of the cost events";
     t->overflow |= a->overflow;

@@ -121,6 +121,8 @@ bool worker_is_idle(const struct trial *t, int who);
 /* ---- rules.c ---- */
 /* The rule that this image breaks; NULL: none. */
 const char *rules_of_image(uint32_t image);
+/* Outcomes that were written, by all moves: without any nothing was explored. */
+extern uint64_t rules_written;
 /* The rules between two states. */
 void rules_of_answer(struct trial *t, const struct call *c, const struct answer *a,
                      uint32_t image_before);

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "tests/explore/store_private.h"
 #include "tests/explore/wire.h"
 
 struct pool *records, *texts, *images, *commands;
 struct keys keys;
+int64_t wall_ms;
 const char *const job_ids[JOBS] = {"a", "b"};
 const char *const worker_ids[IDS] = {"w-aaaaaaa1", "w-bbbbbbb1", "w-aaaaaaa2", "w-bbbbbbb2"};
 const char *const leases[LEASES] = {"", "aaaa00000001", "aaaa00000002", "bbbb00000001",
@@ -69,6 +71,7 @@ struct answer store_run(uint32_t image, uint32_t command)
 
 void store_open(void)
 {
+    wall_ms = clock_system.wall_ms();
     records = pool_new();
     texts = pool_new();
     images = pool_new();

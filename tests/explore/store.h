@@ -23,7 +23,7 @@
 enum { JOBS = 2, QUEUES = 2, IDS = 4, LIST = 6, DELAYED = 4, DOCS = 3, LEASES = 5 };
 #define LATER_MS INT64_C(8000000000000) /* of a time that has not come */
 #define DELAY_MS INT64_C(3000000000000) /* what programs ask for: it is normalised to LATER_MS */
-#define WALL_MS  INT64_C(1796000000000) /* the programs' clock stands still */
+extern int64_t wall_ms; /* the programs' clock stands still, at the beginning of this run */
 
 /* An entry of `delayed`. */
 enum { AT_JOB = 1, AT_QUEUE = 4, AT_LATER = 8, AT_FRONT = 16, AT_THERE = 32 };

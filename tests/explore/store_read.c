@@ -265,7 +265,7 @@ static void write_reply(struct buf *b, const struct reply *r)
     case REPLY_NIL: buf_puts(b, "$-1\r\n"); break;
     case REPLY_INT:
         v = reply_int(r);
-        buf_printf(b, ":%" PRId64 "\r\n", v > INT64_C(1000000000000) ? WALL_MS : v);
+        buf_printf(b, ":%" PRId64 "\r\n", v > INT64_C(1000000000000) ? wall_ms : v);
         break;
     case REPLY_STATUS: buf_printf(b, "+%.*s\r\n", (int)s.n, s.p); break;
     case REPLY_ERROR: buf_printf(b, "-%.*s\r\n", (int)s.n, s.p); break;
