@@ -82,6 +82,24 @@ START_TEST(a_stale_finish_only_tells_its_costs_and_only_once)
 }
 END_TEST
 
+/* Its worker was taken for dead, and was not: both tell of the call that may have been lost. */
+START_TEST(the_lost_call_of_a_cancelled_job_is_told_once)
+{
+    struct record rec = running("a");
+    struct cost_event lost = plain_cost("a:1:1:1.0", 500);
+    struct finish f = plain_finish("a", &rec);
+    struct defer d = {.id = "a", .held = &rec, .next = rec, .costs = &lost, .cost_count = 1};
+
+    f.next.state = JOB_STATE_CANCELLED;
+    f.taken = true;
+    f.costs = &lost;
+    f.cost_count = 1;
+    ck_assert_int_eq(finish_one(W, &f), 'k');
+    ck_assert_int_eq(defer_one(W, &d), 's');
+    CK_SAYS("XLEN @costs", "1");
+}
+END_TEST
+
 /* Redis forgot its last second: the job is ready again, and in no list. */
 START_TEST(a_stale_finish_of_a_ready_job_leaves_its_id_for_the_next_look)
 {
@@ -153,6 +171,7 @@ Suite *test_scripts_finish(void)
     tcase_add_test(t, a_finish_is_written_once_and_then_answered_again);
     tcase_add_test(t, sums_of_a_day_that_has_too_many_are_those_of_others);
     tcase_add_test(t, a_stale_finish_only_tells_its_costs_and_only_once);
+    tcase_add_test(t, the_lost_call_of_a_cancelled_job_is_told_once);
     tcase_add_test(t, a_stale_finish_of_a_ready_job_leaves_its_id_for_the_next_look);
     tcase_add_test(t, a_webhook_of_an_earlier_job_with_that_id_does_not_swallow_the_next);
     tcase_add_test(t, a_reply_key_of_another_type_keeps_nobody_from_finishing);

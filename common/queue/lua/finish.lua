@@ -16,6 +16,9 @@
 --       k written  a again: the same was written before, and nothing is changed now
 --       s stale: only costs were added
 --
+-- The costs of a job that may be replayed are remembered as told, and those of a cancelled one: it may
+-- have ended because its worker was taken for dead, and then that worker may tell of the same call.
+--
 -- The jobs of a batch mostly share one `how`, so it is parsed once.  The result
 -- is cut out of the record, not the record put together of its parts: Redis's Lua
 -- hashes every byte of every string that it makes, and that is a fifth of the cost.
@@ -30,7 +33,8 @@ local function parse(how)
     local flags = sub(how, 24)
     local function has(flag) return string.find(flags, flag, 1, true) ~= nil end
     local p = {claim = sub(how, 1, 22), held = '-' .. sub(how, 1, 22), status = STATUS[sub(how, 23, 23)],
-        publish = has('p'), dead = has('d'), keeps = has('k'), reply = has('r'), hook = has('w'), costs = has('$')}
+        publish = has('p'), dead = has('d'), keeps = has('k'), reply = has('r'), hook = has('w'), costs = has('$'),
+        late = has('d') or sub(how, 23, 23) == 'x'}
     parsed[how] = p
     return p
 end
@@ -78,7 +82,7 @@ while ARGV[a] do
         finish(id, p, record, key, reply, hook)
         if held ~= p.held then redis.pcall('HDEL', KEYS[6], id) end -- cancel was asked
         out[#out + 1] = 'k'
-        a = p.costs and add_costs(costs, KEYS[4], id, p.dead and KEYS[8], now) or costs
+        a = p.costs and add_costs(costs, KEYS[4], id, p.late and KEYS[8], now) or costs
     elseif sub(held, 2) == sub(record, 5, 26) then
         out[#out + 1] = 'a'
         a = p.costs and skip_costs(costs) or costs
