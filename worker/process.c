@@ -31,6 +31,7 @@
 #include "worker/hooks.h"
 #include "worker/limit/limiter.h"
 #include "worker/outbox.h"
+#include "worker/route/habits.h"
 #include "worker/route/health.h"
 #include "worker/route/market.h"
 #include "worker/route/watch.h"
@@ -203,6 +204,7 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     p->routes = routes_new(p->cfg);
     p->market = market_new(p);
     p->watch = watch_new(p);
+    p->habits = habits_new();
     p->limiter = limiter_new(p);
     p->holds = holds_new(p);
     p->hooks = hooks_new(p);
@@ -256,6 +258,7 @@ static void stop(struct process *p)
     stops_free(p->stops);
     health_free(p->health);
     watch_free(p->watch);
+    habits_free(p->habits);
     market_free(p->market);
     routes_free(p->routes);
     holds_free(p->holds);

@@ -36,6 +36,7 @@ struct stops;
 struct routes;
 struct market;
 struct watch;
+struct habits;
 struct hooks;
 struct chunks;
 struct cache;
@@ -69,6 +70,7 @@ struct process {
     struct routes *routes;       /* the live table */
     struct market *market;       /* what changes it at run time */
     struct watch *watch;         /* what is seen of them */
+    struct habits *habits;       /* how the providers answer */
     struct limiter *limiter;     /* the rates of keys and models */
     struct holds *holds;         /* money set aside for calls: budget/ */
     struct hooks *hooks;         /* webhook deliveries per host */

@@ -44,7 +44,9 @@ struct config_provider {
     char *finetune_api_key; /* NULL: api_key */
     char *ca_file;          /* authorities of its certificate; NULL: the system's */
     bool loopback;          /* calls without Authorization are fine */
+    enum { STREAM_USAGE_AUTO, STREAM_USAGE_ALWAYS, STREAM_USAGE_NEVER } stream_usage;
 };
+const char *config_stream_usage_name(const struct config_provider *p);
 
 /* ---- budgets ---- */
 enum budget_scope {

@@ -45,27 +45,6 @@ const char *budget_policy_name(enum budget_policy p) { return policies[p]; }
 
 /* ---- one of some words ---- */
 
-/* The index of the word at key; *ret stays when there is no such field. */
-static bool read_word(const struct config_item *it, const char *key, const char *const *names,
-                      size_t count, size_t *ret)
-{
-    const char *text = NULL;
-    struct err why;
-    char got[CONFIG_QUOTED];
-
-    if (!item_text(it, key, &text))
-        return false;
-    for (size_t i = 0; text && i < count; i++)
-        if (strcmp(text, names[i]) == 0) {
-            *ret = i;
-            return true;
-        }
-    if (!text)
-        return true;
-    config_unknown(&why, key, text, names, count);
-    return item_fail(it, key, "%s: %.150s", config_quote(text, got), why.msg);
-}
-
 /* ---- for ---- */
 
 static bool read_all(const struct config_item *of, struct config_budget *b)
@@ -214,8 +193,8 @@ static bool read_words(const struct config_item *it, struct config_budget *b)
 {
     size_t per = ARRAY_LEN(pers), policy = BUDGET_WAIT;
 
-    if (!read_word(it, "per", pers, ARRAY_LEN(pers), &per) ||
-        !read_word(it, "policy", policies, ARRAY_LEN(policies), &policy))
+    if (!item_word(it, "per", pers, ARRAY_LEN(pers), &per) ||
+        !item_word(it, "policy", policies, ARRAY_LEN(policies), &policy))
         return false;
     if (per == ARRAY_LEN(pers))
         return item_fail(it, NULL, "expected per: hour, day or month");

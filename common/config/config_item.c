@@ -162,3 +162,23 @@ bool item_ids(const struct config_item *it, const char *key, struct model_ids *r
     }
     return true;
 }
+
+bool item_word(const struct config_item *it, const char *key, const char *const *names,
+               size_t count, size_t *ret)
+{
+    const char *text = NULL;
+    struct err why;
+    char got[CONFIG_QUOTED];
+
+    if (!item_text(it, key, &text))
+        return false;
+    for (size_t i = 0; text && i < count; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *ret = i;
+            return true;
+        }
+    if (!text)
+        return true;
+    config_unknown(&why, key, text, names, count);
+    return item_fail(it, key, "%s: %.150s", config_quote(text, got), why.msg);
+}

@@ -39,6 +39,8 @@ static void add_providers(const struct config *c, struct buf *b, bool secrets)
         add_key(b, "api_key", p->api_key, secrets);
         if (p->ca_file)
             json_add_str(b, "ca_file", p->ca_file);
+        if (p->stream_usage != STREAM_USAGE_AUTO)
+            json_add_str(b, "stream_usage", config_stream_usage_name(p));
         buf_putc(b, '}');
     }
 }

@@ -137,6 +137,9 @@ NODISCARD bool item_name(const struct config_item *it, const char **ret);
 NODISCARD bool item_int(const struct config_item *it, const char *key, int64_t min, int64_t max,
                         int64_t *ret);
 NODISCARD bool item_usd(const struct config_item *it, const char *key, int64_t *ret_nanousd);
+/* The index of the word at key among names; *ret stays when there is no such field. */
+NODISCARD bool item_word(const struct config_item *it, const char *key, const char *const *names,
+                         size_t count, size_t *ret);
 NODISCARD bool item_bool(const struct config_item *it, const char *key, bool *ret);
 /* Replaces what *ret holds. */
 NODISCARD bool item_ids(const struct config_item *it, const char *key, struct model_ids *ret);

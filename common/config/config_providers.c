@@ -7,6 +7,7 @@
  *       base_url: http://127.0.0.1:8000/v1
  *       api_key_env: LOCAL_KEY            # or api_key, or api_key_file, or none
  *       ca_file: /etc/ssl/ours.pem        # or none: the system's authorities
+ *       stream_usage: auto                # default; or always, never
  *
  * A variable of api_key_env that is not set means no key: only workers hold
  * keys, and the other programs load the same file.
@@ -19,8 +20,16 @@
 #include "common/core/secret.h"
 #include "common/core/xalloc.h"
 
-static const char *const fields[] = {"name",         "base_url",    "api_key",
-                                     "api_key_file", "api_key_env", "ca_file"};
+static const char *const fields[] = {"name",        "base_url", "api_key",     "api_key_file",
+                                     "api_key_env", "ca_file",  "stream_usage"};
+static const char *const stream_usages[] = {
+    [STREAM_USAGE_AUTO] = "auto", [STREAM_USAGE_ALWAYS] = "always", [STREAM_USAGE_NEVER] = "never"};
+
+const char *config_stream_usage_name(const struct config_provider *p)
+{
+    return stream_usages[p->stream_usage];
+}
+
 static const char *const key_fields[] = {"api_key", "api_key_file", "api_key_env"};
 
 static char *copy_url(const char *url)
@@ -51,6 +60,7 @@ static void add_together(struct config *c)
     p->finetune_api_key = copy_if_any(c->providers_together_finetune_api_key);
     p->ca_file = copy_if_any(c->providers_together_ca_file);
     p->loopback = text_is_loopback(p->base_url);
+    p->stream_usage = (unsigned)c->providers_together_stream_usage;
 }
 
 static bool read_url(const struct config_item *it, const struct config *c, const char **ret)
@@ -121,6 +131,7 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
     struct config_provider *p;
     const char *name;
     const char *url = NULL, *ca_file = NULL;
+    size_t stream_usage = STREAM_USAGE_AUTO;
     char *key = NULL;
 
     if (!item_open(&it, l, LIST_PROVIDERS, i, fields, ARRAY_LEN(fields), err) ||
@@ -129,6 +140,7 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
     if (config_provider(l->cfg, name))
         return item_fail(&it, "name", "expected another name; '%s' is taken", name);
     if (!read_url(&it, l->cfg, &url) || !item_text(&it, "ca_file", &ca_file) ||
+        !item_word(&it, "stream_usage", stream_usages, ARRAY_LEN(stream_usages), &stream_usage) ||
         !read_key(&it, &key))
         return false;
     if (l->cfg->provider_count == CONFIG_PROVIDERS_MAX) {
@@ -141,6 +153,7 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
     p->api_key = key;
     p->ca_file = copy_if_any(ca_file);
     p->loopback = text_is_loopback(url);
+    p->stream_usage = (unsigned)stream_usage;
     return true;
 }
 

@@ -156,6 +156,36 @@ START_TEST(usage_beside_an_error_is_paid_and_spends_an_attempt)
 }
 END_TEST
 
+/* The first stream without usage is an estimate, and teaches to ask; a provider that refuses the
+ * question is called again without it, and its job loses no attempt. */
+START_TEST(usage_of_streams_is_asked_for_where_it_does_not_come_by_itself)
+{
+    static const char without[] = DELTA("\"content\":\"Hi\"") FINISH DONE;
+    struct world *w = world_new(.simulator = true);
+
+    set_fault(w, "include_usage", 200, "text/event-stream", HI);
+    set_fault(w, "stream", 200, "text/event-stream", without);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    push(w, "first", true);
+    world_wait_results(w, 1, 10000);
+    push(w, "second", true);
+    world_wait_results(w, 2, 10000);
+    ck_assert(facts_flagged(json_array_get(facts_costs(w, "first"), 0), "estimated"));
+    ck_assert(!facts_flagged(json_array_get(facts_costs(w, "second"), 0), "estimated"));
+    world_sim_reset(w);
+    set_fault(w, "include_usage", 400, "application/json",
+              "{\"error\":{\"message\":\"Unrecognized request argument: stream_options\"}}");
+    set_fault(w, "stream", 200, "text/event-stream", without);
+    push(w, "third", true);
+    world_wait_results(w, 3, 10000);
+    ck_assert_str_eq(world_result(w, "third")->status, "completed");
+    ck_assert_int_eq(facts_attempts(w, "third"), 1);
+    ck_assert_uint_eq(json_array_size(facts_costs(w, "third")), 2);
+    ck_assert_uint_eq(facts_count_flagged(facts_costs(w, "third"), "failed"), 1);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_frames(void);
 Suite *test_frames(void)
 {
@@ -164,6 +194,7 @@ Suite *test_frames(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, an_answer_in_another_frame_is_one_call_and_a_right_result);
+    tcase_add_test(tc, usage_of_streams_is_asked_for_where_it_does_not_come_by_itself);
     tcase_add_test(tc, usage_beside_an_error_is_paid_and_spends_an_attempt);
     suite_add_tcase(s, tc);
     return s;

@@ -255,6 +255,35 @@ static const struct {
      "{\"model\":\"x\",\"messages\":[{\"role\":\"user\",\"content\":\"p\"}]}"},
 };
 
+START_TEST(asks_for_usage_only_where_the_body_does_not_say)
+{
+    static const struct {
+        const char *payload, *body;
+        bool may;
+    } rows[] = {
+        {"{\"task\":\"chat\",\"body\":{\"model\":\"m\",\"stream\":true}}",
+         "{\"stream_options\":{\"include_usage\":true},\"model\":\"m\",\"stream\":true}", true},
+        {"{\"task\":\"chat\",\"prompt\":\"x\",\"model\":\"m\"}", "", false},
+        {"{\"task\":\"chat\",\"body\":{\"model\":\"m\",\"stream\":true,\"stream_options\":null}}",
+         "", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct job job = {.payload = {rows[i].payload, strlen(rows[i].payload)}};
+        struct together_request req;
+        struct err err = {0};
+
+        ck_assert(together_request_read(&job, &req, &err));
+        ck_assert(together_request_may_ask_usage(&req) == rows[i].may);
+        req.ask_usage = rows[i].may;
+        ck_assert(together_request_write(&job, (struct span){"m", 1}, &req, &err));
+        if (rows[i].may)
+            ck_assert_str_eq(req.body.p, rows[i].body);
+        together_request_done(&req);
+    }
+}
+END_TEST
+
 START_TEST(writes_the_body_for_one_model_after_the_other)
 {
     struct job job = {.payload = SPAN(rewritten[_i].payload)};
@@ -286,6 +315,7 @@ Suite *test_together_request(void)
     tcase_add_test(tc, a_model_full_of_escapes_fits);
     tcase_add_loop_test(tc, knows_whether_a_stream_is_asked_for, 0, 5);
     tcase_add_loop_test(tc, reads_once_what_the_router_asks, 0, (int)ARRAY_LEN(facts));
+    tcase_add_test(tc, asks_for_usage_only_where_the_body_does_not_say);
     tcase_add_loop_test(tc, writes_the_body_for_one_model_after_the_other, 0,
                         (int)ARRAY_LEN(rewritten));
     suite_add_tcase(s, tc);

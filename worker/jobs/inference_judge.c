@@ -14,6 +14,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "worker/jobs/inference.h"
+#include "worker/route/habits.h"
 #include "worker/route/watch.h"
 
 /* ---- money ---- */
@@ -99,6 +100,8 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     cost_of_answer(&c, m, i->req.task, buf_span(&i->req.body), &t->usage, a->body);
     inference_pace_end(r, a, (double)(c.prompt_tokens + c.completion_tokens));
     tell_cost(r, &c, name);
+    if (i->req.stream)
+        habits_streamed(r->p->habits, i->provider, i->req.ask_usage, t->usage.there);
     if (c.flags & COST_UNPRICED)
         tell_unpriced(r, name);
     r->model = name; /* not the answer's, which goes away before a run that goes on does */
@@ -155,6 +158,20 @@ static enum err_kind kind_of_failure(const struct inference_answer *a)
                                                                      : a->reply.kind;
 }
 
+/* The provider does not know the question for usage: the same call goes out without it. */
+static bool refuses_question(struct run *r, const struct inference_answer *a)
+{
+    struct inference *i = r->state;
+
+    if (!i->req.ask_usage || a->reply.kind != ERR_BAD_REQUEST ||
+        !habits_refused(r->p->habits, i->provider, a->reply.message))
+        return false;
+    health_answered(r->p->health, &i->health, -1);
+    if (inference_take(r, i->at))
+        inference_go(r, INFERENCE_CALL);
+    return true;
+}
+
 static void refused(struct run *r, const struct inference_answer *a)
 {
     struct inference *i = r->state;
@@ -171,6 +188,8 @@ static void refused(struct run *r, const struct inference_answer *a)
     if (err_class(t->kind) == ERR_CLASS_STOP)
         stops_set(r->p->stops, i->fingerprint, t->kind);
     inference_pace_end(r, a, -1);
+    if (refuses_question(r, a))
+        return;
     inference_tell_failed(r, kind, t->message);
     if (kind == ERR_RATE_LIMITED && inference_pace_again(r))
         return;

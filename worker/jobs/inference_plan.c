@@ -18,6 +18,7 @@
 #include "common/core/log.h"
 #include "common/queue/tokens.h"
 #include "worker/jobs/inference.h"
+#include "worker/route/habits.h"
 #include "worker/route/watch.h"
 
 /* ---- plan ---- */
@@ -86,6 +87,8 @@ bool inference_take(struct run *r, size_t at)
     i->route = c->route;
     i->model = c->route ? &c->route->model : NULL;
     i->provider = c->route ? c->route->provider : config_provider(r->p->cfg, "together");
+    i->req.ask_usage =
+        together_request_may_ask_usage(&i->req) && habits_ask_usage(r->p->habits, i->provider);
     if (!together_request_write(&r->job, c->name, &i->req, &f.err)) {
         run_fail(r, &f);
         return false;

@@ -17,7 +17,7 @@
 
 #include "common/core/json.h"
 
-enum { MODEL_MAX_BYTES = 512, SPLICE_BYTES = 128, NAMES_MAX_BYTES = 16384 };
+enum { MODEL_MAX_BYTES = 512, SPLICE_BYTES = 192, NAMES_MAX_BYTES = 16384 };
 #define TOKENS_MAX INT64_C(1000000000000) /* more than any context; sums do not overflow */
 
 static const struct {
@@ -42,6 +42,7 @@ static bool pick_body(struct span body, struct together_parts *p)
     const struct json_want wants[] = {{"model", &p->model},
                                       {"messages", &p->messages},
                                       {"stream", &p->stream},
+                                      {"stream_options", &p->stream_options},
                                       {"tools", &p->tools},
                                       {"response_format", &p->response_format},
                                       {"temperature", &p->temperature},
@@ -277,6 +278,25 @@ static bool names(const struct together_request *req, struct span model)
            !memcmp(req->named.p, model.p, model.n);
 }
 
+bool together_request_may_ask_usage(const struct together_request *req)
+{
+    return req->stream && !req->parts.stream_options.p;
+}
+
+/* Put one member in front of the others; there is room. */
+static void add_ask_usage(struct buf *body)
+{
+    static const char member[] = "\"stream_options\":{\"include_usage\":true},";
+    size_t n = sizeof(member) - 1;
+
+    if (!body->n || !buf_reserve(body, n))
+        return;
+    memmove(body->p + 1 + n, body->p + 1, body->n - 1);
+    memcpy(body->p + 1, member, n);
+    body->n += n;
+    body->p[body->n] = 0;
+}
+
 bool together_request_write(const struct job *job, struct span model, struct together_request *req,
                             struct err *err)
 {
@@ -293,6 +313,8 @@ bool together_request_write(const struct job *job, struct span model, struct tog
         buf_add_span(&req->body, p->body);
     else
         splice_model(p->body, p->model, model, &req->body);
+    if (req->ask_usage)
+        add_ask_usage(&req->body);
     if (!ok || buf_failed(&req->body))
         return err_set(err, ERR_INTERNAL, "the request of a job does not fit its buffer");
     req->model = model;

@@ -21,8 +21,8 @@ enum { REQUEST_FALLBACKS_MAX = 8 };
 /* Spans point into the job's document. */
 struct together_parts {
     struct span task, body, payload_model, fallbacks, allow_cached, validate; /* of the payload */
-    struct span model, messages, stream, tools, response_format, temperature, max_tokens,
-        max_completion_tokens; /* of the body, or of a payload that has none */
+    struct span model, messages, stream, stream_options, tools, response_format, temperature,
+        max_tokens, max_completion_tokens; /* of the body, or of a payload that has none */
 };
 
 struct together_request {
@@ -33,6 +33,7 @@ struct together_request {
     struct span named;     /* text, unescaped: the model that the job names, {NULL, 0}: none.  Also
                               when that is "auto" */
     bool stream;           /* the body asks for server-sent events */
+    bool ask_usage;        /* the caller's: bodies that are written ask for the usage of a stream */
     bool requested;        /* the job names a model (named is there) */
     bool automatic;        /* it names "auto": the router is to choose */
     unsigned features;     /* feature_bit: what the body asks for */
@@ -59,6 +60,8 @@ NODISCARD bool together_request_write(const struct job *job, struct span model,
  * task.  Kind INVALID or MODEL_UNAVAILABLE (no default). */
 NODISCARD bool together_request_build(const struct job *job, const struct model_table *models,
                                       struct together_request *ret, struct err *err);
+/* May ask_usage be set?  The body streams, and does not say itself what it wants. */
+bool together_request_may_ask_usage(const struct together_request *req);
 void together_request_done(struct together_request *req);
 
 #endif
