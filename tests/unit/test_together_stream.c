@@ -447,6 +447,61 @@ START_TEST(an_answer_and_an_event_have_caps)
 }
 END_TEST
 
+/* n times the piece, then the end. */
+static enum err_kind read_pieces(const char *first, const char *piece, int n, struct span *ret_body,
+                                 struct together_stream **ret)
+{
+    enum { MAX = 16 * 1024 * 1024 };
+    struct together_stream *st = together_stream_new(TASK_CHAT, MAX, MAX);
+    struct together_reply r;
+
+    ck_assert(together_stream_feed(st, first, strlen(first)));
+    for (int i = 0; i < n; i++)
+        ck_assert(together_stream_feed(st, piece, strlen(piece)));
+    ck_assert(!together_stream_feed(st, CALLS_END, strlen(CALLS_END)));
+    together_stream_end(st, true, &r, ret_body);
+    *ret = st;
+    return r.kind;
+}
+
+START_TEST(content_of_many_parts_is_an_answer)
+{
+    static const char *const pieces[] = {
+        DELTA("\"content\":[{\"type\":\"text\",\"text\":\"a\"},{\"type\":\"reference\"}]"),
+        DELTA("\"content\":[1,2,3,4,5,6,7]"),
+    };
+    struct together_stream *st;
+    struct span body;
+
+    ck_assert_int_eq(read_pieces("", pieces[_i], 5000, &body, &st), ERR_NONE);
+    ck_assert(json_valid(body.p, body.n));
+    ck_assert_uint_gt(body.n, 5000 * 14);
+    together_stream_free(st);
+}
+END_TEST
+
+/* Without a bound this takes minutes, in which a worker does nothing else. */
+START_TEST(the_end_of_long_arguments_is_not_searched_for_ever)
+{
+    enum { LONG = 3000000 };
+    static const char piece[] =
+        DELTA("\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"1\"}}]");
+    struct buf first = BUF(2 * LONG);
+    struct together_stream *st;
+    struct span body;
+
+    buf_puts(&first, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":"
+                     "\"f\",\"arguments\":\"");
+    for (int i = 0; i < LONG; i++)
+        buf_putc(&first, i ? '1' : '[');
+    buf_puts(&first, "\"}}]}}]}\n\n");
+    ck_assert_int_eq(read_pieces(first.p, piece, 10000, &body, &st), ERR_NONE);
+    ck_assert_uint_gt(body.n, LONG + 10000);
+    together_stream_free(st);
+    buf_done(&first);
+}
+END_TEST
+
 Suite *test_together_stream(void);
 Suite *test_together_stream(void)
 {
@@ -461,6 +516,8 @@ Suite *test_together_stream(void)
     tcase_add_loop_test(tc, a_failed_stream_keeps_the_usage_that_came, 0, 4);
     tcase_add_test(tc, every_prefix_of_a_stream_is_an_answer_that_was_lost);
     tcase_add_test(tc, an_answer_and_an_event_have_caps);
+    tcase_add_loop_test(tc, content_of_many_parts_is_an_answer, 0, 2);
+    tcase_add_test(tc, the_end_of_long_arguments_is_not_searched_for_ever);
     suite_add_tcase(s, tc);
     return s;
 }

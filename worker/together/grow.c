@@ -37,13 +37,20 @@ static bool is(struct span name, const char *text)
 
 static struct span inside(struct span v) { return (struct span){v.p + 1, v.n - 2}; }
 
+bool grow_count(struct grow_room *room, size_t bytes)
+{
+    if (bytes > room->max_bytes - room->used)
+        return false;
+    room->used += bytes;
+    return true;
+}
+
 bool grow_bytes(struct buf *b, struct span bytes, struct grow_room *room)
 {
-    if (bytes.n > room->max_bytes - room->used)
+    if (!grow_count(room, bytes.n))
         return false;
     if (room->raw)
         bytes.p = room->raw + (bytes.p - room->read);
-    room->used += bytes.n;
     b->max_bytes = room->max_bytes;
     return buf_add(b, bytes.p, bytes.n);
 }

@@ -41,6 +41,8 @@ NODISCARD bool grow_add(struct grow *g, struct span name, struct span piece,
                         struct grow_room *room);
 /* Replace what is there by a value, or by a string's inside; null changes nothing. */
 NODISCARD bool grow_set(struct grow *g, struct span piece, struct grow_room *room);
+/* Count bytes that are written around pieces. */
+NODISCARD bool grow_count(struct grow_room *room, size_t bytes);
 /* Append bytes to a buffer at the expense of the room. */
 NODISCARD bool grow_bytes(struct buf *b, struct span bytes, struct grow_room *room);
 /* A member of an object that is (or becomes) one; NULL: no room. */

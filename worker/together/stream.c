@@ -394,6 +394,11 @@ void together_stream_end(struct together_stream *st, bool clean, struct together
         return;
     }
     write_body(st);
+    if (buf_failed(&st->body)) {
+        stream_too_large(st);
+        *ret = st->failure;
+        return;
+    }
     *ret_body = buf_span(&st->body);
     together_reply_read(st->task, 200, *ret_body, ret);
 }

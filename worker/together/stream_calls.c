@@ -15,7 +15,11 @@
 #include "common/core/xalloc.h"
 #include "worker/together/stream_private.h"
 
-enum { CALLS_MAX = 128 };
+enum {
+    CALLS_MAX = 128,
+    LOOKED_MAX = 16 * 1024 * 1024, /* bytes of arguments that are looked at, again and again, to see
+                                      whether a call is whole: a fraction of a second */
+};
 
 static const struct span no_name = {"", 0};
 
@@ -70,12 +74,15 @@ static struct tool_call *new_call(struct choice *c, int64_t index)
 }
 
 /* Its arguments are one JSON text, as they are once the call is whole. */
-static bool is_whole(const struct tool_call *call)
+static bool is_whole(struct choice *c, const struct tool_call *call)
 {
     struct span arguments = text_in_function(call, "arguments");
     struct buf text = BUF(arguments.n), quoted = BUF(arguments.n + 2);
     bool whole;
 
+    c->looked_bytes += arguments.n;
+    if (c->looked_bytes > LOOKED_MAX)
+        return false;
     buf_putc(&quoted, '"');
     buf_add(&quoted, arguments.p ? arguments.p : "", arguments.n);
     buf_putc(&quoted, '"');
@@ -93,7 +100,7 @@ static struct tool_call *by_place(struct choice *c, struct span piece, size_t pl
 
     if (count > 1)
         return place < c->call_count ? &c->calls[place] : new_call(c, -1);
-    if (!last || (name.n && text_in_function(last, "name").n && is_whole(last)))
+    if (!last || (name.n && text_in_function(last, "name").n && is_whole(c, last)))
         return new_call(c, -1);
     return last;
 }

@@ -11,8 +11,16 @@
 #include "common/core/json.h"
 #include "worker/together/stream_private.h"
 
+#define TEXT_PART     "{\"type\":\"text\",\"text\":\""
+#define TEXT_PART_END "\"}"
+
+/* A comma, and what stands around a text. */
+enum { PART_BYTES = 1, TEXT_PART_BYTES = sizeof ",{" TEXT_PART TEXT_PART_END };
+
 static bool append_part(struct content *c, struct span part, struct grow_room *room)
 {
+    if (!grow_count(room, PART_BYTES))
+        return false;
     if (c->parts.kind == GROW_LIST)
         buf_putc(&c->parts.text, ',');
     c->parts.kind = GROW_LIST;
@@ -26,14 +34,23 @@ static void end_text(struct content *c)
 
     if (!c->text.n)
         return;
-    parts->max_bytes += c->text.n + 64;
+    parts->max_bytes += c->text.n + TEXT_PART_BYTES;
     if (c->parts.kind == GROW_LIST)
         buf_putc(parts, ',');
     c->parts.kind = GROW_LIST;
-    buf_puts(parts, "{\"type\":\"text\",\"text\":\"");
+    buf_puts(parts, TEXT_PART);
     buf_add_span(parts, buf_span(&c->text));
-    buf_puts(parts, "\"}");
+    buf_puts(parts, TEXT_PART_END);
     buf_clear(&c->text);
+}
+
+/* The text so far, and behind it a part of another kind. */
+static bool add_part(struct content *c, struct span part, struct grow_room *room)
+{
+    if (c->text.n && !grow_count(room, TEXT_PART_BYTES))
+        return false;
+    end_text(c);
+    return append_part(c, part, room);
 }
 
 /* {"type":"text","text":"..."} and nothing else. */
@@ -71,19 +88,15 @@ bool stream_add_content(struct content *c, struct span piece, struct grow_room *
     c->there = true;
     if (*piece.p == '"')
         return add_text(c, piece, room);
-    if (*piece.p != '[' || !json_iter_init(&it, piece.p, piece.n)) {
-        end_text(c);
-        return append_part(c, piece, room);
-    }
+    if (*piece.p != '[' || !json_iter_init(&it, piece.p, piece.n))
+        return add_part(c, piece, room);
     while (json_next(&it)) {
         if (is_plain_text(it.value, &text)) {
             if (!add_text(c, text, room))
                 return false;
-            continue;
-        }
-        end_text(c);
-        if (!append_part(c, it.value, room))
+        } else if (!add_part(c, it.value, room)) {
             return false;
+        }
     }
     return true;
 }

@@ -27,6 +27,7 @@ struct choice {
     struct grow finish;  /* finish_reason */
     struct tool_call *calls;
     size_t call_count;
+    size_t looked_bytes; /* stream_calls.c: of arguments, in search for their end */
 };
 
 struct together_stream {
