@@ -32,6 +32,7 @@
 #include "worker/limit/limiter.h"
 #include "worker/outbox.h"
 #include "worker/route/habits.h"
+#include "worker/rooms.h"
 #include "worker/route/health.h"
 #include "worker/route/market.h"
 #include "worker/route/watch.h"
@@ -205,6 +206,7 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     p->market = market_new(p);
     p->watch = watch_new(p);
     p->habits = habits_new();
+    p->rooms = rooms_new(p);
     p->limiter = limiter_new(p);
     p->holds = holds_new(p);
     p->hooks = hooks_new(p);
@@ -262,6 +264,7 @@ static void stop(struct process *p)
     market_free(p->market);
     routes_free(p->routes);
     holds_free(p->holds);
+    rooms_free(p->rooms);
     hooks_free(p->hooks);
     shares_free(p->shares);
     cache_free(p->cache);

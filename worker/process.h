@@ -45,6 +45,7 @@ struct health;
 struct limiter;
 struct holds;
 struct takeovers;
+struct rooms;
 struct drain;
 
 struct process {
@@ -72,6 +73,7 @@ struct process {
     struct watch *watch;         /* what is seen of them */
     struct habits *habits;       /* how the providers answer */
     struct limiter *limiter;     /* the rates of keys and models */
+    struct rooms *rooms;         /* of postponed jobs, which are called back */
     struct holds *holds;         /* money set aside for calls: budget/ */
     struct hooks *hooks;         /* webhook deliveries per host */
     struct cache *cache;         /* answers kept in Redis */

@@ -47,6 +47,7 @@ void keys_init(struct keys *k, const char *prefix)
     k->chunks = make(prefix, "chunks:", "");
     k->flight = make(prefix, "flight:", "");
     k->calls = make(prefix, "calls:", "");
+    k->room = make(prefix, "room:", "");
 }
 
 void keys_done(struct keys *k)
@@ -67,6 +68,7 @@ void keys_done(struct keys *k)
     free(k->chunks);
     free(k->flight);
     free(k->calls);
+    free(k->room);
     *k = (struct keys){0};
 }
 

@@ -21,7 +21,7 @@ struct keys {
     char *ready[QUEUE_COUNT + 1], *wake[QUEUE_COUNT + 1]; /* by queue number, from 1 */
     char *root;                                           /* "fl:{0}:" */
     /* prefixes: "fl:{0}:job:" */
-    char *job, *reply, *active, *spend, *gather, *chunks, *flight, *calls, *models;
+    char *job, *reply, *active, *spend, *gather, *chunks, *flight, *calls, *models, *room;
 };
 
 void keys_init(struct keys *k, const char *prefix);

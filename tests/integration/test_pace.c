@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tests/support/facts.h"
 #include "tests/support/world.h"
@@ -149,13 +150,56 @@ START_TEST(when_the_rate_falls_what_was_put_off_comes_later)
     world_sim_latency(w, 30);
     set_rate(w, model_a, 100, ",\"growth_per_clean_s\":0,\"cut_percent\":0");
     world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_WORKERS_CONCURRENCY=32",
-                     "FLOTILLA_LIMITS_START_RATE=400");
+                     "FLOTILLA_LIMITS_START_RATE=100");
     push_many(w, "a", JOBS, model_a);
     WAIT_UNTIL(w, ALL_MS, world_int(w, "ZCARD fl:{0}:delayed") > JOBS / 4);
     set_rate(w, model_a, 20, ",\"growth_per_clean_s\":0,\"cut_percent\":0");
     /* by then all would have come back, by the rate of before */
     WAIT_UNTIL(w, ALL_MS, rate_of(w, model_a, "passed") >= PASS);
     ck_assert_int_le(put_off_twice(w, "a", JOBS), JOBS / 3); /* of all but a few, without it */
+    world_free(w);
+}
+END_TEST
+
+static int64_t wall_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static const int ends[] = {SIGTERM, SIGKILL};
+
+/* They were postponed by a rate of before; the process that did so is gone. */
+START_TEST(what_an_ended_worker_postponed_is_called_back_by_the_next_one)
+{
+    enum { FIRST = 15, JOBS = 150, SLOW = 3, FAR_MS = 20000, SOON_MS = 15000 };
+    struct world *w = new_world();
+    struct program *worker;
+
+    world_sim_latency(w, 30);
+    set_rate(w, model_a, SLOW, ",\"growth_per_clean_s\":0,\"cut_percent\":0");
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_LIMITS_START_RATE=20");
+    push_many(w, "first", FIRST, model_a);
+    WAIT_UNTIL(w, ALL_MS, done_of(w, "first") > FIRST / 2);
+    push_many(w, "a", JOBS, model_a);
+    WAIT_UNTIL(w, ALL_MS,
+               world_int(w, "ZCOUNT fl:{0}:delayed %lld inf", (long long)wall_ms() + FAR_MS) >
+                   JOBS / 3);
+    if (ends[_i] == SIGTERM)
+        program_signal(worker, SIGTERM);
+    else
+        program_kill(worker);
+    if (ends[_i] == SIGTERM)
+        program_wait(worker, 10000);
+    set_rate(w, model_a, 10000, "");
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_wait_results(w, FIRST + JOBS, SOON_MS);
+    check_completed(w);
+    world_check_one_result_each(w, FIRST + JOBS);
+    WAIT_UNTIL(w, ALL_MS, world_redis(w, "KEYS fl:{0}:room:*")->elements == 0);
     world_free(w);
 }
 END_TEST
@@ -451,6 +495,8 @@ Suite *test_pace(void)
     tcase_add_test(tc, two_processes_use_what_the_rule_allows_and_are_hardly_refused);
     tcase_add_test(tc, a_slow_model_does_not_hold_up_another);
     tcase_add_test(tc, when_the_rate_falls_what_was_put_off_comes_later);
+    tcase_add_loop_test(tc, what_an_ended_worker_postponed_is_called_back_by_the_next_one, 0,
+                        (int)ARRAY_LEN(ends));
     tcase_add_test(tc, the_tickets_of_a_killed_worker_lapse);
     tcase_add_test(tc, a_job_whose_turn_is_late_overflows_to_the_batch_queue);
     tcase_add_test(tc, never_more_calls_at_once_than_a_model_may_have);

@@ -9,6 +9,7 @@
 #include "tests/unit/redis_server.h"
 #include "tests/unit/redis_shot.h"
 #include "worker/limit/limiter_private.h"
+#include "worker/rooms.h"
 
 #define MS       INT64_C(1000)
 #define S        INT64_C(1000000)
@@ -165,6 +166,7 @@ static struct limiter *open_all(int64_t stale_ms)
     line_open(&line, process.loop, server.url, (struct redis_options){.scripts = scripts_all()});
     process.redis = line.redis;
     TURN_UNTIL(process.loop, redis_is_ready(line.redis));
+    process.rooms = rooms_new(&process);
     return limiter_new(&process);
 }
 
@@ -172,6 +174,8 @@ static void close_all(struct limiter *l)
 {
     limiter_free(l);
     line_close(&line);
+    process.redis = NULL;
+    rooms_free(process.rooms);
     keys_done(&process.keys);
     loop_free(process.loop);
     redis_server_done(&server);

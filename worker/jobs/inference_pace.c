@@ -37,7 +37,9 @@ enum {
     SLOT_MS = 100,         /* and these with the slot, when memory has no room */
     SLOT_MOST_MS = 250,    /* after which the slot is given up, however the wait has changed */
     MEMORY_MOST_MS = 5000, /* the same of memory: a wait that became long is postponed */
-    EARLY_MS = 500,        /* a job is back so long before its turn */
+    NEAR_MS = 1000,        /* a job comes by itself at a turn that is so near */
+    LATER_MS = 10000,      /* and at least so much later than a turn that is not, */
+    OWN_MOST_MS = 600000,  /* but after this at most */
     UNKNOWN_MS = 1000,     /* a wait of unknown length is postponed by this, doubled each time */
     UNKNOWN_DOUBLED = 6,   /* but not more often */
     PATIENCE_MS = 1500,    /* money is set aside for so long without a call */
@@ -100,15 +102,21 @@ static bool may_overflow(const struct run *r)
            json_pick(r->job.payload.p, r->job.payload.n, &want, 1) && json_equals(how, "batch");
 }
 
-static void put_off(struct run *r, int64_t wait_ms)
+/* It is called back when its turn is near; its own time is later, unless that is now. */
+static int64_t own_time_ms(int64_t wait_ms)
+{
+    return wait_ms <= NEAR_MS ? wait_ms : min64(wait_ms + wait_ms / 4 + LATER_MS, OWN_MOST_MS);
+}
+
+static void postpone(struct run *r, int64_t wait_ms, int64_t in_ms)
 {
     struct inference *i = r->state;
     struct buf b = BUF(1024);
-    int64_t in_ms = wait_ms > INT64_C(2) * EARLY_MS ? wait_ms - EARLY_MS : wait_ms;
 
     loop_cancel(&i->review);
     limiter_leave(&i->pace, true);
-    limiter_put_off(&i->pace, r->held.queue, r->id, in_ms);
+    if (in_ms > NEAR_MS)
+        limiter_put_off(&i->pace, r->held.queue, r->id);
     write_place(r, &b);
     log_event(LOG_DEBUG, "job.paced", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
     run_put_off(r, in_ms, buf_span(&b));
@@ -159,7 +167,7 @@ static bool place(struct run *r, int64_t wait_ms)
         review_later(r);
         return true;
     }
-    put_off(r, wait_ms);
+    postpone(r, wait_ms, own_time_ms(wait_ms));
     return false;
 }
 
@@ -182,8 +190,10 @@ static void review(struct run *r)
         review_later(r); /* Redis does not answer; or one of the calls at once is waited for */
     else if (in_memory && known)
         (void)place(r, wait_ms);
+    else if (known)
+        postpone(r, wait_ms, own_time_ms(wait_ms));
     else
-        put_off(r, known ? wait_ms : unknown_ms(r));
+        postpone(r, UNKNOWN_MS, unknown_ms(r));
 }
 
 static void on_review(void *arg)

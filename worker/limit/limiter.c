@@ -50,7 +50,7 @@ char *limiter_name(const char *fingerprint, struct span model, char name[LIMITER
     return name;
 }
 
-static struct limiter_bucket *bucket_of(struct limiter *l, const char *name)
+struct limiter_bucket *limiter_bucket_of(struct limiter *l, const char *name)
 {
     struct limiter_bucket *b = NULL;
 
@@ -61,9 +61,11 @@ static struct limiter_bucket *bucket_of(struct limiter *l, const char *name)
         limiter_make_room(l);
     b = xcalloc(1, sizeof *b);
     b->l = l;
+    b->used_us = clock_mono_us();
     snprintf(b->name, sizeof b->name, "%s", name);
     b->answer_tokens = ANSWER_TOKENS;
     slice_init(&b->slice);
+    limiter_away_init(b);
     HASH_ADD_STR(l->buckets, name, b);
     return b;
 }
@@ -268,7 +270,7 @@ void limiter_serve(struct limiter_bucket *b)
 
 int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *name, int64_t most)
 {
-    struct limiter_bucket *b = bucket_of(l, name);
+    struct limiter_bucket *b = limiter_bucket_of(l, name);
     int64_t now = clock_mono_us(), wait = -1;
 
     assert(c->state == LIMITER_OUT);

@@ -63,9 +63,9 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
 /* It does not wait any longer.  keep: its ticket is kept for when it comes back; else it is given
  * back.  Nothing when it is OUT; what GOES is ended. */
 void limiter_leave(struct limiter_call *c, bool keep);
-/* The job of that call is put off: it comes back sooner than in_ms when the rate grows, and later
- * when it falls. */
-void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id, int64_t in_ms);
+/* The job of that call is postponed, and its ticket kept: it is called back when its turn is near.
+ */
+void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id);
 /* ms until the turn of a call that waits: > 0; INT64_MAX: not known (it asks, or waits for one of
  * the calls at once). */
 int64_t limiter_wait_ms(const struct limiter_call *c);

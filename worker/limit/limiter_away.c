@@ -1,165 +1,157 @@
-/* limiter_away.c - jobs that were put off until their turn, as this process remembers them.
+/* limiter_away.c - jobs that were postponed until their turn: the waiting rooms of a bucket.
  *
- * A job is put off by the rate of that moment.  When the rate grows its ticket
- * is due earlier than the job comes back, and that part of the rate would be
- * nobody's.  So after each round those whose turn has come near are called
- * back.  When the rate falls they would come back long before their turn, all
- * at once, and take the slots of those whose turn it is; so those who are about
- * to come too early come later, and are not put off once more.
+ * The time of a turn is known by the rate of one moment only, so a postponed job is called back
+ * when its turn is near by the rate of now.  Its own time is a good deal later: it is for jobs that
+ * nobody calls back, and a rate that fell brings few jobs too early.
  *
- * It is a help, not a promise: what this process does not remember (another put
- * it off, there are too many) comes back at its own time. */
+ * Each class of a bucket has a room (rooms.h): the entries stand there in the order of their
+ * tickets, whoever postponed the jobs.  Each process that uses the bucket looks there a few times a
+ * second while somebody waits, and seldom while nobody does; a process that begins looks into all
+ * rooms that there are.  One look hands out what may be called in 0.4 s. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "common/core/clock.h"
-#include "common/core/xalloc.h"
-#include "common/queue/scripts.h"
 #include "worker/limit/limiter_private.h"
+#include "worker/rooms.h"
 
-#define NEAR_US   INT64_C(1200000)  /* so long before its turn a job is called back */
-#define GAIN_US   INT64_C(500000)   /* unless it comes by itself about then */
-#define EARLY_US  INT64_C(2000000)  /* so long before its turn it comes too early ... */
-#define LOOK_US   INT64_C(1000000)  /* which is looked for so often */
-#define LATER_US  INT64_C(60000000) /* and later at most by this: this process may end */
-#define AWAY_MAX  200000            /* per bucket and class */
-#define MOVES_MAX 500               /* per round */
+#define LOOK_US   INT64_C(200000)
+#define SELDOM_US INT64_C(5000000) /* between looks into a room that was empty */
+#define BACK_US   INT64_C(200000)  /* so long before its turn a job is back */
+#define MOST      500              /* entries of one look */
 #define NEVER_US  (INT64_MAX / 2)
 
-struct limiter_away {
-    struct bucket_ticket ticket;
-    int64_t back_us; /* when it comes by itself */
-    struct limiter_away *prev, *next;
-    char member[]; /* "<queue>/<id>" */
-};
-
-/* In the order of the numbers: new ones come last, those that were away before come first. */
-static void insert(struct limiter_away **list, struct limiter_away *w)
+static char *room_name(const struct limiter_away *w, char name[ROOM_NAME])
 {
-    double number = w->ticket.number[BUCKET_CALLS];
-    struct limiter_away *at = *list;
-
-    if (!at || at->prev->ticket.number[BUCKET_CALLS] <= number) {
-        DL_APPEND(*list, w);
-        return;
-    }
-    while (at->ticket.number[BUCKET_CALLS] <= number)
-        at = at->next;
-    DL_PREPEND_ELEM(*list, at, w);
+    snprintf(name, ROOM_NAME, "rate:%d:%s", (int)(w - w->b->away), w->b->name);
+    return name;
 }
 
-void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id, int64_t in_ms)
+void limiter_away_init(struct limiter_bucket *b)
 {
-    struct limiter_bucket *b = c->bucket;
-    enum bucket_class k = c->ticket.class;
-    size_t n = strlen(queue_name(queue)) + strlen(id) + 2;
-    struct limiter_away *w;
-
-    if (!b || !c->has_ticket || b->away_count[k] >= AWAY_MAX)
-        return;
-    w = xmalloc(sizeof *w + n);
-    w->ticket = c->ticket;
-    w->back_us = clock_mono_us() + in_ms * 1000;
-    snprintf(w->member, n, "%s/%s", queue_name(queue), id);
-    insert(&b->away[k], w);
-    b->away_count[k]++;
-}
-
-static void forget(struct limiter_bucket *b, int k)
-{
-    struct limiter_away *w = b->away[k];
-
-    DL_DELETE(b->away[k], w);
-    b->away_count[k]--;
-    free(w);
-}
-
-struct moves {
-    struct redis_args keys, args;
-    size_t count;
-};
-
-static void add(struct moves *m, const struct limiter_bucket *b, const struct limiter_away *w,
-                int64_t in_us)
-{
-    keys_arg(&m->keys, b->l->p->keys.job, strchr(w->member, '/') + 1);
-    redis_arg_str(&m->args, w->member);
-    redis_arg_int(&m->args, in_us / 1000);
-    m->count++;
-}
-
-/* Those at the head of a class whose turn is near come now. */
-static void call_back(struct limiter_bucket *b, int k, int64_t now, struct moves *m)
-{
-    while (b->away[k] && m->count < MOVES_MAX) {
-        const struct limiter_away *w = b->away[k];
-        int64_t wait = slice_wait_us(&b->slice, &w->ticket, now);
-
-        if (wait > NEAR_US && wait < NEVER_US && w->back_us > now)
-            break;
-        if (w->back_us > now + GAIN_US)
-            add(m, b, w, 0);
-        forget(b, k);
-    }
-}
-
-/* Those who come long before their turn come later. */
-static void postpone(struct limiter_bucket *b, int k, int64_t now, struct moves *m)
-{
-    struct limiter_away *w;
-
-    DL_FOREACH(b->away[k], w)
-    {
-        int64_t wait;
-
-        if (m->count >= MOVES_MAX)
-            break;
-        if (w->back_us > now + 2 * LOOK_US)
-            continue;
-        wait = slice_wait_us(&b->slice, &w->ticket, now);
-        if (wait >= NEVER_US || now + wait < w->back_us + EARLY_US)
-            continue;
-        wait = min64(wait - NEAR_US, LATER_US);
-        w->back_us = now + wait;
-        add(m, b, w, wait);
-    }
-}
-
-void limiter_retime(struct limiter_bucket *b)
-{
-    int64_t now = clock_mono_us();
-    struct moves m = {.count = 0};
-    struct redis_args a;
-
-    if (!b->away[BUCKET_FRONT] && !b->away[BUCKET_STANDARD] && !b->away[BUCKET_BATCH])
-        return;
-    redis_args_init(&m.keys);
-    redis_args_init(&m.args);
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&b->l->p->keys, KEY_DELAYED));
-    redis_arg_str(&a, key(&b->l->p->keys, KEY_BELL));
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        call_back(b, k, now, &m);
-    if (now - b->looked_us >= LOOK_US) {
-        b->looked_us = now;
-        for (int k = 0; k < BUCKET_CLASSES; k++)
-            postpone(b, k, now, &m);
-    }
-    redis_args_append(&a, &m.keys);
-    redis_args_append(&a, &m.args);
-    redis_args_done(&m.keys);
-    redis_args_done(&m.args);
-    if (m.count > 0)
-        redis_script(b->l->p->redis, script(SCRIPT_RETIME), m.count + 2, &a, NULL, NULL);
-    else
-        redis_args_done(&a);
+        b->away[k] = (struct limiter_away){.b = b};
 }
 
 void limiter_away_free(struct limiter_bucket *b)
 {
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        while (b->away[k])
-            forget(b, k);
+        rooms_forget(b->l->p->rooms, &b->away[k]);
+}
+
+/* A room of that name has entries. */
+static void on_room(void *arg, const char *name)
+{
+    struct limiter *l = arg;
+    int k = -1, n = 0;
+
+    if (sscanf(name, "rate:%d:%n", &k, &n) != 1 || !n || k < 0 || k >= BUCKET_CLASSES ||
+        strlen(name + n) >= LIMITER_NAME || HASH_COUNT(l->buckets) >= LIMITER_BUCKETS)
+        return;
+    limiter_bucket_of(l, name + n)->away[k].waits = true;
+    limiter_sync_later(l);
+}
+
+void limiter_away_find(struct limiter *l) { rooms_list(l->p->rooms, on_room, l); }
+
+/* ---- in ---- */
+
+void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id)
+{
+    struct limiter_bucket *b = c->bucket;
+    char name[ROOM_NAME], entry[ROOM_ENTRY];
+    struct limiter_away *w;
+
+    if (!b || !c->has_ticket)
+        return;
+    w = &b->away[c->ticket.class];
+    snprintf(entry, sizeof entry, "%s/%s/%.0f", queue_name(queue), id,
+             c->ticket.number[BUCKET_TOKENS]);
+    rooms_enter(b->l->p->rooms, room_name(w, name), c->ticket.number[BUCKET_CALLS], entry);
+    if (!w->waits)
+        w->look_us = clock_mono_us() + LOOK_US;
+    w->waits = true;
+}
+
+/* ---- out ---- */
+
+/* A job that is called back now is there BACK_US before its turn, after this round and the next. */
+static int64_t near_us(const struct limiter_bucket *b)
+{
+    return BACK_US + 2 * max64(LOOK_US, b->l->p->cfg->limits_sync_ms * 1000);
+}
+
+static struct bucket_ticket ticket_of(const struct limiter_away *w, const struct room_entry *e)
+{
+    const char *tokens = strrchr(e->text, '/');
+    struct bucket_ticket t = {.class = (enum bucket_class)(w - w->b->away)};
+
+    t.number[BUCKET_CALLS] = e->place;
+    t.number[BUCKET_TOKENS] = tokens ? strtod(tokens + 1, NULL) : 0;
+    return t;
+}
+
+static void on_look(void *arg, int64_t left, const struct room_entry *entries, size_t count)
+{
+    struct limiter_away *w = arg;
+    struct limiter_bucket *b = w->b;
+    int64_t now = clock_mono_us(), first_us = 0;
+    char name[ROOM_NAME];
+
+    w->looking = false;
+    if (left >= 0)
+        w->waits = left > 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct bucket_ticket t = ticket_of(w, &entries[i]);
+        int64_t wait = slice_wait_us(&b->slice, &t, now);
+
+        if (wait <= near_us(b) || wait >= NEVER_US) { /* soon, lapsed, or never: it asks again */
+            rooms_recall(b->l->p->rooms, entries[i].text);
+            continue;
+        }
+        rooms_enter(b->l->p->rooms, room_name(w, name), entries[i].place, entries[i].text);
+        w->waits = true;
+        first_us = first_us ? first_us : wait;
+    }
+    if (first_us) /* tokens or other classes have the rate: not again at once */
+        w->look_us = now + min64(first_us - near_us(b), SELDOM_US);
+}
+
+/* As many as may be called until the next look but one. */
+static int most_of(const struct limiter_bucket *b)
+{
+    double n = b->most ? (double)(b->granted - b->going) + 1
+                       : b->slice.b.lane[BUCKET_CALLS].rate * (double)(2 * LOOK_US) / 1e6 + 1;
+
+    return n < 1 ? 1 : n > MOST ? MOST : (int)n;
+}
+
+static void look(struct limiter_away *w, int64_t now)
+{
+    struct limiter_bucket *b = w->b;
+    enum bucket_class k = (enum bucket_class)(w - b->away);
+    const struct bucket_lane *lane = &b->slice.b.lane[BUCKET_CALLS];
+    const struct bucket_ticket next = {.class = k, .number = {lane->pos[k]}};
+    struct room_look l = {.most = most_of(b)};
+    char name[ROOM_NAME];
+
+    if (slice_wait_us(&b->slice, &next, now) > near_us(b)) /* nothing moves */
+        return;
+    l.last = lane->pos[k] + lane->rate * (double)near_us(b) / 1e6;
+    w->looking = true;
+    w->look_us = now + (w->waits ? LOOK_US : SELDOM_US);
+    rooms_look(b->l->p->rooms, room_name(w, name), &l, on_look, w);
+}
+
+void limiter_recall(struct limiter_bucket *b)
+{
+    int64_t now = clock_mono_us();
+
+    for (int k = 0; k < BUCKET_CLASSES; k++) {
+        struct limiter_away *w = &b->away[k];
+
+        if (!w->looking && now >= w->look_us)
+            look(w, now);
+    }
 }

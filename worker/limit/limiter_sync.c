@@ -76,7 +76,7 @@ static int64_t slots_wanted(const struct limiter_bucket *b)
 static bool is_waited_for(const struct limiter_bucket *b)
 {
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        if (b->asks[k] || b->waits[k] || b->away[k])
+        if (b->asks[k] || b->waits[k] || b->away[k].waits)
             return true;
     return false;
 }
@@ -162,7 +162,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
                       b->slice.b.lane[BUCKET_CALLS].rate, b->slice.rate[BUCKET_CALLS].line.met);
     }
     for (size_t i = 0; i < o->n; i++) {
-        limiter_retime(o->items[i].b);
+        limiter_recall(o->items[i].b);
         limiter_serve(o->items[i].b);
         if (o->items[i].b->slice.cut) /* it came while this round was on its way */
             limiter_sync_now(l);
@@ -204,10 +204,10 @@ static bool is_under_way(const struct limiter_round *o, const struct limiter_buc
     return false;
 }
 
-/* Calls that taught nothing of a rate need not be reported. */
+/* Calls that taught nothing of a rate need not be reported; and postponed jobs come without it. */
 static bool is_needed(const struct limiter_bucket *b)
 {
-    return b->calls || is_waited_for(b) || keeps_slots(b) ||
+    return b->calls || keeps_slots(b) ||
            (slice_has_learned(&b->slice) && slice_has_news(&b->slice));
 }
 
@@ -349,6 +349,7 @@ void limiter_sync_soon(struct limiter *l)
 void limiter_reconnected(struct limiter *l)
 {
     l->refused = false;
+    limiter_away_find(l);
     limiter_sync_now(l);
 }
 

@@ -1,4 +1,4 @@
--- retime.lua - jobs that were put off come back at another time: the rate is another.
+-- retime.lua - postponed jobs come back at another time (worker/rooms.h).
 --
 -- KEYS: 1 delayed  2 bell  3.. records
 -- ARGV: per record: how it stands in delayed ("<queue>/<id>"), ms from now (0: at once)
