@@ -23,6 +23,7 @@
 #include "common/queue/connect.h"
 #include "common/queue/scripts.h"
 #include "common/route/routes.h"
+#include "worker/budget/budget_room.h"
 #include "worker/budget/holds.h"
 #include "worker/cache/share.h"
 #include "worker/chunks.h"
@@ -31,8 +32,8 @@
 #include "worker/hooks.h"
 #include "worker/limit/limiter.h"
 #include "worker/outbox.h"
-#include "worker/route/habits.h"
 #include "worker/rooms.h"
+#include "worker/route/habits.h"
 #include "worker/route/health.h"
 #include "worker/route/market.h"
 #include "worker/route/watch.h"
@@ -52,6 +53,7 @@ static void on_ready(void *arg)
     takeovers_next(p->takeovers);
     heartbeat_now(p->heartbeat);
     holds_reconnected(p->holds);
+    budget_room_try_all(p->budget_rooms);
     outbox_resend(p->outbox);
     limiter_reconnected(p->limiter);
     chunks_reconnected(p->chunks);
@@ -175,6 +177,7 @@ static void on_hup(void *arg)
         routes_configure(p->routes, p->cfg);
         hooks_reload(p->hooks);
         pull_reload(p->pull);
+        budget_room_try_all(p->budget_rooms);
     }
 }
 
@@ -207,6 +210,7 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     p->watch = watch_new(p);
     p->habits = habits_new();
     p->rooms = rooms_new(p);
+    p->budget_rooms = budget_rooms_new(p);
     p->limiter = limiter_new(p);
     p->holds = holds_new(p);
     p->hooks = hooks_new(p);
@@ -264,6 +268,7 @@ static void stop(struct process *p)
     market_free(p->market);
     routes_free(p->routes);
     holds_free(p->holds);
+    budget_rooms_free(p->budget_rooms);
     rooms_free(p->rooms);
     hooks_free(p->hooks);
     shares_free(p->shares);

@@ -46,6 +46,7 @@ struct limiter;
 struct holds;
 struct takeovers;
 struct rooms;
+struct budget_rooms;
 struct drain;
 
 struct process {
@@ -67,24 +68,25 @@ struct process {
     struct pull *pull;
     struct outbox *outbox;
     struct stops *stops;
-    struct health *health;       /* of the routes */
-    struct routes *routes;       /* the live table */
-    struct market *market;       /* what changes it at run time */
-    struct watch *watch;         /* what is seen of them */
-    struct habits *habits;       /* how the providers answer */
-    struct limiter *limiter;     /* the rates of keys and models */
-    struct rooms *rooms;         /* of postponed jobs, which are called back */
-    struct holds *holds;         /* money set aside for calls: budget/ */
-    struct hooks *hooks;         /* webhook deliveries per host */
-    struct cache *cache;         /* answers kept in Redis */
-    struct shares *shares;       /* equal calls under way */
-    struct takeovers *takeovers; /* dead processes whose jobs are still to be recovered */
-    struct chunks *chunks;       /* streamed answers, for who reads along */
-    struct run *runs;            /* all in hand, by id (uthash) */
-    size_t running;              /* runs that occupy a slot */
-    size_t waiting;              /* runs that wait in memory without one */
-    size_t waiting_bytes;        /* of their records */
-    struct run *returning;       /* those of them that wait for one again, in order */
+    struct health *health;             /* of the routes */
+    struct routes *routes;             /* the live table */
+    struct market *market;             /* what changes it at run time */
+    struct watch *watch;               /* what is seen of them */
+    struct habits *habits;             /* how the providers answer */
+    struct limiter *limiter;           /* the rates of keys and models */
+    struct rooms *rooms;               /* of postponed jobs, which are called back */
+    struct budget_rooms *budget_rooms; /* those of jobs that wait for a budget */
+    struct holds *holds;               /* money set aside for calls: budget/ */
+    struct hooks *hooks;               /* webhook deliveries per host */
+    struct cache *cache;               /* answers kept in Redis */
+    struct shares *shares;             /* equal calls under way */
+    struct takeovers *takeovers;       /* dead processes whose jobs are still to be recovered */
+    struct chunks *chunks;             /* streamed answers, for who reads along */
+    struct run *runs;                  /* all in hand, by id (uthash) */
+    size_t running;                    /* runs that occupy a slot */
+    size_t waiting;                    /* runs that wait in memory without one */
+    size_t waiting_bytes;              /* of their records */
+    struct run *returning;             /* those of them that wait for one again, in order */
     size_t returning_count, returning_realtime; /* all; those of realtime's queue */
     bool kicking;                               /* process_kick comes at the end of this turn */
 };

@@ -78,7 +78,10 @@ static void hear(const struct op *op, const struct reply *answer)
         return;
     list = xcalloc(reply_count(answer) / 2 + 1, sizeof *list);
     n = read_entries(answer, list);
-    op->cb(op->arg, answer ? reply_int(reply_at(answer, 0)) : -1, list, n);
+    op->cb(op->arg, &(struct room_seen){.name = op->name,
+                                        .left = answer ? reply_int(reply_at(answer, 0)) : -1,
+                                        .entries = list,
+                                        .count = n});
     free(list);
 }
 
@@ -215,7 +218,10 @@ void rooms_look(struct rooms *s, const char *name, const struct room_look *look,
 {
     struct op *op = op_of(s, name);
 
-    op->look = *look;
+    op->look.last = look->last;
+    op->look.most += look->most;
+    if (op->look.most > ENTRIES_MAX)
+        op->look.most = ENTRIES_MAX;
     op->cb = cb;
     op->arg = arg;
 }

@@ -40,8 +40,15 @@ struct room_entry {
     char text[ROOM_ENTRY];
     double place;
 };
-/* These entries have left the room, and so many are left; -1: Redis did not answer. */
-typedef void room_cb(void *arg, int64_t left, const struct room_entry *entries, size_t count);
+/* These entries have left the room of that name, and so many are left; -1: Redis did not answer. */
+struct room_seen {
+    const char *name;
+    int64_t left;
+    const struct room_entry *entries;
+    size_t count;
+};
+typedef void room_cb(void *arg, const struct room_seen *seen);
+/* Of two looks into one room in one turn the later one counts, and `most` of both. */
 void rooms_look(struct rooms *s, const char *name, const struct room_look *look, room_cb *cb,
                 void *arg);
 /* The names of rooms that may have entries, whoever made them: for a process that begins. */

@@ -22,9 +22,11 @@
  * further provider, what replaces a model, a cheaper route.
  *
  * A job that is put off spends no attempt and is not bounded by retry.max_wait_ms, for a month's
- * budget may be a month away; its expiry ends it.  Pauses are about as long as all before them,
- * from retry.park_min_ms to 10 s, for calls settle soon; when the budget is full, to ten times
- * park_max_ms or a moment after the next period begins, and raised limits are seen meanwhile.
+ * budget may be a month away; its expiry ends it.  It waits in the room of the budget
+ * (worker/budget/budget_room.h), and is called back when a call that ended gives money back, or a
+ * job before it found room.  Its own time is a net: pauses are about as long as all before them,
+ * from retry.park_min_ms to 10 s; when the budget is full, to ten times park_max_ms or a moment
+ * after the next period begins.  The more jobs wait, the longer they are.
  *
  * When the call ended, what it cost, or may have cost, takes the place of the
  * worst case.  What the provider may bill of an unpriced model is not known:
@@ -37,11 +39,13 @@
 #include "common/core/json.h"
 #include "common/core/log.h"
 #include "common/core/random.h"
+#include "worker/budget/budget_room.h"
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
 #include "worker/run_private.h"
 
 enum { FULL_PAUSES = 10, CLOSE_MAX_MS = 10000, AFTER_START_MS = 2000 };
+enum { APART_MS = 100 }; /* between the own times of two jobs that wait for the same */
 
 /* ---- refused ---- */
 
@@ -60,13 +64,16 @@ static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
 {
     const struct config *c = r->p->cfg;
     bool full = a->word != HOLD_CLOSE;
+    int64_t apart = APART_MS * budget_room_count(r->p->budget_rooms, a->budget, r->job.tenant);
     int64_t most = min64(max64(c->retry_park_min_ms, r->started_ms - since_ms(r)),
                          full ? c->retry_park_max_ms * FULL_PAUSES
                               : min64(c->retry_park_max_ms, CLOSE_MAX_MS));
     int64_t pause = most / 2 + random_below(most - most / 2 + 1);
 
+    pause = max64(
+        pause, min64(apart / 2 + random_below(apart / 2 + 1), c->retry_park_max_ms * FULL_PAUSES));
     if (full && pause >= a->next_period_ms)
-        pause = a->next_period_ms + random_below(AFTER_START_MS);
+        pause = a->next_period_ms + random_below(max64(AFTER_START_MS, apart));
     return max64(pause, 1);
 }
 
@@ -88,6 +95,9 @@ static void put_off(struct run *r, const struct hold_answer *a, int64_t in_ms)
     buf_putc(&progress, '}');
     log_event(LOG_DEBUG, "job.over_budget", "job=%s budget=%s wait_ms=%" PRId64, r->id,
               log_quote(a->sum ? a->sum : "unknown"), in_ms);
+    if (a->budget)
+        budget_room_enter(r->p->budget_rooms, a->budget, r->job.tenant, r->held.queue, r->id,
+                          since_ms(r));
     run_wait(r, in_ms, buf_span(&progress));
     buf_done(&progress);
 }
@@ -210,6 +220,49 @@ static void refused(struct run *r, const struct hold_answer *a)
 
 /* ---- the stage ---- */
 
+static size_t applying(const struct run *r, unsigned char budgets[CONFIG_BUDGETS_MAX])
+{
+    const struct inference *i = r->state;
+    const struct config *cfg = r->p->cfg;
+    const struct budget_who who = {r->job.tenant, r->job.tags, i->req.model};
+
+    return cfg->budget_count ? budget_applying(cfg, &who, budgets) : 0;
+}
+
+/* There may be room for others. */
+static void wake(const struct run *r)
+{
+    unsigned char budgets[CONFIG_BUDGETS_MAX];
+
+    budget_room_wake(r->p->budget_rooms, budgets, applying(r, budgets), r->job.tenant);
+}
+
+static void settle(struct run *r, int64_t cost_nanousd)
+{
+    struct inference *i = r->state;
+
+    if (!i->hold)
+        return;
+    hold_settle(&i->hold, cost_nanousd);
+    wake(r);
+}
+
+/* Its call was not made. */
+static void drop(struct run *r)
+{
+    struct inference *i = r->state;
+
+    if (!i->hold)
+        return;
+    hold_drop(&i->hold);
+    wake(r);
+}
+
+static bool has_waited(const struct run *r)
+{
+    return json_at(run_progress(r), "over_budget_since").p != NULL;
+}
+
 static void on_answer(void *arg, const struct hold_answer *a)
 {
     struct run *r = arg;
@@ -219,6 +272,8 @@ static void on_answer(void *arg, const struct hold_answer *a)
     child_enter_job(p->child, r->id);
     if (a->word == HOLD_HELD) {
         i->covered = true;
+        if (has_waited(r))
+            wake(r);
         inference_next(r);
     } else {
         i->hold = NULL;
@@ -290,12 +345,10 @@ static bool is_plain(const struct run *r)
 void inference_budget(struct run *r)
 {
     struct inference *i = r->state;
-    const struct config *cfg = r->p->cfg;
-    const struct budget_who who = {r->job.tenant, r->job.tags, i->req.model};
     unsigned char budgets[CONFIG_BUDGETS_MAX];
-    size_t n = cfg->budget_count ? budget_applying(cfg, &who, budgets) : 0;
+    size_t n = applying(r, budgets);
 
-    hold_drop(&i->hold); /* of a call that was not made after all */
+    drop(r); /* of a call that was not made after all */
     i->covered = n == 0 && is_plain(r);
     if (i->covered)
         inference_next(r);
@@ -303,12 +356,7 @@ void inference_budget(struct run *r)
         set_aside(r, budgets, n);
 }
 
-void inference_budget_abort(struct run *r)
-{
-    struct inference *i = r->state;
-
-    hold_drop(&i->hold);
-}
+void inference_budget_abort(struct run *r) { drop(r); }
 
 /* ---- afterwards ---- */
 
@@ -317,7 +365,7 @@ void inference_settle(struct run *r, const struct cost *c)
     struct inference *i = r->state;
 
     i->covered = false;
-    hold_settle(&i->hold, add64(c->cost_nanousd, c->estimate_nanousd));
+    settle(r, add64(c->cost_nanousd, c->estimate_nanousd));
 }
 
 void inference_uncover(struct run *r)
@@ -327,7 +375,7 @@ void inference_uncover(struct run *r)
     if (!i->hold)
         return;
     i->covered = false;
-    hold_drop(&i->hold);
+    drop(r);
 }
 
 void inference_let_go(struct run *r)
@@ -337,5 +385,5 @@ void inference_let_go(struct run *r)
     if (r->fenced) /* whoever took the job over told that a call may be paid */
         hold_abandon(&i->hold);
     else
-        hold_drop(&i->hold);
+        drop(r);
 }

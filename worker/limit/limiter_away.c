@@ -92,25 +92,25 @@ static struct bucket_ticket ticket_of(const struct limiter_away *w, const struct
     return t;
 }
 
-static void on_look(void *arg, int64_t left, const struct room_entry *entries, size_t count)
+static void on_look(void *arg, const struct room_seen *seen)
 {
     struct limiter_away *w = arg;
     struct limiter_bucket *b = w->b;
     int64_t now = clock_mono_us(), first_us = 0;
-    char name[ROOM_NAME];
 
     w->looking = false;
-    if (left >= 0)
-        w->waits = left > 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct bucket_ticket t = ticket_of(w, &entries[i]);
+    if (seen->left >= 0)
+        w->waits = seen->left > 0;
+    for (size_t i = 0; i < seen->count; i++) {
+        const struct room_entry *e = &seen->entries[i];
+        const struct bucket_ticket t = ticket_of(w, e);
         int64_t wait = slice_wait_us(&b->slice, &t, now);
 
         if (wait <= near_us(b) || wait >= NEVER_US) { /* soon, lapsed, or never: it asks again */
-            rooms_recall(b->l->p->rooms, entries[i].text);
+            rooms_recall(b->l->p->rooms, e->text);
             continue;
         }
-        rooms_enter(b->l->p->rooms, room_name(w, name), entries[i].place, entries[i].text);
+        rooms_enter(b->l->p->rooms, seen->name, e->place, e->text);
         w->waits = true;
         first_us = first_us ? first_us : wait;
     }
