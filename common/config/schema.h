@@ -16,18 +16,18 @@
  *   ignored     $schema, $id, title, description, examples, default, format
  *
  * Any other keyword is an error of schema_new(), so nothing is ever skipped in
- * silence.  Three things are ours:
+ * silence.  `integer` is a number without a fraction, however it is written: 3.0 and 3e0 are.
+ * Three things are ours:
  *
- *   - `integer` means written as an integer: 3.0 and 3e0 are not (the scanner
- *     that reads documents later does not read them as integers either);
+ *   - a real is an integer only within +-9e15, as for json_read_int();
  *   - a $comment beside a keyword that fails is the message, in place of ours;
  *     when it starts with "expected", the value is added: `run_at: expected ..., got 5`;
  *   - a document nested deeper than SCHEMA_MAX_DEPTH where the schema looks is refused, and
  *     one that takes more than SCHEMA_MAX_NODES steps (alternatives of alternatives are
  *     exponential): no schema and no document can hold up the process.
  *
- * Schemas that somebody else wrote (schema_new_theirs) are read as the standard has it: 3.0 is an
- * integer, 1 equals 1.0, and a $comment says nothing.  They have more keywords:
+ * Schemas that somebody else wrote (schema_new_theirs) are read as the standard has it: 1
+ * equals 1.0, and a $comment says nothing.  They have more keywords:
  *
  *   multipleOf, uniqueItems, minProperties, prefixItems, definitions and "#/definitions/NAME" (as
  *   $defs), "$ref": "#", both kinds of bound on one side; ignored: deprecated, readOnly, writeOnly

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/config/schema_node.h"
+#include "common/config/tree.h"
 #include "common/core/xalloc.h"
 
 struct schema_node *schema_node_new(struct schema_builder *b)
@@ -74,7 +75,8 @@ static struct schema *new_schema(struct span text, struct schema_builder *b)
 
     b->schema = xcalloc(1, sizeof *b->schema);
     b->schema->max_steps = b->theirs ? SCHEMA_THEIRS_STEPS : SCHEMA_MAX_NODES;
-    b->schema->json = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &at);
+    b->schema->json =
+        tree_load(text, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, TREE_NEAREST, NULL, &at);
     if (!b->schema->json)
         err_set(b->err, ERR_CONFIG, "line %d: %s", at.line, at.text);
     else if (build_all(b))

@@ -1,24 +1,29 @@
 /* schema_value.c - questions about JSON values that a schema asks: type, equality, order.
  *
- * In schemas of others a number is what it means, not how it is written: 3.0 is
- * an integer, and equals 3, also inside of lists and objects. */
+ * A number is what it means, not how it is written: 3.0 is an integer.  In schemas of
+ * others it also equals 3, inside of lists and objects as well; in ours an integer is
+ * within +-9e15, where json_read_int() reads it, too. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/config/schema_node.h"
 #include "common/core/xalloc.h"
 
+#define WHOLE_MAX 9e15
+
 /* The nearest whole number; large ones are whole. */
 static double nearest(double d)
 {
-    if (!(d > -9e15 && d < 9e15))
+    if (!(d > -WHOLE_MAX && d < WHOLE_MAX))
         return d;
     return (double)(int64_t)(d < 0 ? d - 0.5 : d + 0.5);
 }
 
 unsigned schema_type_of(const struct schema_node *node, const json_t *v)
 {
-    if (node->theirs && json_is_real(v) && json_real_value(v) == nearest(json_real_value(v)))
+    double d = json_real_value(v); /* 0 of what is no real */
+
+    if (json_is_real(v) && d == nearest(d) && (node->theirs || (d > -WHOLE_MAX && d < WHOLE_MAX)))
         return TYPE_INTEGER;
     switch (json_typeof(v)) {
     case JSON_NULL: return TYPE_NULL;

@@ -61,7 +61,8 @@ NODISCARD bool json_pick(const char *p, size_t n, const struct json_want *wants,
 struct span json_at(struct span doc, const char *path);
 
 /* Typed reads of one raw value.  False (and *ret untouched) when the type is another. */
-NODISCARD bool json_read_int(struct span v, int64_t *ret); /* integers only */
+/* Integers, also when written 3.0 or 1.5e3 (then within +-9e15, and of at most 400 characters). */
+NODISCARD bool json_read_int(struct span v, int64_t *ret);
 NODISCARD bool json_read_double(struct span v, double *ret);
 NODISCARD bool json_read_bool(struct span v, bool *ret);
 /* Unescape a string value into b (appended).  False when v is not a string or b is full. */

@@ -21,6 +21,7 @@
 #include "common/core/parse.h"
 
 enum { NAME_MAX_BYTES = 256 };
+#define WHOLE_MAX 9e15 /* each whole number below it is a double */
 
 /* ---- walking ---- */
 
@@ -215,7 +216,16 @@ static bool is_number(struct span v)
 
 bool json_read_int(struct span v, int64_t *ret)
 {
-    return is_number(v) && parse_int64(v.p, v.n, INT64_MIN, INT64_MAX, ret);
+    double d;
+
+    if (!is_number(v))
+        return false;
+    if (parse_int64(v.p, v.n, INT64_MIN, INT64_MAX, ret))
+        return true;
+    if (!parse_double(v.p, v.n, -WHOLE_MAX, WHOLE_MAX, &d) || (double)(int64_t)d != d)
+        return false;
+    *ret = (int64_t)d;
+    return true;
 }
 
 bool json_read_double(struct span v, double *ret)

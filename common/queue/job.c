@@ -39,11 +39,10 @@ struct raw {
         webhook, reply;
 };
 
-static int64_t int_or(struct span v, int64_t fallback)
+/* What is absent leaves *ret as it is. */
+static bool read_int(struct span v, int64_t *ret)
 {
-    int64_t ret;
-
-    return json_read_int(v, &ret) ? ret : fallback;
+    return json_absent(v) || json_read_int(v, ret);
 }
 
 static bool bool_or(struct span v, bool fallback)
@@ -101,10 +100,10 @@ static bool read_backoff(struct span v, const struct job_defaults *d, struct job
     job->backoff = json_read_text(type, text, sizeof text) && strcmp(text, "fixed") == 0
                        ? BACKOFF_FIXED
                        : BACKOFF_EXPONENTIAL;
-    job->backoff_delay_ms = int_or(delay_ms, first_backoff_ms(d, job));
-    job->backoff_max_ms = int_or(max_ms, d->backoff_max_ms);
+    job->backoff_delay_ms = first_backoff_ms(d, job);
+    job->backoff_max_ms = d->backoff_max_ms;
     job->backoff_jitter = bool_or(jitter, true);
-    return true;
+    return read_int(delay_ms, &job->backoff_delay_ms) && read_int(max_ms, &job->backoff_max_ms);
 }
 
 /* A time before 1970 has passed as well, but 0 means none. */
@@ -124,15 +123,16 @@ static bool understand(const struct raw *raw, const struct job_defaults *d, stru
 
     job->type = read_type(raw->type);
     job->priority = read_priority(raw->priority);
-    job->max_attempts = int_or(raw->max_attempts, d->max_attempts);
-    job->delay_ms = int_or(raw->delay_ms, 0);
+    job->max_attempts = d->max_attempts;
     job->run_at_ms = read_time(raw->run_at);
-    job->expires_in_ms = int_or(raw->expires_in_ms, 0);
-    job->timeout_ms = int_or(raw->timeout_ms, d->timeout_ms);
+    job->timeout_ms = d->timeout_ms;
     job->reply = bool_or(raw->reply, false);
     if (raw->webhook.n && !json_pick(raw->webhook.p, raw->webhook.n, wants, ARRAY_LEN(wants)))
         return false;
-    return read_backoff(raw->backoff, d, job);
+    return read_int(raw->max_attempts, &job->max_attempts) &&
+           read_int(raw->delay_ms, &job->delay_ms) &&
+           read_int(raw->expires_in_ms, &job->expires_in_ms) &&
+           read_int(raw->timeout_ms, &job->timeout_ms) && read_backoff(raw->backoff, d, job);
 }
 
 bool job_read(struct span doc, const struct job_defaults *d, struct job *ret)

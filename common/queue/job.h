@@ -51,14 +51,14 @@ bool job_trace_header(const struct job *job, char *line, size_t size);
 
 /* The outcome of checking one intake entry. */
 struct job_checked {
-    struct job job;          /* when accepted */
+    struct job job;          /* when accepted; of a refused document see job_who() */
     char id[JOB_ID_MAX + 1]; /* the producer's id, or a made UUIDv7 */
     bool made_id;            /* the producer gave none (or none that can be used) */
     char submitted_id[JOB_ID_MAX * 2 +
                       1]; /* when it gave one that cannot be used: the printable start of it */
     enum queue_id queue;
     char digest[17];  /* SHA-256 (64 bits, hex) of the canonical document: keys sorted, no white
-                         space */
+                         space; 1500 and 1500.0 stay different */
     bool wants_reply; /* also set for refused documents that could be read that far */
 };
 /* Check an entry.  True: *ret is filled, ret->job points into doc.  False: err says why (field,
@@ -66,6 +66,9 @@ struct job_checked {
  * is told.  Kind ERR_MEMORY: memory was short, and the document may be good: check it later. */
 NODISCARD bool job_check(struct span doc, const struct job_defaults *d, struct job_checked *ret,
                          struct err *err);
+
+/* The bytes behind a UTF-8 byte order mark; all of them when there is none. */
+struct span job_without_mark(struct span doc);
 
 /* "realtime", "standard", "batch"; false (and *ret untouched) when it is another word. */
 NODISCARD bool job_priority_of(const char *name, enum job_priority *ret);

@@ -22,12 +22,15 @@
 #include <jansson.h>
 
 #include "common/config/schema.h"
+#include "common/config/tree.h"
 #include "common/core/digest.h"
 #include "common/core/json.h"
 #include "common/core/parse.h"
 #include "common/core/random.h"
 #include "common/core/shortage.h"
 #include "common/queue/job_parts.h"
+
+#define LOAD_FLAGS (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY)
 
 extern const char asset_schemas_job_json[];
 
@@ -95,7 +98,8 @@ static bool check_type(const json_t *root, struct err *err)
 
 /* ---- what a record needs ---- */
 
-/* Equal documents have equal digests, however their members are ordered and spaced. */
+/* Equal documents have equal digests, however their members are ordered and spaced.  Numbers are
+ * equal when they are of one kind: 1500 and 1500.0 make two documents. */
 static bool make_digest(const json_t *root, char text[DIGEST_TEXT])
 {
     char *canonical = json_dumps(root, JSON_SORT_KEYS | JSON_COMPACT);
@@ -107,8 +111,20 @@ static bool make_digest(const json_t *root, char text[DIGEST_TEXT])
     return true;
 }
 
+/* In the tree that was checked, numbers beyond jansson's are the nearest ones: other documents may
+ * have the same. */
+static bool make_exact_digest(struct span doc, char text[DIGEST_TEXT])
+{
+    json_error_t at;
+    json_t *root = tree_load(doc, LOAD_FLAGS, TREE_VERBATIM, NULL, &at);
+    bool ok = root && make_digest(root, text);
+
+    json_decref(root);
+    return ok;
+}
+
 /* Only a producer's id can come again, so only then the digest is ever compared. */
-static bool take_id(const json_t *root, struct job_checked *ret, struct err *err)
+static bool take_id(const json_t *root, bool beyond, struct job_checked *ret, struct err *err)
 {
     struct span id = ret->job.id;
 
@@ -120,23 +136,33 @@ static bool take_id(const json_t *root, struct job_checked *ret, struct err *err
     }
     assert(id.n - 2 <= JOB_ID_MAX); /* the schema's bounds, in plain characters */
     memcpy(ret->id, id.p + 1, id.n - 2);
-    return make_digest(root, ret->digest) ||
+    return (beyond ? make_exact_digest(ret->job.doc, ret->digest)
+                   : make_digest(root, ret->digest)) ||
            err_set(err, ERR_INTERNAL, "document: no digest could be made");
 }
 
 /* ---- all of it ---- */
 
-static bool check_tree(const json_t *root, const struct job_defaults *d, struct job_checked *ret,
-                       struct err *err)
+/* Editors and exporters put a byte order mark before a text. */
+struct span job_without_mark(struct span doc)
+{
+    bool marked = doc.n >= 3 && memcmp(doc.p, "\xef\xbb\xbf", 3) == 0;
+
+    return marked ? (struct span){doc.p + 3, doc.n - 3} : doc;
+}
+
+static bool check_tree(const json_t *root, bool beyond, const struct job_defaults *d,
+                       struct job_checked *ret, struct err *err)
 {
     struct span doc = ret->job.doc;
 
     if (!job_schema() || !check_type(root, err) || !schema_check(job_schema(), root, err))
         return false;
-    if (!json_valid(doc.p, doc.n) ||
-        !job_read(doc, d, &ret->job)) /* of the right shape, so it is the depth */
+    if (!json_valid(doc.p, doc.n)) /* of the right shape, so it is the depth */
         return err_set(err, ERR_INVALID, "document: nested deeper than %d levels", JSON_MAX_DEPTH);
-    if (!job_rules(root, &ret->job, err) || !take_id(root, ret, err))
+    if (!job_read(doc, d, &ret->job))
+        return err_set(err, ERR_INVALID, "document: a number in it is too long");
+    if (!job_rules(root, &ret->job, err) || !take_id(root, beyond, ret, err))
         return false;
     ret->queue = job_queue(ret->job.type, ret->job.priority);
     ret->wants_reply = ret->job.reply;
@@ -156,24 +182,20 @@ static bool say_malformed(const json_error_t *at, struct err *err)
                    at->column, at->position, text);
 }
 
-static bool check_document(struct span doc, const struct job_defaults *d, struct job_checked *ret,
-                           struct err *err)
+static bool check_document(const struct job_defaults *d, struct job_checked *ret, struct err *err)
 {
-    const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY;
+    struct span doc = ret->job.doc;
     json_error_t at;
     json_t *root;
-    bool ok;
+    bool ok, beyond;
 
-    if (doc.n > d->max_bytes)
-        return err_set(err, ERR_TOO_LARGE, "document: over limits.job_bytes (%zu bytes)",
-                       d->max_bytes);
     if (doc.n == 0)
         return err_set(err, ERR_INVALID, "document: expected an object, got nothing");
-    root = json_loadb(doc.p, doc.n, flags, &at);
+    root = tree_load(doc, LOAD_FLAGS, TREE_NEAREST, &beyond, &at);
     if (!root)
         return say_malformed(&at, err);
     ok = json_is_object(root)
-             ? check_tree(root, d, ret, err)
+             ? check_tree(root, beyond, d, ret, err)
              : (job_schema() && schema_check(job_schema(), root, err)) || err_wrap(err, "document");
     json_decref(root);
     return ok;
@@ -182,9 +204,14 @@ static bool check_document(struct span doc, const struct job_defaults *d, struct
 bool job_check(struct span doc, const struct job_defaults *d, struct job_checked *ret,
                struct err *err)
 {
+    bool fits = doc.n <= d->max_bytes;
+
+    doc = job_without_mark(doc);
     *ret = (struct job_checked){.job = {.doc = doc}};
     shortage_clear();
-    if (check_document(doc, d, ret, err))
+    if (!fits)
+        err_set(err, ERR_TOO_LARGE, "document: over limits.job_bytes (%zu bytes)", d->max_bytes);
+    else if (check_document(d, ret, err))
         return true;
     if (shortage_seen()) {
         *err = (struct err){0};

@@ -1,12 +1,12 @@
 /* job_who.c - whose was the document that is refused?
  *
- *   {"id": "order-4711", "reply": true, "payload": {"task": ...   (cut off, malformed, too large)
- *    |----- found -----|  |-- found --|
+ *   {"id": "order-4711", "payload": {"task": "chat" "n": 1}, "reply": true, ...
+ *    |----- found -----|                           ^ no JSON  |-- found --|
  *
  * Nothing that was submitted is dropped without a word, so whatever can be read
- * before the fault is used: the id under which the refusal is told, whether
- * somebody waits for a reply, and tenant and tags for those who watch results.
- * Each counts only when it is good by itself.
+ * is used (job_loose.c): the id under which the refusal is told, whether
+ * somebody waits for a reply or a webhook, and tenant and tags for those who
+ * watch results.  Each counts only when it is good by itself.
  *
  * An id that cannot be used becomes `submitted_id`, printable and cut, and the
  * refusal is told under an id of ours.
@@ -18,7 +18,7 @@
 #include "common/core/utf8.h"
 #include "common/queue/job_parts.h"
 
-enum { TAGS_MAX = 16, TAG_MAX_CHARS = 128 };
+enum { TAGS_MAX = 16, TAG_MAX_CHARS = 128, URL_MAX_BYTES = 2048 };
 
 /* Whole characters, control characters replaced. */
 static void keep_printable(const char *p, size_t n, struct job_checked *ret)
@@ -42,13 +42,22 @@ static void keep_printable(const char *p, size_t n, struct job_checked *ret)
     ret->submitted_id[to] = 0;
 }
 
+static bool is_quoted(struct span raw)
+{
+    return raw.n > 2 && (*raw.p == '"' || *raw.p == '\'') && raw.p[raw.n - 1] == *raw.p;
+}
+
+static struct span inside(struct span raw) { return (struct span){raw.p + 1, raw.n - 2}; }
+
 static void take_id(struct span raw, struct job_checked *ret)
 {
     struct buf text = BUF(raw.n);
 
-    if (ret->id[0] || ret->submitted_id[0])
+    if (ret->id[0] || ret->submitted_id[0] || !raw.n)
         return; /* given twice: the first */
-    if (!json_read_string(raw, &text))
+    if (*raw.p == '\'' && is_quoted(raw))
+        buf_add_span(&text, inside(raw));
+    if (!text.n && !json_read_string(raw, &text))
         keep_printable(raw.p, raw.n, ret);
     else if (!job_id_is_valid(text.p, text.n))
         keep_printable(text.p, text.n, ret);
@@ -60,7 +69,12 @@ static void take_id(struct span raw, struct job_checked *ret)
 /* A string of the characters that ids have. */
 static bool is_word(struct span raw)
 {
-    return raw.n > 2 && *raw.p == '"' && job_id_is_valid(raw.p + 1, raw.n - 2);
+    return is_quoted(raw) && job_id_is_valid(raw.p + 1, raw.n - 2);
+}
+
+static bool is_named(const struct job_loose *l, const char *name)
+{
+    return l->name.n == strlen(name) && memcmp(l->name.p, name, l->name.n) == 0;
 }
 
 static size_t characters(struct span raw)
@@ -86,38 +100,83 @@ static bool are_tags(struct span raw)
     return !it.bad;
 }
 
-static bool is_key(const struct json_iter *it, const char *name)
+/* Of a webhook.  It is called only when it could have been accepted. */
+static struct span good_url(struct span webhook)
 {
-    return it->key.n == strlen(name) && memcmp(it->key.p, name, it->key.n) == 0;
+    struct job_loose l;
+    struct span url = {NULL, 0};
+    char text[URL_MAX_BYTES + 1];
+
+    if (!webhook.n || *webhook.p != '{' || !job_loose_init(&l, webhook))
+        return url;
+    while (job_loose_next(&l))
+        if (is_named(&l, "url"))
+            url = l.value;
+    if (!is_quoted(url) || url.n - 2 > URL_MAX_BYTES)
+        return (struct span){NULL, 0};
+    if (*url.p == '\'') {
+        memcpy(text, url.p + 1, url.n - 2);
+        text[url.n - 2] = 0;
+    } else if (!json_read_text(url, text, sizeof text)) {
+        return (struct span){NULL, 0};
+    }
+    return strlen(text) && !job_url_fault(text, strlen(text)) ? url : (struct span){NULL, 0};
 }
 
-static void take_member(const struct json_iter *it, struct job_checked *ret)
+static bool is_true(struct span raw)
 {
-    struct span v = it->value;
+    return raw.n == 4 && (memcmp(raw.p, "true", 4) == 0 || memcmp(raw.p, "True", 4) == 0);
+}
+
+static void take_member(const struct job_loose *l, struct job_checked *ret)
+{
+    struct span v = l->value;
     enum job_type_id type;
 
-    if (is_key(it, "id")) {
+    if (is_named(l, "id")) {
         take_id(v, ret);
-    } else if (is_key(it, "reply")) {
-        ret->wants_reply = json_read_bool(v, &ret->wants_reply) && ret->wants_reply;
-    } else if (is_key(it, "tenant") && is_word(v)) {
+    } else if (is_named(l, "reply")) {
+        ret->wants_reply = is_true(v);
+    } else if (is_named(l, "tenant") && is_word(v) && *v.p == '"') {
         ret->job.tenant = v;
-    } else if (is_key(it, "tags") && are_tags(v)) {
+    } else if (is_named(l, "tags") && are_tags(v)) {
         ret->job.tags = v;
-    } else if (is_key(it, "type") && is_word(v)) {
+    } else if (is_named(l, "type") && is_word(v)) {
         type = job_type_of(v.p + 1, v.n - 2);
         ret->job.type = job_type_flags(type) & JOB_PUBLIC ? type : JOB_TYPE_NONE;
+    } else if (is_named(l, "webhook")) {
+        ret->job.webhook_url = good_url(v);
     }
+}
+
+static void take_members(struct span text, struct job_checked *ret)
+{
+    struct job_loose l;
+
+    if (job_loose_init(&l, text))
+        while (job_loose_next(&l))
+            take_member(&l, ret);
+}
+
+/* A document that was made JSON twice is a string.  Its text is gone when this returns, and with it
+ * what are spans. */
+static bool take_from_string(struct span doc, struct job_checked *ret)
+{
+    struct buf text = BUF(doc.n);
+    bool is = json_read_string(doc, &text);
+
+    if (is)
+        take_members(buf_span(&text), ret);
+    buf_done(&text);
+    ret->job.tenant = ret->job.tags = ret->job.webhook_url = (struct span){NULL, 0};
+    return is;
 }
 
 void job_who(struct span doc, struct job_checked *ret)
 {
-    struct json_iter it;
-
     *ret = (struct job_checked){.job = {.doc = doc}};
-    if (json_iter_init(&it, doc.p, doc.n) && it.close == '}')
-        while (json_next(&it))
-            take_member(&it, ret);
+    if (!take_from_string(doc, ret))
+        take_members(doc, ret);
     if (!ret->id[0]) {
         random_uuid7(ret->id);
         ret->made_id = true;

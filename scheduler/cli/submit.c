@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/config/tree.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
 #include "scheduler/cli/cli.h"
@@ -97,7 +98,7 @@ static bool is_blank(const char *p, size_t n)
 static bool is_one_document(const char *p, size_t n)
 {
     json_error_t e;
-    json_t *doc = json_loadb(p, n, 0, &e);
+    json_t *doc = tree_load(job_without_mark((struct span){p, n}), 0, TREE_NEAREST, NULL, &e);
 
     json_decref(doc);
     return doc != NULL;

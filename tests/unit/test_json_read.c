@@ -149,8 +149,9 @@ END_TEST
 
 START_TEST(integers_are_read_and_nothing_else)
 {
-    static const char *const bad[] = {
-        "1.0", "1e3", "\"1\"", "true", "007", "-", "9223372036854775808", "", "1 ", "null"};
+    static const char *const bad[] = {"1.5",   "1e-3", "1e16", "1e999", "18446744073709551615",
+                                      "\"1\"", "true", "007",  "-",     "9223372036854775808",
+                                      "",      "1 ",   "null"};
     int64_t v = 42;
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -159,6 +160,10 @@ START_TEST(integers_are_read_and_nothing_else)
     ck_assert_int_eq(v, 42);
     ck_assert(json_read_int(SPAN("-9223372036854775808"), &v));
     ck_assert_int_eq(v, INT64_MIN);
+    ck_assert(json_read_int(SPAN("1500.0"), &v));
+    ck_assert_int_eq(v, 1500);
+    ck_assert(json_read_int(SPAN("-1.5e3"), &v));
+    ck_assert_int_eq(v, -1500);
     ck_assert(json_read_int(SPAN("-0"), &v));
     ck_assert_int_eq(v, 0);
 }

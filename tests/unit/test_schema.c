@@ -31,8 +31,10 @@ static const struct {
     {"{\"type\": \"number\"}", "\"1\"", "expected a number, got \"1\""},
     {"{\"type\": \"integer\"}", "9223372036854775807", NULL},
     {"{\"type\": \"integer\"}", "1.5", "expected an integer, got 1.5"},
-    {"{\"type\": \"integer\"}", "3.0", "expected an integer, got 3.0"},
-    {"{\"type\": \"integer\"}", "1e3", "expected an integer, got 1000.0"},
+    {"{\"type\": \"integer\"}", "3.0", NULL},
+    {"{\"type\": \"integer\"}", "-1.5e3", NULL},
+    {"{\"type\": \"integer\"}", "1e16", "expected an integer, got 10000000000000000.0"},
+    {"{\"type\": \"integer\", \"maximum\": 3}", "4.0", "expected an integer of at most 3, got 4.0"},
 
     {"{\"const\": 1}", "1", NULL},
     {"{\"const\": \"a\"}", "\"b\"", "expected a; got \"b\""},

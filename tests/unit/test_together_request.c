@@ -39,6 +39,15 @@ static const struct {
      "{\"model\":\"q\\\"\"}", "q\""},
     {"{\"task\":\"chat\",\"model\":null,\"body\":{\"model\":\"m\"}}", "/chat/completions",
      "{\"model\":\"m\"}", "m"},
+    /* our own number is written plainly, the body's is the provider's */
+    {"{\"task\":\"chat\",\"prompt\":\"p\",\"model\":\"m\",\"max_tokens\":1.6e1}",
+     "/chat/completions",
+     "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"p\"}],\"max_tokens\":16}",
+     "m"},
+    {"{\"task\":\"chat\",\"body\":{\"model\":\"m\",\"seed\":18446744073709551615,\"max_tokens\":8."
+     "0}}",
+     "/chat/completions", "{\"model\":\"m\",\"seed\":18446744073709551615,\"max_tokens\":8.0}",
+     "m"},
     /* one path per task */
     {"{\"task\":\"completion\",\"body\":{\"model\":\"m\",\"prompt\":\"p\"}}", "/completions",
      "{\"model\":\"m\",\"prompt\":\"p\"}", "m"},

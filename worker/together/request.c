@@ -243,6 +243,7 @@ static bool write_shorthand(struct span payload, bool chat_prompt, struct span m
                             struct buf *out)
 {
     struct json_iter it;
+    int64_t tokens;
 
     if (!json_iter_init(&it, payload.p, payload.n))
         return false;
@@ -254,6 +255,11 @@ static bool write_shorthand(struct span payload, bool chat_prompt, struct span m
 
         if (is_ours(it.key) || (it.key.n == 5 && !memcmp(it.key.p, "model", 5)))
             continue;
+        if (it.key.n == 10 && !memcmp(it.key.p, "max_tokens", 10) &&
+            json_read_int(it.value, &tokens)) { /* 16.0 is one, too */
+            json_add_int(out, "max_tokens", tokens);
+            continue;
+        }
         if (wrap)
             buf_puts(out, ",\"messages\":[{\"role\":\"user\",\"content\":");
         else {
