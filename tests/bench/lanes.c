@@ -2,6 +2,7 @@
  *
  *   round 1   jobs of models 1-3 alone        75,000 of them  --> calls a second
  *   round 2   the same with as many of model 4 among them, which may have RATE calls a second
+ *   round 3   the same when model 4 also fails: of its jobs a fifth each gets only 429, 500 or 503
  *
  * A job whose turn is not soon must leave its slot, and come back when it is: so
  * no job of the fourth model may be put aside more than three times either. */
@@ -25,7 +26,7 @@ struct lanes {
     int64_t each;
 };
 
-static int lanes_in_use = LANES; /* of the documents that are pushed now */
+static int lanes_in_use = LANES, round_now; /* of the documents that are pushed now */
 
 static int document(char *text, size_t size, int64_t i)
 {
@@ -33,7 +34,7 @@ static int document(char *text, size_t size, int64_t i)
                     "{\"id\":\"%d-%lld\",\"type\":\"inference\",\"payload\":{\"task\":\"chat\","
                     "\"body\":{\"model\":\"%s\",\"max_tokens\":8,\"messages\":[{\"role\":\"user\","
                     "\"content\":\"lane %lld\"}]}}}",
-                    lanes_in_use, (long long)i, models[i % lanes_in_use], (long long)i);
+                    round_now, (long long)i, models[i % lanes_in_use], (long long)i);
 }
 
 /* Calls of the first three models that the provider has answered. */
@@ -54,6 +55,7 @@ static double run_round(struct lanes *l, int lanes)
     int64_t from;
 
     lanes_in_use = lanes;
+    round_now++;
     bench_int(l->c, "HSET fl:{0}:paused inference.standard 1");
     push_documents(l->c, "fl:{0}:intake", document, 0, l->each * lanes);
     bench_wait(l->w, l->c, "LLEN fl:{0}:ready:inference.standard", l->each * lanes, WAIT_MS);
@@ -64,14 +66,26 @@ static double run_round(struct lanes *l, int lanes)
     return (double)others * 1e6 / (double)(mono_us() - from);
 }
 
-/* The most times that a job of the throttled model was put aside. */
+/* The jobs of model 4 have odd numbers; the last digit tells what they get. */
+static void make_flaky(struct lanes *l)
+{
+    static const struct {
+        int digit, status;
+    } faults[] = {{1, 429}, {5, 500}, {7, 503}};
+
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+        world_sim_faults(l->w, "{'model':'%s','match':'%d\\\"}]','status':%d,'times':-1}",
+                         models[LANES - 1], faults[i].digit, faults[i].status);
+}
+
+/* The most times that a job of the throttled model was put aside in the second round. */
 static long most_parks(struct lanes *l)
 {
     long most = 0;
 
     for (int64_t i = LANES - 1; i < l->each * LANES; i += LANES) {
-        const char *text = world_string(l->w, "GETRANGE fl:{0}:job:%d-%lld %d %d", LANES,
-                                        (long long)i, PARKS_AT, PARKS_AT + PARKS_BYTES - 1);
+        const char *text = world_string(l->w, "GETRANGE fl:{0}:job:%d-%lld %d %d", 2, (long long)i,
+                                        PARKS_AT, PARKS_AT + PARKS_BYTES - 1);
         long parks = text ? strtol(text, NULL, 16) : 0;
 
         most = parks > most ? parks : most;
@@ -84,8 +98,9 @@ void bench_lanes(void)
     static const char *const settings[] = {"FLOTILLA_WORKERS_REALTIME_PERCENT=0", NULL};
     struct world *w = world_new(.simulator = true);
     struct lanes l = {.w = w, .c = bench_connect(w, 0), .each = bench_jobs(EACH)};
-    double alone, beside;
+    double alone, beside, flaky;
     struct fleet f;
+    long parks;
 
     world_sim_latency(w, LATENCY_MS);
     world_sim(w, "POST", "/_sim/rate",
@@ -96,7 +111,11 @@ void bench_lanes(void)
     fleet_start(&f, w, PROCESSES, SLOTS, settings);
     alone = run_round(&l, LANES - 1);
     beside = run_round(&l, LANES);
-    bench_say("alone %.0f/s, beside a throttled model %.0f/s", alone, beside);
+    parks = most_parks(&l);
+    make_flaky(&l);
+    flaky = run_round(&l, LANES);
+    bench_say("alone %.0f/s, beside a throttled model %.0f/s, beside a flaky one %.0f/s", alone,
+              beside, flaky);
     bench_row(&(struct row){.workload = "3 models beside a throttled one",
                             .unit = "/s",
                             .ours = beside,
@@ -105,9 +124,15 @@ void bench_lanes(void)
                             .bar = 0.95});
     bench_row(&(struct row){.workload = "  most times a job was put aside",
                             .unit = "",
-                            .ours = (double)most_parks(&l),
+                            .ours = (double)parks,
                             .bar = 3,
                             .at_most = true});
+    bench_row(&(struct row){.workload = "3 models beside a flaky one",
+                            .unit = "/s",
+                            .ours = flaky,
+                            .against = "alone",
+                            .reference = alone,
+                            .bar = 0.95});
     redisFree(l.c);
     world_free(w);
 }
