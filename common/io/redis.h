@@ -99,6 +99,8 @@ void redis_arg_span(struct redis_args *a, struct span s);
 void redis_arg_int(struct redis_args *a, int64_t v);
 /* All arguments of part behind those of a; part stays as it is. */
 void redis_args_append(struct redis_args *a, const struct redis_args *part);
+/* The command's name, for messages; cut to size with its NUL. */
+void redis_args_name(const struct redis_args *a, char *name, size_t size);
 /* Init, and all words up to a NULL. */
 void redis_args_words(struct redis_args *a, va_list words);
 /* One argument made of several pieces. */

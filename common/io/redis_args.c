@@ -11,6 +11,7 @@
 #include "common/io/redis_private.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,13 @@ void redis_arg_int(struct redis_args *a, int64_t v)
     char digits[24];
 
     redis_arg(a, digits, put_int(digits, v));
+}
+
+void redis_args_name(const struct redis_args *a, char *name, size_t size)
+{
+    const char *p = a->count ? memchr(a->bytes.p + HEAD_ROOM, '\n', a->bytes.n - HEAD_ROOM) : NULL;
+
+    snprintf(name, size, "%.*s", p ? (int)strcspn(p + 1, "\r") : 0, p ? p + 1 : "");
 }
 
 void redis_args_words(struct redis_args *a, va_list words)

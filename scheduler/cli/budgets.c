@@ -154,7 +154,7 @@ int cli_budgets(struct cli *c)
     now_ms = reply_int(reply_at(r, 0)) * 1000;
     r = r ? cli_callv(c, "HGETALL", key(&c->keys, KEY_BUDGET), NULL) : NULL;
     if (!r)
-        return CLI_UNREACHABLE;
+        return CLI_FAILED;
     o.table = cli_table_new(c, headers, ARRAY_LEN(headers));
     o.list = json_array();
     for (size_t i = 0; i < c->cfg->budget_count; i++)

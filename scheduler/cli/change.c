@@ -15,15 +15,7 @@
 #include "common/queue/scripts.h"
 #include "scheduler/cli/cli.h"
 
-enum { TRIES = 5, REPLAY_JOBS = 128 };
-
-static void told(const struct cli *c, const char *id, const char *what)
-{
-    if (c->json)
-        printf("{\"id\":\"%s\",\"outcome\":\"%s\"}\n", id, what);
-    else
-        printf("%s  %s\n", id, what);
-}
+enum { TRIES = 5, REPLAY_JOBS = 128, LIST_MAX = 10000 };
 
 /* ---- cancel ---- */
 
@@ -90,44 +82,77 @@ static bool flag_running(struct cli *c, const char *id, const struct record *rec
     return reply_is(cli_call(c, &a), "ok");
 }
 
+/* Nothing is left of it in the list that it waited in.  A long list of a queue keeps the id, which
+ * a worker passes over: to look for it would hold up Redis. */
+static void leave_list(struct cli *c, const char *id, const struct record *rec)
+{
+    char member[160];
+    int64_t n = 0;
+
+    snprintf(member, sizeof member, "%s/%s", queue_name(rec->queue), id);
+    (void)cli_callv(c, "ZREM", key(&c->keys, KEY_DELAYED), member, NULL);
+    if (cli_number(c, &n, "LLEN", c->keys.ready[rec->queue], NULL) && n > 0 && n <= LIST_MAX)
+        (void)cli_callv(c, "LREM", c->keys.ready[rec->queue], "1", id, NULL);
+}
+
+static bool cancel_waiting(struct cli *c, const char *id, const struct record *rec,
+                           struct span bytes)
+{
+    if (!end_waiting(c, id, rec, bytes))
+        return false;
+    leave_list(c, id, rec);
+    return true;
+}
+
+/* What was done, for people; NULL: it moved while we looked, or Redis did not do it. */
+static const char *try_cancel(struct cli *c, const char *id, const struct record *rec,
+                              struct span bytes)
+{
+    if (job_state_ended(rec->state))
+        return job_state_name(rec->state);
+    if (rec->state == JOB_STATE_ACTIVE)
+        return flag_running(c, id, rec) ? "cancelling" : NULL;
+    return cancel_waiting(c, id, rec, bytes) ? "cancelled" : NULL;
+}
+
 static int cancel_one(struct cli *c, const char *id)
 {
     struct buf bytes = BUF(512u << 20);
+    enum cli_found found = CLI_RECORD_THERE;
+    const char *outcome = NULL;
     struct record rec;
-    int status = CLI_FAILED;
 
-    for (int i = 0; i < TRIES && status == CLI_FAILED; i++) { /* it may move while we look */
-        if (!cli_record(c, id, &bytes, &rec)) {
-            status = cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id);
-        } else if (job_state_ended(rec.state)) {
-            told(c, id, job_state_name(rec.state));
-            status = CLI_OK;
-        } else if (rec.state == JOB_STATE_ACTIVE) {
-            if (flag_running(c, id, &rec)) {
-                told(c, id, "cancelling");
-                status = CLI_OK;
-            }
-        } else if (end_waiting(c, id, &rec, buf_span(&bytes))) {
-            told(c, id, "cancelled");
-            status = CLI_OK;
-        }
+    for (int i = 0; i < TRIES && !outcome && found == CLI_RECORD_THERE && !cli_has_failed(c); i++) {
+        found = cli_record(c, id, &bytes, &rec);
+        if (found == CLI_RECORD_THERE)
+            outcome = try_cancel(c, id, &rec, buf_span(&bytes));
     }
     buf_done(&bytes);
-    return status;
+    if (found != CLI_RECORD_THERE)
+        return cli_no_record(id, found);
+    if (outcome) {
+        cli_told(c, id, outcome);
+        return CLI_OK;
+    }
+    return cli_fail(CLI_FAILED, "%s: %s", id,
+                    c->lost      ? "not known whether it is cancelled"
+                    : c->refused ? "not cancelled"
+                                 : "not cancelled: it moves too quickly; try again");
 }
 
 int cli_cancel(struct cli *c)
 {
-    int status = CLI_OK;
+    int status = CLI_OK, one, i = 0;
 
     if (c->argc < 1 || cli_has_option(c))
         return cli_usage(c);
-    for (int i = 0; i < c->argc && redis_is_ready(c->redis); i++) {
-        int one = cancel_one(c, c->argv[i]);
-
+    for (; i < c->argc && !cli_has_failed(c); i++) {
+        one = cancel_one(c, c->argv[i]);
         status = one ? one : status;
     }
-    return redis_is_ready(c->redis) ? status : CLI_UNREACHABLE;
+    if (i < c->argc)
+        return cli_fail(CLI_FAILED, "%s and what follows: not tried", c->argv[i]);
+    return status;
 }
 
 /* ---- retry ---- */
@@ -151,6 +176,7 @@ static void replay_begin(struct replay *p)
 static void replay_send(struct replay *p)
 {
     struct redis_args a;
+    const struct reply *reply;
     struct span codes;
 
     redis_args_init(&a);
@@ -165,11 +191,16 @@ static void replay_send(struct replay *p)
         redis_args_done(&a);
         return;
     }
-    codes = reply_span(cli_call(p->c, &a));
+    reply = cli_call(p->c, &a);
+    codes = reply_span(reply);
     for (size_t i = 0; i < p->count; i++) {
         bool ok = i < codes.n && codes.p[i] == 'k';
 
-        told(p->c, p->ids[i], ok ? "ready" : "moved meanwhile");
+        if (reply)
+            cli_told(p->c, p->ids[i], ok ? "ready" : "moved meanwhile");
+        else
+            cli_fail(CLI_FAILED, "%s: %s", p->ids[i],
+                     p->c->lost ? "not known whether it runs again" : "not run again");
         p->written += ok;
         free(p->ids[i]);
     }
@@ -203,10 +234,11 @@ static int replay_one(struct replay *p, const char *id)
 {
     struct buf bytes = BUF(512u << 20);
     struct record rec;
+    enum cli_found found = cli_record(p->c, id, &bytes, &rec);
     int status = CLI_OK;
 
-    if (!cli_record(p->c, id, &bytes, &rec))
-        status = cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id);
+    if (found != CLI_RECORD_THERE)
+        status = cli_no_record(id, found);
     else if (rec.state != JOB_STATE_FAILED || rec.doc_bytes == 0)
         status = cli_fail(CLI_FAILED, "%s: only dead jobs can be run again; this one is %s", id,
                           record_state_name(&rec, clock_wall_ms()));
@@ -233,31 +265,37 @@ static size_t dead_ids(struct cli *c, char *ids[REPLAY_JOBS])
     return n;
 }
 
-/* Dead ids whose record is gone (its time was over) only leave the set. */
-static void forget_dead(struct cli *c, const char *id)
+/* Dead ids whose record is gone (its time was over) only leave the set; returns how many did.  One
+ * that could not be read, or that a newer program wrote, stays. */
+static size_t forget_dead(struct cli *c, const char *id)
 {
-    (void)cli_callv(c, "ZREM", key(&c->keys, KEY_DEAD), id, NULL);
+    int64_t n = 0;
+
+    return cli_number(c, &n, "ZREM", key(&c->keys, KEY_DEAD), id, NULL) ? (size_t)n : 0;
 }
 
 static int replay_all(struct replay *p)
 {
     char *ids[REPLAY_JOBS];
     size_t n, before, forgotten = 0;
+    int status = CLI_OK;
 
     do {
         n = dead_ids(p->c, ids);
         before = p->written + forgotten;
         replay_begin(p);
         for (size_t i = 0; i < n; i++) {
-            if (replay_one(p, ids[i]) != CLI_OK) {
-                forget_dead(p->c, ids[i]);
-                forgotten++;
-            }
+            int one = cli_has_failed(p->c) ? CLI_FAILED : replay_one(p, ids[i]);
+
+            if (one == CLI_NOT_FOUND)
+                forgotten += forget_dead(p->c, ids[i]);
+            else
+                status = one ? one : status;
             free(ids[i]);
         }
         replay_send(p);
-    } while (n == REPLAY_JOBS && p->written + forgotten > before);
-    return redis_is_ready(p->c->redis) ? CLI_OK : CLI_UNREACHABLE;
+    } while (n == REPLAY_JOBS && p->written + forgotten > before && !cli_has_failed(p->c));
+    return status;
 }
 
 int cli_retry(struct cli *c)
@@ -270,7 +308,7 @@ int cli_retry(struct cli *c)
     if (c->argc < 1 || cli_has_option(c))
         return cli_usage(c);
     replay_begin(&p);
-    for (int i = 0; i < c->argc; i++) {
+    for (int i = 0; i < c->argc && !cli_has_failed(c); i++) {
         int one = replay_one(&p, c->argv[i]);
 
         status = one ? one : status;
@@ -280,7 +318,7 @@ int cli_retry(struct cli *c)
         }
     }
     replay_send(&p);
-    return redis_is_ready(c->redis) ? status : CLI_UNREACHABLE;
+    return status;
 }
 
 /* ---- pause, resume, scale ---- */
@@ -301,19 +339,37 @@ static bool known_queue(const char *name)
     return false;
 }
 
+/* at: since when, "" to end the pause.  A full Redis does it as well. */
+static int set_pause(struct cli *c, const char *at)
+{
+    const char *name = c->argv[0];
+    struct redis_args a;
+
+    if (!known_queue(name))
+        return CLI_NOT_FOUND;
+    redis_args_init(&a);
+    redis_arg_str(&a, "EVAL");
+    redis_arg_str(&a, script(SCRIPT_PAUSE)->text);
+    redis_arg_int(&a, 2);
+    redis_arg_str(&a, key(&c->keys, KEY_PAUSED));
+    redis_arg_str(&a, c->keys.wake[queue_of(name, strlen(name))]);
+    redis_arg_str(&a, name);
+    redis_arg_str(&a, at);
+    return cli_call(c, &a) ? CLI_OK : cli_not_done(c, name, *at ? "paused" : "resumed");
+}
+
 int cli_pause(struct cli *c)
 {
     char at[32];
+    int status;
 
     if (c->argc != 1)
         return cli_usage(c);
-    if (!known_queue(c->argv[0]))
-        return CLI_NOT_FOUND;
     snprintf(at, sizeof at, "%lld", (long long)clock_wall_ms());
-    if (!cli_callv(c, "HSET", key(&c->keys, KEY_PAUSED), c->argv[0], at, NULL))
-        return CLI_UNREACHABLE;
-    told(c, c->argv[0], "paused");
-    return CLI_OK;
+    status = set_pause(c, at);
+    if (status == CLI_OK)
+        cli_told(c, c->argv[0], "paused");
+    return status;
 }
 
 static bool is_fingerprint(const char *s)
@@ -321,33 +377,34 @@ static bool is_fingerprint(const char *s)
     return strlen(s) == 16 && strspn(s, "0123456789abcdef") == 16;
 }
 
+static int resume_key(struct cli *c, const char *name)
+{
+    int64_t n;
+
+    if (!cli_number(c, &n, "HDEL", key(&c->keys, KEY_STOPS), name, NULL))
+        return cli_not_done(c, name, "cleared");
+    if (n == 0)
+        return cli_fail(CLI_NOT_FOUND, "%s: no such key is stopped", name);
+    cli_told(c, name, "cleared");
+    return CLI_OK;
+}
+
 int cli_resume(struct cli *c)
 {
     const char *model = cli_option(c, "--model"), *provider = cli_option(c, "--provider");
     const char *name = c->argc == 1 ? c->argv[0] : "";
-    enum queue_id q = queue_of(name, strlen(name));
+    int status;
 
     if (model)
         return c->argc > 0 ? cli_usage(c) : cli_resume_model(c, model, provider);
     if (c->argc != 1 || provider)
         return cli_usage(c);
-    if (is_fingerprint(name)) {
-        const struct reply *r = cli_callv(c, "HDEL", key(&c->keys, KEY_STOPS), name, NULL);
-
-        if (!r)
-            return CLI_UNREACHABLE;
-        if (reply_int(r) == 0)
-            return cli_fail(CLI_NOT_FOUND, "%s: no such key is stopped", name);
-        told(c, name, "cleared");
-        return CLI_OK;
-    }
-    if (!known_queue(name))
-        return CLI_NOT_FOUND;
-    if (!cli_callv(c, "HDEL", key(&c->keys, KEY_PAUSED), name, NULL) ||
-        !cli_callv(c, "LPUSH", c->keys.wake[q], "1", NULL))
-        return CLI_UNREACHABLE;
-    told(c, name, "resumed");
-    return CLI_OK;
+    if (is_fingerprint(name))
+        return resume_key(c, name);
+    status = set_pause(c, "");
+    if (status == CLI_OK)
+        cli_told(c, name, "resumed");
+    return status;
 }
 
 int cli_scale(struct cli *c)
@@ -365,7 +422,7 @@ int cli_scale(struct cli *c)
         return cli_fail(CLI_NOT_FOUND, "%s: there is no such worker group in this configuration",
                         group);
     if (!cli_callv(c, "HSET", key(&c->keys, KEY_SCALE), group, n, NULL))
-        return CLI_UNREACHABLE;
-    told(c, group, "scaled");
+        return cli_not_done(c, group, "scaled");
+    cli_told(c, group, "scaled");
     return CLI_OK;
 }

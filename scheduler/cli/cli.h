@@ -9,6 +9,7 @@
 #define FLOTILLA_CLI_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "common/config/config.h"
 #include "common/core/err.h"
@@ -35,8 +36,10 @@ struct cli {
     struct keys keys;
     struct job_defaults defaults;
     bool json;
-    bool refused; /* Redis answered a command with an error, which was printed */
-    int argc;     /* arguments behind the command's name */
+    bool refused;    /* Redis answered a command with an error, which was printed */
+    bool lost;       /* its connection ended while it was asked */
+    struct buf said; /* what was printed of that, once each */
+    int argc;        /* arguments behind the command's name */
     char **argv;
     const char *command;
 };
@@ -57,15 +60,33 @@ int cli_usage(const struct cli *c); /* prints the command's usage to stderr; ret
 /* A message on stderr, "flotilla: ..."; returns status. */
 int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
 
-/* ---- Redis ---- */
+/* ---- Redis (ask.c) ---- */
 NODISCARD bool cli_connect(struct cli *c, struct err *err);
-/* The reply of a command, valid until the next one; NULL (told on stderr) when it failed. */
+/* The reply of a command, valid until the next one; NULL when it failed, which was printed. */
 const struct reply *cli_call(struct cli *c, struct redis_args *a);
 const struct reply *cli_callv(struct cli *c, ...)
     __attribute__((sentinel)); /* NUL-terminated words, then NULL */
-/* The record of a job: malloc'd bytes, header in *rec; false when there is none. */
-NODISCARD bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec);
-/* Nothing waits to become a job. */
+/* The integer that such a command answers; false (and 0): it is not known. */
+NODISCARD bool cli_number(struct cli *c, int64_t *ret, ...) __attribute__((sentinel));
+/* Print and note what Redis refused, or that it was lost; for calls that do not go by cli_call. */
+void cli_refused(struct cli *c, const char *command, const struct err *err);
+/* "noop: not paused", behind the reason, which was printed; returns the exit status. */
+int cli_not_done(const struct cli *c, const char *what, const char *done);
+/* "it is full (OOM ...)". */
+void cli_why_refused(const struct err *err, char *text, size_t size);
+/* Something was refused, or the connection is lost: what is known is not all. */
+bool cli_has_failed(const struct cli *c);
+enum cli_found {
+    CLI_RECORD_THERE,
+    CLI_RECORD_NONE,
+    CLI_RECORD_NEWER,  /* not readable */
+    CLI_RECORD_UNKNOWN /* Redis refused */
+};
+/* The record of a job: malloc'd bytes, header in *rec. */
+enum cli_found cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec);
+/* Say why there is none; returns the exit status. */
+int cli_no_record(const char *id, enum cli_found found);
+/* Nothing waits to become a job; false when that is not known. */
 bool cli_intake_is_empty(struct cli *c);
 
 /* live.c: the table of routes as the workers have it, for routes_free().  Connects when that was
@@ -79,15 +100,22 @@ struct routes *cli_live_routes(struct cli *c);
 struct cli_table;
 struct cli_table *cli_table_new(const struct cli *c, const char *const *headers, size_t columns);
 void cli_table_cell(struct cli_table *t, const char *fmt, ...) PRINTF(2, 3);
+void cli_table_number(struct cli_table *t, bool known, int64_t n); /* "?" when it is not */
+json_t *cli_json_number(bool known, int64_t n);                    /* null */
 void cli_table_print(struct cli_table *take_table);
 void cli_print_json(json_t *take_value);
 /* The table, or with --json the value. */
 void cli_print(const struct cli *c, struct cli_table *take_table, json_t *take_value);
+/* "ID  OUTCOME": what became of a job, a queue or a key. */
+void cli_told(const struct cli *c, const char *id, const char *outcome);
 /* "3 s ago", "in 2 min": rotating static buffers. */
 const char *cli_when(int64_t ms, int64_t now_ms);
 const char *cli_duration(int64_t ms);
+/* From column `at`, where the cursor is, to the end of a line; wrapped at 80 columns. */
+void cli_put_words(FILE *to, int at, const char *text);
 /* nano-USD as "$0.001234". */
 const char *cli_usd(int64_t nanousd);
 bool cli_stderr_is_terminal(void);
+bool cli_stdout_is_terminal(void);
 
 #endif

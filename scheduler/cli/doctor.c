@@ -2,7 +2,8 @@
  * wrong.
  *
  * A check is one row: what it looks at, a function, and the advice when it
- * fails.  A check that cannot be made (Redis is away) is told as skipped. */
+ * fails.  A check that cannot be made (Redis is away, or refuses it) is skipped, with the reason:
+ * nothing is known then, good or bad.  Those of the server itself are doctor_redis.c. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,31 +16,16 @@
 #include "common/core/xalloc.h"
 #include "common/io/ca_file.h"
 #include "scheduler/cli/cli.h"
+#include "scheduler/cli/doctor.h"
 
-enum verdict { GOOD, WARN, BAD, SKIPPED };
+enum { SAID_AT = 21 };
 static const char *const verdicts[] = {"ok", "warn", "FAIL", "skip"};
 
 struct check {
     const char *name;
-    enum verdict (*look)(struct cli *c, char *said, size_t size);
+    doctor_look *look;
     const char *advice;
 };
-
-static const char *info(struct cli *c, const char *section, const char *field, char *value,
-                        size_t size)
-{
-    struct span s = reply_span(cli_callv(c, "INFO", section, NULL));
-    char needle[64];
-    const char *at;
-    char *copy = xstrndup(s.p, s.n);
-
-    snprintf(needle, sizeof needle, "%s:", field);
-    at = strstr(copy, needle);
-    snprintf(value, size, "%.*s", at ? (int)strcspn(at + strlen(needle), "\r\n") : 0,
-             at ? at + strlen(needle) : "");
-    free(copy);
-    return value;
-}
 
 static enum verdict redis_reachable(struct cli *c, char *said, size_t size)
 {
@@ -57,126 +43,46 @@ static enum verdict redis_reachable(struct cli *c, char *said, size_t size)
     return GOOD;
 }
 
-static bool away(const struct cli *c) { return !c->redis || !redis_is_ready(c->redis); }
-
-static enum verdict redis_version(struct cli *c, char *said, size_t size)
-{
-    char v[64];
-    int64_t major = 0;
-
-    if (away(c))
-        return SKIPPED;
-    info(c, "server", "redis_version", v, sizeof v);
-    snprintf(said, size, "%s", v);
-    return parse_int64(v, strcspn(v, "."), 0, 1000, &major) && major >= 7 ? GOOD : BAD;
-}
-
-static enum verdict eviction_policy(struct cli *c, char *said, size_t size)
-{
-    char v[64];
-
-    if (away(c))
-        return SKIPPED;
-    info(c, "memory", "maxmemory_policy", v, sizeof v);
-    snprintf(said, size, "%s", v);
-    return !strcmp(v, "noeviction") ? GOOD : BAD;
-}
-
-static enum verdict memory_limit(struct cli *c, char *said, size_t size)
-{
-    char used[64], most[64];
-
-    if (away(c))
-        return SKIPPED;
-    info(c, "memory", "used_memory_human", used, sizeof used);
-    info(c, "memory", "maxmemory_human", most, sizeof most);
-    snprintf(said, size, "%s used of %s", used, !strcmp(most, "0B") ? "unlimited" : most);
-    return strcmp(most, "0B") != 0 ? GOOD : WARN;
-}
-
-/* Why Redis refuses to write, by the first word of its answer. */
-static const struct {
-    const char *code, *why;
-} refusals[] = {
-    {"MISCONF", "Redis refuses all writes, because its last save to disk failed"},
-    {"READONLY", "Redis refuses all writes, because it is a replica"},
-    {"NOREPLICAS", "Redis refuses all writes, because too few replicas are connected"},
-};
-
-/* A write that changes nothing, and that needs no memory. */
-static enum verdict writes(struct cli *c, char *said, size_t size)
-{
-    struct redis_args a;
-    struct err err = {0};
-
-    if (away(c))
-        return SKIPPED;
-    redis_args_init(&a);
-    redis_arg_str(&a, "HDEL");
-    redis_arg_str(&a, key(&c->keys, KEY_PAUSED));
-    redis_arg_str(&a, "-"); /* no queue's name */
-    if (redis_call(c->redis, &a, &err)) {
-        snprintf(said, size, "Redis takes writes");
-        return GOOD;
-    }
-    snprintf(said, size, "%.300s", err.msg);
-    if (reply_error(&err, "NOPERM"))
-        return SKIPPED;
-    for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
-        if (reply_error(&err, refusals[i].code))
-            snprintf(said, size, "%s", refusals[i].why);
-    return BAD;
-}
-
-static enum verdict persistence(struct cli *c, char *said, size_t size)
-{
-    char aof[16], written[16], saved[16];
-
-    if (away(c))
-        return SKIPPED;
-    info(c, "persistence", "aof_enabled", aof, sizeof aof);
-    info(c, "persistence", "aof_last_write_status", written, sizeof written);
-    info(c, "persistence", "rdb_last_bgsave_status", saved, sizeof saved);
-    snprintf(said, size, "append-only file %s, last write %s, last snapshot %s",
-             !strcmp(aof, "1") ? "on" : "off", written, saved);
-    if (strcmp(written, "ok") != 0 || strcmp(saved, "ok") != 0)
-        return BAD;
-    return !strcmp(aof, "1") ? GOOD : WARN;
-}
-
 static enum verdict clocks(struct cli *c, char *said, size_t size)
 {
     const struct reply *r;
     int64_t offset;
 
-    if (away(c))
+    r = doctor_ask(c, said, size, "TIME", NULL);
+    if (!r)
         return SKIPPED;
-    r = cli_callv(c, "TIME", NULL);
     offset = clock_wall_ms() - reply_int(reply_at(r, 0)) * 1000 - reply_int(reply_at(r, 1)) / 1000;
     snprintf(said, size, "this host is %+" PRId64 " ms off Redis's clock", offset);
     return llabs(offset) < 2000 ? GOOD : WARN;
 }
 
+/* An integer of Redis; false: it is not known, as was said. */
+static bool number(struct cli *c, char *said, size_t size, const char *command, enum key_id id,
+                   int64_t *ret)
+{
+    const struct reply *r = doctor_ask(c, said, size, command, key(&c->keys, id), NULL);
+
+    *ret = reply_int(r);
+    return r != NULL;
+}
+
 static enum verdict scheduler_there(struct cli *c, char *said, size_t size)
 {
-    if (away(c))
+    int64_t n;
+
+    if (!number(c, said, size, "EXISTS", KEY_LEASE, &n))
         return SKIPPED;
-    if (reply_int(cli_callv(c, "EXISTS", key(&c->keys, KEY_LEASE), NULL)) == 1) {
-        snprintf(said, size, "one holds the lease");
-        return GOOD;
-    }
-    snprintf(said, size, "none holds the lease");
-    return BAD;
+    snprintf(said, size, "%s holds the lease", n == 1 ? "one" : "none");
+    return n == 1 ? GOOD : BAD;
 }
 
 static enum verdict workers_there(struct cli *c, char *said, size_t size)
 {
     int64_t n;
 
-    if (away(c))
+    if (!number(c, said, size, "HLEN", KEY_WORKERS, &n))
         return SKIPPED;
-    n = reply_int(cli_callv(c, "HLEN", key(&c->keys, KEY_WORKERS), NULL));
-    snprintf(said, size, "%" PRId64 " worker processes", n);
+    snprintf(said, size, "%" PRId64 " worker process%s", n, n == 1 ? "" : "es");
     return n > 0 ? GOOD : BAD;
 }
 
@@ -184,9 +90,8 @@ static enum verdict intake_moves(struct cli *c, char *said, size_t size)
 {
     int64_t n;
 
-    if (away(c))
+    if (!number(c, said, size, "LLEN", KEY_INTAKE, &n))
         return SKIPPED;
-    n = reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_INTAKE), NULL));
     snprintf(said, size, "%" PRId64 " documents wait in intake", n);
     return n < 10000 ? GOOD : WARN;
 }
@@ -195,9 +100,8 @@ static enum verdict none_aside(struct cli *c, char *said, size_t size)
 {
     int64_t n;
 
-    if (away(c))
+    if (!number(c, said, size, "LLEN", KEY_ASIDE, &n))
         return SKIPPED;
-    n = reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_ASIDE), NULL));
     snprintf(said, size, "%" PRId64 " documents in %s", n, key(&c->keys, KEY_ASIDE));
     return n == 0 ? GOOD : WARN;
 }
@@ -245,27 +149,23 @@ static enum verdict keys_stopped(struct cli *c, char *said, size_t size)
     const struct reply *r;
     size_t n;
 
-    if (away(c))
+    r = doctor_ask(c, said, size, "HGETALL", key(&c->keys, KEY_STOPS), NULL);
+    if (!r)
         return SKIPPED;
-    r = cli_callv(c, "HGETALL", key(&c->keys, KEY_STOPS), NULL);
     n = reply_count(r);
     for (size_t i = 0; i + 1 < n; i += 2)
         say_stop(c, reply_span(reply_at(r, i)), reply_span(reply_at(r, i + 1)), &b);
-    snprintf(said, size, "%s",
-             b.n ? b.p
-             : r ? "no provider key is stopped"
-                 : "they cannot be read");
+    snprintf(said, size, "%s", b.n ? b.p : "no provider key is stopped");
     buf_done(&b);
-    return r && n < 2 ? GOOD : BAD;
+    return n < 2 ? GOOD : BAD;
 }
 
 static enum verdict queues_paused(struct cli *c, char *said, size_t size)
 {
     int64_t n;
 
-    if (away(c))
+    if (!number(c, said, size, "HLEN", KEY_PAUSED, &n))
         return SKIPPED;
-    n = reply_int(cli_callv(c, "HLEN", key(&c->keys, KEY_PAUSED), NULL));
     snprintf(said, size, "%" PRId64 " queues are paused", n);
     return n == 0 ? GOOD : WARN;
 }
@@ -365,16 +265,18 @@ static enum verdict settings_known(struct cli *c, char *said, size_t size)
 static const struct check checks[] = {
     {"settings", settings_known,
      "unset it, or correct its name; `flotilla config check` lists all"},
-    {"redis", redis_reachable, "start Redis, or set REDIS_URL"},
-    {"redis version", redis_version, "flotilla needs Redis 7.0 or newer (or Valkey)"},
-    {"eviction", eviction_policy,
+    {"redis", redis_reachable, "start Redis, wait until it has loaded its data, or set REDIS_URL"},
+    {"redis version", doctor_version, "flotilla needs Redis 7.0 or newer (or Valkey)"},
+    {"eviction", doctor_eviction,
      "CONFIG SET maxmemory-policy noeviction: anything else silently deletes jobs"},
-    {"memory limit", memory_limit,
+    {"memory limit", doctor_memory_limit,
      "set maxmemory, so that intake stops before the host runs out of memory"},
-    {"writes", writes,
+    {"memory", doctor_memory,
+     "let jobs end, shorten `retention`, or raise maxmemory; intake goes on by itself then"},
+    {"writes", doctor_writes,
      "see Redis's log: free or mend its disk, then BGSAVE; of a replica: let REDIS_URL name the "
      "primary. What workers have finished is written then"},
-    {"persistence", persistence,
+    {"persistence", doctor_persistence,
      "see Redis's log when a write or snapshot failed; set appendonly yes (appendfsync always: "
      "nothing acknowledged is lost)"},
     {"clock", clocks, "run a time service on all hosts"},
@@ -395,6 +297,25 @@ static const struct check checks[] = {
     {"open files", open_files, "raise LimitNOFILE or ulimit -n"},
 };
 
+/* Folded for people only. */
+static void put(int at, const char *text)
+{
+    if (cli_stdout_is_terminal())
+        cli_put_words(stdout, at, text);
+    else
+        puts(text);
+}
+
+static void print_check(const struct check *check, enum verdict v, const char *said, bool advise)
+{
+    printf("%-5s %-14s ", verdicts[v], check->name);
+    put(SAID_AT, said);
+    if (!advise)
+        return;
+    printf("%*s-> ", SAID_AT, "");
+    put(SAID_AT + 3, check->advice);
+}
+
 int cli_doctor(struct cli *c)
 {
     bool bad = false;
@@ -412,8 +333,7 @@ int cli_doctor(struct cli *c)
                                      verdicts[v], "found", said, "advice",
                                      advise ? checks[i].advice : NULL));
         else
-            printf("%-5s %-14s %s%s%s\n", verdicts[v], checks[i].name, said,
-                   advise ? "\n                     -> " : "", advise ? checks[i].advice : "");
+            print_check(&checks[i], v, said, advise);
     }
     return bad ? CLI_FAILED : CLI_OK;
 }

@@ -14,49 +14,67 @@ static const struct cli_command commands[] = {
 #include "scheduler/cli/commands.def"
 };
 
-enum { TEXT_AT = 28, WIDTH = 80 };
+static const struct {
+    const char *command, *option, *text;
+} options[] = {
+#define X(command, option, text) {command, option, text},
+#include "scheduler/cli/options.def"
+};
 
-/* From column TEXT_AT, where the cursor is, to the end of a line. */
-static void put_words(FILE *to, const char *text)
+enum { TEXT_AT = 28 };
+
+/* Two columns; what is too wide for the first one ends its line. */
+static void put_row(FILE *to, const char *left, const char *text)
 {
-    int column = TEXT_AT;
-
-    while (*text) {
-        int n = (int)strcspn(text, " ");
-
-        if (column > TEXT_AT && column + 1 + n > WIDTH)
-            column = fprintf(to, "\n%*s", TEXT_AT, "") - 1;
-        else if (column > TEXT_AT)
-            column += fprintf(to, " ");
-        column += fprintf(to, "%.*s", n, text);
-        text += n + (int)strspn(text + n, " ");
-    }
-    fputc('\n', to);
-}
-
-static void put_command(FILE *to, const struct cli_command *cmd)
-{
-    int n = fprintf(to, "  %-8s %s", cmd->name, cmd->args);
+    int n = fprintf(to, "%s", left);
 
     if (n > TEXT_AT - 2)
         fprintf(to, "\n%*s", TEXT_AT, "");
     else
         fprintf(to, "%*s", TEXT_AT - n, "");
-    put_words(to, cmd->text);
+    cli_put_words(to, TEXT_AT, text);
 }
 
 int cli_help(FILE *to, int status)
 {
     fprintf(to, "usage: flotilla [-c FILE] [--json] COMMAND ...\n\n");
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        put_command(to, &commands[i]);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        char left[128];
+
+        snprintf(left, sizeof left, "  %-8s %s", commands[i].name, commands[i].args);
+        put_row(to, left, commands[i].text);
+    }
     fprintf(to, "\n"
                 "  -c FILE  configuration; else $FLOTILLA_CONFIG, else\n"
                 "           /etc/flotilla/flotilla.yaml, else defaults\n"
                 "  --json   output for programs\n"
                 "\n"
+                "`flotilla COMMAND --help` lists the options of a command.\n"
+                "\n"
                 "exit status: 0 ok, 1 failure, 2 usage, 3 the job failed, 4 not found,\n"
                 "             69 Redis unreachable, 78 bad configuration\n");
+    return status;
+}
+
+int cli_help_of(FILE *to, const struct cli_command *cmd, int status)
+{
+    bool first = true;
+
+    fprintf(to, "usage: flotilla %s%s", cmd->name, *cmd->args ? " " : "");
+    cli_put_words(to, (int)strlen("usage: flotilla  ") + (int)strlen(cmd->name), cmd->args);
+    fprintf(to, "\n  ");
+    cli_put_words(to, 2, cmd->text);
+    for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+        char left[64];
+
+        if (strcmp(options[i].command, cmd->name) != 0)
+            continue;
+        fprintf(to, "%s", first ? "\n" : "");
+        first = false;
+        snprintf(left, sizeof left, "  %s", options[i].option);
+        put_row(to, left, options[i].text);
+    }
+    fprintf(to, "\n  -c FILE, --json: see `flotilla --help`; more in flotilla(1)\n");
     return status;
 }
 

@@ -16,4 +16,7 @@ const struct cli_command *cli_find(const char *name);
 /* The list of all; returns status. */
 int cli_help(FILE *to, int status);
 
+/* The usage and the options of one; returns status. */
+int cli_help_of(FILE *to, const struct cli_command *cmd, int status);
+
 #endif

@@ -83,14 +83,10 @@ static int tell_job(struct cli *c, const char *id, struct buf *bytes)
 {
     struct buf out = BUF(600u << 20);
     struct record rec;
+    enum cli_found found = cli_record(c, id, bytes, &rec);
 
-    if (!cli_record(c, id, bytes, &rec)) {
-        if (bytes->n > 0)
-            return cli_fail(CLI_FAILED, "%s: a newer version of flotilla wrote this job", id);
-        if (c->refused || !redis_is_ready(c->redis))
-            return CLI_UNREACHABLE;
-        return cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id);
-    }
+    if (found != CLI_RECORD_THERE)
+        return cli_no_record(id, found);
     if (c->json) {
         write_record(&out, id, &rec, buf_span(bytes));
         printf("%s\n", out.p);
@@ -189,7 +185,7 @@ static void scan_jobs(struct listing *l)
             return;
         snprintf(cursor, sizeof cursor, "%.*s", (int)next.n, next.p);
         list_part(l, reply_at(r, 1));
-    } while (strcmp(cursor, "0") != 0 && l->shown < l->limit);
+    } while (strcmp(cursor, "0") != 0 && l->shown < l->limit && !cli_has_failed(l->c));
 }
 
 /* A word that no job can have would be an empty list: say so instead. */
@@ -222,7 +218,9 @@ int cli_jobs(struct cli *c)
     l.table = cli_table_new(c, headers, ARRAY_LEN(headers));
     scan_jobs(&l);
     cli_table_print(l.table);
+    if (cli_has_failed(c))
+        return cli_fail(CLI_FAILED, "the list is not complete");
     if (l.shown == l.limit)
         fprintf(stderr, "the first %lld; --limit N shows more\n", (long long)l.limit);
-    return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;
+    return CLI_OK;
 }

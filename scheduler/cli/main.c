@@ -24,18 +24,18 @@ static int run(struct cli *c, const struct cli_command *cmd)
     return cmd->run(c);
 }
 
-/* What Redis refused (a right is missing, it does not write) was not done, and what was printed of
- * it may be incomplete. */
+/* What Redis refused was not done, and what was printed of it may be incomplete. */
 static int status_of(const struct cli *c, int status)
 {
-    bool plain = status == CLI_OK || status == CLI_NOT_FOUND || status == CLI_UNREACHABLE;
-
-    return plain && c->refused && redis_is_ready(c->redis) ? CLI_FAILED : status;
+    if (status == CLI_USAGE || status == CLI_JOB_FAILED)
+        return status;
+    return c->refused ? CLI_FAILED : c->lost ? CLI_UNREACHABLE : status;
 }
 
 static void cleanup(struct cli *c)
 {
     redis_free(c->redis);
+    buf_done(&c->said);
     if (c->loop)
         loop_free(c->loop);
     keys_done(&c->keys);
@@ -48,6 +48,7 @@ int main(int argc, char **argv)
     const struct cli_command *cmd;
     const char *path;
     struct err err = {0};
+    bool help;
     int status;
 
     program_seal(NULL);
@@ -57,7 +58,13 @@ int main(int argc, char **argv)
     stderr = visible_stream(STDERR_FILENO, "\r", false);
     c.json = cli_flag(&c, "--json");
     path = cli_option(&c, "-c");
-    if (cli_flag(&c, "--help") || (c.argc > 0 && !strcmp(c.argv[0], "help")))
+    help = cli_flag(&c, "--help");
+    if (c.argc > 0 && !strcmp(c.argv[0], "help")) {
+        help = true;
+        c.argc--;
+        c.argv++;
+    }
+    if (help && c.argc == 0)
         return cli_help(stdout, CLI_OK);
     if (c.argc == 0)
         return cli_help(stderr, CLI_USAGE);
@@ -66,6 +73,8 @@ int main(int argc, char **argv)
     cmd = cli_find(c.argv[0]);
     if (!cmd)
         return cli_fail(CLI_USAGE, "unknown command '%s'; `flotilla --help` lists them", c.argv[0]);
+    if (help)
+        return cli_help_of(stdout, cmd, CLI_OK);
     c.command = cmd->name;
     c.argc--;
     c.argv++;

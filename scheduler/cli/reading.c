@@ -137,8 +137,9 @@ static void on_entries(void *arg, const struct reply *reply, const struct err *e
     struct reading *r = arg;
     const struct reply *entries = reply_at(reply_at(reply, 0), 1);
 
-    (void)err; /* told by who looks at the connection */
     r->answered = true;
+    if (!reply)
+        cli_refused(r->c, "XREAD", err);
     r->entries = reply_count(entries);
     for (size_t i = 0; i < r->entries; i++)
         read_entry(r, reply_at(entries, i));
@@ -178,7 +179,7 @@ static enum seen look(struct reading *r)
     struct record rec;
     enum seen seen = SEEN_NOTHING;
 
-    if (cli_record(r->c, r->id, &bytes, &rec)) {
+    if (cli_record(r->c, r->id, &bytes, &rec) == CLI_RECORD_THERE) {
         r->run = rec.run;
         seen = job_state_ended(rec.state) ? SEEN_ENDED : SEEN_ALIVE;
     }
@@ -200,7 +201,7 @@ bool cli_read_along(struct cli *c, const char *id, int64_t timeout_ms)
     enum seen seen = SEEN_NOTHING;
 
     snprintf(r.key, sizeof r.key, "%s%s", c->keys.chunks, id);
-    while (!r.over && redis_is_ready(c->redis)) {
+    while (!r.over && !cli_has_failed(c)) {
         int64_t ms = clock_mono_ms() - start;
 
         if (r.entries == 0)

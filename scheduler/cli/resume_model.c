@@ -74,29 +74,21 @@ static bool put_back(struct cli *c, const struct found *f)
     return letters.n == 1 && *letters.p == 'y';
 }
 
-static void told(const struct cli *c, const char *name)
-{
-    if (c->json)
-        printf("{\"id\":\"%s\",\"outcome\":\"resumed\"}\n", name);
-    else
-        printf("%s  resumed\n", name);
-}
-
 int cli_resume_model(struct cli *c, const char *model, const char *provider)
 {
     struct found list[NAMES_MAX];
     size_t done = 0, n = 1;
 
-    for (int i = 0; i < TRIES && n > 0 && redis_is_ready(c->redis); i++) {
+    for (int i = 0; i < TRIES && n > 0 && !cli_has_failed(c); i++) {
         n = find_routes(c, model, provider, list);
         for (size_t k = 0; k < n; k++)
             if (put_back(c, &list[k])) {
-                told(c, list[k].name);
+                cli_told(c, list[k].name, "resumed");
                 done++;
             }
     }
-    if (!redis_is_ready(c->redis))
-        return CLI_UNREACHABLE;
+    if (cli_has_failed(c))
+        return CLI_FAILED;
     if (n > 0)
         return cli_fail(CLI_FAILED, "%s: it changes too quickly; try again", model);
     return done ? CLI_OK : cli_fail(CLI_NOT_FOUND, "%s: no route to it is out", model);

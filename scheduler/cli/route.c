@@ -12,11 +12,6 @@
 #include "common/route/route_doc.h"
 #include "scheduler/cli/cli.h"
 
-static int failed(const struct cli *c)
-{
-    return redis_is_ready(c->redis) ? CLI_FAILED : CLI_UNREACHABLE;
-}
-
 /* ---- add ---- */
 
 /* As JSON: numbers and truth as they are, lists (of tasks, features) split at commas, else text. */
@@ -103,7 +98,10 @@ static int add(struct cli *c)
     redis_arg_span(&a, buf_span(&doc));
     r = cli_call(c, &a);
     buf_done(&doc);
-    return r ? CLI_OK : failed(c);
+    if (!r)
+        return cli_not_done(c, id, "added");
+    cli_told(c, id, "added");
+    return CLI_OK;
 }
 
 /* ---- remove, list ---- */
@@ -116,9 +114,11 @@ static int remove_one(struct cli *c)
         return cli_usage(c);
     r = cli_callv(c, "HDEL", key(&c->keys, KEY_ROUTES), c->argv[1], NULL);
     if (!r)
-        return failed(c);
-    return reply_int(r) > 0 ? CLI_OK
-                            : cli_fail(CLI_NOT_FOUND, "no route '%s' was added", c->argv[1]);
+        return cli_not_done(c, c->argv[1], "removed");
+    if (reply_int(r) == 0)
+        return cli_fail(CLI_NOT_FOUND, "no route '%s' was added", c->argv[1]);
+    cli_told(c, c->argv[1], "removed");
+    return CLI_OK;
 }
 
 static void list_one(struct cli *c, struct cli_table *t, struct span id, struct span doc)
@@ -152,7 +152,7 @@ static int list(struct cli *c)
         return cli_usage(c);
     r = cli_callv(c, "HGETALL", key(&c->keys, KEY_ROUTES), NULL);
     if (!r)
-        return failed(c);
+        return CLI_FAILED;
     t = cli_table_new(c, headers, ARRAY_LEN(headers));
     for (size_t i = 0; i + 1 < reply_count(r); i += 2)
         list_one(c, t, reply_span(reply_at(r, i)), reply_span(reply_at(r, i + 1)));

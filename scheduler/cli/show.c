@@ -14,9 +14,19 @@
 
 /* ---- queues ---- */
 
-static int64_t length(struct cli *c, const char *command, const char *name)
+static void queue_row(struct cli *c, enum queue_id q, struct cli_table *t, json_t *queues)
 {
-    return reply_int(cli_callv(c, command, name, NULL));
+    const char *name = queue_name(q);
+    int64_t ready, paused;
+    bool known = cli_number(c, &ready, "LLEN", c->keys.ready[q], NULL);
+    bool told = cli_number(c, &paused, "HEXISTS", key(&c->keys, KEY_PAUSED), name, NULL);
+
+    json_object_set_new(queues, name,
+                        json_pack("{s:o, s:o}", "ready", cli_json_number(known, ready), "paused",
+                                  told ? json_boolean(paused) : json_null()));
+    cli_table_cell(t, "%s", name);
+    cli_table_number(t, known, ready);
+    cli_table_cell(t, "%s", !told ? "?" : paused ? "paused" : "");
 }
 
 int cli_queues(struct cli *c)
@@ -36,29 +46,20 @@ int cli_queues(struct cli *c)
     t = cli_table_new(c, headers, ARRAY_LEN(headers));
     doc = json_object();
     queues = json_object();
-    for (int q = 1; q <= QUEUE_COUNT; q++) {
-        const char *name = queue_name((enum queue_id)q);
-        int64_t ready = length(c, "LLEN", c->keys.ready[q]);
-        bool paused =
-            reply_int(cli_callv(c, "HEXISTS", key(&c->keys, KEY_PAUSED), name, NULL)) == 1;
-
-        json_object_set_new(queues, name,
-                            json_pack("{s:I, s:b}", "ready", (json_int_t)ready, "paused", paused));
-        cli_table_cell(t, "%s", name);
-        cli_table_cell(t, "%lld", (long long)ready);
-        cli_table_cell(t, "%s", paused ? "paused" : "");
-    }
+    for (int q = 1; q <= QUEUE_COUNT; q++)
+        queue_row(c, (enum queue_id)q, t, queues);
     json_object_set_new(doc, "queues", queues);
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-        int64_t n = length(c, others[i].command, key(&c->keys, others[i].key));
+        int64_t n;
+        bool known = cli_number(c, &n, others[i].command, key(&c->keys, others[i].key), NULL);
 
-        json_object_set_new(doc, others[i].name, json_integer(n));
+        json_object_set_new(doc, others[i].name, cli_json_number(known, n));
         cli_table_cell(t, "(%s)", others[i].name);
-        cli_table_cell(t, "%lld", (long long)n);
+        cli_table_number(t, known, n);
         cli_table_cell(t, "%s", "");
     }
     cli_print(c, t, doc);
-    return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;
+    return CLI_OK;
 }
 
 /* ---- workers ---- */
@@ -97,9 +98,11 @@ int cli_workers(struct cli *c)
 
     if (c->argc > 0)
         return cli_usage(c);
+    r = cli_callv(c, "HGETALL", key(&c->keys, KEY_WORKERS), NULL);
+    if (!r)
+        return CLI_FAILED;
     t = cli_table_new(c, headers, ARRAY_LEN(headers));
     list = json_array();
-    r = cli_callv(c, "HGETALL", key(&c->keys, KEY_WORKERS), NULL);
     for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
         struct span id = reply_span(reply_at(r, i)), what = reply_span(reply_at(r, i + 1));
         json_t *w = json_loadb(what.p, what.n, 0, NULL);
@@ -113,7 +116,7 @@ int cli_workers(struct cli *c)
         }
     }
     cli_print(c, t, list);
-    return r ? CLI_OK : CLI_UNREACHABLE;
+    return CLI_OK;
 }
 
 /* ---- costs ---- */
@@ -132,8 +135,8 @@ static int days_of(const char *text, int64_t now_ms)
     return text[n - 1] == 'h' ? (int)(now_ms / day - (now_ms - v * hour) / day) + 1 : 0;
 }
 
-/* Fields are "model:NAME|cost", "total|calls", ... */
-static void add_day(struct cli *c, json_t *rows, const char *by, const char *day)
+/* Fields are "model:NAME|cost", "total|calls", ...; false when they cannot be read. */
+static bool add_day(struct cli *c, json_t *rows, const char *by, const char *day)
 {
     struct redis_args a;
     const struct reply *r;
@@ -164,6 +167,7 @@ static void add_day(struct cli *c, json_t *rows, const char *by, const char *day
         json_object_set_new(row, what,
                             json_integer(add64(int_of(row, what), reply_int(reply_at(r, i + 1)))));
     }
+    return r != NULL;
 }
 
 static void print_costs(const struct cli *c, const char *by, json_t *take_rows)
@@ -212,10 +216,13 @@ int cli_costs(struct cli *c)
     for (int d = 0; d < days; d++) {
         char day[9];
 
-        add_day(c, rows, by, clock_day(now_ms - (int64_t)d * 86400000, day));
+        if (!add_day(c, rows, by, clock_day(now_ms - (int64_t)d * 86400000, day))) {
+            json_decref(rows); /* a part of a sum is no sum */
+            return CLI_FAILED;
+        }
     }
     print_costs(c, by, rows);
-    return redis_is_ready(c->redis) ? CLI_OK : CLI_UNREACHABLE;
+    return CLI_OK;
 }
 
 int cli_version(struct cli *c)

@@ -12,12 +12,13 @@
 #include "scheduler/cli/cli.h"
 #include "scheduler/cli/waiting.h"
 
-enum { PUSH_JOBS = 256, PUSH_BYTES = 1 << 20, LINE_MAX_BYTES = 128 << 20 };
+enum { PUSH_JOBS = 256, PUSH_BYTES = 1 << 20, LINE_MAX_BYTES = 128 << 20, IDS_SHOWN = 10 };
 
 struct submission {
     struct cli *c;
     struct cli_waiting *waiting; /* NULL without --wait */
     struct redis_args push;
+    struct buf ids; /* of the push: "ID\n"... */
     size_t line, pushed, faulty;
     bool failed;
 };
@@ -29,16 +30,46 @@ static void begin_push(struct submission *s)
     redis_arg_str(&s->push, key(&s->c->keys, KEY_INTAKE));
 }
 
+/* The ids of the push: pushed they are jobs, or will be. */
+static void print_ids(const struct submission *s)
+{
+    for (char *id = s->ids.p, *end = id + s->ids.n; id < end; id += strlen(id) + 1)
+        if (s->c->json)
+            printf("{\"id\":\"%s\"}\n", id);
+        else
+            puts(id);
+}
+
+/* It was refused as a whole, or nobody knows whether it arrived. */
+static void say_failed(const struct submission *s, size_t n)
+{
+    size_t shown = 0;
+
+    cli_fail(CLI_FAILED, "%zu document%s: %s", n, n == 1 ? "" : "s",
+             s->c->lost ? "not known whether submitted; to submit the same ids again is safe"
+                        : "not submitted");
+    for (const char *id = s->ids.p, *end = id + s->ids.n; id < end; id += strlen(id) + 1)
+        if (shown++ < IDS_SHOWN)
+            cli_fail(CLI_FAILED, "  %s", id);
+    if (shown > IDS_SHOWN)
+        cli_fail(CLI_FAILED, "  and %zu more", shown - IDS_SHOWN);
+}
+
 static void push(struct submission *s)
 {
     size_t n = s->push.count - 2;
 
     if (n == 0 || s->failed)
         return;
-    if (cli_call(s->c, &s->push))
-        s->pushed += n;
-    else
+    if (!cli_call(s->c, &s->push)) {
         s->failed = true;
+        say_failed(s, n);
+    } else {
+        s->pushed += n;
+        if (!s->waiting)
+            print_ids(s);
+    }
+    buf_clear(&s->ids);
     begin_push(s);
     if (s->waiting)
         cli_waiting_progress(s->waiting, false);
@@ -76,12 +107,9 @@ static void submit_one(struct submission *s, struct span doc)
         buf_add_span(&text, doc);
     redis_arg_span(&s->push, buf_span(&text));
     buf_done(&text);
+    buf_add(&s->ids, checked.id, strlen(checked.id) + 1);
     if (s->waiting)
         cli_waiting_add(s->waiting, checked.id);
-    else if (!s->c->json)
-        puts(checked.id);
-    else
-        printf("{\"id\":\"%s\"}\n", checked.id);
     if (s->push.count - 2 >= PUSH_JOBS || s->push.bytes.n >= PUSH_BYTES)
         push(s);
 }
@@ -183,7 +211,7 @@ static bool read_input(struct submission *s, const char *file)
 
 int cli_submit(struct cli *c)
 {
-    struct submission s = {.c = c};
+    struct submission s = {.c = c, .ids = BUF(1 << 20)};
     const char *file = cli_option(c, "-f");
     bool stream = cli_flag(c, "--stream"), wait = cli_flag(c, "--wait") || stream;
     int status = CLI_OK;
@@ -196,11 +224,12 @@ int cli_submit(struct cli *c)
     s.failed = !read_input(&s, file);
     push(&s);
     redis_args_done(&s.push);
+    buf_done(&s.ids);
     if (cli_stderr_is_terminal() && s.pushed >= 1000)
         fputc('\n', stderr);
     if (s.failed) {
         cli_waiting_free(s.waiting);
-        return redis_is_ready(c->redis) ? CLI_FAILED : CLI_UNREACHABLE;
+        return CLI_FAILED;
     }
     if (s.waiting && stream && cli_waiting_count(s.waiting) == 1)
         status = cli_waiting_read(s.waiting, -1);

@@ -1,8 +1,7 @@
-/* support.c - arguments, Redis and small texts for the commands.
+/* support.c - arguments and small texts for the commands.
  *
  * Options may stand anywhere: a command takes those it knows out of argv (cli_option, cli_flag) and
- * what is left are its arguments.  A call to Redis turns the loop until its answer is there, as a
- * command does one thing after the other. */
+ * what is left are its arguments. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,8 +10,6 @@
 #include <unistd.h>
 
 #include "common/core/visible.h"
-#include "common/core/xalloc.h"
-#include "common/queue/connect.h"
 #include "scheduler/cli/cli.h"
 
 /* ---- arguments ---- */
@@ -95,57 +92,25 @@ int cli_fail(int status, const char *fmt, ...)
     return status;
 }
 
-/* ---- Redis ---- */
-
-bool cli_connect(struct cli *c, struct err *err)
-{
-    c->loop = loop_new();
-    c->redis = connect_now(c->loop, c->cfg, "flotilla", err);
-    return c->redis != NULL;
-}
-
-const struct reply *cli_call(struct cli *c, struct redis_args *a)
-{
-    struct err err = {0};
-    const struct reply *reply = redis_call(c->redis, a, &err);
-
-    c->refused |= !reply && err.kind != ERR_REDIS_LOST;
-    if (!reply)
-        cli_fail(err.kind == ERR_REDIS_LOST ? CLI_UNREACHABLE : CLI_FAILED, "%s", err.msg);
-    return reply;
-}
-
-const struct reply *cli_callv(struct cli *c, ...)
-{
-    struct redis_args a;
-    va_list ap;
-
-    va_start(ap, c);
-    redis_args_words(&a, ap);
-    va_end(ap);
-    return cli_call(c, &a);
-}
-
-bool cli_record(struct cli *c, const char *id, struct buf *bytes, struct record *rec)
-{
-    struct redis_args a;
-    struct span s;
-
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, c->keys.job, id);
-    s = reply_span(cli_call(c, &a));
-    buf_clear(bytes);
-    return s.p && buf_add_span(bytes, s) && record_read(bytes->p, bytes->n, rec);
-}
-
-bool cli_intake_is_empty(struct cli *c)
-{
-    return reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_INTAKE), NULL)) == 0 &&
-           reply_int(cli_callv(c, "LLEN", key(&c->keys, KEY_TAKEN), NULL)) == 0;
-}
-
 /* ---- texts ---- */
+
+void cli_put_words(FILE *to, int at, const char *text)
+{
+    enum { WIDTH = 80 };
+    int column = at;
+
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+
+        if (column > at && column + 1 + n > WIDTH)
+            column = fprintf(to, "\n%*s", at, "") - 1;
+        else if (column > at)
+            column += fprintf(to, " ");
+        column += fprintf(to, "%.*s", n, text);
+        text += n + (int)strspn(text + n, " ");
+    }
+    fputc('\n', to);
+}
 
 static char *next_text(void)
 {
@@ -206,3 +171,4 @@ const char *cli_usd(int64_t nanousd)
 }
 
 bool cli_stderr_is_terminal(void) { return isatty(STDERR_FILENO) == 1; }
+bool cli_stdout_is_terminal(void) { return isatty(STDOUT_FILENO) == 1; }

@@ -61,6 +61,16 @@ void cli_table_cell(struct cli_table *t, const char *fmt, ...)
     buf_done(&cell);
 }
 
+void cli_table_number(struct cli_table *t, bool known, int64_t n)
+{
+    if (known)
+        cli_table_cell(t, "%lld", (long long)n);
+    else
+        cli_table_cell(t, "?");
+}
+
+json_t *cli_json_number(bool known, int64_t n) { return known ? json_integer(n) : json_null(); }
+
 static size_t width_of(const char *s)
 {
     size_t n = 0;
@@ -72,7 +82,7 @@ static size_t width_of(const char *s)
 
 static bool is_number(const char *s)
 {
-    return *s == '\0' || *s == '-' || *s == '$' || isdigit((unsigned char)*s);
+    return *s == '\0' || *s == '-' || *s == '?' || *s == '$' || isdigit((unsigned char)*s);
 }
 
 static void print(const struct cli_table *t)
@@ -112,6 +122,14 @@ void cli_print_json(json_t *value)
     json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     fputc('\n', stdout);
     json_decref(value);
+}
+
+void cli_told(const struct cli *c, const char *id, const char *outcome)
+{
+    if (c->json)
+        cli_print_json(json_pack("{s:s, s:s}", "id", id, "outcome", outcome));
+    else
+        printf("%s  %s\n", id, outcome);
 }
 
 void cli_print(const struct cli *c, struct cli_table *t, json_t *value)

@@ -16,7 +16,7 @@ struct tail {
     struct cli *c;
     const char *stream;
     char last[64];
-    bool answered, refused;
+    bool answered;
 };
 
 static struct span field(const struct reply *fields, const char *name)
@@ -74,10 +74,8 @@ static void on_entries(void *arg, const struct reply *reply, const struct err *e
         reply_at(reply_at(reply_at(reply, 0), 1), 0) ? reply_at(reply_at(reply, 0), 1) : NULL;
 
     t->answered = true;
-    if (!reply && err->kind == ERR_REDIS) {
-        cli_fail(CLI_FAILED, "%s", err->msg);
-        t->refused = true;
-    }
+    if (!reply)
+        cli_refused(t->c, "XREAD", err);
     for (size_t i = 0; i < reply_count(entries); i++)
         print_entry(t, reply_at(entries, i));
     fflush(stdout);
@@ -100,7 +98,7 @@ static bool follow(struct tail *t)
     redis_send_blocking(t->c->redis, &a, BLOCK_MS, on_entries, t);
     while (!t->answered)
         loop_turn(t->c->loop, 1000);
-    return redis_is_ready(t->c->redis) && !t->refused;
+    return !cli_has_failed(t->c);
 }
 
 int cli_tail(struct cli *c)
@@ -126,7 +124,7 @@ int cli_tail(struct cli *c)
     } else {
         snprintf(t.last, sizeof t.last, "0");
     }
-    while (follow(&t))
+    while (!cli_has_failed(c) && follow(&t))
         ;
-    return t.refused ? CLI_FAILED : CLI_UNREACHABLE;
+    return CLI_FAILED;
 }

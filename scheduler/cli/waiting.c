@@ -196,7 +196,7 @@ int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms)
 
         cli_waiting_progress(w, true);
         if (w->count == 0 || w->unknown || (timeout_ms >= 0 && clock_mono_ms() >= deadline) ||
-            !redis_is_ready(w->c->redis))
+            cli_has_failed(w->c))
             break;
         pause = w->count < before ? PAUSE_MIN_MS : pause * 2;
         if (pause > PAUSE_MAX_MS)
@@ -204,10 +204,12 @@ int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms)
         for (int64_t until = clock_mono_ms() + pause; clock_mono_ms() < until;)
             loop_turn(w->c->loop, until - clock_mono_ms());
     }
-    status = redis_is_ready(w->c->redis) ? status_of(w) : CLI_UNREACHABLE;
-    if (status == CLI_NOT_FOUND)
+    status = status_of(w);
+    if (cli_has_failed(w->c) && w->count > 0)
+        status = cli_fail(CLI_FAILED, "not known: how %zu of %zu jobs ended", w->count, w->total);
+    else if (status == CLI_NOT_FOUND)
         cli_fail(status, "%s: there is no such job", w->ids[0]);
-    if (status == CLI_FAILED)
+    else if (status == CLI_FAILED)
         cli_fail(status, "%zu of %zu jobs have not ended in time", w->count, w->total);
     cli_waiting_free(w);
     return status;

@@ -19,7 +19,8 @@ static const struct {
     {{NULL}, 2, "", "usage: flotilla"},
     {{"--help"}, 0, "exit status:", ""},
     {{"help"}, 0, "submit", ""},
-    {{"submit", "--help"}, 0, "usage: flotilla", ""},
+    {{"submit", "--help"}, 0, "read documents from FILE", ""},
+    {{"--help", "frobnicate"}, 2, "", "unknown command 'frobnicate'"},
     {{"version"}, 0, "flotilla ", ""},
     {{"--version"}, 0, "flotilla ", ""},
     {{"version", "--json"}, 0, "{\"version\":\"", ""},
@@ -118,15 +119,56 @@ START_TEST(the_manual_knows_every_command)
 }
 END_TEST
 
-START_TEST(help_fits_into_80_columns)
+static void check_columns(const char *text)
 {
-    struct world *w = world_new();
-
-    for (const char *line = world_cli(w, "--help").out; *line;) {
+    for (const char *line = text; *line;) {
         size_t n = strcspn(line, "\n");
 
         ck_assert_msg(n <= 80, "%zu columns: %.*s", n, (int)n, line);
         line += n + (line[n] == '\n');
+    }
+}
+
+static const char *const names[] = {
+#define X(symbol, name, args, flags, text) name,
+#include "scheduler/cli/commands.def"
+};
+
+START_TEST(help_fits_into_80_columns_for_all_and_for_each_command)
+{
+    struct world *w = world_new();
+
+    check_columns(world_cli(w, "--help").out);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct cli cli = world_cli(w, names[i], "--help");
+
+        CHECK_EXIT(cli, 0);
+        check_columns(cli.out);
+        CHECK_HAS(cli.out, world_text(w, "usage: flotilla %s", names[i]));
+        ck_assert_str_eq(cli.out, world_cli(w, "help", names[i]).out);
+    }
+    world_free(w);
+}
+END_TEST
+
+static const char *const options[][2] = {
+#define X(command, option, text) {command, option},
+#include "scheduler/cli/options.def"
+};
+
+/* And an option that stands in a usage stands in the table. */
+START_TEST(help_of_a_command_lists_its_options)
+{
+    struct world *w = world_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        CHECK_HAS(world_cli(w, options[i][0], "--help").out,
+                  world_text(w, "\n  %s", options[i][1]));
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *help = world_cli(w, names[i], "--help").out, *usage = line_of(w, help, 0);
+
+        for (const char *p = usage; (p = strstr(p, "--")); p += 2)
+            CHECK_HAS(help + strlen(usage), world_text(w, "\n  %.*s", (int)strcspn(p, " ]"), p));
     }
     world_free(w);
 }
@@ -438,19 +480,21 @@ END_TEST
 
 Suite *test_cli(void)
 {
-    static const TTest *const *const tests[] = {&a_command_alone_says_and_exits,
-                                                &the_manual_knows_every_command,
-                                                &help_fits_into_80_columns,
-                                                &without_redis_the_exit_is_69,
-                                                &a_bad_configuration_is_told_by_file_and_line,
-                                                &queues_are_shown_paused_and_resumed,
-                                                &workers_are_shown_and_scaled,
-                                                &costs_are_summed_by_each_dimension,
-                                                &costs_are_exact_and_hours_reach_back,
-                                                &streams_are_followed,
-                                                &a_stream_that_is_none_ends_the_tail,
-                                                &the_doctor_is_content_with_a_good_set_up,
-                                                &the_doctor_finds_what_is_wrong_and_how_to_mend_it};
+    static const TTest *const *const tests[] = {
+        &a_command_alone_says_and_exits,
+        &the_manual_knows_every_command,
+        &help_fits_into_80_columns_for_all_and_for_each_command,
+        &help_of_a_command_lists_its_options,
+        &without_redis_the_exit_is_69,
+        &a_bad_configuration_is_told_by_file_and_line,
+        &queues_are_shown_paused_and_resumed,
+        &workers_are_shown_and_scaled,
+        &costs_are_summed_by_each_dimension,
+        &costs_are_exact_and_hours_reach_back,
+        &streams_are_followed,
+        &a_stream_that_is_none_ends_the_tail,
+        &the_doctor_is_content_with_a_good_set_up,
+        &the_doctor_finds_what_is_wrong_and_how_to_mend_it};
     Suite *s = suite_create("cli");
     TCase *tc = tcase_create("cli");
 

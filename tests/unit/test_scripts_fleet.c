@@ -21,6 +21,23 @@ static int results(const char *status)
     return n;
 }
 
+/* ---- pause ---- */
+
+START_TEST(a_pause_and_its_end_may_be_sent_twice_and_need_no_memory)
+{
+    CK_SAYS("CONFIG SET maxmemory 1000", "OK");
+    for (int i = 0; i < 2; i++)
+        CK_SCRIPT(PAUSE, "@paused @wake:noop | noop 1234", "ok");
+    CK_SAYS("HGETALL @paused", "[noop 1234]");
+    CK_SAYS("EXISTS @wake:noop", "0");
+    for (int i = 0; i < 2; i++)
+        CK_SCRIPT(PAUSE, "@paused @wake:noop | noop ''", "ok");
+    CK_SAYS("EXISTS @paused", "0");
+    CK_SAYS("LLEN @wake:noop", "2");
+    CK_SAYS("CONFIG SET maxmemory 0", "OK");
+}
+END_TEST
+
 /* ---- take, submit ---- */
 
 #define IN_HAND "@lease @intake @taken @portion @aside @alerts @alerted"
@@ -387,6 +404,7 @@ Suite *test_scripts_fleet(void)
     TCase *t = tcase_create("fleet");
 
     tcase_add_checked_fixture(t, scene_open, scene_close);
+    tcase_add_test(t, a_pause_and_its_end_may_be_sent_twice_and_need_no_memory);
     tcase_add_test(t, what_is_in_hand_is_shown_until_it_is_submitted);
     tcase_add_test(t, a_single_job_is_stored_and_dropped_from_what_was_taken);
     tcase_add_test(t, a_single_job_that_is_not_due_or_expires_goes_the_long_way);
