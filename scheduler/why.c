@@ -32,6 +32,18 @@ struct question {
     size_t at;
 };
 
+/* Nothing may be concluded from an answer that is not there. */
+static void note_unknown(struct asking *a, const struct why_question *q)
+{
+    struct why_facts *f = &a->facts;
+    size_t n = strlen(f->unknown);
+
+    snprintf(f->unknown + n, sizeof f->unknown - n, "%s%s", n ? ", " : "", q->name);
+    f->no_place |= !strcmp(q->name, "length") || !strcmp(q->name, "place");
+    f->no_workers |= !strcmp(q->name, "workers");
+    f->scheduler |= !strcmp(q->name, "scheduler");
+}
+
 static void on_fact(void *arg, const struct reply *reply, const struct err *err)
 {
     struct question *q = arg;
@@ -41,6 +53,8 @@ static void on_fact(void *arg, const struct reply *reply, const struct err *err)
         why_questions[q->at].read(a, reply);
     else if (err->kind == ERR_REDIS_LOST)
         a->err = *err;
+    else
+        note_unknown(a, &why_questions[q->at]);
     free(q);
     if (--a->open == 0)
         finish(a);
@@ -104,14 +118,14 @@ static void on_prices(void *arg, struct routes *take_t, const struct err *err)
     ask_all(a);
 }
 
-/* One line, cut at a whole character. */
-static void read_error(struct asking *a)
+/* A text behind the document: one line, cut at a whole character; "" when it is not there. */
+static void read_tail(const struct asking *a, const char *path, char *to, size_t size)
 {
     struct span tail = record_tail(&a->facts.rec, a->record.p, a->record.n);
-    char *to = a->facts.error, *end = to + sizeof a->facts.error - 1;
+    const char *end = to + size - 1;
     struct buf text = BUF(tail.n);
 
-    if (!json_read_string(json_at(tail, "error.message"), &text))
+    if (!json_read_string(json_at(tail, path), &text))
         text.n = 0;
     for (size_t at = 0, len; at < text.n; at += len, to += len) {
         len = utf8_len(text.p + at, text.p + text.n);
@@ -123,6 +137,16 @@ static void read_error(struct asking *a)
     }
     *to = '\0';
     buf_done(&text);
+}
+
+static void read_failures(struct asking *a)
+{
+    struct why_facts *f = &a->facts;
+    struct span tail = record_tail(&f->rec, a->record.p, a->record.n);
+
+    if (!json_read_int(json_at(tail, "refused.times"), &f->failures))
+        f->failures = 0;
+    read_tail(a, "refused.text", f->failure, sizeof f->failure);
 }
 
 /* No record: it may lie in the intake still, which nobody can search. */
@@ -159,10 +183,11 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
         finish(a);
         return;
     }
+    read_failures(a);
     a->facts.now_ms = clock_wall_ms();
     a->facts.cost_at_most_nanousd = -1;
     if (job_state_ended(a->facts.rec.state)) {
-        read_error(a);
+        read_tail(a, "error.message", a->facts.error, sizeof a->facts.error);
         ask_all(a);
         return;
     }

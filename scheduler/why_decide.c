@@ -55,8 +55,10 @@ static enum why_reason reason_of(const struct why_facts *f)
         return WHY_NO_SCHEDULER;
     if (f->paused)
         return WHY_PAUSED;
-    if (f->workers == 0)
+    if (f->workers == 0 && !f->no_workers)
         return WHY_NO_WORKERS;
+    if (f->no_place)
+        return WHY_UNKNOWN;
     if (f->ahead > 0 || (!f->listed && f->length > 0))
         return WHY_QUEUED;
     return f->listed ? WHY_READY : WHY_TAKEN;
@@ -110,7 +112,7 @@ static void say_more(const struct why_facts *f, struct why *w)
     if (w->reason == WHY_ENDED)
         say(w, ": %s%s%s%s", job_state_name(f->rec.state), f->error[0] ? " (" : "", f->error,
             f->error[0] ? ")" : "");
-    else if (w->reason == WHY_RETRY)
+    else if (w->reason == WHY_RETRY && !f->failure[0])
         say(w, " (%d failed)", f->rec.attempts);
     else if (w->reason == WHY_STOPPED)
         say(w, ": %s; `flotilla doctor` tells more", stop_text(f->stop));
@@ -134,6 +136,11 @@ static void say_more(const struct why_facts *f, struct why *w)
         say(w, ": %lld wait there", (long long)f->length);
     if (f->rec.state == JOB_STATE_READY && f->workers > 0 && f->running >= f->slots)
         say(w, "; all %lld slots are taken", (long long)f->slots);
+    if (f->failure[0] && w->reason != WHY_ENDED)
+        say(w, "; failed %lld time%s so far, the last time: %s", (long long)f->failures,
+            f->failures == 1 ? "" : "s", f->failure);
+    if (f->unknown[0])
+        say(w, "; not known, as Redis refused to tell: %s", f->unknown);
 }
 
 static int64_t until(const struct why_facts *f, enum why_reason reason)
@@ -160,6 +167,25 @@ static void add_time(struct buf *out, const char *name, int64_t ms)
         json_add_raw(out, name, (struct span){"null", 4});
 }
 
+/* "workers, pace" as a list. */
+static void add_unknown(struct buf *out, const char *words)
+{
+    bool first = true;
+
+    json_add_key(out, "unknown");
+    buf_putc(out, '[');
+    while (*words) {
+        size_t n = strcspn(words, ",");
+
+        if (!first)
+            buf_putc(out, ',');
+        json_add_string(out, words, n);
+        first = false;
+        words += n + strspn(words + n, ", ");
+    }
+    buf_putc(out, ']');
+}
+
 void why_write(const char *id, const struct why_facts *f, const struct why *w, struct buf *out)
 {
     buf_putc(out, '{');
@@ -173,6 +199,12 @@ void why_write(const char *id, const struct why_facts *f, const struct why *w, s
         json_add_int(out, "ahead", f->ahead);
     else
         json_add_raw(out, "ahead", (struct span){"null", 4});
+    json_add_int(out, "failures", f->failures);
+    if (f->failure[0])
+        json_add_str(out, "last_failure", f->failure);
+    else
+        json_add_raw(out, "last_failure", (struct span){"null", 4});
+    add_unknown(out, f->unknown);
     if (f->cost_at_most_nanousd >= 0)
         json_add_int(out, "cost_at_most_nanousd", f->cost_at_most_nanousd);
     else

@@ -22,6 +22,7 @@ struct asking {
 /* What to ask Redis once the record and the prices are known, and how to read the answer (never
  * NULL). */
 extern const struct why_question {
+    const char *name; /* for people, when the answer is refused */
     void (*ask)(const struct asking *a, struct redis_args *r);
     void (*read)(struct asking *a, const struct reply *reply);
 } why_questions[];

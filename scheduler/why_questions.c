@@ -276,11 +276,17 @@ static void read_route(struct asking *a, const struct reply *reply)
 }
 
 const struct why_question why_questions[] = {
-    {ask_length, read_length},       {ask_place, read_place},
-    {ask_paused, read_paused},       {ask_due, read_due},
-    {ask_scheduler, read_scheduler}, {ask_workers, read_workers},
-    {ask_stops, read_stops},         {ask_key, read_key},
-    {ask_pace, read_pace},           {ask_budget, read_budget},
-    {ask_rate, read_rate},           {ask_route, read_route},
+    {"length", ask_length, read_length},
+    {"place", ask_place, read_place},
+    {"pause", ask_paused, read_paused},
+    {"due time", ask_due, read_due},
+    {"scheduler", ask_scheduler, read_scheduler},
+    {"workers", ask_workers, read_workers},
+    {"stopped keys", ask_stops, read_stops},
+    {"missing keys", ask_key, read_key},
+    {"pace", ask_pace, read_pace},
+    {"budget", ask_budget, read_budget},
+    {"rate", ask_rate, read_rate},
+    {"health", ask_route, read_route},
 };
 const size_t why_question_count = ARRAY_LEN(why_questions);

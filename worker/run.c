@@ -187,7 +187,8 @@ void run_serve_slots(struct process *p)
 
 /* ---- life ---- */
 
-/* Behind the document: {"cost": nano-USD of earlier attempts, "data": the step's own} */
+/* Behind the document: {"cost": nano-USD of earlier attempts, "refused": run_outcome.c,
+ * "data": the step's own} */
 struct span run_progress(const struct run *r)
 {
     struct span tail = record_tail(&r->held, r->bytes, r->bytes_n), data = {NULL, 0};

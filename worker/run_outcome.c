@@ -67,8 +67,30 @@ void run_end_cancelled(struct run *r)
 
 /* ---- deferring ---- */
 
+/* "refused" in the record says for `flotilla why` how often the job was put aside or tried again
+ * for an error, and what the last one was.  A large document is not sent again for it. */
+enum { REFUSED_DOC_BYTES = 256 << 10 };
+
+static void add_refused(const struct run *r, const struct err *why, struct buf *body)
+{
+    struct span tail = record_tail(&r->held, r->bytes, r->bytes_n);
+    struct span before = json_at(tail, "refused");
+    int64_t n;
+
+    if (!why && before.n)
+        json_add_raw(body, "refused", before);
+    if (!why)
+        return;
+    json_add_key(body, "refused");
+    buf_putc(body, '{');
+    json_add_int(body, "times", json_read_int(json_at(before, "times"), &n) ? n + 1 : 1);
+    json_add_str(body, "text", why->msg);
+    buf_putc(body, '}');
+}
+
+/* why: an error, or NULL when the job waits for something else. */
 static void defer(struct run *r, struct record next, int64_t delay_ms, bool front,
-                  struct span progress)
+                  struct span progress, const struct err *why)
 {
     struct buf body = BUF(512u << 20);
     struct defer d = {.id = r->id,
@@ -81,10 +103,11 @@ static void defer(struct run *r, struct record next, int64_t delay_ms, bool fron
 
     r->aside_ms = delay_ms;
     run_leave(r);
-    if (r->cost_nanousd > 0 || progress.n) {
+    if (r->cost_nanousd > 0 || progress.n || (why && r->job.doc.n <= REFUSED_DOC_BYTES)) {
         buf_add_span(&body, r->job.doc);
         buf_putc(&body, '{');
         json_add_int(&body, "cost", r->cost_nanousd);
+        add_refused(r, why, &body);
         if (progress.n)
             json_add_raw(&body, "data", progress);
         buf_putc(&body, '}');
@@ -100,7 +123,7 @@ void run_again(struct run *r, const char *step, int64_t in_ms, struct span progr
 
     next.parked_ms = 0;
     snprintf(next.step, sizeof next.step, "%s", step);
-    defer(r, next, in_ms, false, progress);
+    defer(r, next, in_ms, false, progress, NULL);
 }
 
 /* A job that came to no call has not been started. */
@@ -133,7 +156,7 @@ void run_move(struct run *r, enum queue_id queue)
     struct record next = back(r);
 
     next.queue = queue;
-    defer(r, next, 0, false, run_progress(r));
+    defer(r, next, 0, false, run_progress(r), NULL);
 }
 
 void run_put_off(struct run *r, int64_t in_ms, struct span progress)
@@ -142,7 +165,7 @@ void run_put_off(struct run *r, int64_t in_ms, struct span progress)
 
     if (in_ms == 0)
         next.parks = r->held.parks;
-    defer(r, next, in_ms, true, progress);
+    defer(r, next, in_ms, true, progress, NULL);
 }
 
 void run_wait(struct run *r, int64_t in_ms, struct span progress)
@@ -151,26 +174,26 @@ void run_wait(struct run *r, int64_t in_ms, struct span progress)
 
     if (r->held.parks > 0)
         next.parks = r->held.parks;
-    defer(r, next, in_ms, true, progress);
+    defer(r, next, in_ms, true, progress, NULL);
 }
 
-static void put_aside(struct run *r, int64_t in_ms)
+static void put_aside(struct run *r, int64_t in_ms, const struct err *why)
 {
     struct record next = parked(r);
 
     if (!next.parked_ms)
         next.parked_ms = run_now_ms(r);
-    defer(r, next, in_ms, true, run_progress(r));
+    defer(r, next, in_ms, true, run_progress(r), why);
 }
 
-static void retry_later(struct run *r, int64_t in_ms)
+static void retry_later(struct run *r, int64_t in_ms, const struct err *why)
 {
     struct record next = r->held;
 
     next.attempts++;
     next.parked_ms = 0;
     note_step(r, &next);
-    defer(r, next, in_ms, false, run_progress(r));
+    defer(r, next, in_ms, false, run_progress(r), why);
 }
 
 void run_give_back(struct run *r)
@@ -179,7 +202,7 @@ void run_give_back(struct run *r)
         return;
     if (r->type->abort)
         r->type->abort(r);
-    defer(r, back(r), 0, true, run_progress(r));
+    defer(r, back(r), 0, true, run_progress(r), NULL);
 }
 
 /* ---- failing ---- */
@@ -225,9 +248,9 @@ void run_fail(struct run *r, const struct failure *f)
               "job=%s code=%s wait_ms=%lld msg=%s", r->id, err_code(f->err.kind),
               (long long)out.delay_ms, log_quote(f->err.msg));
     if (out.action == RETRY_PARK)
-        put_aside(r, out.delay_ms);
+        put_aside(r, out.delay_ms, &f->err);
     else
-        retry_later(r, out.delay_ms);
+        retry_later(r, out.delay_ms, &f->err);
 }
 
 void run_retry(struct run *r, const struct failure *f, int64_t in_ms, int max_attempts)
@@ -235,7 +258,7 @@ void run_retry(struct run *r, const struct failure *f, int64_t in_ms, int max_at
     if (r->held.attempts + 1 >= max_attempts)
         end_failed(r, f, f->err.kind);
     else
-        retry_later(r, in_ms);
+        retry_later(r, in_ms, &f->err);
 }
 
 bool run_may_park(const struct run *r, enum err_kind why, int64_t in_ms)
@@ -249,7 +272,7 @@ void run_park(struct run *r, const struct err *why, int64_t in_ms)
     struct retry_out out = decide(r, why->kind, in_ms);
 
     if (out.action == RETRY_PARK)
-        put_aside(r, in_ms);
+        put_aside(r, in_ms, why);
     else
         end_failed(r, &f, out.kind);
 }

@@ -4,6 +4,7 @@
 #include "scheduler/why.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "scheduler/cli/cli.h"
 
@@ -17,7 +18,11 @@ static void show(const struct why_answer *w)
 {
     int64_t now = w->facts.now_ms;
 
-    printf("state      %s\nbecause    %s\n", record_state_name(&w->facts.rec, now), w->why.text);
+    printf("state      %s\nbecause    ", record_state_name(&w->facts.rec, now));
+    if (cli_stdout_is_terminal())
+        cli_put_words(stdout, (int)strlen("because    "), w->why.text);
+    else
+        puts(w->why.text);
     if (w->why.until_ms)
         printf("until      %s\n", cli_when(w->why.until_ms, now));
     if (w->facts.rec.state == JOB_STATE_READY && w->why.starts_ms)
@@ -33,11 +38,12 @@ static void on_answer(void *arg, const struct why_answer *w, const struct err *e
     struct buf out = BUF(1 << 20);
 
     a->done = true;
-    if (!w) {
-        a->status = cli_fail(err->kind == ERR_NOT_FOUND    ? CLI_NOT_FOUND
-                             : err->kind == ERR_REDIS_LOST ? CLI_UNREACHABLE
-                                                           : CLI_FAILED,
-                             "%s", err->msg);
+    a->status = w && w->why.reason == WHY_UNKNOWN ? CLI_FAILED : CLI_OK;
+    if (!w && err->kind == ERR_NOT_FOUND) {
+        a->status = cli_fail(CLI_NOT_FOUND, "%s", err->msg);
+    } else if (!w) {
+        a->status = CLI_FAILED;
+        cli_refused(a->c, "GET", err);
     } else if (a->c->json) {
         why_write(w->id, &w->facts, &w->why, &out);
         printf("%s\n", out.p);

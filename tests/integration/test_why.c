@@ -245,9 +245,32 @@ START_TEST(what_a_job_waited_for_before_is_no_reason_any_more)
     world_sim_faults(w, "{'match':'refused','status':503,'times':-1}");
     program_signal(worker, SIGHUP);
     WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "a", "retry"));
-    CHECK_HAS(world_string_at(answer_by(w, file, "a"), "text"), "(1 failed)");
+    CHECK_HAS(world_string_at(answer_by(w, file, "a"), "text"), "failed 1 time so far");
     WAIT_UNTIL(w, ALL_MS, waits_for(w, file, "b", "parked"));
     ck_assert_int_eq(world_int(w, "XLEN fl:{0}:results"), 0);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_job_that_is_refused_again_and_again_tells_the_words_of_the_provider)
+{
+    struct world *w = world_new(.simulator = true);
+    struct cli cli;
+
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_RETRY_PARK_MIN_MS=50",
+                       "FLOTILLA_RETRY_PARK_MAX_MS=100");
+    world_sim_faults(w, "{'path':'/v1/chat/completions','status':503,'times':100000,"
+                        "'body':{'error':{'message':'all GPUs are busy','type':'overloaded'}}}");
+    world_push(w, "{'id':'one'," CHAT "}");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "EXISTS fl:{0}:job:one") == 1);
+    WAIT_UNTIL(w, ALL_MS, world_int_at(answer(w, "one"), "failures") >= 2);
+    cli = world_cli(w, "why", "one");
+    CHECK_HAS(cli.out, "times so far, the last time: ");
+    CHECK_HAS(cli.out, "all GPUs are busy");
+    CHECK_HAS(world_string_at(answer(w, "one"), "last_failure"), "all GPUs are busy");
+    CHECK_EXIT(world_cli(w, "cancel", "one"), 0);
+    world_wait_results(w, 1, ALL_MS);
     world_free(w);
 }
 END_TEST
@@ -259,6 +282,7 @@ Suite *test_why(void)
 
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, a_waiting_job_tells_for_what);
+    tcase_add_test(tc, a_job_that_is_refused_again_and_again_tells_the_words_of_the_provider);
     tcase_add_test(tc, a_job_in_the_hands_of_a_worker_tells_what_became_of_its_calls);
     tcase_add_test(tc, another_providers_key_is_no_reason_to_wait);
     tcase_add_test(tc, a_job_that_waits_for_the_rate_or_for_its_model_says_so);

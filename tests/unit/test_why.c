@@ -267,8 +267,52 @@ START_TEST(the_document_has_null_for_what_is_not_known)
     ck_assert_str_eq(out.p,
                      "{\"id\":\"a\",\"state\":\"ready\",\"reason\":\"ready\",\"text\":\"it is "
                      "the next when a slot is free\",\"until\":null,\"starts_at\":"
-                     "1790000000000,\"ahead\":0,\"cost_at_most_nanousd\":null}");
+                     "1790000000000,\"ahead\":0,\"failures\":0,\"last_failure\":null,"
+                     "\"unknown\":[],\"cost_at_most_nanousd\":null}");
     buf_done(&out);
+}
+END_TEST
+
+START_TEST(a_job_that_is_refused_again_and_again_says_so)
+{
+    struct why_facts f = parked();
+    struct buf out = BUF(4096);
+    struct why w;
+
+    f.failures = 7;
+    snprintf(f.failure, sizeof f.failure, "HTTP 503: all GPUs are busy");
+    CHECK_WHY(ask(f), WHY_PARKED,
+              "; failed 7 times so far, the last time: HTTP 503: all GPUs are busy");
+    f.rec.state = JOB_STATE_COMPLETED;
+    ck_assert_ptr_null(strstr(ask(f).text, "GPUs"));
+    f = ready();
+    f.failures = 1;
+    snprintf(f.failure, sizeof f.failure, "HTTP 503: \"busy\"");
+    w = ask(f);
+    CHECK_WHY(w, WHY_READY, "; failed 1 time so far, the last time: HTTP 503");
+    why_write("a", &f, &w, &out);
+    ck_assert_ptr_nonnull(
+        strstr(out.p, "\"failures\":1,\"last_failure\":\"HTTP 503: \\\"busy\\\"\""));
+    buf_done(&out);
+}
+END_TEST
+
+START_TEST(from_what_is_refused_nothing_is_concluded)
+{
+    struct why_facts f = ready();
+    struct buf out = BUF(4096);
+    struct why w;
+
+    f.workers = f.slots = 0;
+    f.no_workers = true;
+    snprintf(f.unknown, sizeof f.unknown, "workers, pace");
+    w = ask(f);
+    CHECK_WHY(w, WHY_READY, "; not known, as Redis refused to tell: workers, pace");
+    why_write("a", &f, &w, &out);
+    ck_assert_ptr_nonnull(strstr(out.p, "\"unknown\":[\"workers\",\"pace\"]"));
+    buf_done(&out);
+    f.no_place = true;
+    CHECK_WHY(ask(f), WHY_UNKNOWN, "it waits");
 }
 END_TEST
 
@@ -278,6 +322,8 @@ Suite *test_why(void)
     TCase *tc = tcase_create("why");
 
     tcase_add_test(tc, a_job_that_nothing_keeps_is_the_next);
+    tcase_add_test(tc, a_job_that_is_refused_again_and_again_says_so);
+    tcase_add_test(tc, from_what_is_refused_nothing_is_concluded);
     tcase_add_test(tc, a_job_behind_others_starts_by_the_pace_of_what_ends);
     tcase_add_test(tc, what_keeps_a_whole_queue_is_told_before_its_length);
     tcase_add_loop_test(tc, a_job_that_was_put_off_tells_where, 0, (int)ARRAY_LEN(steps));
