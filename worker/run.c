@@ -56,6 +56,7 @@ static void run_free(struct run *r)
         free(r->state);
     free(r->bytes);
     free(r->costs);
+    buf_done(&r->structured);
     free(r);
 }
 

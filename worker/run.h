@@ -76,6 +76,7 @@ struct run {
     const char *provider;
     bool cached;
     struct usage usage;
+    struct buf structured;    /* JSON that the output holds, where that is asked for; or empty */
     int64_t cost_nanousd;     /* confirmed costs of this run so far, earlier attempts included */
     struct cost_event *costs; /* NULL until there is one */
     size_t cost_count;

@@ -37,6 +37,8 @@ static void finish(struct run *r, enum job_state status, struct span output,
     res.provider = r->provider;
     res.cached = r->cached;
     res.output = output;
+    if (output.n)
+        res.structured = buf_span(&r->structured);
     res.has_usage = r->usage.there;
     res.prompt_tokens = r->usage.prompt_tokens;
     res.completion_tokens = r->usage.completion_tokens;

@@ -29,7 +29,7 @@ static void write_body(struct buf *b, const struct result *r, struct span result
     } else {
         struct result small = *r;
 
-        small.output = (struct span){NULL, 0};
+        small.output = small.structured = (struct span){NULL, 0};
         json_add_key(b, "data");
         result_write(&small, b);
         b->n--; /* the closing brace: one more member goes in */

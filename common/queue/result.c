@@ -83,6 +83,8 @@ void result_write(const struct result *r, struct buf *out)
     json_add_str(out, "provider", r->provider);
     json_add_bool(out, "cached", r->cached);
     json_add_raw(out, "output", r->output);
+    if (r->structured.n)
+        json_add_raw(out, "structured", r->structured);
     add_usage(out, r);
     json_add_int(out, "cost_nanousd", r->cost_nanousd);
     json_add_usd(out, "cost_usd", r->cost_nanousd);

@@ -18,7 +18,8 @@ struct result {
     struct span model;        /* text without quotes; empty: null */
     const char *provider;     /* NULL: null */
     bool cached;
-    struct span output; /* raw, already validated JSON; absent: null */
+    struct span output;     /* raw, already validated JSON; absent: null */
+    struct span structured; /* the JSON in its text; absent: so is the member */
     bool has_usage;
     int64_t prompt_tokens, completion_tokens, cached_tokens;
     int64_t cost_nanousd;                          /* all confirmed calls of this run */
@@ -28,7 +29,7 @@ struct result {
     int64_t submitted_ms, started_ms, finished_ms; /* started 0: null */
 };
 
-/* Append the document.  output is spliced in unchanged. */
+/* Append the document.  output and structured are spliced in unchanged. */
 void result_write(const struct result *r, struct buf *out);
 /* What the record knows: id, run, type, attempts, tenant, tags, times, and what its calls so far
  * cost.  bytes: all of the record; {NULL, 0}: they are not at hand. */

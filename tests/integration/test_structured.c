@@ -103,6 +103,92 @@ START_TEST(an_answer_that_does_not_fit_is_asked_for_again_and_each_call_is_paid)
 }
 END_TEST
 
+#define FENCE "```json\n{\"age\": 7}\n```"
+#define VALID ",'validate':{'schema':" AGE "}"
+
+static const struct {
+    const char *id, *members, *validate, *answer;
+    bool fits;
+} wrapped[] = {
+    {"fence", "", VALID, "Here:\n" FENCE "\nWell?", true},
+    {"think", "", VALID, "<think>hm " FENCE "</think>\n{\"age\": 7}", true},
+    {"plain", "", VALID, "{\"age\": 7}", true},
+    {"streamed", ",'stream':true", VALID, FENCE, true},
+    {"unclosed", "", ",'validate':{'schema':" AGE ",'max_retries':0}", "<think>hm " FENCE, false},
+    {"unasked", ",'response_format':{'type':'json_object'}", "", FENCE, false},
+};
+
+static void check_wrapped(struct world *w, size_t i)
+{
+    const struct result *r = world_result(w, wrapped[i].id);
+
+    ck_assert_msg(!strcmp(r->status, wrapped[i].fits ? "completed" : "failed"), "%s", r->id);
+    if (wrapped[i].fits) {
+        ck_assert_str_eq(world_string_at(r->doc, "output.choices.0.message.content"),
+                         wrapped[i].answer);
+        ck_assert_int_eq(world_int_at(r->doc, "structured.age"), 7);
+    } else {
+        ck_assert_str_eq(world_string_at(r->doc, "error.code"), "invalid_output");
+        ck_assert_ptr_null(json_object_get(r->doc, "structured"));
+    }
+}
+
+START_TEST(json_in_a_fence_or_behind_thinking_is_an_answer_and_stands_in_structured)
+{
+    struct world *w = world_new(.simulator = true);
+    size_t good = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(wrapped); i++)
+        say(w, wrapped[i].id, wrapped[i].answer, -1);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    for (size_t i = 0; i < ARRAY_LEN(wrapped); i++)
+        push(w, wrapped[i].id, wrapped[i].members, wrapped[i].validate);
+    world_wait_results(w, ARRAY_LEN(wrapped), 10000);
+    for (size_t i = 0; i < ARRAY_LEN(wrapped); i++) {
+        check_wrapped(w, i);
+        good += wrapped[i].fits;
+        if (wrapped[i].fits)
+            ck_assert_uint_eq(json_array_size(facts_costs(w, wrapped[i].id)), 1);
+    }
+    ck_assert_uint_eq(good, 4);
+    world_check_one_result_each(w, ARRAY_LEN(wrapped));
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(cached_and_equal_jobs_and_webhooks_have_the_value_too)
+{
+    enum { JOBS = 10 };
+    struct world *w = world_new(.simulator = true);
+
+    say(w, "equal", FENCE, -1);
+    world_sim_latency(w, 200);
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=2", "FLOTILLA_CACHE_WAIT_MS=5000");
+    for (int i = 0; i < JOBS; i++) {
+        if (i == JOBS - 1) /* from the cache */
+            world_wait_results(w, JOBS - 1, 10000);
+        world_push(
+            w,
+            "{'id':'j-%d','type':'inference','webhook':{'url':'%s'},'payload':{'task':'chat',"
+            "'prompt':'equal:','temperature':0" VALID "}}",
+            i, world_hook_url(w, "x"));
+    }
+    world_wait_results(w, JOBS, 10000);
+    ck_assert_uint_eq(json_array_size(world_sim_items(w)), 1);
+    for (int i = 0; i < JOBS; i++)
+        ck_assert_int_eq(
+            world_int_at(world_result(w, world_text(w, "j-%d", i))->doc, "structured.age"), 7);
+    WAIT_UNTIL(w, 5000, json_array_size(world_hooks(w)) == JOBS);
+    for (int i = 0; i < JOBS; i++)
+        ck_assert_ptr_nonnull(strstr(world_string_at(json_array_get(world_hooks(w), i), "body"),
+                                     "\"structured\":{\"age\": 7}"));
+    world_check_one_result_each(w, JOBS);
+    world_check_money(w);
+    world_free(w);
+}
+END_TEST
+
 /* And not one per job. */
 START_TEST(when_the_answer_to_equal_jobs_does_not_fit_one_more_call_is_made)
 {
@@ -228,6 +314,8 @@ Suite *test_structured(void)
     tcase_set_timeout(tc, 30);
     tcase_add_test(tc, an_answer_that_does_not_fit_is_asked_for_again_and_each_call_is_paid);
     tcase_add_test(tc, when_the_answer_to_equal_jobs_does_not_fit_one_more_call_is_made);
+    tcase_add_test(tc, json_in_a_fence_or_behind_thinking_is_an_answer_and_stands_in_structured);
+    tcase_add_test(tc, cached_and_equal_jobs_and_webhooks_have_the_value_too);
     tcase_add_test(tc, the_count_survives_the_death_of_the_worker);
     tcase_add_test(tc, the_count_survives_a_wait_between_two_answers);
     tcase_add_test(tc, a_schema_that_is_not_understood_is_refused_at_submission);

@@ -46,6 +46,19 @@ START_TEST(writes_the_contract_s_example_byte_for_byte)
 }
 END_TEST
 
+START_TEST(a_structured_answer_stands_beside_the_output)
+{
+    const struct result r = {.id = "a",
+                             .status = JOB_STATE_COMPLETED,
+                             .output = SPAN("{}"),
+                             .structured = SPAN("{\"a\": 1}")};
+
+    result_write(&r, &out);
+    buf_putc(&out, '\0');
+    ck_assert_ptr_nonnull(strstr(out.p, "\"output\":{},\"structured\":{\"a\": 1},\"usage\""));
+}
+END_TEST
+
 START_TEST(a_rejection_says_under_which_id_it_came_and_why)
 {
     struct err err = {0};
@@ -215,6 +228,7 @@ Suite *test_result(void)
 
     tcase_add_checked_fixture(tc, NULL, teardown);
     tcase_add_test(tc, writes_the_contract_s_example_byte_for_byte);
+    tcase_add_test(tc, a_structured_answer_stands_beside_the_output);
     tcase_add_test(tc, a_rejection_says_under_which_id_it_came_and_why);
     tcase_add_test(tc, a_failure_tells_what_the_provider_said);
     tcase_add_test(tc, what_others_wrote_is_escaped_so_that_the_document_stays_valid);

@@ -60,8 +60,18 @@ static const struct {
     {NULL, "{\"schema\":true}", SAY("\"1\""), NULL},
     {UNHEARD, VALID, SAY("\"{\\\"age\\\":7}\""), "choices[0]: expected an array"},
     {OBJECT, VALID, SAY("\"{\\\"age\\\":7}\""), NULL},
+    {NULL, VALID, SAY("\"```json\\n{\\\"age\\\":7}\\n```\""), NULL},
+    {OBJECT, VALID, SAY("\"<think>7?</think>{\\\"age\\\":7}\""), NULL},
+    {NULL, VALID, SAY("\"```json\\n{\\\"age\\\":\\\"7\\\"}\\n```\""), "choices[0]: age: expected an integer, got \"7\""},
+    {NULL, VALID, SAY("\"<think>{\\\"age\\\":7}\""), "choices[0]: not JSON: line 1, column 1"},
+    {NULL, VALID, SAY("[{\"type\":\"thinking\",\"thinking\":[]},{\"type\":\"text\",\"text\":\"{\\\"age\\\":\"},{\"type\":\"text\",\"text\":\"7}\"}]"), NULL},
+    {NULL, VALID, SAY("[{\"type\":\"thinking\",\"text\":\"{\\\"age\\\":7}\"}]"), "choices[0]: not a text"},
 };
 /* clang-format on */
+
+static struct buf value = {.max_bytes = 1 << 16};
+
+static void teardown(void) { buf_done(&value); }
 
 static struct span of(const char *text) { return (struct span){text, text ? strlen(text) : 0}; }
 
@@ -75,7 +85,7 @@ START_TEST(an_answer_is_what_was_asked_for_or_says_where_not)
 {
     struct together_request req = request(cases[_i].format, cases[_i].validate);
     struct err err = {0};
-    bool ok = together_validate(&req, of(cases[_i].answer), &err);
+    bool ok = together_validate(&req, of(cases[_i].answer), true, &value, &err);
 
     ck_assert(json_valid(cases[_i].answer, strlen(cases[_i].answer)));
     ck_assert_msg(ok == !cases[_i].says, "%s said: %s", cases[_i].answer, err.msg);
@@ -91,6 +101,56 @@ START_TEST(an_answer_is_what_was_asked_for_or_says_where_not)
 }
 END_TEST
 
+#define GOOD7             "{\"message\":{\"content\":\"{\\\"age\\\":7}\"}}"
+#define CALL              "{\"message\":{\"content\":null,\"tool_calls\":[{}]}}"
+#define AGED              "{\"text\":\"```json\\n{\\\"age\\\":7}\\n```\"}"
+#define DEEP(open, close) "{\"choices\":[{\"text\":\"" open "7" close "\"}]}"
+#define X8(t)             t t t t t t t t
+
+/* clang-format off */
+static const struct {
+    const char *format, *validate, *answer, *value;
+} values[] = {
+    {NULL, VALID, SAY("\" {\\\"age\\\": 7}\\n\""), "{\"age\": 7}"},
+    {NULL, VALID, "{\"choices\":[" AGED "]}", "{\"age\":7}"},
+    {NULL, "{\"schema\":true}", SAY("\"null\""), "null"},
+    {NULL, "{\"schema\":true}", SAY("\"18446744073709551615\""), "18446744073709551615"},
+    {NULL, VALID, "{\"choices\":[" AGED "," AGED "]}", "[{\"age\":7},{\"age\":7}]"},
+    {NULL, VALID, "{\"choices\":[" CALL "," AGED "]}", "[null,{\"age\":7}]"},
+    {NULL, VALID, "{\"choices\":[" AGED "," CALL "]}", "[{\"age\":7},null]"},
+    {NULL, VALID, "{\"choices\":[" CALL "]}", ""},
+    {NULL, "{\"schema\":true}", DEEP(X8(X8("[")), X8(X8("]"))), X8(X8("[")) "7" X8(X8("]"))},
+    {NULL, "{\"schema\":true}", DEEP("[" X8(X8("[")), "]" X8(X8("]"))), "null"},
+    {OBJECT, NULL, SAY("\"{}\""), ""},
+    {NULL, NULL, SAY("\"{}\""), ""},
+};
+/* clang-format on */
+
+START_TEST(the_value_is_kept_where_validate_is_asked_for)
+{
+    struct together_request req = request(values[_i].format, values[_i].validate);
+    struct err err = {0};
+
+    ck_assert_msg(together_validate(&req, of(values[_i].answer), true, &value, &err), "%s",
+                  err.msg);
+    buf_putc(&value, '\0');
+    ck_assert_str_eq(value.p, values[_i].value);
+}
+END_TEST
+
+START_TEST(nothing_is_unwrapped_where_that_is_off_or_not_asked_for)
+{
+    struct together_request req = request(OBJECT, NULL);
+    struct err err = {0};
+
+    ck_assert(!together_validate(&req, of("{\"choices\":[" AGED "]}"), true, &value, &err));
+    req = request(NULL, VALID);
+    ck_assert(!together_validate(&req, of("{\"choices\":[" AGED "]}"), false, &value, &err));
+    ck_assert(together_validate(&req, of("{\"choices\":[" GOOD7 "]}"), false, &value, &err));
+    ck_assert_uint_eq(value.n, strlen("{\"age\":7}"));
+}
+END_TEST
+
 START_TEST(other_tasks_are_not_looked_at)
 {
     struct together_request req = request(OBJECT, VALID);
@@ -98,7 +158,7 @@ START_TEST(other_tasks_are_not_looked_at)
 
     req.task = TASK_EMBEDDING;
     ck_assert(!together_wants_json(&req));
-    ck_assert(together_validate(&req, of("{\"data\":[]}"), &err));
+    ck_assert(together_validate(&req, of("{\"data\":[]}"), true, &value, &err));
 }
 END_TEST
 
@@ -123,14 +183,13 @@ START_TEST(an_answer_that_is_too_long_is_not_taken_for_right)
     while (b.n < VALIDATE_MAX_BYTES + sizeof head)
         buf_puts(&b, "1,");
     buf_puts(&b, "1]\"}]}");
-    ck_assert(!together_validate(&req, buf_span(&b), &err));
+    ck_assert(!together_validate(&req, buf_span(&b), true, &value, &err));
     ck_assert_str_eq(err.msg, "choices[0]: too long to be checked");
     buf_done(&b);
 }
 END_TEST
 
-#define EURO  "\xe2\x82\xac"
-#define GOOD7 "{\"message\":{\"content\":\"{\\\"age\\\":7}\"}}"
+#define EURO "\xe2\x82\xac"
 
 /* clang-format off */
 static const struct {
@@ -150,7 +209,7 @@ START_TEST(the_beginning_of_what_is_wrong_is_shown_whole_characters_only)
     char text[16];
 
     ck_assert(json_valid(shown[_i].answer, strlen(shown[_i].answer)));
-    together_validate_show(&req, of(shown[_i].answer), text, sizeof text);
+    together_validate_show(&req, of(shown[_i].answer), true, text, sizeof text);
     ck_assert_str_eq(text, shown[_i].shown);
 }
 END_TEST
@@ -163,6 +222,10 @@ Suite *test_together_validate(void)
 
     tcase_add_loop_test(tc, an_answer_is_what_was_asked_for_or_says_where_not, 0,
                         (int)ARRAY_LEN(cases));
+    tcase_add_checked_fixture(tc, NULL, teardown);
+    tcase_add_loop_test(tc, the_value_is_kept_where_validate_is_asked_for, 0,
+                        (int)ARRAY_LEN(values));
+    tcase_add_test(tc, nothing_is_unwrapped_where_that_is_off_or_not_asked_for);
     tcase_add_test(tc, other_tasks_are_not_looked_at);
     tcase_add_test(tc, a_job_may_say_how_often_it_is_asked_again);
     tcase_add_test(tc, an_answer_that_is_too_long_is_not_taken_for_right);

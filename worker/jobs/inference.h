@@ -117,8 +117,9 @@ void inference_tell_lost(struct run *r);
 
 /* ---- is it the JSON that was asked for? (inference_check.c) ---- */
 int inference_invalid_so_far(const struct run *r); /* as persisted */
-/* Without any effect: for answers that somebody else got. */
-NODISCARD bool inference_fits(const struct run *r, struct span answer);
+/* Both keep the value that it holds in r->structured. */
+/* For answers that somebody else got: nothing is asked for again. */
+NODISCARD bool inference_fits(struct run *r, struct span answer);
 /* False: no; it is asked for again, or the run has failed. */
 NODISCARD bool inference_check(struct run *r, struct span answer);
 

@@ -20,12 +20,21 @@ int inference_invalid_so_far(const struct run *r)
     return json_read_int(json_at(run_progress(r), "invalid"), &n) ? (int)n : 0;
 }
 
-bool inference_fits(const struct run *r, struct span answer)
+static bool validate(struct run *r, struct span answer, struct err *err)
 {
     const struct inference *i = r->state;
+
+    buf_clear(&r->structured);
+    r->structured.max_bytes = answer.n + 64;
+    return !together_wants_json(&i->req) ||
+           together_validate(&i->req, answer, r->p->cfg->structured_unwrap, &r->structured, err);
+}
+
+bool inference_fits(struct run *r, struct span answer)
+{
     struct err err = {0};
 
-    return !together_wants_json(&i->req) || together_validate(&i->req, answer, &err);
+    return validate(r, answer, &err);
 }
 
 static void ask_again(struct run *r, int64_t most)
@@ -49,7 +58,7 @@ bool inference_check(struct run *r, struct span answer)
     char text[SHOWN_BYTES];
     int64_t most;
 
-    if (!together_wants_json(&i->req) || together_validate(&i->req, answer, &why))
+    if (validate(r, answer, &why))
         return true;
     i->invalid++;
     log_event(LOG_INFO, "answer.invalid", "job=%s times=%d msg=%s", r->id, i->invalid,
@@ -59,7 +68,7 @@ bool inference_check(struct run *r, struct span answer)
         ask_again(r, most);
         return false;
     }
-    together_validate_show(&i->req, answer, text, sizeof text);
+    together_validate_show(&i->req, answer, r->p->cfg->structured_unwrap, text, sizeof text);
     err_set(&f.err, ERR_INVALID_OUTPUT, "%.300s; asked %d time%s; the last answer: %s", why.msg,
             i->invalid, i->invalid == 1 ? "" : "s", text);
     run_fail(r, &f);

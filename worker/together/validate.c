@@ -1,7 +1,7 @@
 /* validate.c - see validate.h.
  *
  *   request ─▶ wanted: JSON at all, and up to two schemas ─▶ schema_cached()
- *   answer  ─▶ each choice ─▶ its text ─▶ JSON? ─▶ each schema
+ *   answer  ─▶ each choice ─▶ its text ─▶ its value ─▶ JSON? ─▶ each schema
  *
  * Integers that fit no integer type are read as reals. */
 #include "worker/together/validate.h"
@@ -15,9 +15,12 @@
 #include "common/config/schema_cache.h"
 #include "common/core/json.h"
 #include "common/core/utf8.h"
+#include "worker/together/unwrap.h"
 
 struct wanted {
     bool json;
+    bool structured;      /* validate: the value becomes a part of the result */
+    bool unwrap;          /* its text may have more around it */
     struct span schema;   /* of validate */
     struct span provider; /* of response_format */
 };
@@ -40,7 +43,7 @@ static void read_format(struct span format, struct wanted *w)
         w->provider = (struct span){NULL, 0};
 }
 
-static struct wanted read_wanted(const struct together_request *req)
+static struct wanted read_wanted(const struct together_request *req, bool unwrap)
 {
     struct wanted w = {0};
 
@@ -48,7 +51,8 @@ static struct wanted read_wanted(const struct together_request *req)
         return w;
     read_format(req->parts.response_format, &w);
     if (!json_absent(req->parts.validate)) {
-        w.json = true;
+        w.json = w.structured = true;
+        w.unwrap = unwrap;
         w.schema = json_at(req->parts.validate, "schema");
     }
     return w;
@@ -57,7 +61,7 @@ static struct wanted read_wanted(const struct together_request *req)
 bool together_wants_json(const struct together_request *req)
 {
     return (!json_absent(req->parts.response_format) || !json_absent(req->parts.validate)) &&
-           read_wanted(req).json;
+           read_wanted(req, false).json;
 }
 
 int64_t together_validate_retries(const struct together_request *req, int64_t fallback)
@@ -74,13 +78,13 @@ static bool invalid(struct err *err, const char *what)
     return err_set(err, ERR_INVALID_OUTPUT, "%s", what);
 }
 
-static json_t *load(const struct buf *text, json_error_t *at)
+static json_t *load(struct span text, json_error_t *at)
 {
     const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
-    json_t *doc = json_loadb(text->p ? text->p : "", text->n, flags, at);
+    json_t *doc = json_loadb(text.p ? text.p : "", text.n, flags, at);
 
     if (!doc && json_error_code(at) == json_error_numeric_overflow)
-        doc = json_loadb(text->p, text->n, flags | JSON_DECODE_INT_AS_REAL, at);
+        doc = json_loadb(text.p, text.n, flags | JSON_DECODE_INT_AS_REAL, at);
     return doc;
 }
 
@@ -97,19 +101,26 @@ static bool fits(struct span schema, bool lenient, const json_t *doc, struct err
     return false;
 }
 
-static bool check_text(const struct wanted *w, const struct buf *text, struct err *err)
+/* A good value is appended to values; null when a result cannot hold it. */
+static bool check_text(const struct wanted *w, struct span text, struct buf *values,
+                       struct err *err)
 {
+    struct span value = w->unwrap ? together_unwrap(text) : (struct span){NULL, 0};
     json_error_t at;
     json_t *doc;
     bool ok;
 
-    if (text->n > VALIDATE_MAX_BYTES)
-        return invalid(err, "too long to be checked");
-    doc = load(text, &at);
+    if (!value.n)
+        value = text;
+    doc = load(value, &at);
     if (!doc)
         return err_set(err, ERR_INVALID_OUTPUT, "not JSON: line %d, column %d", at.line, at.column);
     ok = fits(w->schema, false, doc, err) && fits(w->provider, true, doc, err);
     json_decref(doc);
+    if (ok && json_valid(value.p, value.n))
+        buf_add_span(values, value);
+    else if (ok)
+        buf_puts(values, "null");
     return ok;
 }
 
@@ -137,7 +148,22 @@ static bool calls_tools(struct span calls)
     return calls.n && *calls.p == '[' && json_iter_init(&it, calls.p, calls.n) && json_next(&it);
 }
 
-static bool check_choice(const struct wanted *w, struct span choice, struct err *err)
+/* A string, or a list of parts: those of text count, thinking and the like do not. */
+static bool read_text(struct span raw, struct buf *text)
+{
+    struct json_iter it;
+    bool any = false;
+
+    if (!raw.n || *raw.p != '[' || !json_iter_init(&it, raw.p, raw.n))
+        return json_read_string(raw, text);
+    while (json_next(&it))
+        if (json_equals(json_at(it.value, "type"), "text"))
+            any = json_read_string(json_at(it.value, "text"), text) || any;
+    return any;
+}
+
+static bool check_choice(const struct wanted *w, struct span choice, struct buf *values,
+                         struct err *err)
 {
     struct span calls, raw = text_of(choice, &calls);
     struct buf text = BUF(raw.n + 1);
@@ -145,50 +171,83 @@ static bool check_choice(const struct wanted *w, struct span choice, struct err 
 
     if ((json_absent(raw) || json_equals(raw, "")) && calls_tools(calls))
         return true;
-    if (!json_read_string(raw, &text))
+    if (!read_text(raw, &text))
         ok = invalid(err, "not a text");
+    else if (text.n > VALIDATE_MAX_BYTES)
+        ok = invalid(err, "too long to be checked");
     else
-        ok = check_text(w, &text, err);
+        ok = check_text(w, buf_span(&text), values, err);
     buf_done(&text);
     if (!ok && json_equals(json_at(choice, "finish_reason"), "length"))
         err_wrap(err, "cut by max_tokens");
     return ok;
 }
 
-bool together_validate(const struct together_request *req, struct span answer, struct err *err)
+/* values: of all choices, with commas between them; *count: how many choices there are. */
+static bool check_choices(const struct wanted *w, struct span answer, struct buf *values,
+                          int *count, struct err *err)
 {
-    struct wanted w = read_wanted(req);
     struct span choices = json_at(answer, "choices");
     struct json_iter it;
-    int at = 0;
 
-    if (!w.json || !choices.n || !json_iter_init(&it, choices.p, choices.n))
+    if (!w->json || !choices.n || !json_iter_init(&it, choices.p, choices.n))
         return true;
-    for (; json_next(&it); at++)
-        if (!check_choice(&w, it.value, err))
-            return err_wrap(err, "choices[%d]", at);
+    for (*count = 0; json_next(&it); ++*count) {
+        size_t before;
+
+        if (*count)
+            buf_putc(values, ',');
+        before = values->n;
+        if (!check_choice(w, it.value, values, err))
+            return err_wrap(err, "choices[%d]", *count);
+        if (*count && values->n == before)
+            buf_puts(values, "null");
+    }
     return true;
 }
 
-/* The choice that is not what was asked for; the first one, if all are. */
-static struct span wrong_choice(const struct together_request *req, struct span answer)
+bool together_validate(const struct together_request *req, struct span answer, bool unwrap,
+                       struct buf *structured, struct err *err)
 {
-    struct wanted w = read_wanted(req);
-    struct span choices = json_at(answer, "choices");
-    struct json_iter it;
-    struct err err = {0};
+    struct wanted w = read_wanted(req, unwrap);
+    struct buf values = BUF(answer.n + 16);
+    int count = 0;
+    bool ok;
 
-    if (choices.n && json_iter_init(&it, choices.p, choices.n))
-        while (json_next(&it))
-            if (!check_choice(&w, it.value, &err))
-                return it.value;
-    return json_at(answer, "choices.0");
+    ok = check_choices(&w, answer, &values, &count, err);
+    if (ok && w.structured && values.n) {
+        buf_puts(structured, count > 1 ? "[" : "");
+        buf_puts(structured, count > 1 && *values.p == ',' ? "null" : "");
+        buf_add_span(structured, buf_span(&values));
+        buf_puts(structured, count > 1 ? "]" : "");
+    }
+    buf_done(&values);
+    return ok;
 }
 
-void together_validate_show(const struct together_request *req, struct span answer, char *text,
-                            size_t size)
+/* The choice that is not what was asked for; the first one, if all are. */
+static struct span wrong_choice(const struct together_request *req, struct span answer, bool unwrap)
 {
-    struct span calls, raw = text_of(wrong_choice(req, answer), &calls);
+    struct wanted w = read_wanted(req, unwrap);
+    struct span choices = json_at(answer, "choices"), wrong = json_at(answer, "choices.0");
+    struct buf values = BUF(answer.n + 16);
+    struct json_iter it;
+    struct err err = {0};
+    bool ok = true;
+
+    if (choices.n && json_iter_init(&it, choices.p, choices.n))
+        while (ok && json_next(&it)) {
+            ok = check_choice(&w, it.value, &values, &err);
+            wrong = ok ? wrong : it.value;
+        }
+    buf_done(&values);
+    return wrong;
+}
+
+void together_validate_show(const struct together_request *req, struct span answer, bool unwrap,
+                            char *text, size_t size)
+{
+    struct span calls, raw = text_of(wrong_choice(req, answer, unwrap), &calls);
     size_t n = 0, from = 0;
 
     if (raw.n > 2 && *raw.p == '"') { /* the inside of the string, escapes and all but \" */
