@@ -46,7 +46,8 @@ struct http_reply {
     struct span headers; /* raw header block of the last response, borrowed */
     int64_t connect_ms;  /* TCP and TLS; 0 when reused */
     int64_t total_ms;    /* from http_send on */
-    const char *detail;  /* why it failed, "" when it did not; never contains the key */
+    const char *detail;  /* why it failed, "" when it did not; never contains the key.  Without a
+                            connection: with the addresses that were tried */
 };
 typedef void http_cb(void *arg, const struct http_reply *reply);
 /* A piece of a streamed body; return false to cut the call (outcome CANCELLED). */

@@ -197,13 +197,27 @@ bool http_easy_prepare(struct http_call *call, const struct http_request *req)
 
 /* ---- the outcome ---- */
 
+/* curl names the host only, which may have several addresses. */
+static void say_tried(struct http_call *call, CURLcode code)
+{
+    const char *words = call->curl_why[0] ? call->curl_why : curl_easy_strerror(code);
+
+    if ((code != CURLE_COULDNT_CONNECT && code != CURLE_OPERATION_TIMEDOUT) || !call->tried[0])
+        return;
+    if (strstr(words, call->tried))
+        refuse(call, words);
+    else
+        snprintf(call->why, sizeof call->why, "%s; tried %s", words, call->tried);
+}
+
 static enum http_outcome outcome_unsent(struct http_call *call, CURLcode code)
 {
-    if (call->address_refused && (code == CURLE_ABORTED_BY_CALLBACK || !call->address_tried))
+    if (call->address_refused && (code == CURLE_ABORTED_BY_CALLBACK || !call->tried[0]))
         return HTTP_REFUSED;
     call->unverified = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE;
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
         return HTTP_REFUSED;
+    say_tried(call, code);
     return HTTP_NOT_SENT;
 }
 

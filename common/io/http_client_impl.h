@@ -10,6 +10,8 @@
 
 #include "common/io/http_client.h"
 
+enum { HTTP_TRIED_BYTES = 160 };
+
 enum http_call_state {
     HTTP_CALL_POOLED,    /* in client->pool, for the next http_send */
     HTTP_CALL_WAITING,   /* queued: goes to curl on the next turn */
@@ -45,14 +47,15 @@ struct http_call {
     bool reused;
     bool answer_began, head_ended;
     bool too_large, data_refused; /* over a cap; on_data said no */
-    bool address_refused, address_tried;
+    bool address_refused;
+    char tried[HTTP_TRIED_BYTES]; /* the addresses that a connection was opened to */
     bool unverified;
     size_t answer_n, max_answer_bytes, max_stream_bytes;
     int64_t started_ms, last_byte_ms;
     struct loop_timer *idle;
     struct buf answer, head_in;
-    char why[160];                  /* our words for a failure; when empty, */
-    char curl_why[CURL_ERROR_SIZE]; /* curl's */
+    char curl_why[CURL_ERROR_SIZE];                    /* curl's words for a failure, */
+    char why[CURL_ERROR_SIZE + HTTP_TRIED_BYTES + 16]; /* and ours, unless empty */
 };
 TAILQ_HEAD(http_calls, http_call);
 

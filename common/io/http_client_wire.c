@@ -48,9 +48,21 @@ bool http_wire_sent(const struct http_call *call)
 
 /* ---- may this request use this address? ---- */
 
+static const char *address_text(const struct sockaddr *sa, char text[INET6_ADDRSTRLEN])
+{
+    snprintf(text, INET6_ADDRSTRLEN, "?");
+    if (sa->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, text,
+                  INET6_ADDRSTRLEN);
+    else if (sa->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, text,
+                  INET6_ADDRSTRLEN);
+    return text;
+}
+
 static bool address_ok(struct http_call *call, const struct sockaddr *sa)
 {
-    char text[INET6_ADDRSTRLEN] = "?";
+    char text[INET6_ADDRSTRLEN];
     const char *why = NULL;
     bool known = http_networks_hold(call->allow, sa);
 
@@ -62,13 +74,7 @@ static bool address_ok(struct http_call *call, const struct sockaddr *sa)
         why = "is not in the allowed networks, and the URL is not https";
     if (!why)
         return true;
-    if (sa->sa_family == AF_INET)
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)sa)->sin_addr, text,
-                  sizeof text);
-    else if (sa->sa_family == AF_INET6)
-        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr, text,
-                  sizeof text);
-    snprintf(call->why, sizeof call->why, "the address %s %s", text, why);
+    snprintf(call->why, sizeof call->why, "the address %s %s", address_text(sa, text), why);
     call->address_refused = true;
     return false;
 }
@@ -85,13 +91,23 @@ static bool address_text_ok(struct http_call *call, const char *ip)
     return !call->refuse_private;
 }
 
+static void note_tried(struct http_call *call, const struct sockaddr *sa)
+{
+    char text[INET6_ADDRSTRLEN];
+    size_t n = strlen(call->tried);
+
+    if (n + INET6_ADDRSTRLEN + 2 < sizeof call->tried) /* else there are enough of them */
+        snprintf(call->tried + n, sizeof call->tried - n, "%s%s", n ? ", " : "",
+                 address_text(sa, text));
+}
+
 static curl_socket_t on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *addr)
 {
     struct http_call *call = arg;
 
     if (call->state != HTTP_CALL_RUNNING || http_wire_sent(call) || !address_ok(call, &addr->addr))
         return CURL_SOCKET_BAD;
-    call->address_tried = true;
+    note_tried(call, &addr->addr);
     return http_multi_open(call->client, purpose, addr);
 }
 

@@ -2,7 +2,8 @@
  *
  * This file's getaddrinfo stands in front of the C library's for the whole test
  * program, libcurl included: the name "slow.test" hangs until the test says so,
- * then fails; "private.test" is 127.0.0.1; all others go to the C library.
+ * then fails; "private.test" is 127.0.0.1; "two.test" is 127.0.0.2, where nobody listens, and
+ * 127.0.0.1; all others go to the C library.
  */
 #include <check.h>
 #include <dlfcn.h>
@@ -34,6 +35,19 @@ static int hang(void)
     return EAI_NONAME;
 }
 
+static int two(look_up *real, const char *service, const struct addrinfo *hints,
+               struct addrinfo **ret)
+{
+    struct addrinfo *last;
+    int why = real("127.0.0.2", service, hints, ret);
+
+    if (why)
+        return why;
+    for (last = *ret; last->ai_next; last = last->ai_next)
+        ;
+    return real("127.0.0.1", service, hints, &last->ai_next);
+}
+
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
                 struct addrinfo **ret)
 {
@@ -43,6 +57,8 @@ int getaddrinfo(const char *name, const char *service, const struct addrinfo *hi
     memcpy(&real, &symbol, sizeof real);
     if (name && strcmp(name, "slow.test") == 0)
         return hang();
+    if (name && strcmp(name, "two.test") == 0)
+        return two(real, service, hints, ret);
     return real(name && strcmp(name, "private.test") == 0 ? "127.0.0.1" : name, service, hints,
                 ret);
 }
@@ -112,6 +128,31 @@ START_TEST(a_name_of_a_private_address_is_refused_by_its_address)
 }
 END_TEST
 
+START_TEST(the_next_address_of_a_name_is_tried_when_one_refuses)
+{
+    struct shot s;
+    struct http_request r = shot_request(&s, shot_url("http", "two.test", server.port, "/ok"));
+
+    shot_fire(loop, client, &s, &r);
+    ck_assert_msg(s.reply.outcome == HTTP_ANSWERED, "%s", s.detail);
+    ck_assert_int_eq(server.seen->heads, 1);
+}
+END_TEST
+
+START_TEST(the_addresses_that_were_tried_are_named)
+{
+    struct shot s;
+    struct http_request r = shot_request(&s, shot_url("http", "two.test", 1, "/ok"));
+
+    shot_fire(loop, client, &s, &r);
+    ck_assert_int_eq(s.reply.outcome, HTTP_NOT_SENT);
+    ck_assert_msg(strstr(s.detail, "; tried 127.0.0.2, 127.0.0.1"), "%s", s.detail);
+    r.url = shot_url("http", "127.0.0.2", 1, "/ok"); /* it is named already */
+    shot_fire(loop, client, &s, &r);
+    ck_assert_msg(!strstr(s.detail, "tried"), "%s", s.detail);
+}
+END_TEST
+
 Suite *test_http_dns(void);
 Suite *test_http_dns(void)
 {
@@ -122,6 +163,8 @@ Suite *test_http_dns(void)
     tcase_set_timeout(tc, 30);
     tcase_add_loop_test(tc, a_slow_look_up_does_not_stop_the_loop, 0, 4);
     tcase_add_test(tc, a_name_of_a_private_address_is_refused_by_its_address);
+    tcase_add_test(tc, the_next_address_of_a_name_is_tried_when_one_refuses);
+    tcase_add_test(tc, the_addresses_that_were_tried_are_named);
     suite_add_tcase(s, tc);
     return s;
 }
