@@ -1,8 +1,6 @@
 /* ending.c - see ending.h.
  *
- * The webhook's job is made here, with its final bytes: its document holds the
- * body exactly as it will be sent (payload.body, raw), so it outlives the
- * record it tells of.  Its id is the job's and "~w"; a replay's has the run too.
+ * The id of the webhook's job is that of the job that ended and "~w"; a replay's has the run, too.
  * Producers may use an id again once its record is gone, and deliveries go on for
  * days: while the old one's record is there, the time of submission is added. */
 #include "common/queue/ending.h"
@@ -12,66 +10,39 @@
 
 #include "common/core/clock.h"
 #include "common/core/json.h"
+#include "common/queue/webhook_job.h"
 
 #define RESULT_MAX (512u << 20)
 
-static void write_body(struct buf *b, const struct result *r, struct span result,
+/* The result, without an output that is too large. */
+static void write_data(struct buf *b, const struct result *r, struct span result,
                        int64_t output_max)
 {
-    char at[25], event[32];
+    struct result small = *r;
 
-    snprintf(event, sizeof event, "job.%s", job_state_name(r->status));
-    buf_putc(b, '{');
-    json_add_str(b, "type", event);
-    json_add_str(b, "timestamp", clock_rfc3339(r->finished_ms, at));
     if (r->output.n <= (size_t)output_max) {
-        json_add_raw(b, "data", result);
-    } else {
-        struct result small = *r;
-
-        small.output = small.structured = (struct span){NULL, 0};
-        json_add_key(b, "data");
-        result_write(&small, b);
-        b->n--; /* the closing brace: one more member goes in */
-        json_add_bool(b, "output_omitted", true);
-        buf_putc(b, '}');
+        buf_add_span(b, result);
+        return;
     }
+    small.output = small.structured = (struct span){NULL, 0};
+    result_write(&small, b);
+    b->n--; /* the closing brace: one more member goes in */
+    json_add_bool(b, "output_omitted", true);
     buf_putc(b, '}');
 }
 
 static void make_webhook(struct ending *e, const char *id, const struct job *job,
                          const struct result *r, int64_t output_max)
 {
-    struct record rec = {.version = RECORD_VERSION,
-                         .state = JOB_STATE_READY,
-                         .run = 1,
-                         .submitted_ms = r->finished_ms,
-                         .type = JOB_WEBHOOK,
-                         .queue = QUEUE_WEBHOOK,
-                         .digest = "0000000000000000"};
-    struct buf *b = &e->webhook;
-
-    memset(rec.token, '0', RECORD_TOKEN);
     if (r->run > 1)
         snprintf(e->webhook_id, sizeof e->webhook_id, "%.80s~w%d", id, r->run);
     else
         snprintf(e->webhook_id, sizeof e->webhook_id, "%.80s~w", id);
     snprintf(e->webhook_spare_id, sizeof e->webhook_spare_id, "%s.%llx", e->webhook_id,
              (unsigned long long)r->submitted_ms);
-    buf_reserve(b, RECORD_HEADER);
-    b->n = RECORD_HEADER;
-    buf_puts(b, "{\"type\":\"webhook\"");
-    if (job->tenant.n)
-        json_add_raw(b, "tenant", job->tenant);
-    if (job->traceparent.n)
-        json_add_raw(b, "traceparent", job->traceparent);
-    buf_puts(b, ",\"payload\":{");
-    json_add_raw(b, "url", job->webhook_url);
-    json_add_key(b, "body");
-    write_body(b, r, buf_span(&e->result), output_max);
-    buf_puts(b, "}}");
-    rec.doc_bytes = b->n - RECORD_HEADER;
-    record_write(&rec, b->p);
+    webhook_job_begin(&e->webhook, job, r->status, r->finished_ms);
+    write_data(&e->webhook, r, buf_span(&e->result), output_max);
+    webhook_job_end(&e->webhook);
 }
 
 void ending_make(struct ending *e, const char *id, const struct record *held, const struct job *job,

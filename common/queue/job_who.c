@@ -114,6 +114,8 @@ static struct span good_url(struct span webhook)
             url = l.value;
     if (!is_quoted(url) || url.n - 2 > URL_MAX_BYTES)
         return (struct span){NULL, 0};
+    if (memchr(url.p, 0, url.n))
+        return (struct span){NULL, 0};
     if (*url.p == '\'') {
         memcpy(text, url.p + 1, url.n - 2);
         text[url.n - 2] = 0;

@@ -67,6 +67,10 @@ static void add_head(struct buf *out, const struct result *r)
     json_add_str(out, "id", r->id);
     if (r->submitted_id)
         json_add_str(out, "submitted_id", r->submitted_id);
+    if (r->submitted.p) {
+        json_add_key(out, "submitted");
+        json_add_string(out, r->submitted.p, r->submitted.n);
+    }
     json_add_int(out, "run", r->run);
     json_add_str(out, "type", r->type == JOB_TYPE_NONE ? NULL : job_type_name(r->type));
     json_add_str(out, "status", job_state_name(r->status));

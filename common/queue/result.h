@@ -10,6 +10,7 @@
 
 struct result {
     const char *id, *submitted_id; /* submitted_id: only for rejections; else NULL */
+    struct span submitted;         /* bytes that a refused document begins with; absent: left out */
     int run;
     enum job_type_id type; /* NONE writes null */
     enum job_state status;

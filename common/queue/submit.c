@@ -1,7 +1,10 @@
 /* submit.c - see submit.h and lua/submit.lua.
  *
  * The record of a new job is cut in two around its times, which are Redis's:
- * head (70 bytes) .. due .. submitted .. expires .. tail (the rest and the document). */
+ * head (70 bytes) .. due .. submitted .. expires .. tail (the rest and the document).
+ *
+ * A document that names a webhook may be refused by the script, because of its id, or here.
+ * Its entry brings the webhook's job along, and the script adds the result and stores it. */
 #include "common/queue/submit.h"
 
 #include <stdio.h>
@@ -15,8 +18,10 @@
 #include "common/core/xalloc.h"
 #include "common/queue/result.h"
 #include "common/queue/scripts.h"
+#include "common/queue/webhook_job.h"
 
 enum { TIMES_AT = 70, TIMES_END = 103 };
+enum { BEGINS = 200 }; /* what a refusal shows of a document without an id */
 
 struct submit {
     const struct keys *keys;
@@ -52,11 +57,37 @@ void submit_free(struct submit *s)
 
 size_t submit_count(const struct submit *s) { return s->count; }
 
-static void add_keys(struct submit *s, const struct job_checked *c)
+/* The id of the job that would call the webhook: nobody has it. */
+struct hook {
+    char id[64]; /* "" without a webhook */
+};
+
+static struct hook add_keys(struct submit *s, const struct job_checked *c)
 {
+    struct hook hook = {.id = ""};
+    char made[37];
+
     keys_arg(&s->key_part, s->keys->job, c->id);
     if (c->wants_reply)
         keys_arg(&s->key_part, s->keys->reply, c->id);
+    if (c->job.webhook_url.n) {
+        snprintf(hook.id, sizeof hook.id, "%s~w", random_uuid7(made));
+        keys_arg(&s->key_part, s->keys->job, hook.id);
+    }
+    return hook;
+}
+
+static void add_flags(struct submit *s, const struct job_checked *c, bool own)
+{
+    char flags[4] = "", *p = flags;
+
+    if (own)
+        *p++ = 'o';
+    if (c->wants_reply)
+        *p++ = 'r';
+    if (c->job.webhook_url.n)
+        *p++ = 'w';
+    redis_arg_str(&s->job_part, *flags ? flags : "-");
 }
 
 /* The script gets the keys of those queues only that are needed: 1, 2, ... */
@@ -67,6 +98,18 @@ static size_t number_of(struct submit *s, enum queue_id queue)
             return i + 1;
     s->queues[s->queue_count++] = queue;
     return s->queue_count;
+}
+
+static void add_hook(struct submit *s, const struct job_checked *c, const struct hook *hook,
+                     int64_t now)
+{
+    if (!*hook->id)
+        return;
+    redis_arg_int(&s->job_part, (int64_t)number_of(s, QUEUE_WEBHOOK));
+    redis_arg_str(&s->job_part, hook->id);
+    buf_clear(&s->scratch);
+    webhook_job_begin(&s->scratch, &c->job, JOB_STATE_REJECTED, now);
+    redis_arg_span(&s->job_part, buf_span(&s->scratch));
 }
 
 static void record_of(const struct job_checked *c, struct record *ret)
@@ -83,14 +126,15 @@ void submit_job(struct submit *s, const struct job_checked *c)
 {
     struct redis_args *a = &s->job_part;
     struct record rec;
+    struct hook hook;
     char header[RECORD_HEADER];
 
     record_of(c, &rec);
     record_write(&rec, header);
-    add_keys(s, c);
+    hook = add_keys(s, c);
     redis_arg_str(a, "J");
     redis_arg_str(a, c->id);
-    redis_arg_str(a, c->wants_reply ? "r" : "-");
+    add_flags(s, c, false);
     redis_arg_int(a, (int64_t)number_of(s, c->queue));
     redis_arg_str(a, queue_name(c->queue));
     redis_arg(a, header, TIMES_AT);
@@ -99,14 +143,31 @@ void submit_job(struct submit *s, const struct job_checked *c)
     redis_arg_int(a, c->job.expires_in_ms);
     redis_arg_pieces(
         a, (const struct span[]){{header + TIMES_END, RECORD_HEADER - TIMES_END}, c->job.doc}, 2);
+    add_hook(s, c, &hook, *hook.id ? clock_wall_ms() : 0);
     s->count++;
+}
+
+/* Whole characters, and no NUL, which many readers of JSON do not take: like any byte that is no
+ * text it becomes U+FFFD. */
+static struct span beginning(struct span doc, char text[BEGINS])
+{
+    size_t n = doc.n < BEGINS ? doc.n : BEGINS;
+
+    while (n < doc.n && n > BEGINS - 4 && ((unsigned char)doc.p[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++)
+        text[i] = doc.p[i] ? doc.p[i] : '\xff';
+    return (struct span){text, n};
 }
 
 static void write_refusal(const struct job_checked *c, const struct err *why, const char *id,
                           const char *submitted, int64_t now, struct buf *out)
 {
+    char begins[BEGINS];
     struct result r = {.id = id,
                        .submitted_id = submitted,
+                       .submitted =
+                           c->made_id ? beginning(c->job.doc, begins) : (struct span){NULL, 0},
                        .run = 1,
                        .type = c->job.type,
                        .status = JOB_STATE_REJECTED,
@@ -126,6 +187,7 @@ void submit_refusal(struct submit *s, const struct job_checked *c, const struct 
     const char *submitted = c->submitted_id[0] ? c->submitted_id : NULL;
     int64_t now = clock_wall_ms();
     struct record rec;
+    struct hook hook;
     char header[RECORD_HEADER], made[37];
     bool own = !c->made_id;
 
@@ -136,16 +198,17 @@ void submit_refusal(struct submit *s, const struct job_checked *c, const struct 
     digest_text(c->job.doc, rec.digest);
     rec.submitted_ms = rec.due_ms = now;
     record_write(&rec, header);
-    add_keys(s, c);
+    hook = add_keys(s, c);
     redis_arg_str(a, "R");
     redis_arg_str(a, c->id);
-    redis_arg_str(a, own ? c->wants_reply ? "or" : "o" : c->wants_reply ? "r" : "-");
+    add_flags(s, c, own);
     redis_arg(a, header, RECORD_HEADER);
     write_refusal(c, why, c->id, submitted, now, &s->scratch);
     redis_arg_span(a, buf_span(&s->scratch));
     if (own) /* in case a job lives under that id */
         write_refusal(c, why, random_uuid7(made), c->id, now, &s->scratch);
     redis_arg_span(a, own ? buf_span(&s->scratch) : (struct span){"", 0});
+    add_hook(s, c, &hook, now);
     s->count++;
 }
 

@@ -14,7 +14,7 @@ size_t submit_count(const struct submit *s);
 
 /* An accepted document: job_check() said true. */
 void submit_job(struct submit *s, const struct job_checked *c);
-/* A refused one: it becomes a result with status `rejected`. */
+/* A refused one: it becomes a result with status `rejected`, and a call of its webhook. */
 void submit_refusal(struct submit *s, const struct job_checked *c, const struct err *why);
 
 struct submit_how {

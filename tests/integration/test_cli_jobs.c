@@ -34,14 +34,22 @@ START_TEST(jobs_come_from_arguments_files_and_stdin)
     cli = world_cli(w, "submit", "{\"id\":\"tall-2\",\n\"type\":\"noop\",\n\"payload\":{}}");
     CHECK_EXIT(cli, 0);
     ck_assert_str_eq(cli.out, "tall-2\n");
+    /* a byte order mark, and a number that jansson does not take */
+    cli = world_cli_input(
+        w,
+        "\xef\xbb\xbf{\"id\":\"mark\",\n\"type\":\"noop\",\n\"payload\":{\"result\":"
+        "18446744073709551615}}\n",
+        "submit");
+    CHECK_EXIT(cli, 0);
+    ck_assert_str_eq(cli.out, "mark\n");
     /* no id: one is made and told */
     cli = world_cli(w, "submit", "{\"type\":\"noop\",\"payload\":{}}");
     CHECK_EXIT(cli, 0);
     ck_assert_int_eq((int)strlen(cli.out), 37);
     cli = world_cli(w, "wait", line_of(w, cli.out, 0));
     CHECK_EXIT(cli, 0);
-    world_wait_results(w, 10, ALL_MS);
-    world_check_one_result_each(w, 10);
+    world_wait_results(w, 11, ALL_MS);
+    world_check_one_result_each(w, 11);
     world_free(w);
 }
 END_TEST

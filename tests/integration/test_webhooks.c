@@ -101,6 +101,42 @@ START_TEST(a_webhook_carries_the_result_and_is_signed)
 }
 END_TEST
 
+/* Refused one after the other: by its schema, as no JSON, because of its id, and with a job under
+ * its id. */
+static const char *const unacceptable[] = {
+    "\"id\":\"a\",\"type\":\"noop\",\"payload\":{},\"colour\":1",
+    "\"type\":\"noop\",\"payload\":{\"text\":\"say \"hi\"\"}",
+    "\"id\":\"b\",\"type\":\"noop\",\"payload\":{\"result\":2}",
+    "\"id\":\"b\",\"type\":\"nop\",\"payload\":{}",
+};
+
+START_TEST(a_refused_document_is_reported_to_its_webhook)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_start_both(w, one_process);
+    push(w, "b", world_hook_url(w, "b"));
+    world_wait_results(w, 1, 10000);
+    for (size_t i = 0; i < ARRAY_LEN(unacceptable); i++) {
+        const char *name = world_text(w, "x%zu", i);
+        const char *doc = world_text(w, "{%s,\"webhook\":{\"url\":\"%s\"}}", unacceptable[i],
+                                     world_hook_url(w, name));
+        json_t *body;
+
+        world_push_raw(w, doc, strlen(doc));
+        WAIT_UNTIL(w, 10000, json_array_size(tries(w, name)) == 1);
+        body = world_json(w, world_string_at(json_array_get(tries(w, name), 0), "body"));
+        ck_assert_str_eq(world_string_at(body, "type"), "job.rejected");
+        ck_assert(json_equal(
+            json_object_get(body, "data"),
+            world_result(w, world_text(w, "%s", world_string_at(body, "data.id")))->doc));
+        world_wait_results(w, (int64_t)i + 2, 1000);
+    }
+    world_check_one_result_each(w, (int64_t)ARRAY_LEN(unacceptable) + 1);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(two_secrets_give_two_signatures_while_one_is_replaced)
 {
     struct world *w = world_new(.simulator = true);
@@ -487,6 +523,7 @@ Suite *test_webhooks(void)
     TCase *tc = tcase_create("webhooks");
 
     tcase_add_test(tc, a_webhook_carries_the_result_and_is_signed);
+    tcase_add_test(tc, a_refused_document_is_reported_to_its_webhook);
     tcase_add_test(tc, two_secrets_give_two_signatures_while_one_is_replaced);
     tcase_add_test(tc, without_a_secret_nothing_is_signed);
     tcase_add_test(tc, every_end_of_a_job_is_told);

@@ -64,6 +64,7 @@ START_TEST(a_rejection_says_under_which_id_it_came_and_why)
     struct err err = {0};
     struct result r = {.id = "0199-made",
                        .submitted_id = "bad id\"",
+                       .submitted = SPAN("\x1f\xff'"),
                        .run = 1,
                        .status = JOB_STATE_REJECTED,
                        .err = &err,
@@ -74,7 +75,8 @@ START_TEST(a_rejection_says_under_which_id_it_came_and_why)
     result_write(&r, &out);
     ck_assert_str_eq(
         out.p,
-        "{\"id\":\"0199-made\",\"submitted_id\":\"bad id\\\"\",\"run\":1,\"type\":null,"
+        "{\"id\":\"0199-made\",\"submitted_id\":\"bad id\\\"\","
+        "\"submitted\":\"\\u001f\xef\xbf\xbd'\",\"run\":1,\"type\":null,"
         "\"status\":\"rejected\",\"attempts\":0,\"tenant\":null,\"tags\":null,\"model\":null,"
         "\"provider\":null,\"cached\":false,\"output\":null,\"usage\":null,\"cost_nanousd\":0,"
         "\"cost_usd\":0,\"error\":{\"code\":\"invalid\",\"message\":\"type: required, but missing; "

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/json.h"
+
 static const char noop[] = "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{}}";
 
 /* How many entries of results have that status. */
@@ -162,6 +164,89 @@ START_TEST(a_refusal_never_touches_the_job_that_has_the_id)
     ck_assert_int_eq(submit_one("{\"id\":\"a\",\"type\":\"noop\"}"), 'j');
     ck_assert_int_eq(state_of("a"), 'r');
     ck_assert_ptr_nonnull(strstr(says("XRANGE @results - +"), "\"submitted_id\":\"a\""));
+}
+END_TEST
+
+#define HOOKED(rest) "{\"id\":\"a\",\"webhook\":{\"url\":\"https://h.example/x\"}" rest "}"
+#define HOOKED_JOB   HOOKED(",\"type\":\"noop\",\"payload\":{}")
+
+/* The document of the webhook's job that was enqueued last; "" when none was. */
+static struct span webhook_doc(void)
+{
+    static char record[4096];
+    char words[200];
+    struct record rec;
+
+    snprintf(words, sizeof words, "LINDEX @ready:webhook 0");
+    snprintf(record, sizeof record, "%s", says(words));
+    if (!*record)
+        return (struct span){"", 0};
+    ck_assert_uint_eq(strlen(record), 38);
+    rec = record_of_job(record);
+    ck_assert_int_eq(rec.state, JOB_STATE_READY);
+    ck_assert_int_eq(rec.type, JOB_WEBHOOK);
+    ck_assert_int_eq(rec.queue, QUEUE_WEBHOOK);
+    ck_assert_int_gt(rec.submitted_ms, 0);
+    snprintf(words, sizeof words, "GET @job:%s", record);
+    snprintf(record, sizeof record, "%s", says(words));
+    ck_assert_uint_eq(strlen(record), RECORD_HEADER + rec.doc_bytes);
+    ck_assert(json_valid(record + RECORD_HEADER, rec.doc_bytes));
+    return (struct span){record + RECORD_HEADER, rec.doc_bytes};
+}
+
+static void check_webhook(const char *path, const char *value)
+{
+    char text[100];
+
+    ck_assert_msg(json_read_text(json_at(webhook_doc(), path), text, sizeof text), "%s", path);
+    ck_assert_str_eq(text, value);
+}
+
+START_TEST(a_refusal_calls_the_webhook_that_it_names_once)
+{
+    ck_assert_int_eq(submit_moved(HOOKED(",\"tenant\":\"t\"")), 'j');
+    check_webhook("payload.url", "https://h.example/x");
+    check_webhook("tenant", "t");
+    check_webhook("payload.body.type", "job.rejected");
+    check_webhook("payload.body.data.id", "a");
+    CK_SAYS("LLEN @wake:webhook", "1");
+    ck_assert_int_eq(submit_moved(HOOKED(",\"tenant\":\"t\"")), 'd');
+    CK_SAYS("LLEN @ready:webhook", "1");
+    ck_assert_int_eq(submit_one(HOOKED(",\"reply\":true")), 'j');
+    CK_SAYS("LLEN @ready:webhook", "2");
+    ck_assert(json_at(webhook_doc(), "payload.body.data.run").p[0] == '2');
+    CK_SAYS("LLEN @reply:a", "1");
+    CK_SAYS("LLEN @ready:noop", "0");
+}
+END_TEST
+
+START_TEST(a_refusal_of_bytes_that_are_no_json_calls_it_too)
+{
+    ck_assert_int_eq(submit_one("{'webhook':{'url':'https://h.example/x'},'type':'noop'}"), 'j');
+    check_webhook("payload.url", "https://h.example/x");
+    check_webhook("payload.body.data.submitted",
+                  "{'webhook':{'url':'https://h.example/x'},'type':'noop'}");
+    ck_assert_int_eq(submit_one("{'webhook':{'url':'nowhere'},'type':'noop'}"), 'j');
+    CK_SAYS("LLEN @ready:webhook", "1");
+}
+END_TEST
+
+START_TEST(a_conflict_of_ids_calls_the_webhook_of_the_one_that_is_refused)
+{
+    ck_assert_int_eq(submit_moved(HOOKED_JOB), 's');
+    CK_SAYS("LLEN @ready:noop", "1");
+    CK_SAYS("LLEN @wake:noop", "1");
+    ck_assert_int_eq(submit_moved(HOOKED_JOB), 'd');
+    CK_SAYS("EXISTS @ready:webhook", "0");
+    ck_assert_int_eq(submit_moved(HOOKED(",\"type\":\"noop\",\"payload\":{\"sleep_ms\":1}")), 'c');
+    check_webhook("payload.body.data.submitted_id", "a");
+    check_webhook("payload.body.data.error.code", "id_conflict");
+    ck_assert_int_eq(submit_one(HOOKED(",\"type\":1")), 'j'); /* a job lives under its id */
+    check_webhook("payload.body.data.submitted_id", "a");
+    check_webhook("payload.body.data.error.code", "invalid");
+    CK_SAYS("LLEN @ready:webhook", "2");
+    CK_SAYS("LLEN @ready:noop", "1");
+    ck_assert_int_eq(state_of("a"), 'r');
 }
 END_TEST
 
@@ -409,6 +494,9 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, a_single_job_is_stored_and_dropped_from_what_was_taken);
     tcase_add_test(t, a_single_job_that_is_not_due_or_expires_goes_the_long_way);
     tcase_add_test(t, a_deposed_scheduler_submits_nothing);
+    tcase_add_test(t, a_refusal_calls_the_webhook_that_it_names_once);
+    tcase_add_test(t, a_refusal_of_bytes_that_are_no_json_calls_it_too);
+    tcase_add_test(t, a_conflict_of_ids_calls_the_webhook_of_the_one_that_is_refused);
     tcase_add_test(t, another_document_under_an_id_in_use_is_a_conflict);
     tcase_add_test(t, an_ended_job_answers_the_same_document_with_its_result);
     tcase_add_test(t, a_rejected_document_may_be_mended_under_its_id);

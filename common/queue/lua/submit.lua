@@ -2,7 +2,8 @@
 --
 -- KEYS: 1 lease  2 taken  3 results  4 alerts  5 alerted  6 delayed  7 expiring
 --       8..7+n ready lists of the n queues that are needed, 8+n..7+2n their wake lists
---       then per entry: job record, and its reply list when flags has 'r'
+--       then per entry: job record, its reply list when flags has 'r', and the record of the
+--       job that calls its webhook when flags has 'w'
 -- ARGV: 1 lease token  2 entries to drop from the right end of taken
 --       3 or the one entry to drop by value ('' none)  4 ms that an ended record is kept
 --       5 ms that a reply is kept  6 prefix for the ids that are made here  7 n
@@ -12,6 +13,9 @@
 --       'R' id flags record result made_result
 --           a refused document; flags 'o': under its own id (unless a job has it:
 --           then made_result is told), else under the made id that result has
+--       and with the flag 'w', behind either: queue (1..n) id head
+--           of the webhook's job: its record is head .. result .. '}}}', and it is stored when
+--           the document is refused
 -- Returns {'ok', one letter per entry, ms to the earliest due job or -1} or {'deposed'}.
 --       s stored  d same document again  c id conflict  j refused
 --
@@ -22,10 +26,10 @@ local call, sub = redis.call, string.sub
 if call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 local queues, now = tonumber(ARGV[7]), now_ms()
 local now_hex = hex11(now)
-if ARGV[8] == 'J' and not ARGV[18] and ARGV[3] ~= '' and ARGV[14] == '0' and ARGV[15] == '0' and ARGV[16] == '0' and
-    call('SET', KEYS[10], ARGV[13] .. now_hex .. now_hex .. ZERO .. ARGV[17], 'NX') then
+if ARGV[8] == 'J' and not ARGV[21] and ARGV[3] ~= '' and ARGV[14] == '0' and ARGV[15] == '0' and ARGV[16] == '0' and
+    call('SET', KEYS[8 + 2 * queues], ARGV[13] .. now_hex .. now_hex .. ZERO .. ARGV[17], 'NX') then
     call('LPUSH', KEYS[8], ARGV[9])
-    ring(KEYS[9], ARGV[9])
+    ring(KEYS[8 + queues], ARGV[9])
     call('LREM', KEYS[2], -1, ARGV[3])
     return {'ok', 's', -1}
 end
@@ -42,7 +46,7 @@ local function admit(id, due, expires)
     if expires > 0 then call('ZADD', KEYS[7], now + expires, id) end
 end
 
-local function unusual(id, flags, key, reply, times, due, expires)
+local function unusual(id, flags, key, reply, hook, times, due, expires)
     local function publish(by_id, doc)
         call('XADD', KEYS[3], '*', 'id', by_id, 'status', 'rejected', 'doc', doc)
     end
@@ -52,6 +56,15 @@ local function unusual(id, flags, key, reply, times, due, expires)
             redis.pcall('LPUSH', reply, doc)
             call('PEXPIRE', reply, ARGV[5])
         end
+    end
+
+    local function call_webhook(doc)
+        if not hook then return end
+        local at = a + (ARGV[a] == 'J' and 10 or 6)
+        local head = ARGV[at + 2]
+        local body = sub(head, HEADER + 1) .. doc .. '}}}'
+        call('SET', hook, sub(head, 1, 106) .. string.format('%07x', #body) .. sub(head, 114, HEADER) .. body)
+        append(ready, tonumber(ARGV[at]), ARGV[at + 1])
     end
 
     local function next_run(rec)
@@ -79,6 +92,7 @@ local function unusual(id, flags, key, reply, times, due, expires)
             ',"started_at":null,"finished_at":' .. string.format('%.0f', now) .. '}'
         publish(made_id, doc)
         answer(doc)
+        call_webhook(doc)
         tell(id)
     end
 
@@ -125,6 +139,7 @@ local function unusual(id, flags, key, reply, times, due, expires)
         end
         publish(own and id or string.match(result, '^{"id":"([^"]*)"'), result)
         answer(result)
+        call_webhook(result)
         return 'j'
     end
 
@@ -133,11 +148,17 @@ local function unusual(id, flags, key, reply, times, due, expires)
 end
 
 while ARGV[a] do
-    local id, flags, key, reply = ARGV[a + 1], ARGV[a + 2], KEYS[k], nil
+    local id, flags, key, reply, hook = ARGV[a + 1], ARGV[a + 2], KEYS[k], nil, nil
     k = k + 1
-    if flags ~= '-' and string.find(flags, 'r', 1, true) then
-        reply = KEYS[k]
-        k = k + 1
+    if flags ~= '-' then
+        if string.find(flags, 'r', 1, true) then
+            reply = KEYS[k]
+            k = k + 1
+        end
+        if string.find(flags, 'w', 1, true) then
+            hook = KEYS[k]
+            k = k + 1
+        end
     end
     if ARGV[a] == 'J' then
         local expires, due = tonumber(ARGV[a + 8]), math.max(now + ARGV[a + 6], tonumber(ARGV[a + 7]))
@@ -146,12 +167,12 @@ while ARGV[a] do
             admit(id, due, expires)
             out[#out + 1] = 's'
         else
-            out[#out + 1] = unusual(id, flags, key, reply, times, due, expires)
+            out[#out + 1] = unusual(id, flags, key, reply, hook, times, due, expires)
         end
-        a = a + 10
+        a = a + 10 + (hook and 3 or 0)
     else
-        out[#out + 1] = unusual(id, flags, key, reply)
-        a = a + 6
+        out[#out + 1] = unusual(id, flags, key, reply, hook)
+        a = a + 6 + (hook and 3 or 0)
     end
 end
 for q = 1, queues do
