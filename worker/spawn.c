@@ -32,7 +32,7 @@ NORETURN static void become_child(const struct child_options *o, int line, int p
                                   o->group,          "--slot",    slot};
     size_t n = 6;
     int high_line = fcntl(line, F_DUPFD, 10), high_page = fcntl(page, F_DUPFD, 10);
-    sigset_t none;
+    sigset_t held;
 
     snprintf(slot, sizeof slot, "%d", o->slot);
     if (o->takes_over) {
@@ -44,8 +44,10 @@ NORETURN static void become_child(const struct child_options *o, int line, int p
         argv[n++] = program_config_path();
     }
     argv[n] = NULL;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP); /* until it listens for them */
+    sigaddset(&held, SIGUSR1);
+    sigprocmask(SIG_SETMASK, &held, NULL);
     if (dup2(high_line, CHILD_LINE_FD) < 0 || dup2(high_page, CHILD_PAGE_FD) < 0)
         _exit(71);
     close_range(CHILD_PAGE_FD + 1, ~0U, 0);

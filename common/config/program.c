@@ -75,6 +75,18 @@ static void raise_file_limit(void)
     }
 }
 
+/* Until they are listened for they would end the program: a reload that comes while it starts is
+ * heard then. */
+static void hold_signals(void)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    sigaddset(&held, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 int program_start(const struct program *p, int argc, char **argv, struct config **ret)
 {
     static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
@@ -85,6 +97,7 @@ int program_start(const struct program *p, int argc, char **argv, struct config 
     int c;
 
     program_seal(NULL);
+    hold_signals();
     while ((c = getopt_long(argc, argv, "c:hV", longs, NULL)) != -1) {
         if (c == 'c') {
             loaded_path = optarg;

@@ -298,11 +298,15 @@ static void on_signal(evutil_socket_t signo, short what, void *arg)
 void loop_on_signal(struct loop *l, int signo, loop_cb *cb, void *arg)
 {
     struct signal_watch *w = xcalloc(1, sizeof(*w));
+    sigset_t heard;
 
     w->cb = cb;
     evsignal_assign(&w->node.ev, l->base, signo, on_signal, w);
     node_link(l, &w->node, arg);
     event_add(&w->node.ev, NULL);
+    sigemptyset(&heard);
+    sigaddset(&heard, signo);
+    sigprocmask(SIG_UNBLOCK, &heard, NULL);
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)

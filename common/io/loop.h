@@ -36,6 +36,8 @@ void loop_defer(struct loop *l, loop_cb *cb, void *arg);
 /* Drop deferred calls with that cb and arg (before arg is freed). */
 void loop_undefer(struct loop *l, loop_cb *cb, void *arg);
 /* Called on the loop's turn after the signal arrived. */
+/* One that is blocked, as program_start leaves HUP and USR1, is unblocked: one that came before is
+ * heard. */
 void loop_on_signal(struct loop *l, int signo, loop_cb *cb, void *arg);
 /* Watch a descriptor, level-triggered, until loop_unwatch. */
 struct loop_io *loop_watch(struct loop *l, int fd, bool read, bool write, loop_io_cb *cb,

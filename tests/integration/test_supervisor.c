@@ -78,6 +78,29 @@ END_TEST
 
 /* A process that dies while the configuration is bad is not tried again and again; mended and
  * reloaded, it is there again. */
+START_TEST(a_process_that_still_starts_survives_a_reload)
+{
+    enum { STARTS = 2 }; /* one that dies more often rests */
+    struct world *w = world_new();
+    struct program *worker;
+    pid_t old, fresh;
+
+    world_start_scheduler(w);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    for (int i = 0; i < STARTS; i++) {
+        fresh = old = *look_wait_workers(w, worker, 1);
+        kill(old, SIGKILL);
+        WAIT_UNTIL(w, ALL_MS, world_worker_pids(worker, &fresh, 1) == 1 && fresh != old);
+        for (int n = 0; n < 50; n++) {
+            kill(fresh, SIGHUP);
+            pause_ms(1); /* all its start long */
+        }
+        ck_assert_int_eq(*look_wait_workers(w, worker, 1), fresh);
+    }
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_bad_configuration_ends_a_slot_until_the_reload)
 {
     struct world *w = world_new();
@@ -328,6 +351,7 @@ Suite *test_supervisor(void)
     tcase_set_timeout(tc, 90);
     tcase_add_test(tc, processes_are_scaled_while_jobs_run);
     tcase_add_test(tc, a_reload_changes_the_number_of_processes);
+    tcase_add_test(tc, a_process_that_still_starts_survives_a_reload);
     tcase_add_test(tc, a_bad_configuration_ends_a_slot_until_the_reload);
     tcase_add_test(tc, a_group_that_is_not_configured_is_no_worker);
     tcase_add_loop_test(tc, what_runs_is_finished_at_term, 0, 2);

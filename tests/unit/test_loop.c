@@ -195,6 +195,21 @@ START_TEST(a_signal_is_told_on_the_loop)
 }
 END_TEST
 
+START_TEST(a_signal_that_was_held_back_is_told_as_soon_as_somebody_listens)
+{
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &held, NULL);
+    raise(SIGUSR1);
+    loop_on_signal(loop, SIGUSR1, note, letter('s'));
+    loop_on_signal(loop, SIGUSR1, stop, NULL);
+    loop_turn(loop, 1000);
+    ck_assert_str_eq(order, "s");
+}
+END_TEST
+
 static void on_pipe(void *arg, int fd, bool readable, bool writable)
 {
     struct loop_io **io = arg;
@@ -291,6 +306,7 @@ Suite *test_loop(void)
     tcase_add_test(tc, a_turn_waits_no_longer_than_it_was_told);
     tcase_add_test(tc, a_stop_before_the_run_is_not_lost);
     tcase_add_test(tc, a_signal_is_told_on_the_loop);
+    tcase_add_test(tc, a_signal_that_was_held_back_is_told_as_soon_as_somebody_listens);
     tcase_add_test(tc, a_descriptor_is_told_as_long_as_it_is_watched);
     tcase_add_test(tc, a_watch_can_be_changed_and_paused);
     tcase_add_test(tc, what_is_pending_at_the_end_is_dropped_without_being_run);
