@@ -50,7 +50,8 @@ NODISCARD bool sim_reset(struct sim *s, struct err *err);
 struct sim_body {
     struct span model, messages, prompt, input, stream, max_tokens, n, response_format, tools,
         tool_choice, query, documents, top_n, return_documents, width, height,
-        context_length_exceeded_behavior;
+        context_length_exceeded_behavior, temperature, top_p, top_k, min_p, repetition_penalty,
+        presence_penalty, frequency_penalty, seed, logprobs;
 };
 
 struct sim_reply {
@@ -77,8 +78,10 @@ struct sim_call {
     struct span id;          /* the {id} of the path, likewise */
     struct sim_body body;    /* likewise */
     struct sim_model *model; /* who answers; NULL when none */
-    char asked[128];         /* the model's id when it is unknown; else "" */
+    char name[256];          /* the body's model, unescaped; "" when it has none */
+    char asked[128];         /* the same when it is unknown; else "" */
     const char *answer;      /* a fault's text for the model to say; or NULL */
+    bool logprobs;           /* each token's probability is asked for */
     int64_t max_tokens, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens;
     int64_t cost_nanousd;
     bool complete;  /* an answer that is billed when it is written (2xx of a task) */
@@ -101,6 +104,8 @@ void sim_call_end(struct sim_call *c, bool delivered);
 
 /* "om5F2Kx-2kFHot-a04666c029ada2f9", made from the serial. */
 const char *sim_call_id(const struct sim_call *c, char text[48]);
+/* Append "HOST:PORT", as the client called this server. */
+void sim_call_host(const struct sim_call *c, struct buf *out);
 /* Make the reply an error of the provider's usual shape; param and code may be NULL (null). */
 void sim_call_error(struct sim_call *c, int status, const char *type, const char *param,
                     const char *code, const char *fmt, ...) PRINTF(6, 7);
@@ -120,6 +125,9 @@ void sim_reply_cut(struct sim_reply *r);
 /* Read an optional integer member; false (and a 400) when it is there and not within bounds. */
 bool sim_call_int(struct sim_call *c, const char *name, struct span value, int64_t min, int64_t max,
                   int64_t *ret);
+
+/* The sampling parameters of a chat or completion: numbers; false (and a 400) when one is not. */
+bool sim_call_sampling(struct sim_call *c);
 
 /* ---- routes ---- */
 struct sim_route {

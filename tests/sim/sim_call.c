@@ -82,6 +82,19 @@ const char *sim_call_id(const struct sim_call *c, char text[48])
     return text;
 }
 
+void sim_call_host(const struct sim_call *c, struct buf *out)
+{
+    struct span host = sim_http_header(&c->http, c->bytes, "Host");
+    bool plain = host.n > 0;
+
+    for (size_t i = 0; i < host.n; i++)
+        plain = plain && strchr("\"\\<>", host.p[i]) == NULL && (unsigned char)host.p[i] > ' ';
+    if (plain)
+        buf_add_span(out, host);
+    else
+        buf_printf(out, "127.0.0.1:%d", c->sim->port);
+}
+
 void sim_call_error(struct sim_call *c, int status, const char *type, const char *param,
                     const char *code, const char *fmt, ...)
 {
@@ -157,9 +170,9 @@ bool sim_call_model(struct sim_call *c, unsigned tasks)
     }
     if (!c->model) {
         sim_call_error(c, 404, "invalid_request_error", NULL, "model_not_available",
-                       "Unable to access model %.*s. Please visit https://api.together.ai/models "
+                       "Unable to access model %s. Please visit https://api.together.ai/models "
                        "to view the list of supported models.",
-                       (int)c->body.model.n - 2, c->body.model.p + 1);
+                       c->name);
         return false;
     }
     if (!(c->model->tasks & tasks)) {
@@ -167,37 +180,6 @@ bool sim_call_model(struct sim_call *c, unsigned tasks)
         return false;
     }
     return within_rate(c);
-}
-
-bool sim_call_int(struct sim_call *c, const char *name, struct span value, int64_t min, int64_t max,
-                  int64_t *ret)
-{
-    int64_t v = *ret;
-
-    if (json_absent(value))
-        return true;
-    if (!json_read_int(value, &v) || v < min || v > max) {
-        sim_call_error(c, 400, "invalid_request_error", name, NULL,
-                       "Input validation error: %s must be an integer from %" PRId64 " to %" PRId64,
-                       name, min, max);
-        return false;
-    }
-    *ret = v;
-    return true;
-}
-
-bool sim_call_fits(struct sim_call *c)
-{
-    int64_t context = c->model->context;
-
-    if (!context || c->prompt_tokens + c->max_tokens <= context ||
-        json_equals(c->body.context_length_exceeded_behavior, "truncate"))
-        return true;
-    sim_call_error(c, 403, "invalid_request_error", "max_tokens", NULL,
-                   "Input validation error: `inputs` tokens + `max_new_tokens` must be <= %" PRId64
-                   ". Given: %" PRId64 " `inputs` tokens and %" PRId64 " `max_new_tokens`",
-                   context, c->prompt_tokens, c->max_tokens);
-    return false;
 }
 
 void sim_call_answered(struct sim_call *c)
@@ -234,6 +216,15 @@ static bool read_body(struct sim_call *c, struct span text)
         WANT(width),
         WANT(height),
         WANT(context_length_exceeded_behavior),
+        WANT(temperature),
+        WANT(top_p),
+        WANT(top_k),
+        WANT(min_p),
+        WANT(repetition_penalty),
+        WANT(presence_penalty),
+        WANT(frequency_penalty),
+        WANT(seed),
+        WANT(logprobs),
 #undef WANT
     };
 
@@ -336,8 +327,8 @@ static void run_provider(struct sim_call *c)
     const struct sim_fault *fault = NULL;
 
     c->item = sim_ledger_open(&c->sim->ledger, c->route->path);
-    if (c->body.model.n > 2 && *c->body.model.p == '"')
-        model = (struct span){c->body.model.p + 1, c->body.model.n - 2};
+    if (json_read_text(c->body.model, c->name, sizeof(c->name)) && *c->name)
+        model = (struct span){c->name, strlen(c->name)};
     c->model = model.p ? sim_model_find(&c->sim->models, model) : NULL;
     if (!c->model)
         snprintf(c->asked, sizeof(c->asked), "%.*s", (int)(model.n < 128 ? model.n : 127),
@@ -371,7 +362,8 @@ void sim_call_run(struct sim_call *c, const char *bytes)
     c->bytes = bytes;
     c->serial = c->sim->serial++;
     c->model = NULL;
-    c->asked[0] = '\0';
+    c->name[0] = c->asked[0] = '\0';
+    c->logprobs = false;
     c->answer = NULL;
     c->body = (struct sim_body){0};
     c->max_tokens = c->prompt_tokens = c->completion_tokens = c->reasoning_tokens = 0;

@@ -58,7 +58,51 @@ static void add_seed(const struct chat *t, uint64_t seed)
         buf_puts(t->out, "null");
 }
 
+/* Made up, and the same for the same text. */
+static int token_id(struct span text) { return (int)(sim_text_hash(text.p, text.n, 1) % 100000); }
+
+static void add_logprob(struct buf *b, struct span text)
+{
+    buf_printf(b, "-0.%04d", token_id(text) % 10000);
+}
+
 /* ---- whole answers ---- */
+
+enum logprob_list { TOKEN_IDS, TOKENS, TOKEN_LOGPROBS };
+
+static void add_list(struct buf *b, enum logprob_list list, struct span text)
+{
+    for (bool first = true; text.n; first = false) {
+        struct span piece = {text.p, sim_text_piece(text.p, text.n)};
+
+        buf_puts(b, first ? "" : ", ");
+        switch (list) {
+        case TOKEN_IDS: buf_int(b, token_id(piece)); break;
+        case TOKENS: json_add_string(b, piece.p, piece.n); break;
+        case TOKEN_LOGPROBS: add_logprob(b, piece); break;
+        }
+        text.p += piece.n;
+        text.n -= piece.n;
+    }
+}
+
+/* Together's own form: lists beside each other. */
+static void add_logprobs(const struct chat *t, struct span text)
+{
+    static const char *const names[] = {
+        [TOKEN_IDS] = "token_ids", [TOKENS] = "tokens", [TOKEN_LOGPROBS] = "token_logprobs"};
+
+    if (!t->c->logprobs) {
+        buf_puts(t->out, "null");
+        return;
+    }
+    for (enum logprob_list list = TOKEN_IDS; list <= TOKEN_LOGPROBS; list++) {
+        buf_printf(t->out, "%s\"%s\": [", list == TOKEN_IDS ? "{" : ", ", names[list]);
+        add_list(t->out, list, text);
+        buf_putc(t->out, ']');
+    }
+    buf_putc(t->out, '}');
+}
 
 static void print_message(const struct chat *t, const struct sim_choice *ch)
 {
@@ -96,7 +140,9 @@ static void print_choice(const struct chat *t, int64_t index)
         add_field(b, "\n      \"text\": ", ch.content);
         buf_putc(b, ',');
     }
-    buf_puts(b, "\n      \"logprobs\": null,\n      \"finish_reason\": \"");
+    buf_puts(b, "\n      \"logprobs\": ");
+    add_logprobs(t, ch.content);
+    buf_puts(b, ",\n      \"finish_reason\": \"");
     buf_puts(b, ch.finish);
     buf_puts(b, "\",\n      \"seed\": ");
     add_seed(t, ch.seed);
@@ -190,8 +236,13 @@ static void print_chunk(const struct chat *t, int64_t index, enum chunk_kind kin
     }
     buf_printf(b, "\"choices\":[{\"index\":%" PRId64, index);
     add_field(b, ",\"text\":", kind == CHUNK_TEXT ? text : (struct span){"", 0});
-    buf_printf(b, ",\"logprobs\":null,\"finish_reason\":%s%s%s,", ends ? "\"" : "",
-               ends ? ch->finish : "null", ends ? "\"" : "");
+    buf_puts(b, ",\"logprobs\":");
+    if (t->c->logprobs && kind == CHUNK_TEXT)
+        add_logprob(b, text);
+    else
+        buf_puts(b, "null");
+    buf_printf(b, ",\"finish_reason\":%s%s%s,", ends ? "\"" : "", ends ? ch->finish : "null",
+               ends ? "\"" : "");
     if (t->c->model->form == 'b') {
         buf_puts(b, "\"seed\":");
         if (ends)
@@ -259,7 +310,8 @@ static void complete(struct sim_call *c, bool is_chat)
         !(is_chat ? sim_prompt_messages(c)
                   : sim_prompt_texts(c, "prompt", c->body.prompt, false)) ||
         !sim_call_int(c, "max_tokens", c->body.max_tokens, 1, INT32_MAX, &c->max_tokens) ||
-        !sim_call_int(c, "n", c->body.n, 1, 128, &t.n) || !sim_call_fits(c))
+        !sim_call_int(c, "n", c->body.n, 1, 128, &t.n) || !sim_call_sampling(c) ||
+        !sim_call_fits(c))
         return;
     if (!json_absent(c->body.stream) && !json_read_bool(c->body.stream, &t.stream)) {
         sim_call_error(c, 400, "invalid_request_error", "stream", NULL,

@@ -1,12 +1,14 @@
 /* sim_file_calls.c - the calls of /files.
  *
  *   POST /files/upload   multipart, the file at once
- *   POST /files          302 to PUT /_sim/files/{id}, as the SDKs upload
+ *   POST /files          302 to PUT /_sim/files/{id}, as the provider's SDKs upload; multipart: the
+ *                        file at once, as OpenAI's do
  *   GET, DELETE /files/{id}, GET /files/{id}/content (with Range)
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/core/json.h"
 #include "common/core/parse.h"
@@ -108,8 +110,13 @@ static bool field(const struct sim_call *c, const char *name, char *text, size_t
 void sim_on_file_redirect(struct sim_call *c)
 {
     char name[256], purpose[64];
+    struct span type = sim_http_span(c->http.content_type, c->bytes);
     struct sim_file *file = NULL;
 
+    if (type.n >= 10 && !strncasecmp(type.p, "multipart/", 10)) {
+        sim_on_file_upload(c);
+        return;
+    }
     if (!field(c, "purpose", purpose, sizeof(purpose)) || !purpose_is_known(purpose)) {
         refuse(c, "purpose");
         return;
@@ -121,9 +128,9 @@ void sim_on_file_redirect(struct sim_call *c)
         return;
     }
     c->reply.status = 302;
-    buf_printf(&c->reply.head,
-               "Location: http://127.0.0.1:%d/_sim/files/%s\r\nX-Together-File-Id: %s\r\n",
-               c->sim->port, file->id, file->id);
+    buf_puts(&c->reply.head, "Location: http://");
+    sim_call_host(c, &c->reply.head);
+    buf_printf(&c->reply.head, "/_sim/files/%s\r\nX-Together-File-Id: %s\r\n", file->id, file->id);
 }
 
 void sim_on_file_put(struct sim_call *c)

@@ -217,11 +217,13 @@ void sim_on_image(struct sim_call *c)
                sim_call_id(c, id), c->model->id);
     for (int64_t i = 0; i < n; i++) {
         buf_printf(b, "%s{\"index\":%" PRId64 ",", i ? "," : "", i);
-        if (base64)
+        if (base64) {
             buf_printf(b, "\"b64_json\":\"%s\"", picture_base64);
-        else
-            buf_printf(b, "\"url\":\"http://127.0.0.1:%d/shrt/%s-%" PRId64 "\"", c->sim->port,
-                       id + 15, i);
+        } else {
+            buf_puts(b, "\"url\":\"http://");
+            sim_call_host(c, b);
+            buf_printf(b, "/shrt/%s-%" PRId64 "\"", id + 15, i);
+        }
         buf_puts(b, ",\"timings\":{\"inference\":0.271}}");
     }
     buf_puts(b, "]}");

@@ -1,5 +1,5 @@
 #!/bin/sh
-# check.sh BUILD_DIR - the provider's official SDK drives the simulator, with
+# check.sh BUILD_DIR - the provider's official SDK and OpenAI's drive the simulator, with
 # and without a key.  What it understands here it would understand over there.
 #
 # Needs node, npm and (the first time) a registry; says "skipped" without them.

@@ -1,4 +1,4 @@
-// sdk.mjs - the provider's official SDK against the simulator.
+// sdk.mjs - the provider's official SDK, and OpenAI's, against the simulator.
 //
 //     npm ci --ignore-scripts
 //     node sdk.mjs http://127.0.0.1:PORT/v1 [KEY]
@@ -21,11 +21,14 @@ if (!base) {
 process.env.TOGETHER_API_BASE_URL = base; // the SDK's upload reads this when it is loaded
 // Its CommonJS build: upload in the other one calls functions that are not there.
 const Together = createRequire(import.meta.url)('together-ai').default;
+const { default: OpenAI, toFile } = await import('openai');
 
 const root = base.replace(/\/v1\/?$/, '');
 const apiKey = key ?? 'any-key';
 const client = new Together({ apiKey, baseURL: base });
 const impatient = new Together({ apiKey, baseURL: base, maxRetries: 0 });
+
+const openai = new OpenAI({ apiKey, baseURL: base, maxRetries: 0 });
 
 const CHAT = 'Qwen/Qwen3.5-9B';
 const THINKER = 'openai/gpt-oss-20b';
@@ -169,6 +172,47 @@ const checks = {
         } finally {
             rmSync(dir, { recursive: true });
         }
+    },
+
+    async 'OpenAI\'s client uploads a file in one request, and it comes back'() {
+        const text = '{"text":"one"}\n{"text":"two"}\n';
+        const file = await openai.files.create({
+            file: await toFile(Buffer.from(text), 'data.jsonl'), purpose: 'fine-tune' });
+        assert.equal(file.filename, 'data.jsonl');
+        assert.equal(file.bytes, text.length);
+        assert.equal(await (await openai.files.content(file.id)).text(), text);
+        assert.equal((await openai.files.delete(file.id)).deleted, true);
+        await assert.rejects(openai.files.create({
+            file: await toFile(Buffer.from(text), 'data.jsonl'), purpose: 'none' }), OpenAI.BadRequestError);
+    },
+
+    async 'OpenAI\'s client reads answers, whole and streamed'() {
+        const r = await openai.chat.completions.create({ model: CHAT, messages: hi });
+        let text = '';
+        for await (const chunk of await openai.chat.completions.create({ model: CHAT, messages: hi, stream: true }))
+            text += chunk.choices[0]?.delta?.content ?? '';
+        assert.equal(text, r.choices[0].message.content);
+        assert.equal(r.choices[0].logprobs, null);
+    },
+
+    async 'logprobs are told for each token, whole and streamed'() {
+        for (const endpoint of [client.chat.completions, client.completions]) {
+            const ask = { model: CHAT, messages: hi, prompt: 'Hi there', logprobs: 1 };
+            const [choice] = (await endpoint.create(ask)).choices;
+            const { tokens, token_ids, token_logprobs } = choice.logprobs;
+            const told = [];
+            assert.equal(tokens.join(''), choice.message?.content ?? choice.text);
+            assert.equal(token_ids.length, tokens.length);
+            assert.ok(token_logprobs.length === tokens.length && token_logprobs.every(p => p <= 0));
+            for await (const chunk of await endpoint.create({ ...ask, stream: true }))
+                told.push(chunk.choices[0]?.logprobs ?? null);
+            assert.deepEqual(told.filter(p => p !== null), token_logprobs);
+        }
+    },
+
+    async 'a parameter of the wrong type is refused'() {
+        for (const wrong of [{ temperature: 'hot' }, { top_p: [] }, { seed: {} }, { logprobs: 21 }, { logprobs: 'x' }])
+            await fails(client.chat.completions.create({ model: CHAT, messages: hi, ...wrong }), 400);
     },
 
     async 'what is refused for good is not sent again'() {
