@@ -13,7 +13,7 @@ const [schemaDir, dir] = process.argv.slice(2);
 const faults = [];
 const count = { schemas: 0, examples: 0, documents: 0 };
 
-const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, strictTypes: false });
+const ajv = new Ajv2020({ allErrors: true, strict: true });
 addFormats(ajv);
 
 const schemas = readdirSync(schemaDir)
