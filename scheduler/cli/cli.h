@@ -111,11 +111,21 @@ void cli_told(const struct cli *c, const char *id, const char *outcome);
 /* "3 s ago", "in 2 min": rotating static buffers. */
 const char *cli_when(int64_t ms, int64_t now_ms);
 const char *cli_duration(int64_t ms);
-/* From column `at`, where the cursor is, to the end of a line; wrapped at 80 columns. */
-void cli_put_words(FILE *to, int at, const char *text);
 /* nano-USD as "$0.001234". */
 const char *cli_usd(int64_t nanousd);
+
+/* ---- text (fold.c) ---- */
 bool cli_stderr_is_terminal(void);
 bool cli_stdout_is_terminal(void);
+int cli_columns(void); /* of the terminal; 80 when there is none */
+/* From column `at`, where the cursor is, to the end of a line; folded at `width` columns. */
+void cli_fold(FILE *to, int at, int width, struct span text);
+void cli_put_words(FILE *to, int at, const char *text); /* at 80 columns */
+/* One line, whatever is in it: a line feed is a blank. */
+void cli_put_line(struct span text);
+/* On stdout: folded on a terminal, else one line. */
+void cli_put_text(int at, struct span text);
+/* The answer's text in a result document: of the first choice; false when it has none. */
+bool cli_answer_text(struct span result, struct buf *text);
 
 #endif

@@ -297,23 +297,14 @@ static const struct check checks[] = {
     {"open files", open_files, "raise LimitNOFILE or ulimit -n"},
 };
 
-/* Folded for people only. */
-static void put(int at, const char *text)
-{
-    if (cli_stdout_is_terminal())
-        cli_put_words(stdout, at, text);
-    else
-        puts(text);
-}
-
 static void print_check(const struct check *check, enum verdict v, const char *said, bool advise)
 {
     printf("%-5s %-14s ", verdicts[v], check->name);
-    put(SAID_AT, said);
+    cli_put_text(SAID_AT, (struct span){said, strlen(said)});
     if (!advise)
         return;
     printf("%*s-> ", SAID_AT, "");
-    put(SAID_AT + 3, check->advice);
+    cli_put_text(SAID_AT + 3, (struct span){check->advice, strlen(check->advice)});
 }
 
 int cli_doctor(struct cli *c)

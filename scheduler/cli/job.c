@@ -14,6 +14,8 @@
 #include "scheduler/cli/cli.h"
 #include "scheduler/cli/waiting.h"
 
+enum { NAME_COLUMNS = 11 };
+
 int cli_wait(struct cli *c)
 {
     const char *timeout = cli_option(c, "--timeout");
@@ -58,25 +60,57 @@ static void write_record(struct buf *out, const char *id, const struct record *r
     buf_putc(out, '}');
 }
 
+/* "name       text", folded under the text for people. */
+static void show_text(const char *name, struct span text)
+{
+    printf("%-10s ", name);
+    cli_put_text(NAME_COLUMNS, text);
+}
+
+/* What came of it: for people the answer or the error first, and then all. */
+static void show_result(struct span result)
+{
+    struct buf text = BUF(result.n + 1);
+    struct span v = json_at(result, "error.message");
+
+    if (cli_stdout_is_terminal() && cli_answer_text(result, &text))
+        show_text("answer", buf_span(&text));
+    if (cli_stdout_is_terminal() && json_read_string(v, &text))
+        show_text("error", buf_span(&text));
+    show_text("result", result);
+    buf_done(&text);
+}
+
+/* Its due time; of a job that has ended nothing does. */
+static bool lies_ahead(const struct record *r, int64_t now)
+{
+    return r->due_ms > now && !job_state_ended(r->state);
+}
+
+static void show_times(const struct record *r, int64_t now)
+{
+    printf("submitted  %s\nstarted    %s\n", cli_when(r->submitted_ms, now),
+           cli_when(r->started_ms, now));
+    if (lies_ahead(r, now))
+        printf("due        %s%s\n", cli_when(r->due_ms, now), r->parked_ms ? " (parked)" : "");
+    if (r->expires_ms && !job_state_ended(r->state))
+        printf("expires    %s\n", cli_when(r->expires_ms, now));
+}
+
 static void show_record(const char *id, const struct record *r, struct span bytes)
 {
     struct span doc = record_doc(r, bytes.p, bytes.n), tail = record_tail(r, bytes.p, bytes.n);
-    int64_t now = clock_wall_ms();
 
-    printf("id         %s\nstate      %s%s\ntype       %s\nqueue      %s\nrun        %d\n", id,
-           record_state_name(r, now), r->cancel_asked ? " (cancel asked)" : "",
-           job_type_name(r->type), queue_name(r->queue), r->run);
+    printf("id         %s\nstate      %s%s\n", id, record_state_name(r, clock_wall_ms()),
+           r->cancel_asked ? " (cancel asked)" : "");
+    printf("type       %s\nqueue      %s\nrun        %d\n", job_type_name(r->type),
+           queue_name(r->queue), r->run);
     printf("attempts   %d spent, %d crashes, parked %d times\n", r->attempts, r->crashes, r->parks);
-    printf("submitted  %s\nstarted    %s\n", cli_when(r->submitted_ms, now),
-           cli_when(r->started_ms, now));
-    if (r->due_ms > now)
-        printf("due        %s%s\n", cli_when(r->due_ms, now), r->parked_ms ? " (parked)" : "");
-    if (r->expires_ms)
-        printf("expires    %s\n", cli_when(r->expires_ms, now));
-    if (doc.n)
-        printf("document   %.*s\n", (int)doc.n, doc.p);
+    show_times(r, clock_wall_ms());
     if (job_state_ended(r->state) && tail.n)
-        printf("result     %.*s\n", (int)tail.n, tail.p);
+        show_result(tail);
+    if (doc.n)
+        show_text("document", doc);
 }
 
 static int tell_job(struct cli *c, const char *id, struct buf *bytes)
@@ -142,7 +176,7 @@ static void list_record(struct listing *l, const char *id, struct span bytes)
     cli_table_cell(l->table, "%s", queue_name(r.queue));
     cli_table_cell(l->table, "%d", r.attempts);
     cli_table_cell(l->table, "%s", cli_when(r.submitted_ms, now));
-    cli_table_cell(l->table, "%s", cli_when(r.due_ms > now ? r.due_ms : 0, now));
+    cli_table_cell(l->table, "%s", cli_when(lies_ahead(&r, now) ? r.due_ms : 0, now));
 }
 
 /* Headers only: documents can be large. */
@@ -185,7 +219,7 @@ static void scan_jobs(struct listing *l)
             return;
         snprintf(cursor, sizeof cursor, "%.*s", (int)next.n, next.p);
         list_part(l, reply_at(r, 1));
-    } while (strcmp(cursor, "0") != 0 && l->shown < l->limit && !cli_has_failed(l->c));
+    } while (strcmp(cursor, "0") != 0 && l->shown < l->limit && !l->c->lost);
 }
 
 /* A word that no job can have would be an empty list: say so instead. */

@@ -167,6 +167,7 @@ static json_t *read_all(struct cli *c, const char *of)
 
 struct known {
     json_t *health, *stops;
+    const char *preferred; /* the model that stands first whatever its score; NULL: none does */
 };
 
 /* Why workers do not use it but for want of another; "" they do.  They have the keys that are
@@ -211,18 +212,25 @@ static const char *state_text(const struct known *k, const struct candidate *c)
     return *about_key ? about_key : route_state_name(c->health.state);
 }
 
-static json_t *candidate_json(const struct candidate *c, int rank)
+/* The default of the task stands before those of a higher score. */
+static bool is_preferred(const struct known *k, const struct candidate *c)
+{
+    return k->preferred && !strcmp(c->route->model.id, k->preferred);
+}
+
+static json_t *candidate_json(const struct known *k, const struct candidate *c, int rank)
 {
     bool in = c->why == ROUTE_IN;
 
-    return json_pack(
-        "{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s?}", "rank",
-        in ? json_integer(rank) : json_null(), "id", c->route->model.id, "provider",
-        c->route->model.provider, "score", in ? json_real(c->score) : json_null(), "price",
-        in ? json_real(c->price) : json_null(), "latency", in ? json_real(c->latency) : json_null(),
-        "quality", in ? json_real(c->quality) : json_null(), "p50_ms",
-        json_integer(c->health.p50_ms ? c->health.p50_ms : c->route->model.p50_ms), "state",
-        route_state_name(c->health.state), "left_out", in ? NULL : route_out_text(c->why));
+    return json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:s?, s:b}", "rank",
+                     in ? json_integer(rank) : json_null(), "id", c->route->model.id, "provider",
+                     c->route->model.provider, "score", in ? json_real(c->score) : json_null(),
+                     "price", in ? json_real(c->price) : json_null(), "latency",
+                     in ? json_real(c->latency) : json_null(), "quality",
+                     in ? json_real(c->quality) : json_null(), "p50_ms",
+                     json_integer(c->health.p50_ms ? c->health.p50_ms : c->route->model.p50_ms),
+                     "state", route_state_name(c->health.state), "left_out",
+                     in ? NULL : route_out_text(c->why), "is_default", in && is_preferred(k, c));
 }
 
 static void rating_cell(struct cli_table *t, bool in, double v)
@@ -251,7 +259,8 @@ static void candidate_row(struct cli_table *t, const struct known *k, const stru
     rating_cell(t, in, c->quality);
     cli_table_cell(t, "%lld%s", (long long)(measured ? measured : c->route->model.p50_ms),
                    measured ? "" : " expected");
-    cli_table_cell(t, "%s", in ? state_text(k, c) : route_out_text(c->why));
+    cli_table_cell(t, "%s%s", in ? state_text(k, c) : route_out_text(c->why),
+                   in && is_preferred(k, c) ? "; the default of its task, before any score" : "");
 }
 
 static void print_candidates(struct cli *c, const struct known *k, const struct candidate *all,
@@ -265,7 +274,7 @@ static void print_candidates(struct cli *c, const struct known *k, const struct 
 
     for (size_t i = 0; i < n; i++) {
         candidate_row(t, k, &all[i], (int)i + 1);
-        json_array_append_new(list, candidate_json(&all[i], (int)i + 1));
+        json_array_append_new(list, candidate_json(k, &all[i], (int)i + 1));
     }
     cli_print(c, t, list);
 }
@@ -293,11 +302,14 @@ static int explain(struct cli *c, const struct route_needs *needs)
     struct routes *table = cli_live_routes(c);
     struct candidate *all = xcalloc(table->count + 1, sizeof *all);
     struct known known = {read_all(c, key(&c->keys, KEY_HEALTH)),
-                          read_all(c, key(&c->keys, KEY_STOPS))};
+                          read_all(c, key(&c->keys, KEY_STOPS)), NULL};
+    const struct route *first = table->defaults[task_index(needs->task)];
     const struct route_view view = {health_of, &known};
     struct route_rules rules;
 
     route_rules_from(&rules, c->cfg);
+    if (rules.default_first && !needs->automatic && first)
+        known.preferred = first->model.id;
     print_candidates(c, &known, all, route_explain(table, &rules, needs, &view, all, table->count));
     json_decref(known.health);
     json_decref(known.stops);

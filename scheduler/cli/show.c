@@ -172,9 +172,8 @@ static bool add_day(struct cli *c, json_t *rows, const char *by, const char *day
 
 static void print_costs(const struct cli *c, const char *by, json_t *take_rows)
 {
-    const char *const headers[] = {
-        by,       "COST", "CALLS", "PROMPT TOKENS", "COMPLETION TOKENS", "UNCONFIRMED AT MOST",
-        "CACHED", "SAVED"};
+    const char *const headers[] = {by,           "COST",        "CALLS",  "PROMPT",
+                                   "COMPLETION", "UNCONFIRMED", "CACHED", "SAVED"};
     struct cli_table *t = cli_table_new(c, headers, ARRAY_LEN(headers));
     const char *name;
     json_t *row;

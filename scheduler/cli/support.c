@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/core/visible.h"
 #include "scheduler/cli/cli.h"
@@ -94,24 +93,6 @@ int cli_fail(int status, const char *fmt, ...)
 
 /* ---- texts ---- */
 
-void cli_put_words(FILE *to, int at, const char *text)
-{
-    enum { WIDTH = 80 };
-    int column = at;
-
-    while (*text) {
-        int n = (int)strcspn(text, " ");
-
-        if (column > at && column + 1 + n > WIDTH)
-            column = fprintf(to, "\n%*s", at, "") - 1;
-        else if (column > at)
-            column += fprintf(to, " ");
-        column += fprintf(to, "%.*s", n, text);
-        text += n + (int)strspn(text + n, " ");
-    }
-    fputc('\n', to);
-}
-
 static char *next_text(void)
 {
     static char texts[16][48];
@@ -169,6 +150,3 @@ const char *cli_usd(int64_t nanousd)
         text[--n] = '\0';
     return text;
 }
-
-bool cli_stderr_is_terminal(void) { return isatty(STDERR_FILENO) == 1; }
-bool cli_stdout_is_terminal(void) { return isatty(STDOUT_FILENO) == 1; }

@@ -7,16 +7,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/clock.h"
+#include "common/core/json.h"
+#include "common/core/parse.h"
 #include "common/core/visible.h"
+#include "common/queue/alert.h"
 #include "scheduler/cli/cli.h"
 
-enum { BLOCK_MS = 5000, HEAD_BYTES = 128, TEXT_BYTES = 400 };
+enum { BLOCK_MS = 5000, HEAD_BYTES = 128, CODE_COLUMNS = 20 };
 
 struct tail {
     struct cli *c;
     const char *stream;
     char last[64];
-    bool answered;
+    bool answered, alerts;
 };
 
 static struct span field(const struct reply *fields, const char *name)
@@ -27,29 +31,79 @@ static struct span field(const struct reply *fields, const char *name)
     return (struct span){NULL, 0};
 }
 
-/* One value on one line, whoever wrote it: in JSON a line feed is a blank. */
-static void print_json(struct span doc)
+/* ---- one entry ---- */
+
+/* "2026-12-01 04:37:12" in UTC, when the entry was written; its id begins with the time. */
+static const char *time_of(struct span id, char text[25])
 {
-    for (size_t i = 0; i < doc.n; i++)
-        putchar(doc.p[i] == '\n' || doc.p[i] == '\r' ? ' ' : doc.p[i]);
-    putchar('\n');
+    const char *dash = memchr(id.p, '-', id.n);
+    int64_t ms = 0;
+
+    if (!dash || !parse_int64(id.p, (size_t)(dash - id.p), 0, INT64_MAX, &ms))
+        return "-";
+    clock_rfc3339(ms, text);
+    text[10] = ' ';
+    text[19] = '\0';
+    return text;
 }
 
-static void print_line(struct span head, struct span status, struct span doc)
+/* Of a stream that programs of others may write, too: on one line, and no longer than HEAD_BYTES.
+ */
+static int put_head(struct span s, int width)
 {
-    struct buf line = BUF(16 << 10);
+    struct buf text = BUF(HEAD_BYTES * VISIBLE_MAX);
+    int n;
 
-    if (doc.n > TEXT_BYTES)
-        for (doc.n = TEXT_BYTES; doc.n > 0 && (doc.p[doc.n] & 0xc0) == 0x80;)
-            doc.n--;
-    visible_add(&line, head.p, head.n < HEAD_BYTES ? head.n : HEAD_BYTES);
+    visible_add(&text, s.p, s.n < HEAD_BYTES ? s.n : HEAD_BYTES);
+    n = printf("%-*s  ", width, text.n ? text.p : "");
+    buf_done(&text);
+    return n;
+}
+
+/* For people the answer's text, or what went wrong, else the document. */
+static void print_result(struct span doc)
+{
+    struct buf text = BUF(doc.n + 1);
+    struct span v = json_at(doc, "error.message");
+
+    printf("\n  ");
+    if (cli_answer_text(doc, &text) || json_read_string(v, &text))
+        cli_fold(stdout, 2, cli_columns(), buf_span(&text));
+    else
+        cli_fold(stdout, 2, cli_columns(), json_at(doc, "output"));
+    buf_done(&text);
+}
+
+static void print_alert(struct span id, struct span code, struct span doc)
+{
+    static const char *const levels[] = {
+        [ALERT_INFO] = "info", [ALERT_WARNING] = "warning", [ALERT_ERROR] = "error"};
+    char name[64];
+    struct buf text = BUF(doc.n + 1);
+    char at[25];
+    int column;
+
+    snprintf(name, sizeof name, "%.*s", (int)code.n, code.p ? code.p : "");
+    column = printf("%-19s  %-7s  ", time_of(id, at), levels[alert_level(name)]);
+    column += put_head(code, CODE_COLUMNS);
+    if (json_read_string(json_at(doc, "message"), &text))
+        cli_put_text(column, buf_span(&text));
+    else
+        cli_put_line(doc);
+    buf_done(&text);
+}
+
+static void print_line(const struct reply *fields, struct span doc)
+{
+    struct span status = field(fields, "status");
+
+    put_head(field(fields, "id"), 0);
     if (status.n)
-        buf_puts(&line, "  ");
-    visible_add(&line, status.p, status.n < HEAD_BYTES ? status.n : HEAD_BYTES);
-    buf_puts(&line, "  ");
-    visible_add(&line, doc.p, doc.n);
-    puts(line.p);
-    buf_done(&line);
+        put_head(status, 0);
+    if (status.n && cli_stdout_is_terminal())
+        print_result(doc);
+    else
+        cli_put_line(doc);
 }
 
 static void print_entry(struct tail *t, const struct reply *entry)
@@ -57,14 +111,14 @@ static void print_entry(struct tail *t, const struct reply *entry)
     struct span id = reply_span(reply_at(entry, 0));
     const struct reply *fields = reply_at(entry, 1);
     struct span doc = field(fields, "doc");
-    struct span job = field(fields, "id"), status = field(fields, "status"),
-                code = field(fields, "code");
 
     snprintf(t->last, sizeof t->last, "%.*s", (int)id.n, id.p);
     if (t->c->json)
-        print_json(doc);
+        cli_put_line(doc);
+    else if (t->alerts)
+        print_alert(id, field(fields, "code"), doc);
     else
-        print_line(job.n ? job : code, status, doc);
+        print_line(fields, doc);
 }
 
 static void on_entries(void *arg, const struct reply *reply, const struct err *err)
@@ -124,6 +178,10 @@ int cli_tail(struct cli *c)
     } else {
         snprintf(t.last, sizeof t.last, "0");
     }
+    t.alerts = !strcmp(name, "alerts");
+    if (t.alerts && !c->json && !cli_has_failed(c))
+        printf("%-19s  LEVEL    %-*s  MESSAGE\n", "TIME (UTC)", CODE_COLUMNS, "CODE");
+    fflush(stdout);
     while (!cli_has_failed(c) && follow(&t))
         ;
     return CLI_FAILED;

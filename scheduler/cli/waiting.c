@@ -55,12 +55,18 @@ void cli_waiting_add(struct cli_waiting *w, const char *id)
     w->total++;
 }
 
-/* The text of the first choice; false when the output has none. */
+bool cli_answer_text(struct span result, struct buf *text)
+{
+    struct span v = json_at(result, "output.choices.0.message.content");
+
+    return json_read_string(v.n ? v : json_at(result, "output.choices.0.text"), text);
+}
+
+/* False when the output has none. */
 static bool print_text(struct span result)
 {
     struct buf text = BUF(result.n + 1);
-    struct span v = json_at(result, "output.choices.0.message.content");
-    bool ok = json_read_string(v.n ? v : json_at(result, "output.choices.0.text"), &text);
+    bool ok = cli_answer_text(result, &text);
 
     if (ok)
         printf("%.*s\n", (int)text.n, text.p ? text.p : "");
@@ -93,7 +99,7 @@ static void print_result(struct cli_waiting *w, const char *id, const struct rec
     if (w->as_text && !w->c->json && print_as_text(w, id, rec, result))
         return;
     if (w->c->json || w->total == 1) {
-        printf("%.*s\n", (int)result.n, result.p);
+        cli_put_line(result);
         return;
     }
     if (!json_read_int(cost, &nanousd))

@@ -19,10 +19,7 @@ static void show(const struct why_answer *w)
     int64_t now = w->facts.now_ms;
 
     printf("state      %s\nbecause    ", record_state_name(&w->facts.rec, now));
-    if (cli_stdout_is_terminal())
-        cli_put_words(stdout, (int)strlen("because    "), w->why.text);
-    else
-        puts(w->why.text);
+    cli_put_text((int)strlen("because    "), (struct span){w->why.text, strlen(w->why.text)});
     if (w->why.until_ms)
         printf("until      %s\n", cli_when(w->why.until_ms, now));
     if (w->facts.rec.state == JOB_STATE_READY && w->why.starts_ms)

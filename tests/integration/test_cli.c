@@ -353,6 +353,21 @@ static bool has_written(struct program *p, const char *part)
     return found;
 }
 
+/* TIME, LEVEL, CODE and MESSAGE, one line when piped. */
+static void check_alert_row(struct world *w, const char *out)
+{
+    int year, day;
+    char level[16], code[32], word[32];
+
+    CHECK_HAS(line_of(w, out, 0), "MESSAGE");
+    ck_assert_int_eq(sscanf(line_of(w, out, 1), "%d-%*d-%d %*d:%*d:%*d  %15s %31s %31s", &year,
+                            &day, level, code, word),
+                     5);
+    ck_assert_str_eq(level, "info");
+    ck_assert_str_eq(code, "id_conflict");
+    ck_assert_str_eq(word, "another");
+}
+
 START_TEST(streams_are_followed)
 {
     struct world *w = world_with_all();
@@ -374,6 +389,7 @@ START_TEST(streams_are_followed)
     WAIT_UNTIL(w, ALL_MS, has_written(as_json, "{\"id\":\"q-0\""));
     WAIT_UNTIL(w, ALL_MS, has_written(costs, "\"job_id\":\"q-0\""));
     WAIT_UNTIL(w, ALL_MS, has_written(alerts, "id_conflict"));
+    check_alert_row(w, world_own(w, program_out(alerts), free));
     ck_assert(!has_written(results, "before  completed")); /* only what is new */
     program_kill(results);
     program_kill(as_json);

@@ -147,25 +147,62 @@ START_TEST(a_job_in_intake_is_waited_for)
 }
 END_TEST
 
-START_TEST(a_terminal_sees_a_progress_bar)
+/* What a person sees who runs that command on a terminal of 80 columns; it ends with 0. */
+static char *on_terminal(struct world *w, const char *arguments)
 {
-    struct world *w = world_with_all();
-    char exe[4096], *out, *lines = world_file(w, "jobs.jsonl", NOOP("a") "\n" NOOP("b") "\n");
+    char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
     struct program *p;
 
     ck_assert_int_gt(n, 0);
     exe[n] = '\0';
     *strrchr(exe, '/') = '\0';
-    p = world_start(
-        w, "/usr/bin/script",
-        (const char *const[]){"-qec", world_text(w, "%s/flotilla submit --wait -f %s", exe, lines),
-                              "/dev/null", NULL},
-        NULL);
+    p = world_start(w, "/usr/bin/script",
+                    (const char *const[]){"-qec", world_text(w, "%s/flotilla %s", exe, arguments),
+                                          "/dev/null", NULL},
+                    NULL);
     ck_assert_int_eq(program_wait(p, 30000), 0);
-    out = program_out(p);
-    CHECK_HAS(out, "########################################] 2/2");
-    free(out);
+    return world_own(w, program_out(p), free);
+}
+
+START_TEST(a_terminal_sees_a_progress_bar)
+{
+    struct world *w = world_with_all();
+    char *lines = world_file(w, "jobs.jsonl", NOOP("a") "\n" NOOP("b") "\n");
+
+    CHECK_HAS(on_terminal(w, world_text(w, "submit --wait -f %s", lines)),
+              "########################################] 2/2");
+    world_free(w);
+}
+END_TEST
+
+static const char answer[] =
+    "An answer of many words that are folded at the width of the terminal, "
+    "of which each line begins below the first.";
+
+START_TEST(a_result_is_one_line_for_programs_and_the_answer_first_for_people)
+{
+    struct world *w = world_with_all();
+    struct cli cli;
+    const char *out, *line;
+
+    world_sim_faults(w, "{'path':'/v1/chat/completions','answer':'%s','times':1}", answer);
+    world_push_questions(w, 1, NULL);
+    world_wait_results(w, 1, ALL_MS);
+    cli = world_cli(w, "job", "q-0");
+    CHECK_EXIT(cli, 0);
+    line = strstr(cli.out, "\nresult     {");
+    ck_assert_ptr_nonnull(line);
+    CHECK_HAS(line_of(w, line + 1, 0), "\"finished_at\":"); /* its last member */
+    ck_assert_ptr_null(strstr(cli.out, "\nanswer "));
+    out = on_terminal(w, "job q-0");
+    CHECK_HAS(
+        out,
+        "\nanswer     An answer of many words that are folded at the width of the terminal,\r\n"
+        "           of which each line begins below the first.\r\n");
+    ck_assert(strstr(out, "\nresult  ") > strstr(out, "\nanswer  "));
+    for (int i = 0; line_of(w, out, i)[0]; i++)
+        ck_assert_msg(strlen(line_of(w, out, i)) <= 81, "%s", line_of(w, out, i)); /* and CR */
     world_free(w);
 }
 END_TEST
@@ -198,6 +235,27 @@ START_TEST(a_job_is_shown_with_all_that_is_known)
     cli = world_cli(w, "job", "later");
     CHECK_EXIT(cli, 1);
     CHECK_HAS(cli.err, "newer version");
+    world_free(w);
+}
+END_TEST
+
+START_TEST(a_cancelled_job_is_neither_counted_nor_due)
+{
+    struct world *w = world_new();
+    struct cli cli;
+
+    world_start_scheduler(w);
+    world_push(w, "{'id':'later','type':'noop','payload':{},'delay_ms':3600000}");
+    world_push(w, "{'id':'expires','type':'noop','payload':{},'expires_in_ms':3600000}");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "EXISTS fl:{0}:job:later fl:{0}:job:expires") == 2);
+    CHECK_EXIT(world_cli(w, "cancel", "later", "expires"), 0);
+    cli = world_cli(w, "queues", "--json");
+    ck_assert_int_eq(world_int_at(world_json(w, cli.out), "delayed"), 0);
+    ck_assert_int_eq(world_int_at(world_json(w, cli.out), "queues.noop.ready"), 0);
+    ck_assert_ptr_null(strstr(world_cli(w, "job", "later").out, "\ndue "));
+    ck_assert_ptr_null(strstr(world_cli(w, "job", "expires").out, "\nexpires "));
+    ck_assert_ptr_null(strstr(world_cli(w, "jobs").out, "in 59 min"));
+    world_check_one_result_each(w, 2);
     world_free(w);
 }
 END_TEST
@@ -296,16 +354,19 @@ END_TEST
 
 Suite *test_cli_jobs(void)
 {
-    static const TTest *const *const tests[] = {&jobs_come_from_arguments_files_and_stdin,
-                                                &bad_lines_are_told_by_number_and_the_others_go,
-                                                &a_full_redis_refuses_the_submission,
-                                                &waiting_tells_how_the_jobs_ended,
-                                                &a_job_in_intake_is_waited_for,
-                                                &a_terminal_sees_a_progress_bar,
-                                                &a_job_is_shown_with_all_that_is_known,
-                                                &jobs_are_listed_by_state_and_queue,
-                                                &jobs_are_cancelled_in_each_state,
-                                                &dead_jobs_run_again};
+    static const TTest *const *const tests[] = {
+        &jobs_come_from_arguments_files_and_stdin,
+        &bad_lines_are_told_by_number_and_the_others_go,
+        &a_full_redis_refuses_the_submission,
+        &waiting_tells_how_the_jobs_ended,
+        &a_job_in_intake_is_waited_for,
+        &a_terminal_sees_a_progress_bar,
+        &a_result_is_one_line_for_programs_and_the_answer_first_for_people,
+        &a_cancelled_job_is_neither_counted_nor_due,
+        &a_job_is_shown_with_all_that_is_known,
+        &jobs_are_listed_by_state_and_queue,
+        &jobs_are_cancelled_in_each_state,
+        &dead_jobs_run_again};
     Suite *s = suite_create("cli of jobs");
     TCase *tc = tcase_create("cli of jobs");
 

@@ -70,6 +70,9 @@ START_TEST(the_router_chooses_for_auto_what_it_explains)
         check_done(w, priorities[i], choice(w, priorities[i], 0));
     check_done(w, "none", QWEN);
     ck_assert_int_eq(world_cli(w, "models", "--explain", "--task", "dance").exit_code, 2);
+    ck_assert_ptr_nonnull(strstr(world_cli(w, "models", "--explain").out,
+                                 "the default of its task, before any score"));
+    ck_assert_ptr_null(strstr(world_cli(w, "models", "--explain", "--auto").out, "before any"));
     ck_assert_str_eq(choice(w, "batch", 0), SMALL);
     ck_assert_str_ne(choice(w, "batch", 1), choice(w, "realtime", 1));
     ck_assert_str_eq(world_string_at(json_array_get(facts_costs(w, "batch"), 0), "requested_model"),
