@@ -17,7 +17,8 @@ static const struct {
 } passed[] = {
     {"chat", "/chat/completions",
      "{ \"messages\":[ {\"role\":\"user\" ,\"content\":\"caf\\u00e9 \xe6\x9d\xb1\"} ],"
-     "\"temperature\":0.70, \"model\" : \"openai/gpt-oss-20b\",\"x_new\":[1e3,-0.0,\"\\/\"]}",
+     "\"temperature\":0.70, \"model\" : \"openai/gpt-oss-20b\",\"x_new\":[1e3,-0.0,\"\\/\"],"
+     "\"seed\":15924764223251450000,\"y_new\":{\"maximum\":18446744073709551615,\"m\":-1E+999}}",
      "{\n  \"choices\" : [ {\"message\":{\"content\":\"\\u0041\\/\"},\"seed\": "
      "15924764223251450000} ] ,\n \"usage\":{\"prompt_tokens\":4,\"completion_tokens\":1.0} }"},
     {"completion", "/completions",

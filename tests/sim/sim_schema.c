@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "common/config/tree.h"
 #include "common/core/buf.h"
 #include "tests/sim/sim_answer.h"
 
@@ -113,7 +114,8 @@ static bool dump(json_t *v, struct buf *out)
 
 bool sim_schema_example(struct span schema, uint64_t hash, struct buf *out)
 {
-    json_t *doc = json_loadb(schema.p, schema.n, 0, NULL);
+    json_error_t at;
+    json_t *doc = tree_load(schema, 0, TREE_NEAREST, NULL, &at);
     json_t *v = doc ? example(doc, doc, hash, 0) : NULL;
     bool ok = v && dump(v, out);
 
@@ -144,7 +146,8 @@ static json_t *chosen(json_t *tools, json_t *choice)
 bool sim_schema_tool_calls(struct span tools, struct span tool_choice, uint64_t hash,
                            struct buf *out)
 {
-    json_t *list = json_loadb(tools.p, tools.n, 0, NULL);
+    json_error_t at;
+    json_t *list = tree_load(tools, 0, TREE_NEAREST, NULL, &at);
     json_t *choice =
         tool_choice.p ? json_loadb(tool_choice.p, tool_choice.n, JSON_DECODE_ANY, NULL) : NULL;
     json_t *function = chosen(list, choice);
