@@ -263,6 +263,30 @@ START_TEST(an_answer_that_was_cut_amid_a_character_is_good_but_for_that)
 }
 END_TEST
 
+START_TEST(a_model_whose_name_has_json_escapes_is_called_and_priced)
+{
+    struct world *w = world_new(.simulator = true);
+    struct money m;
+
+    world_start_both(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_push(w, "{'id':'a','type':'inference','payload':{'task':'chat','body':{"
+                  "'model':'Qwen\\/Qwen3.5-9B','messages':[{'role':'user','content':'Hi'}]}}}");
+    world_push(w, "{'id':'b','type':'inference','payload':{'task':'chat','prompt':'Hi',"
+                  "'model':'\\u0051wen\\/Qwen3.5-9B'}}");
+    world_wait_results(w, 2, 10000);
+    for (int i = 0; i < 2; i++) {
+        const struct result *r = world_result(w, i ? "b" : "a");
+
+        ck_assert_str_eq(r->status, "completed");
+        ck_assert_str_eq(world_string_at(r->doc, "model"), "Qwen/Qwen3.5-9B");
+    }
+    m = world_check_money(w);
+    ck_assert_int_eq(m.confirmed_nanousd, m.billed_nanousd);
+    ck_assert_int_gt(m.billed_nanousd, 0);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_tasks(void)
 {
     Suite *s = suite_create("tasks");
@@ -274,6 +298,7 @@ Suite *test_tasks(void)
     tcase_add_test(tc, a_trace_goes_on_to_the_provider_and_the_webhook);
     tcase_add_test(tc, large_bodies_and_answers_come_through_whole);
     tcase_add_test(tc, an_answer_that_was_cut_amid_a_character_is_good_but_for_that);
+    tcase_add_test(tc, a_model_whose_name_has_json_escapes_is_called_and_priced);
     suite_add_tcase(s, tc);
     return s;
 }
