@@ -74,6 +74,7 @@ static void start_returning(struct run *r, void (*go)(struct run *r))
     DL_APPEND2(r->p->returning, r, go_prev, go_next);
     r->p->returning_count++;
     r->p->returning_realtime += r->held.queue == QUEUE_INFERENCE_REALTIME;
+    r->go_since_ms = clock_mono_ms();
     r->go = go;
 }
 
@@ -184,6 +185,14 @@ void run_serve_slots(struct process *p)
         go(r);
         child_enter_job(p->child, NULL);
     }
+}
+
+void run_give_up_slots(struct process *p)
+{
+    int64_t since_ms = clock_mono_ms() - RUN_RETURN_MS;
+
+    while (p->returning && p->returning->go_since_ms <= since_ms) /* in order of their coming */
+        run_give_back(p->returning);
 }
 
 /* ---- life ---- */

@@ -65,6 +65,7 @@ struct run {
     struct told *told; /* costs on their way: run_tell; or NULL */
     void (*go)(struct run *r);     /* what to do with the slot that it waits for; else NULL */
     struct run *go_prev, *go_next; /* in p->returning */
+    int64_t go_since_ms;           /* monotonic: since when it is there */
     int64_t aside_ms;              /* its outcome is to be put aside for so long */
     bool ended;                    /* an outcome is on its way; the code is not entered again */
     bool damaged;                  /* the document cannot be read: it only ends */
@@ -151,6 +152,10 @@ bool run_memory_is_ample(const struct process *p);
 NODISCARD bool run_take_slot(struct run *r, void (*go)(struct run *r));
 /* Those that run_take_slot told to wait, as far as there are slots now. */
 void run_serve_slots(struct process *p);
+/* Those that found no slot for RUN_RETURN_MS go back to the front of their queues: another worker
+ * may have one. */
+enum { RUN_RETURN_MS = 5000 };
+void run_give_up_slots(struct process *p);
 
 /* Before a further call: what the calls of this claim cost so far is told to Redis, so that it is
  * known whoever dies now, and there is room for the events of the next one.  True: there is nothing

@@ -119,6 +119,36 @@ START_TEST(a_reserved_slot_serves_realtime_while_others_wait_to_come_back)
 }
 END_TEST
 
+/* The second worker has claimed `follow`, which waits for the call of `lead`, and then gives its
+ * only slot to a call of 40 s.  When `lead` fails, `follow` is to call, and the first worker is
+ * free. */
+START_TEST(what_finds_no_slot_for_long_is_served_by_another_worker)
+{
+    static const char one[] = "FLOTILLA_WORKERS_CONCURRENCY=1";
+    struct world *w = world_new(.simulator = true);
+
+    world_sim_faults(w, "[{'model':'" EQUAL "','fixture':'bad_params','delay_ms':3000},"
+                        "{'model':'" FULL "','delay_ms':40000,'times':-1}]");
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", one,
+                       "FLOTILLA_WORKERS_REALTIME_PERCENT=0");
+    push(w, "lead", EQUAL, "");
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", one,
+                       "FLOTILLA_WORKERS_REALTIME_PERCENT=0");
+    push(w, "follow", EQUAL, "");
+    WAIT_UNTIL(w, ALL_MS, facts_has_state(w, "follow", "active"));
+    push(w, "full", FULL, "");
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "in_flight") == 2);
+    world_wait_results(w, 2, ALL_MS);
+    ck_assert_str_eq(world_result(w, "lead")->status, "failed");
+    ck_assert_str_eq(world_result(w, "follow")->status, "completed");
+    ck_assert_int_eq(facts_attempts(w, "follow"), 1);
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "in_flight"), 1);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(at_term_what_waits_goes_back_at_once_and_what_is_called_is_finished)
 {
     enum { SLOTS = 4, WAITING = 4 };
@@ -156,6 +186,7 @@ Suite *test_slots(void)
     tcase_set_timeout(tc, 40);
     tcase_add_test(tc, runs_in_hand_come_before_new_jobs_and_never_is_a_call_too_many);
     tcase_add_test(tc, a_reserved_slot_serves_realtime_while_others_wait_to_come_back);
+    tcase_add_test(tc, what_finds_no_slot_for_long_is_served_by_another_worker);
     tcase_add_test(tc, at_term_what_waits_goes_back_at_once_and_what_is_called_is_finished);
     suite_add_tcase(s, tc);
     return s;

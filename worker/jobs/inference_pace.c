@@ -129,6 +129,8 @@ static bool stays(struct run *r, int64_t wait_ms)
     const struct inference *i = r->state;
     bool untried = limiter_is_untried(&i->pace);
 
+    if (untried && r->slot && wait_ms <= SLOT_MS) /* else more is claimed than can be called */
+        return true;
     if (wait_ms <= (untried         ? UNTRIED_MS
                     : r->held.parks ? AGAIN_MS
                                     : MEMORY_MS) &&
