@@ -5,7 +5,8 @@
  *                          ─▶ object: each member grows by itself
  *                          ─▶ number, boolean: replaces
  *
- * The depth of the recursion is the depth that the JSON reader allows. */
+ * An object is read once for each level above it, so deeper than DEPTH_MAX objects do not grow: the
+ * last one stays. */
 #include "worker/together/grow.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
 
-enum { MEMBERS_MAX = 256 };
+enum { MEMBERS_MAX = 256, DEPTH_MAX = 16 };
 
 /* Strings that are no text in pieces. */
 /* clang-format off */
@@ -164,14 +165,22 @@ static bool add_object(struct grow *g, struct span piece, struct grow_room *room
 
 bool grow_add(struct grow *g, struct span name, struct span piece, struct grow_room *room)
 {
+    bool ok;
+
     if (json_absent(piece))
         return true;
     switch (*piece.p) {
     case '"': return add_string(g, name, piece, room);
     case '[': return add_list(g, piece, room);
-    case '{': return add_object(g, piece, room);
+    case '{': break;
     default: return set_value(g, piece, room);
     }
+    if (room->depth == DEPTH_MAX)
+        return set_value(g, piece, room);
+    room->depth++;
+    ok = add_object(g, piece, room);
+    room->depth--;
+    return ok;
 }
 
 /* ---- writing ---- */

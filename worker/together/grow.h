@@ -32,6 +32,7 @@ struct grow_member {
 /* What the parts of one answer may hold together, and where their bytes are copied from. */
 struct grow_room {
     size_t used, max_bytes;
+    int depth;              /* private: of the object at hand */
     const char *read, *raw; /* pieces that lie behind `read` are copied from the same place behind
                                `raw` (stream.c: halves of surrogate pairs); raw NULL: as they are */
 };
