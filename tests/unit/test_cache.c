@@ -295,7 +295,8 @@ START_TEST(what_ended_or_came_twice_is_not_counted)
         ck_assert(keep_bytes("fl:{0}:infer:-:m:a", 1000));
     TURN_UNTIL(process.loop, number("ZCARD fl:{0}:cached") == 1);
     ck_assert_int_lt(number("GET fl:{0}:cached:bytes"), 1500);
-    TURN_UNTIL(process.loop, number("EXISTS fl:{0}:infer:-:m:a") == 0);
+    /* the book ends with its last entry, which may be after the entry itself */
+    TURN_UNTIL(process.loop, number("EXISTS fl:{0}:cached") == 0);
     cfg.cache_infer_ttl_ms = 60000;
     ck_assert(keep_bytes("fl:{0}:infer:-:m:b", 200));
     TURN_UNTIL(process.loop, (bytes = number("GET fl:{0}:cached:bytes")) > 200 && bytes < 700);
