@@ -46,6 +46,8 @@ static const struct row {
     {KEY_HOLDS_DUE, SOFT, "holds-due", "nothing"},
     {KEY_SWEEP, SOFT, "sweep", "nothing: the search for unnamed jobs begins again"},
     {KEY_PORTION, SOFT, "portion", "what schedulers ended over is tried in large portions again"},
+    {KEY_ROOMS, SOFT, "rooms",
+     "the sizes of rooms; who waits there is called back, or comes by itself"},
     {KEY_COUNT, SOFT, "wake:noop", "nothing: workers look again"},
     {KEY_COUNT, SOFT, "wake:inference.standard", "nothing: workers look again"},
     {KEY_COUNT, SOFT, "wake:webhook", "nothing: workers look again"},
