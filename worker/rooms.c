@@ -16,6 +16,7 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
+#include "worker/budget/holds.h"
 #include "worker/process.h"
 
 enum { OPS_MAX = 64, ENTRIES_MAX = 500 };
@@ -25,6 +26,7 @@ struct op {
     char name[ROOM_NAME];
     struct redis_args entries;
     size_t entered;
+    struct room_sum sum;   /* of those that enter; "": none */
     struct room_look look; /* most 0: none */
     room_cb *cb;
     void *arg;
@@ -112,6 +114,7 @@ static void send_batch(struct batch *b)
 
     redis_args_init(&a);
     redis_arg_str(&a, key(&p->keys, KEY_ROOMS));
+    redis_arg_str(&a, key(&p->keys, KEY_BUDGET));
     for (size_t i = 0; i < b->count; i++)
         keys_arg(&a, p->keys.room, b->ops[i].name);
     redis_arg_int(&a, ROOM_MAX);
@@ -123,11 +126,13 @@ static void send_batch(struct batch *b)
         redis_arg_str(&a, op->name);
         add_number(&a, op->look.last);
         redis_arg_int(&a, op->look.most);
+        redis_arg_str(&a, op->sum.name);
+        redis_arg_int(&a, op->sum.taken_nanousd);
         redis_arg_int(&a, (int64_t)op->entered);
         redis_args_append(&a, &op->entries);
     }
     DL_APPEND(b->s->sent, b);
-    redis_script(p->redis, script(SCRIPT_ROOM), b->count + 1, &a, on_answer, b);
+    redis_script(p->redis, script(SCRIPT_ROOM), b->count + 2, &a, on_answer, b);
 }
 
 static void close_batch(struct rooms *s)
@@ -164,11 +169,14 @@ static void send_recalls(struct rooms *s)
     s->recalls = 0;
 }
 
+/* Money that comes back in this turn does so before its room is looked into. */
 static void on_turn_end(void *arg)
 {
     struct rooms *s = arg;
 
     s->deferred = false;
+    if (s->p->holds)
+        holds_flush(s->p->holds);
     close_batch(s);
     send_recalls(s);
 }
@@ -203,12 +211,15 @@ static struct op *op_of(struct rooms *s, const char *name)
 
 /* ---- what callers do ---- */
 
-void rooms_enter(struct rooms *s, const char *name, double place, const char *entry)
+void rooms_enter(struct rooms *s, const char *name, double place, const char *entry,
+                 const struct room_sum *sum)
 {
     struct op *op = op_of(s, name);
 
     add_number(&op->entries, place);
     redis_arg_str(&op->entries, entry);
+    if (sum && sum->taken_nanousd > op->sum.taken_nanousd)
+        op->sum = *sum;
     op->entered++;
     s->open->entered++;
 }

@@ -17,6 +17,7 @@
 #ifndef FLOTILLA_ROOMS_H
 #define FLOTILLA_ROOMS_H
 
+#include "common/budget/budget.h"
 #include "common/core/base.h"
 
 struct process;
@@ -28,9 +29,18 @@ enum { ROOM_NAME = 256, ROOM_ENTRY = 256 }; /* bytes */
 struct rooms *rooms_new(struct process *p);
 void rooms_free(struct rooms *s); /* no callback comes any more */
 
-/* entry: "<queue>/<id>" or "<queue>/<id>/<what the caller wants to know of it>", shorter than
- * ROOM_ENTRY; the same entry again only changes its place. */
-void rooms_enter(struct rooms *s, const char *name, double place, const char *entry);
+/* Of a job that is postponed: call it when that is written, for a job that is called back before
+ * is not found, and its entry is lost.
+ * entry: "<queue>/<id>" or "<queue>/<id>/<what the caller wants to know of it>", shorter than
+ * ROOM_ENTRY; the same entry again only changes its place.
+ * sum: when less of it is taken now than then, an entry is handed out as if rooms_look had been
+ * called; NULL: none. */
+struct room_sum {
+    char name[BUDGET_SUM_NAME];
+    int64_t taken_nanousd; /* spent and reserved */
+};
+void rooms_enter(struct rooms *s, const char *name, double place, const char *entry,
+                 const struct room_sum *sum);
 
 struct room_look {
     double last; /* entries up to this place; HUGE_VAL: all */

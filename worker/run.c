@@ -326,6 +326,8 @@ void run_settled(struct run *r, char code)
         r->stale = true;
         pull_look(r->p->pull);
         log_event(LOG_WARN, "job.stale", "job=%s costs=%zu", r->id, r->cost_count);
+    } else if (!r->outcome && r->aside) {
+        r->aside(r);
     }
     run_free(r);
 }

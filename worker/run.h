@@ -72,6 +72,7 @@ struct run {
     bool cancelled;                /* cancel was asked */
     bool stale;                    /* the outcome was refused: the job is somebody else's */
     enum job_state outcome;        /* how it ended; 0: not yet, or it was put aside */
+    void (*aside)(struct run *r);  /* that is written: whoever calls it back finds it; or NULL */
     /* what the result will say */
     struct span model; /* text; must live as long as the run */
     const char *provider;

@@ -102,6 +102,71 @@ START_TEST(a_call_that_ends_calls_back_jobs_that_wait_for_its_money)
 }
 END_TEST
 
+/* Calls cost a hundredth of what they may cost: money comes back while others are refused, or
+ * between the refusal of a job and its postponement.  Own times would be minutes. */
+START_TEST(after_a_burst_no_job_stays_behind_while_there_is_room)
+{
+    enum { JOBS = 1200 };
+    struct world *w = world_new(.simulator = true);
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                         "limit_usd: 0.04}\n");
+
+    world_sim_latency(w, 100);
+    world_start_scheduler(w);
+    world_start_worker(w, config, "FLOTILLA_WORKERS_PROCESSES=2",
+                       "FLOTILLA_WORKERS_CONCURRENCY=128", "FLOTILLA_LIMITS_START_RATE=1000",
+                       "FLOTILLA_RETRY_PARK_MIN_MS=600000", "FLOTILLA_RETRY_PARK_MAX_MS=3600000");
+    for (int i = 0; i < JOBS; i++)
+        world_push(w,
+                   "{'id':'b-%d','type':'inference','payload':{'task':'chat','body':{'model':"
+                   "'openai/gpt-oss-20b','max_tokens':2000,'messages':[{'role':'user','content':"
+                   "'How many legs have %d spiders?'}]}}}",
+                   i, i);
+    WAIT_UNTIL(w, 20000, world_int(w, "XLEN fl:{0}:results") == JOBS);
+    ck_assert_int_eq(count_completed(w), JOBS);
+    world_free(w);
+}
+END_TEST
+
+struct window {
+    const struct program *worker;
+    int64_t from_ms;
+    int asked; /* at its begin */
+};
+
+/* Few jobs were refused in one that is over; else the next one begins. */
+static bool was_quiet(struct window *n, int64_t window_ms, int per_s)
+{
+    int asked = look_logged(n->worker, "event=job.over_budget"), before = n->asked;
+    int64_t ms = now_ms() - n->from_ms;
+
+    if (ms < window_ms)
+        return false;
+    n->asked = asked;
+    n->from_ms += ms;
+    return asked - before <= per_s * ms / 1000;
+}
+
+/* Each tenant has room for one call, and few jobs of it wait: together they are many. */
+START_TEST(jobs_that_wait_for_many_budgets_come_seldom_at_their_own_times)
+{
+    enum { TENANTS = 500, JOBS = 4 * TENANTS, WINDOW_MS = 2000, PER_S = 60 };
+    struct world *w = new_world();
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {tenant: '*'}, per: month, "
+                                         "limit_usd: 0.008}\n");
+    const struct program *worker =
+        world_start_worker(w, config, "FLOTILLA_WORKERS_PROCESSES=1", "FLOTILLA_LOG_LEVEL=debug");
+    struct window n;
+
+    for (int i = 0; i < JOBS; i++)
+        push(w, i, 1, world_text(w, ",'tenant':'t%d'", i % TENANTS));
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "ZCARD fl:{0}:delayed") == JOBS - TENANTS);
+    n = (struct window){worker, now_ms(), look_logged(worker, "event=job.over_budget")};
+    WAIT_UNTIL(w, 12000, was_quiet(&n, WINDOW_MS, PER_S));
+    world_free(w);
+}
+END_TEST
+
 Suite *test_budget_room(void);
 Suite *test_budget_room(void)
 {
@@ -112,6 +177,8 @@ Suite *test_budget_room(void)
     tcase_add_test(tc,
                    thousands_of_jobs_wait_for_a_budget_without_asking_and_wake_when_it_is_raised);
     tcase_add_test(tc, a_call_that_ends_calls_back_jobs_that_wait_for_its_money);
+    tcase_add_test(tc, after_a_burst_no_job_stays_behind_while_there_is_room);
+    tcase_add_test(tc, jobs_that_wait_for_many_budgets_come_seldom_at_their_own_times);
     suite_add_tcase(s, tc);
     return s;
 }

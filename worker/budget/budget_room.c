@@ -2,9 +2,11 @@
  *
  *   refused ──enter──▶ room ──wake: two per call that ended, or found room──▶ due now ──▶ BUDGET
  *
- * A look costs a call of a script, so a room that was empty is not looked into for SELDOM_MS.  What
- * was seen last is remembered of a fixed number of rooms; of others nothing is known, and their
- * jobs are called back later at worst. */
+ * A look costs a call of a script, so a room that was empty is looked into AGAIN_MS later, once for
+ * all wakes until then.  What was seen last is remembered of a fixed number of rooms; of others
+ * nothing is known, and each wake looks into them.
+ *
+ * No wake is lost between a refusal and the entry: lua/room.lua sees that money came back. */
 #include "worker/budget/budget_room.h"
 
 #include <math.h>
@@ -15,18 +17,25 @@
 #include "common/budget/budget.h"
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
+#include "worker/budget/holds.h"
 #include "worker/process.h"
-#include "worker/rooms.h"
 
-enum { SEEN_MAX = 256, SELDOM_MS = 5000, WAKE = 2, PREFIX = 7 };
+enum { SEEN_MAX = 256, AGAIN_MS = 1000, WAKE = 2, PREFIX = 7 };
+enum { DUE_MAX = 128, DUE_MS = 8000 }; /* own times later than these 17 min count as the last */
 
 struct seen {
     char name[ROOM_NAME]; /* "": nothing */
-    int64_t left, at_ms;
+    int64_t left;
+    bool again; /* it is looked into when the timer comes */
+};
+struct due {
+    int64_t at, jobs; /* at: in DUE_MS */
 };
 struct budget_rooms {
     struct process *p;
     struct seen seen[SEEN_MAX]; /* by a hash of the name; a new one takes the place of another */
+    struct due due[DUE_MAX];    /* own times of jobs, by their time */
+    struct loop_timer *timer;
 };
 
 static char *room_name(const struct config_budget *b, struct span tenant, char name[ROOM_NAME])
@@ -48,13 +57,19 @@ static struct seen *slot_of(struct budget_rooms *s, const char *name)
     return &s->seen[hash % SEEN_MAX];
 }
 
+static void call_back(struct budget_rooms *s, const char *name, int most);
+
 static void note(struct budget_rooms *s, const char *name, int64_t left)
 {
     struct seen *e = slot_of(s, name);
 
-    snprintf(e->name, sizeof e->name, "%s", name);
+    if (strcmp(e->name, name) != 0) {
+        if (e->again)
+            call_back(s, e->name, WAKE);
+        e->again = false;
+        snprintf(e->name, sizeof e->name, "%s", name);
+    }
     e->left = left;
-    e->at_ms = clock_mono_ms();
 }
 
 /* NULL: nothing is known of it. */
@@ -65,6 +80,45 @@ static struct seen *find(struct budget_rooms *s, const char *name)
     return strcmp(e->name, name) == 0 ? e : NULL;
 }
 
+/* ---- own times ---- */
+
+void budget_room_expect(struct budget_rooms *s, int64_t in_ms)
+{
+    int64_t now = clock_mono_ms() / DUE_MS,
+            at = min64((clock_mono_ms() + in_ms) / DUE_MS, now + DUE_MAX - 1);
+    struct due *d = &s->due[at % DUE_MAX];
+
+    if (d->at != at)
+        *d = (struct due){.at = at};
+    d->jobs++;
+}
+
+static int64_t count_expected(const struct budget_rooms *s)
+{
+    int64_t now = clock_mono_ms() / DUE_MS, n = 0;
+
+    for (size_t i = 0; i < DUE_MAX; i++)
+        if (s->due[i].at >= now)
+            n += s->due[i].jobs;
+    return n;
+}
+
+/* So many were called back before; which ones is not known. */
+static void expect_less(struct budget_rooms *s, int64_t jobs)
+{
+    int64_t now = clock_mono_ms() / DUE_MS;
+
+    for (int64_t at = now; jobs > 0 && at < now + DUE_MAX; at++) {
+        struct due *d = &s->due[at % DUE_MAX];
+        int64_t n = d->at == at ? min64(jobs, d->jobs) : 0;
+
+        d->jobs -= n;
+        jobs -= n;
+    }
+}
+
+/* ---- looks ---- */
+
 static void on_look(void *arg, const struct room_seen *seen)
 {
     struct budget_rooms *s = arg;
@@ -73,6 +127,7 @@ static void on_look(void *arg, const struct room_seen *seen)
         note(s, seen->name, seen->left);
     for (size_t i = 0; i < seen->count; i++)
         rooms_recall(s->p->rooms, seen->entries[i].text);
+    expect_less(s, (int64_t)seen->count);
 }
 
 static void call_back(struct budget_rooms *s, const char *name, int most)
@@ -82,16 +137,25 @@ static void call_back(struct budget_rooms *s, const char *name, int most)
 
 /* ---- what callers do ---- */
 
-void budget_room_enter(struct budget_rooms *s, const struct config_budget *b, struct span tenant,
-                       enum queue_id queue, const char *id, int64_t since_ms)
+void budget_wait_init(struct budget_wait *w, const struct hold_answer *a, struct span tenant,
+                      int64_t since_ms)
 {
-    char name[ROOM_NAME], entry[ROOM_ENTRY];
-    const struct seen *e = find(s, room_name(b, tenant, name));
+    *w = (struct budget_wait){.since_ms = since_ms};
+    room_name(a->budget, tenant, w->room);
+    snprintf(w->sum.name, sizeof w->sum.name, "%s", a->sum);
+    w->sum.taken_nanousd = add64(a->spent_nanousd, a->reserved_nanousd);
+}
+
+void budget_room_enter(struct budget_rooms *s, const struct budget_wait *w, enum queue_id queue,
+                       const char *id)
+{
+    char entry[ROOM_ENTRY];
+    const struct seen *e = find(s, w->room);
 
     snprintf(entry, sizeof entry, "%s/%s", queue_name(queue), id);
-    rooms_enter(s->p->rooms, name, (double)since_ms, entry);
-    note(s, name, e ? e->left + 1 : 1);
-    call_back(s, name, 0); /* how many wait there? */
+    rooms_enter(s->p->rooms, w->room, (double)w->since_ms, entry, &w->sum);
+    note(s, w->room, e ? e->left + 1 : 1);
+    call_back(s, w->room, 0); /* how many wait there? */
 }
 
 int64_t budget_room_count(struct budget_rooms *s, const struct config_budget *b, struct span tenant)
@@ -99,7 +163,26 @@ int64_t budget_room_count(struct budget_rooms *s, const struct config_budget *b,
     char name[ROOM_NAME];
     const struct seen *e = find(s, room_name(b, tenant, name));
 
-    return e ? e->left : 0;
+    return max64(e ? e->left : 0, count_expected(s));
+}
+
+static void on_timer(void *arg)
+{
+    struct budget_rooms *s = arg;
+
+    s->timer = NULL;
+    for (size_t i = 0; i < SEEN_MAX; i++)
+        if (s->seen[i].again) {
+            s->seen[i].again = false;
+            call_back(s, s->seen[i].name, WAKE);
+        }
+}
+
+static void look_again(struct budget_rooms *s, struct seen *e)
+{
+    e->again = true;
+    if (!s->timer)
+        s->timer = loop_after(s->p->loop, AGAIN_MS, on_timer, s);
 }
 
 void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size_t count,
@@ -108,10 +191,12 @@ void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size
     char name[ROOM_NAME];
 
     for (size_t i = 0; i < count; i++) {
-        const struct seen *e = find(s, room_name(&s->p->cfg->budgets[budgets[i]], tenant, name));
+        struct seen *e = find(s, room_name(&s->p->cfg->budgets[budgets[i]], tenant, name));
 
-        if (e && e->left == 0 && clock_mono_ms() - e->at_ms < SELDOM_MS)
+        if (e && e->left == 0) {
+            look_again(s, e);
             continue;
+        }
         if (!e)
             note(s, name, 0);
         call_back(s, name, WAKE);
@@ -136,4 +221,10 @@ struct budget_rooms *budget_rooms_new(struct process *p)
     return s;
 }
 
-void budget_rooms_free(struct budget_rooms *s) { free(s); }
+void budget_rooms_free(struct budget_rooms *s)
+{
+    if (!s)
+        return;
+    loop_cancel(&s->timer);
+    free(s);
+}

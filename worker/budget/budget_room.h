@@ -7,23 +7,40 @@
  * wakes all that it has room for.  The first one then is a job that came at its own time, a worker
  * that reads its configuration, or one that begins.
  *
- * The own times of many jobs are so far apart that about ten of them come in a second. */
+ * A process that found a room empty looks into it again once in a second at most, so a job that
+ * came meanwhile waits for so long.
+ *
+ * The own times of many jobs are so far apart that about ten of them come in a second, of all rooms
+ * and for each process. */
 #ifndef FLOTILLA_BUDGET_ROOM_H
 #define FLOTILLA_BUDGET_ROOM_H
 
 #include "common/config/config.h"
 #include "common/queue/record.h"
+#include "worker/rooms.h"
 
+struct hold_answer;
 struct process;
 struct budget_rooms;
 
 struct budget_rooms *budget_rooms_new(struct process *p);
 void budget_rooms_free(struct budget_rooms *s);
 
-/* A job waits since then (ms) for that budget; tenant as in struct job. */
-void budget_room_enter(struct budget_rooms *s, const struct config_budget *b, struct span tenant,
-                       enum queue_id queue, const char *id, int64_t since_ms);
-/* How many wait there, as far as this process knows; 0 when it does not. */
+/* What a refused job waits for, and since when (ms); tenant as in struct job. */
+struct budget_wait {
+    char room[ROOM_NAME];
+    struct room_sum sum;
+    int64_t since_ms;
+};
+void budget_wait_init(struct budget_wait *w, const struct hold_answer *a, struct span tenant,
+                      int64_t since_ms);
+/* Its job is postponed: that is written. */
+void budget_room_enter(struct budget_rooms *s, const struct budget_wait *w, enum queue_id queue,
+                       const char *id);
+/* A job comes in in_ms at its own time. */
+void budget_room_expect(struct budget_rooms *s, int64_t in_ms);
+/* How many jobs wait there, or come to this process at their own times: the greater number, as far
+ * as this process knows. */
 int64_t budget_room_count(struct budget_rooms *s, const struct config_budget *b,
                           struct span tenant);
 /* Room may have come in each of these budgets (indexes of p->cfg). */

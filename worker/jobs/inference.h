@@ -18,6 +18,7 @@
 #define FLOTILLA_INFERENCE_H
 
 #include "common/route/select.h"
+#include "worker/budget/budget_room.h"
 #include "worker/budget/holds.h"
 #include "worker/limit/limiter.h"
 #include "worker/route/health.h"
@@ -46,6 +47,7 @@ struct inference {
     struct loop_timer *review;           /* then the wait is looked at again */
     struct hold *hold;                   /* money set aside for the call; NULL: none */
     int64_t worst_nanousd;               /* how much */
+    struct budget_wait refused;          /* the budget that it is postponed for */
     bool covered;                        /* BUDGET let the next call pass */
     struct health_call health;           /* its ticket */
     struct loop_timer *probe;            /* the probe that was asked for it is expected then */

@@ -39,7 +39,6 @@
 #include "common/core/json.h"
 #include "common/core/log.h"
 #include "common/core/random.h"
-#include "worker/budget/budget_room.h"
 #include "worker/jobs/inference.h"
 #include "worker/route/watch.h"
 #include "worker/run_private.h"
@@ -77,10 +76,17 @@ static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
     return max64(pause, 1);
 }
 
+static void enter_room(struct run *r)
+{
+    const struct inference *i = r->state;
+
+    budget_room_enter(r->p->budget_rooms, &i->refused, r->held.queue, r->id);
+}
+
 /* a->sum: that has no room; NULL: not known. */
 static void put_off(struct run *r, const struct hold_answer *a, int64_t in_ms)
 {
-    const struct inference *i = r->state;
+    struct inference *i = r->state;
     struct buf progress = BUF(4096);
 
     buf_putc(&progress, '{');
@@ -95,9 +101,11 @@ static void put_off(struct run *r, const struct hold_answer *a, int64_t in_ms)
     buf_putc(&progress, '}');
     log_event(LOG_DEBUG, "job.over_budget", "job=%s budget=%s wait_ms=%" PRId64, r->id,
               log_quote(a->sum ? a->sum : "unknown"), in_ms);
-    if (a->budget)
-        budget_room_enter(r->p->budget_rooms, a->budget, r->job.tenant, r->held.queue, r->id,
-                          since_ms(r));
+    if (a->budget) {
+        budget_wait_init(&i->refused, a, r->job.tenant, since_ms(r));
+        r->aside = enter_room;
+    }
+    budget_room_expect(r->p->budget_rooms, in_ms);
     run_wait(r, in_ms, buf_span(&progress));
     buf_done(&progress);
 }

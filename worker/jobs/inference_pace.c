@@ -108,6 +108,15 @@ static int64_t own_time_ms(int64_t wait_ms)
     return wait_ms <= NEAR_MS ? wait_ms : min64(wait_ms + wait_ms / 4 + LATER_MS, OWN_MOST_MS);
 }
 
+static void wait_away(struct run *r)
+{
+    const struct inference *i = r->state;
+    char name[LIMITER_NAME];
+
+    limiter_put_off(r->p->limiter, limiter_name(i->fingerprint, i->req.model, name),
+                    &i->pace.ticket, r->held.queue, r->id);
+}
+
 static void postpone(struct run *r, int64_t wait_ms, int64_t in_ms)
 {
     struct inference *i = r->state;
@@ -115,8 +124,8 @@ static void postpone(struct run *r, int64_t wait_ms, int64_t in_ms)
 
     loop_cancel(&i->review);
     limiter_leave(&i->pace, true);
-    if (in_ms > NEAR_MS)
-        limiter_put_off(&i->pace, r->held.queue, r->id);
+    if (in_ms > NEAR_MS && i->pace.has_ticket)
+        r->aside = wait_away;
     write_place(r, &b);
     log_event(LOG_DEBUG, "job.paced", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
     run_put_off(r, in_ms, buf_span(&b));

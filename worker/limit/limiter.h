@@ -63,9 +63,10 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
 /* It does not wait any longer.  keep: its ticket is kept for when it comes back; else it is given
  * back.  Nothing when it is OUT; what GOES is ended. */
 void limiter_leave(struct limiter_call *c, bool keep);
-/* The job of that call is postponed, and its ticket kept: it is called back when its turn is near.
- */
-void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id);
+/* A job with this ticket is postponed, and that is written: it is called back when its turn is
+ * near. */
+void limiter_put_off(struct limiter *l, const char *bucket, const struct bucket_ticket *t,
+                     enum queue_id queue, const char *id);
 /* ms until the turn of a call that waits: > 0; INT64_MAX: not known (it asks, or waits for one of
  * the calls at once). */
 int64_t limiter_wait_ms(const struct limiter_call *c);

@@ -57,21 +57,18 @@ void limiter_away_find(struct limiter *l) { rooms_list(l->p->rooms, on_room, l);
 
 /* ---- in ---- */
 
-void limiter_put_off(struct limiter_call *c, enum queue_id queue, const char *id)
+void limiter_put_off(struct limiter *l, const char *bucket, const struct bucket_ticket *t,
+                     enum queue_id queue, const char *id)
 {
-    struct limiter_bucket *b = c->bucket;
+    struct limiter_away *w = &limiter_bucket_of(l, bucket)->away[t->class];
     char name[ROOM_NAME], entry[ROOM_ENTRY];
-    struct limiter_away *w;
 
-    if (!b || !c->has_ticket)
-        return;
-    w = &b->away[c->ticket.class];
-    snprintf(entry, sizeof entry, "%s/%s/%.0f", queue_name(queue), id,
-             c->ticket.number[BUCKET_TOKENS]);
-    rooms_enter(b->l->p->rooms, room_name(w, name), c->ticket.number[BUCKET_CALLS], entry);
+    snprintf(entry, sizeof entry, "%s/%s/%.0f", queue_name(queue), id, t->number[BUCKET_TOKENS]);
+    rooms_enter(l->p->rooms, room_name(w, name), t->number[BUCKET_CALLS], entry, NULL);
     if (!w->waits)
         w->look_us = clock_mono_us() + LOOK_US;
     w->waits = true;
+    limiter_sync_later(l);
 }
 
 /* ---- out ---- */
@@ -110,7 +107,7 @@ static void on_look(void *arg, const struct room_seen *seen)
             rooms_recall(b->l->p->rooms, e->text);
             continue;
         }
-        rooms_enter(b->l->p->rooms, seen->name, e->place, e->text);
+        rooms_enter(b->l->p->rooms, seen->name, e->place, e->text, NULL);
         w->waits = true;
         first_us = first_us ? first_us : wait;
     }
