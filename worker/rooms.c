@@ -37,11 +37,21 @@ struct batch {
     size_t count, entered;
     struct batch *prev, *next;
 };
+/* Jobs that are called back. */
+struct recalls {
+    struct rooms *s;
+    struct redis_args keys, args;
+    size_t count;
+    char rooms[ENTRIES_MAX][ROOM_NAME]; /* where they stood */
+    struct recalls *prev, *next;
+};
 struct rooms {
     struct process *p;
     struct batch *open, *sent;
-    struct redis_args keys, args; /* of the jobs that are called back */
-    size_t recalls;
+    struct recalls *recalls; /* not sent yet; or NULL */
+    struct recalls *called;  /* sent */
+    room_name_cb *on_gone;
+    void *gone_arg;
     bool deferred;
 };
 
@@ -150,23 +160,45 @@ static void close_batch(struct rooms *s)
     free_batch(b);
 }
 
+static void free_recalls(struct recalls *c)
+{
+    redis_args_done(&c->keys);
+    redis_args_done(&c->args);
+    free(c);
+}
+
+static void on_recalled(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct recalls *c = arg;
+    struct rooms *s = c->s;
+    struct span letters = reply_span(reply);
+
+    (void)err;
+    DL_DELETE(s->called, c);
+    for (size_t i = 0; s->on_gone && i < c->count && i < letters.n; i++)
+        if (letters.p[i] == '0')
+            s->on_gone(s->gone_arg, c->rooms[i]);
+    free_recalls(c);
+}
+
 static void send_recalls(struct rooms *s)
 {
+    struct recalls *c = TAKE(s->recalls);
     struct redis_args a;
 
-    if (s->recalls > 0 && redis_is_ready(s->p->redis)) {
-        redis_args_init(&a);
-        redis_arg_str(&a, key(&s->p->keys, KEY_DELAYED));
-        redis_arg_str(&a, key(&s->p->keys, KEY_BELL));
-        redis_args_append(&a, &s->keys);
-        redis_args_append(&a, &s->args);
-        redis_script(s->p->redis, script(SCRIPT_RETIME), s->recalls + 2, &a, NULL, NULL);
+    if (!c)
+        return;
+    if (!redis_is_ready(s->p->redis)) {
+        free_recalls(c);
+        return;
     }
-    redis_args_done(&s->keys);
-    redis_args_done(&s->args);
-    redis_args_init(&s->keys);
-    redis_args_init(&s->args);
-    s->recalls = 0;
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&s->p->keys, KEY_DELAYED));
+    redis_arg_str(&a, key(&s->p->keys, KEY_BELL));
+    redis_args_append(&a, &c->keys);
+    redis_args_append(&a, &c->args);
+    DL_APPEND(s->called, c);
+    redis_script(s->p->redis, script(SCRIPT_RETIME), c->count + 2, &a, on_recalled, c);
 }
 
 /* Money that comes back in this turn does so before its room is looked into. */
@@ -296,19 +328,38 @@ static bool read_job(const char *entry, char member[ROOM_ENTRY])
     return n > 0 && n < ROOM_ENTRY;
 }
 
-void rooms_recall(struct rooms *s, const char *entry)
+static struct recalls *open_recalls(struct rooms *s)
+{
+    if (s->recalls && s->recalls->count == ENTRIES_MAX)
+        send_recalls(s);
+    if (s->recalls)
+        return s->recalls;
+    s->recalls = xcalloc(1, sizeof *s->recalls);
+    s->recalls->s = s;
+    redis_args_init(&s->recalls->keys);
+    redis_args_init(&s->recalls->args);
+    return s->recalls;
+}
+
+void rooms_recall(struct rooms *s, const char *name, const char *entry)
 {
     char member[ROOM_ENTRY];
+    struct recalls *c;
 
     if (!read_job(entry, member))
         return;
-    if (s->recalls == ENTRIES_MAX)
-        send_recalls(s);
-    keys_arg(&s->keys, s->p->keys.job, strchr(member, '/') + 1);
-    redis_arg_str(&s->args, member);
-    redis_arg_int(&s->args, 0);
-    s->recalls++;
+    c = open_recalls(s);
+    keys_arg(&c->keys, s->p->keys.job, strchr(member, '/') + 1);
+    redis_arg_str(&c->args, member);
+    redis_arg_int(&c->args, 0);
+    snprintf(c->rooms[c->count++], ROOM_NAME, "%s", name);
     send_soon(s);
+}
+
+void rooms_on_gone(struct rooms *s, room_name_cb *cb, void *arg)
+{
+    s->on_gone = cb;
+    s->gone_arg = arg;
 }
 
 /* ---- life ---- */
@@ -318,14 +369,13 @@ struct rooms *rooms_new(struct process *p)
     struct rooms *s = xcalloc(1, sizeof *s);
 
     s->p = p;
-    redis_args_init(&s->keys);
-    redis_args_init(&s->args);
     return s;
 }
 
 void rooms_free(struct rooms *s)
 {
     struct batch *b, *tmp;
+    struct recalls *c, *next;
 
     if (!s)
         return;
@@ -338,7 +388,13 @@ void rooms_free(struct rooms *s)
     }
     if (s->open)
         free_batch(s->open);
-    redis_args_done(&s->keys);
-    redis_args_done(&s->args);
+    DL_FOREACH_SAFE(s->called, c, next)
+    {
+        if (s->p->redis)
+            redis_forget(s->p->redis, c);
+        free_recalls(c);
+    }
+    if (s->recalls)
+        free_recalls(s->recalls);
     free(s);
 }

@@ -66,7 +66,10 @@ typedef void room_name_cb(void *arg, const char *name);
 void rooms_list(struct rooms *s, room_name_cb *cb, void *arg);
 /* arg goes away: its callbacks do not come any more. */
 void rooms_forget(struct rooms *s, const void *arg);
-/* The job of that entry is due now, if it still waits. */
-void rooms_recall(struct rooms *s, const char *entry);
+/* The job of that entry of a room is due now, if it still waits. */
+void rooms_recall(struct rooms *s, const char *name, const char *entry);
+/* One callback for all rooms: a job that was called back did not wait any more, so another one of
+ * its room may come instead. */
+void rooms_on_gone(struct rooms *s, room_name_cb *cb, void *arg);
 
 #endif

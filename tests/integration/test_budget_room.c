@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/support/cli_checks.h"
 #include "tests/support/facts.h"
 #include "tests/support/look.h"
 
@@ -102,6 +103,17 @@ START_TEST(a_call_that_ends_calls_back_jobs_that_wait_for_its_money)
 }
 END_TEST
 
+/* Each may cost 0.0004 USD. */
+static void push_cheap(struct world *w, int count)
+{
+    for (int i = 0; i < count; i++)
+        world_push(w,
+                   "{'id':'b-%d','type':'inference','payload':{'task':'chat','body':{'model':"
+                   "'openai/gpt-oss-20b','max_tokens':2000,'messages':[{'role':'user','content':"
+                   "'How many legs have %d spiders?'}]}}}",
+                   i, i);
+}
+
 /* Calls cost a hundredth of what they may cost: money comes back while others are refused, or
  * between the refusal of a job and its postponement.  Own times would be minutes. */
 START_TEST(after_a_burst_no_job_stays_behind_while_there_is_room)
@@ -116,14 +128,29 @@ START_TEST(after_a_burst_no_job_stays_behind_while_there_is_room)
     world_start_worker(w, config, "FLOTILLA_WORKERS_PROCESSES=2",
                        "FLOTILLA_WORKERS_CONCURRENCY=128", "FLOTILLA_LIMITS_START_RATE=1000",
                        "FLOTILLA_RETRY_PARK_MIN_MS=600000", "FLOTILLA_RETRY_PARK_MAX_MS=3600000");
-    for (int i = 0; i < JOBS; i++)
-        world_push(w,
-                   "{'id':'b-%d','type':'inference','payload':{'task':'chat','body':{'model':"
-                   "'openai/gpt-oss-20b','max_tokens':2000,'messages':[{'role':'user','content':"
-                   "'How many legs have %d spiders?'}]}}}",
-                   i, i);
+    push_cheap(w, JOBS);
     WAIT_UNTIL(w, 20000, world_int(w, "XLEN fl:{0}:results") == JOBS);
     ck_assert_int_eq(count_completed(w), JOBS);
+    world_free(w);
+}
+END_TEST
+
+START_TEST(cancelled_jobs_do_not_take_the_room_of_those_behind_them)
+{
+    enum { JOBS = 12 };
+    struct world *w = world_new(.simulator = true);
+    const char *config = world_config(w, "budgets:\n  - {name: d, for: {all: true}, per: month, "
+                                         "limit_usd: 0.0005}\n");
+
+    world_sim_latency(w, 3000);
+    world_start_scheduler(w);
+    world_start_worker(w, config, "FLOTILLA_WORKERS_PROCESSES=1",
+                       "FLOTILLA_RETRY_PARK_MIN_MS=600000", "FLOTILLA_RETRY_PARK_MAX_MS=3600000");
+    push_cheap(w, JOBS);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "ZCARD fl:{0}:delayed") == JOBS - 1);
+    world_sim_latency(w, 1);
+    CHECK_EXIT(world_cli(w, "cancel", "b-1", "b-2", "b-3", "b-4", "b-5", "b-6", "b-7", "b-8"), 0);
+    WAIT_UNTIL(w, 20000, world_int(w, "XLEN fl:{0}:results") == JOBS);
     world_free(w);
 }
 END_TEST
@@ -178,6 +205,7 @@ Suite *test_budget_room(void)
                    thousands_of_jobs_wait_for_a_budget_without_asking_and_wake_when_it_is_raised);
     tcase_add_test(tc, a_call_that_ends_calls_back_jobs_that_wait_for_its_money);
     tcase_add_test(tc, after_a_burst_no_job_stays_behind_while_there_is_room);
+    tcase_add_test(tc, cancelled_jobs_do_not_take_the_room_of_those_behind_them);
     tcase_add_test(tc, jobs_that_wait_for_many_budgets_come_seldom_at_their_own_times);
     suite_add_tcase(s, tc);
     return s;

@@ -126,7 +126,7 @@ static void on_look(void *arg, const struct room_seen *seen)
     if (seen->left >= 0)
         note(s, seen->name, seen->left);
     for (size_t i = 0; i < seen->count; i++)
-        rooms_recall(s->p->rooms, seen->entries[i].text);
+        rooms_recall(s->p->rooms, seen->name, seen->entries[i].text);
     expect_less(s, (int64_t)seen->count);
 }
 
@@ -203,6 +203,7 @@ void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size
     }
 }
 
+/* One job of that room sees whether there is room. */
 static void on_room(void *arg, const char *name)
 {
     if (!strncmp(name, "budget:", PREFIX))
@@ -218,6 +219,7 @@ struct budget_rooms *budget_rooms_new(struct process *p)
     struct budget_rooms *s = xcalloc(1, sizeof *s);
 
     s->p = p;
+    rooms_on_gone(p->rooms, on_room, s); /* what ended while it waited has no use for the room */
     return s;
 }
 

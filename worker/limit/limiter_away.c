@@ -104,7 +104,7 @@ static void on_look(void *arg, const struct room_seen *seen)
         int64_t wait = slice_wait_us(&b->slice, &t, now);
 
         if (wait <= near_us(b) || wait >= NEVER_US) { /* soon, lapsed, or never: it asks again */
-            rooms_recall(b->l->p->rooms, e->text);
+            rooms_recall(b->l->p->rooms, seen->name, e->text);
             continue;
         }
         rooms_enter(b->l->p->rooms, seen->name, e->place, e->text, NULL);
