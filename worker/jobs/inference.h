@@ -45,6 +45,7 @@ struct inference {
     struct limiter_call pace;            /* its turn at the provider's rate */
     struct loop_timer *patience;         /* so long it keeps its money while it waits for that */
     struct loop_timer *review;           /* then the wait is looked at again */
+    int reviews;                         /* of a wait in the slot */
     struct hold *hold;                   /* money set aside for the call; NULL: none */
     int64_t worst_nanousd;               /* how much */
     struct budget_wait refused;          /* the budget that it is postponed for */

@@ -36,6 +36,7 @@ enum {
     OFTEN_MS = 30000,      /* and these, of jobs that were postponed often */
     SLOT_MS = 100,         /* and these with the slot, when memory has no room */
     SLOT_MOST_MS = 250,    /* after which the slot is given up, however the wait has changed */
+    REVIEWS_MAX = 4,       /* while nobody has limited the rate, after so many times that */
     MEMORY_MOST_MS = 5000, /* the same of memory: a wait that became long is postponed */
     NEAR_MS = 1000,        /* a job comes by itself at a turn that is so near */
     LATER_MS = 10000,      /* and at least so much later than a turn that is not, */
@@ -148,7 +149,7 @@ static bool stays(struct run *r, int64_t wait_ms)
     if (wait_ms <= OFTEN_MS && r->held.parks >= PARKS_MAX && run_leave_slot(r, RUN_WAITS_LONG) &&
         run_memory_is_ample(r->p))
         return true;
-    return wait_ms <= SLOT_MS;
+    return wait_ms <= (untried && r->slot && i->reviews < REVIEWS_MAX ? UNTRIED_MS : SLOT_MS);
 }
 
 static void on_review(void *arg);
@@ -193,13 +194,13 @@ static int64_t unknown_ms(const struct run *r)
 /* It has waited for long: it stays in memory if its turn is near, and never in the slot. */
 static void review(struct run *r)
 {
-    const struct inference *i = r->state;
+    struct inference *i = r->state;
     int64_t wait_ms = limiter_wait_ms(&i->pace);
     bool known = wait_ms < INT64_MAX, in_memory = run_leave_slot(r, RUN_WAITS_SHORT);
 
     if (i->pace.state == LIMITER_ASKS || (in_memory && !known && run_memory_is_ample(r->p)))
         review_later(r); /* Redis does not answer; or one of the calls at once is waited for */
-    else if (in_memory && known)
+    else if (known && (in_memory || (limiter_is_untried(&i->pace) && ++i->reviews < REVIEWS_MAX)))
         (void)place(r, wait_ms);
     else if (known)
         postpone(r, wait_ms, own_time_ms(wait_ms));
