@@ -108,7 +108,7 @@ $(B)/gen/suites.inc $(B)/gen/integration.inc:
 
 # ---- tests and checks -------------------------------------------------------
 tests: $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(CHAOS) ## build the tests, run none
-check: unit $(EXPLORE) ## unit and integration tests, and a short exploration of the protocol beside them
+check: unit-halves $(EXPLORE) ## unit and integration tests, and a short exploration of the protocol beside them
 	@nice $(EXPLORE) 30 >$(B)/explore.log 2>&1 & first=$$!; \
 	 code=0; $(MAKE) integration || code=1; wait $$first || code=1; cat $(B)/explore.log; exit $$code
 unit: $(UNIT) ## unit tests; SUITE=job runs one suite
