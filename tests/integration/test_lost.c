@@ -233,7 +233,7 @@ START_TEST(what_a_dead_worker_had_set_aside_is_spent_before_it_is_forgotten)
     kill(-worker->pid, SIGKILL);
     proxy_lose_reply(w->proxy, "\"pid\""); /* of the worker's entry, as it is buried */
     WAIT_UNTIL(w, ALL_MS, world_int(w, "HLEN fl:{0}:workers") == 0);
-    ck_assert_int_eq(proxy_stats(w->proxy).faults, 1);
+    WAIT_UNTIL(w, ALL_MS, proxy_stats(w->proxy).faults == 1);
     program_kill(scheduler);
     world_check_reserved(w);
     ck_assert_int_eq(look_flagged(w, "unconfirmed"), JOBS);
