@@ -1,7 +1,7 @@
 #!/bin/sh
 # run.sh BUILD_DIR [PATTERN] - run the integration suites whose name matches.
 #
-# Suites mostly wait, so JOBS of them (5) run at a time, each a process of
+# Suites mostly wait, so JOBS of them (4) run at a time, each a process of
 # BUILD_DIR/integration.  What one prints is kept, and shown only if it failed.
 # The last line adds all up in Check's own format.
 #
@@ -79,7 +79,7 @@ run_suite()
 mkfifo "$out/slots"
 exec 3<>"$out/slots"
 n=0
-while [ $n -lt "${JOBS:-5}" ]; do
+while [ $n -lt "${JOBS:-4}" ]; do
     echo >&3
     n=$((n + 1))
 done

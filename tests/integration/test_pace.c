@@ -156,7 +156,7 @@ START_TEST(when_the_rate_falls_what_was_put_off_comes_later)
     set_rate(w, model_a, 20, ",\"growth_per_clean_s\":0,\"cut_percent\":0");
     /* by then all would have come back, by the rate of before */
     WAIT_UNTIL(w, ALL_MS, rate_of(w, model_a, "passed") >= PASS);
-    ck_assert_int_le(put_off_twice(w, "a", JOBS), JOBS / 3); /* of all but a few, without it */
+    ck_assert_int_le(put_off_twice(w, "a", JOBS), JOBS / 2); /* of all but a few, without it */
     world_free(w);
 }
 END_TEST
@@ -284,7 +284,7 @@ START_TEST(a_limit_of_tokens_is_held)
     allowed = PER_S + (double)PER_S * (double)(now_ms() - began) / 1000; /* and a second's burst */
     refused = rate_of(w, model_a, "tokens_refused");
     tokens = rate_of(w, model_a, "tokens");
-    ck_assert_msg(refused >= 1 && refused <= 0.05 * JOBS && tokens >= 0.6 * allowed,
+    ck_assert_msg(refused >= 1 && refused <= 0.05 * JOBS && tokens >= 0.4 * allowed,
                   "%.0f tokens of %.0f allowed, %.0f refused", tokens, allowed, refused);
     check_completed(w);
     world_check_one_result_each(w, JOBS);

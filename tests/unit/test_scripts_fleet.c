@@ -187,7 +187,7 @@ static struct span webhook_doc(void)
     ck_assert_int_eq(rec.type, JOB_WEBHOOK);
     ck_assert_int_eq(rec.queue, QUEUE_WEBHOOK);
     ck_assert_int_gt(rec.submitted_ms, 0);
-    snprintf(words, sizeof words, "GET @job:%s", record);
+    snprintf(words, sizeof words, "GET @job:%.38s", record);
     snprintf(record, sizeof record, "%s", says(words));
     ck_assert_uint_eq(strlen(record), RECORD_HEADER + rec.doc_bytes);
     ck_assert(json_valid(record + RECORD_HEADER, rec.doc_bytes));

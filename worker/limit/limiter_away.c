@@ -18,6 +18,7 @@
 
 #define LOOK_US   INT64_C(200000)
 #define SELDOM_US INT64_C(5000000) /* between looks into a room that was empty */
+#define AGAIN_US  INT64_C(1000000) /* when those that came are too early: the rate may grow */
 #define BACK_US   INT64_C(200000)  /* so long before its turn a job is back */
 #define MOST      500              /* entries of one look */
 #define NEVER_US  (INT64_MAX / 2)
@@ -112,7 +113,7 @@ static void on_look(void *arg, const struct room_seen *seen)
         first_us = first_us ? first_us : wait;
     }
     if (first_us) /* tokens or other classes have the rate: not again at once */
-        w->look_us = now + min64(first_us - near_us(b), SELDOM_US);
+        w->look_us = now + min64(first_us - near_us(b), AGAIN_US);
 }
 
 /* As many as may be called until the next look but one. */
