@@ -40,13 +40,13 @@ TESTLIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 obj     = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(foreach d,$(1),$(d)/*.c))))
 ASSETS := $(wildcard common/queue/lua/*.lua scheduler/web/* schemas/*.json)
 GEN    := $(ASSETS:%=$(B)/gen/%.o)
-COMMON := $(call obj,common/core common/config common/io common/queue common/route common/budget common/limit) $(GEN)
+COMMON := $(call obj,$(wildcard common/*)) $(GEN)
 SCHED  := $(call obj,scheduler scheduler/http)
 CLI    := $(call obj,scheduler/cli)
-WORKER := $(call obj,worker worker/jobs worker/together worker/route worker/cache worker/limit worker/budget)
+WORKER := $(call obj,worker $(wildcard worker/*))
 SIM    := $(call obj,tests/sim)
 SUPPORT := $(call obj,tests/support)
-DEMO    := $(call obj,deploy/demo) $(B)/deploy/demo/main.o $(B)/worker/signature.o
+DEMO    := $(call obj,deploy/demo) $(B)/deploy/demo/main.o
 PROGS  := $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla $(B)/together-sim
 UNIT   := $(B)/unit
 INTEG  := $(B)/integration
@@ -66,7 +66,7 @@ all: $(PROGS) ## build the programs into build/release (default)
 
 $(B)/flotilla-scheduler: $(SCHED) $(B)/scheduler/main.o $(COMMON)
 $(B)/flotilla-worker:    $(WORKER) $(B)/worker/main.o $(COMMON)
-$(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(B)/scheduler/why.o $(B)/scheduler/why_questions.o $(B)/scheduler/why_decide.o $(COMMON)
+$(B)/flotilla:           $(CLI) $(B)/scheduler/cli/main.o $(COMMON)
 $(B)/together-sim:       $(SIM) $(B)/tests/sim/main.o $(COMMON)
 $(UNIT) $(INTEG) $(BENCH) $(CHAOS): LDLIBS += $(TESTLIBS)
 $(B)/tests/unit/%.o $(B)/tests/integration/%.o: CFLAGS += -Wno-missing-prototypes
@@ -76,7 +76,7 @@ $(BENCH): $(call obj,tests/bench) $(B)/tests/bench/main.o $(SUPPORT) $(filter-ou
 $(CHAOS): $(call obj,tests/chaos) $(B)/tests/chaos/main.o $(SUPPORT)
 # tests/explore/wire.c stands in for the connection to Redis.
 $(EXPLORE): $(call obj,tests/explore) $(B)/tests/explore/main.o $(filter-out $(filter-out %_args.o %_reply.o %_url.o,$(call obj,common/io)) %/connect.o %/program.o,$(COMMON))
-$(B)/demo: $(DEMO) $(COMMON)
+$(B)/demo: $(DEMO) $(WORKER) $(COMMON)
 $(PROGS) $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(CHAOS) $(B)/demo:
 	$(call say,LD)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -15,11 +15,11 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "worker/budget/holds.h"
-#include "worker/chunks.h"
-#include "worker/outbox.h"
+#include "worker/claims/outbox.h"
+#include "worker/claims/takeover.h"
+#include "worker/inference/chunks.h"
 #include "worker/process.h"
 #include "worker/run.h"
-#include "worker/takeover.h"
 
 struct drain {
     struct process *p;

@@ -11,7 +11,7 @@
 #include "common/config/program.h"
 #include "common/core/parse.h"
 #include "worker/process.h"
-#include "worker/supervisor.h"
+#include "worker/supervisor/supervisor.h"
 
 /* Options that the supervisor gives its children; removed from argv. */
 static bool take_child_options(int *argc, char **argv, struct child_options *o)

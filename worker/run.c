@@ -6,7 +6,7 @@
  *
  * A run leaves its slot when its outcome is known, or while it waits in memory,
  * and its memory when the outcome is written. */
-#include "worker/outbox.h"
+#include "worker/claims/outbox.h"
 #include "worker/run_private.h"
 
 #include <assert.h>

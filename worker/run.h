@@ -21,7 +21,7 @@
 
 #include "common/core/buf.h"
 #include "common/core/hash.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 #include "common/queue/record.h"
 #include "common/queue/result.h"
 #include "worker/process.h"

@@ -10,7 +10,7 @@
 #include "common/core/log.h"
 #include "common/core/random.h"
 #include "common/queue/ending.h"
-#include "worker/outbox.h"
+#include "worker/claims/outbox.h"
 #include "worker/retry.h"
 #include "worker/run_private.h"
 

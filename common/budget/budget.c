@@ -16,7 +16,7 @@
 
 #include "common/core/json.h"
 #include "common/core/parse.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 /* ---- periods ---- */
 

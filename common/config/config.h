@@ -19,10 +19,10 @@
 #ifndef FLOTILLA_CONFIG_H
 #define FLOTILLA_CONFIG_H
 
-#include "common/config/model.h"
 #include "common/core/base.h"
 #include "common/core/buf.h"
 #include "common/core/err.h"
+#include "common/model/model.h"
 
 #define CONFIG_GROUP_QUEUES_MAX 16
 

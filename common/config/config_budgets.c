@@ -11,7 +11,7 @@
  *
  * Several budgets may speak of the same jobs, with other periods, limits or
  * policies: each must have room.  A new policy is a name here and a row in
- * worker/jobs/inference_budget.c.
+ * worker/inference/inference_budget.c.
  */
 #include "common/config/config_parts.h"
 

@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#include "common/config/model_doc.h"
 #include "common/core/json.h"
+#include "common/model/model_doc.h"
 
 void config_open_item(struct buf *b)
 {

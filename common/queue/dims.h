@@ -10,7 +10,7 @@
 
 #include "common/core/buf.h"
 #include "common/io/redis.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 struct dims {
     struct redis_args sets;

@@ -21,7 +21,6 @@
 
 #include <jansson.h>
 
-#include "common/config/schema.h"
 #include "common/config/tree.h"
 #include "common/core/digest.h"
 #include "common/core/json.h"
@@ -29,6 +28,7 @@
 #include "common/core/random.h"
 #include "common/core/shortage.h"
 #include "common/queue/job_parts.h"
+#include "common/schema/schema.h"
 
 #define LOAD_FLAGS (JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY)
 

@@ -13,11 +13,11 @@
 
 #include <jansson.h>
 
-#include "common/config/schema_cache.h"
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/core/parse.h"
 #include "common/queue/job_parts.h"
+#include "common/schema/schema_cache.h"
 
 /* 2500-01-01: later times do not fit a record's 11 hex digits. */
 #define RUN_AT_MAX_MS INT64_C(16725225600000)

@@ -8,7 +8,7 @@
  * and whoever recovers its jobs adds the event.  bury.lua forgets no worker that has notes.
  *
  * Calls whose model and price follow from the job's document alone are not noted: see
- * worker/jobs/inference_budget.c.
+ * worker/inference/inference_budget.c.
  *
  * A name is "<job>:<token>.<number>", after the claim; it is also that of the money that is set
  * aside for the call, if any (holds).  The number of notes is that of the calls of one worker that
@@ -18,7 +18,7 @@
 #define FLOTILLA_NOTES_H
 
 #include "common/io/redis.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 struct note;
 struct notes {

@@ -18,7 +18,7 @@
 #include "common/core/base.h"
 #include "common/core/err.h"
 #include "common/io/redis.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 #include "common/queue/keys.h"
 #include "common/queue/record.h"
 

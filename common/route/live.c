@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 
-#include "common/config/model_doc.h"
 #include "common/core/xalloc.h"
+#include "common/model/model_doc.h"
 #include "common/route/overlay.h"
 #include "common/route/route_doc.h"
 

@@ -3,7 +3,7 @@
 #define FLOTILLA_LOST_H
 
 #include "common/config/config.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 #include "common/route/select.h"
 
 /* e is what cost_of_lost_job() made.  Nobody knows any more which route the call was at: its

@@ -11,7 +11,7 @@
 #define FLOTILLA_ROUTE_DOC_H
 
 #include "common/config/config.h"
-#include "common/config/model_doc.h"
+#include "common/model/model_doc.h"
 
 enum { ROUTE_DOCS_MAX = 512 }; /* more are not taken in */
 

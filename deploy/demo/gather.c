@@ -9,7 +9,7 @@
 #include "common/core/json.h"
 #include "common/queue/record.h"
 #include "deploy/demo/demo.h"
-#include "worker/signature.h"
+#include "worker/webhook/signature.h"
 
 enum { DAY_MS = 86400000, SETTLE_MS = 3000 };
 

@@ -1,7 +1,7 @@
 /* live.c - the table of routes as the workers have it: configuration, catalogues, added routes.
  *
  * The same overlay as theirs, from the same keys.  Health is not in it. */
-#include "common/config/model_doc.h"
+#include "common/model/model_doc.h"
 #include "common/route/overlay.h"
 #include "scheduler/cli/cli.h"
 

@@ -1,7 +1,7 @@
 /* why.c - `why`: what a job waits for, when it should start, and what it should cost.
  *
- * Asking and deciding is scheduler/why.h, which other faces share; here it is only printed. */
-#include "scheduler/why.h"
+ * Asking and deciding is common/why/why.h, which other faces share; here it is only printed. */
+#include "common/why/why.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* calls_outcome.c - how a job is let go: the structs of settle.h are filled as
- * worker/run_outcome.c, worker/strays.c and scheduler/cli/change.c fill them.
+ * worker/run_outcome.c, worker/claims/strays.c and scheduler/cli/change.c fill them.
  * See calls.h. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  *     state + move --> state       moves.def lists the moves, moves_*.c are
  * their rules
  *
- * The rules of a worker process are those of worker/pull.c, starts.c, outbox.c,
+ * The rules of a worker process are those of worker/claims/pull.c, starts.c, outbox.c,
  * process.c, strays.c and heartbeat.c, without what decides when: whatever may
  * be sent at all may be sent now.
  */

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model.h"
 #include "common/core/json.h"
+#include "common/model/model.h"
 #include "worker/cache/canonical.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -11,7 +11,7 @@
 #include "common/core/json.h"
 #include "common/core/utf8.h"
 #include "common/core/xalloc.h"
-#include "common/queue/tokens.h"
+#include "common/model/tokens.h"
 #include "worker/together/answer.h"
 #include "worker/together/reply.h"
 #include "worker/together/request.h"

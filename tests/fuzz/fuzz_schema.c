@@ -10,7 +10,7 @@
 
 #include <jansson.h>
 
-#include "common/config/schema.h"
+#include "common/schema/schema.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model.h"
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
+#include "common/model/model.h"
 #include "worker/together/stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

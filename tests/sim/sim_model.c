@@ -29,7 +29,7 @@ static const struct model_row {
 #define X(id, tasks, in, out, cached, image, unit, context, batch, defaults, quality, p50, \
           features, routed)                                                                \
     {id, in, out, cached, image, context, tasks, unit, batch},
-#include "common/config/models.def"
+#include "common/model/models.def"
 };
 
 static const struct quirk {

@@ -16,8 +16,8 @@
 #ifndef FLOTILLA_SIM_MODEL_H
 #define FLOTILLA_SIM_MODEL_H
 
-#include "common/config/model.h"
 #include "common/core/err.h"
+#include "common/model/model.h"
 #include "tests/sim/sim_rate.h"
 
 struct json_t; /* jansson's */

@@ -1,6 +1,6 @@
 #include <check.h>
 
-#include "worker/bells.h"
+#include "worker/claims/bells.h"
 
 enum { A = 2, B = 4, C = 8, R = 16, OTHERS = A | B | C };
 

@@ -7,7 +7,7 @@
 
 #include "common/config/config_parts.h"
 #include "common/core/clock.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 static const char *no_env[] = {NULL};
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/config/model.h"
+#include "common/model/model.h"
 #include "worker/cache/canonical.h"
 
 static struct span span_of(const char *text) { return (struct span){text, strlen(text)}; }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model_doc.h"
+#include "common/model/model_doc.h"
 #include "worker/together/catalogue.h"
 
 #define SPAN(text) ((struct span){text, strlen(text)})

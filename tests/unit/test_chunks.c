@@ -1,6 +1,6 @@
 /* test_chunks.c - what readers of a stream see, and what becomes of it when Redis does not follow.
  */
-#include "worker/chunks.h"
+#include "worker/inference/chunks.h"
 
 #include <signal.h>
 #include <stdio.h>

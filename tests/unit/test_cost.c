@@ -3,7 +3,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 #define SPAN(s) ((struct span){s, strlen(s)})
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/core/json.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 #define SPAN(s) ((struct span){s, strlen(s)})
 

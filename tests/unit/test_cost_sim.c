@@ -1,7 +1,7 @@
 /* What we say a call costs and what the simulator bills for it: two pieces of code, one number. */
 #include <check.h>
 
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 #include "tests/sim/sim_model.h"
 
 enum { CALLS = 2000 };

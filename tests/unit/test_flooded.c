@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/config/schema_cache.h"
 #include "common/core/log.h"
+#include "common/schema/schema_cache.h"
 #include "tests/unit/health_scene.h"
-#include "worker/hooks.h"
+#include "worker/webhook/hooks.h"
 
 enum { NAMES = 50000, KNOWN = 10000, SLACK_BYTES = 64 * 1024 };
 

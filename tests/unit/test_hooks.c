@@ -1,5 +1,5 @@
 /* test_hooks.c - one slow or dead receiver of webhooks harms nobody. */
-#include "worker/hooks.h"
+#include "worker/webhook/hooks.h"
 
 #include <check.h>
 

@@ -8,8 +8,8 @@
 #include "tests/unit/limit_mirror.h"
 #include "tests/unit/redis_server.h"
 #include "tests/unit/redis_shot.h"
+#include "worker/claims/rooms.h"
 #include "worker/limit/limiter_private.h"
-#include "worker/rooms.h"
 
 #define MS       INT64_C(1000)
 #define S        INT64_C(1000000)

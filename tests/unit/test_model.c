@@ -1,7 +1,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "common/config/model.h"
+#include "common/model/model.h"
 
 static const unsigned all_tasks[] = {TASK_CHAT,      TASK_COMPLETION, TASK_CODE,
                                      TASK_EMBEDDING, TASK_IMAGE,      TASK_RERANK};

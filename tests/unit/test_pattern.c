@@ -1,5 +1,5 @@
 /* test_pattern.c - regular expressions as ECMA-262 reads them, and never for long. */
-#include "common/config/pattern.h"
+#include "common/schema/pattern.h"
 
 #include <check.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "worker/quota.h"
+#include "worker/claims/quota.h"
 
 static const queue_set ALL = ~0u;
 

@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "common/config/schema.h"
+#include "common/schema/schema.h"
 
 /* ---- keywords ---- */
 

@@ -7,8 +7,8 @@
 
 #include <jansson.h>
 
-#include "common/config/schema_cache.h"
 #include "common/core/clock.h"
+#include "common/schema/schema_cache.h"
 
 static struct err err;
 

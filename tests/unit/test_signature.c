@@ -1,7 +1,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "worker/signature.h"
+#include "worker/webhook/signature.h"
 
 /* The example of the Standard Webhooks libraries. */
 #define SECRET "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -1,7 +1,7 @@
 #include <check.h>
 #include <signal.h>
 
-#include "worker/slot.h"
+#include "worker/supervisor/slot.h"
 
 /* waitpid's words. */
 #define EXIT(code)    ((code) << 8)

@@ -1,7 +1,7 @@
 #include <check.h>
 #include <string.h>
 
-#include "common/config/model.h"
+#include "common/model/model.h"
 #include "worker/together/answer.h"
 
 #define SPAN(s) ((struct span){s, strlen(s)})

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model.h"
+#include "common/model/model.h"
 #include "worker/together/reply.h"
 
 #define SPAN(s) ((struct span){s, strlen(s)})

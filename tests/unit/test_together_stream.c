@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model.h"
 #include "common/core/json.h"
+#include "common/model/model.h"
 #include "worker/together/stream.h"
 
 #define CHUNK(rest)                                                                              \

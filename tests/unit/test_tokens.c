@@ -1,8 +1,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "common/config/model.h"
-#include "common/queue/tokens.h"
+#include "common/model/model.h"
+#include "common/model/tokens.h"
 
 #define SPAN(s) ((struct span){s, strlen(s)})
 

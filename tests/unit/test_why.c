@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/core/buf.h"
-#include "scheduler/why.h"
+#include "common/why/why.h"
 
 #define NOW 1790000000000
 

@@ -1,6 +1,6 @@
 /* budget_room.h - jobs that wait for room in a budget: postponed, and called back when room comes.
  *
- * Each sum (a budget, and a tenant when it is for each) has a room (worker/rooms.h) that outlasts
+ * Each sum (a budget, and a tenant when it is for each) has a room (worker/claims/rooms.h) that outlasts
  * its periods; entries stand there by the time since when their jobs wait, oldest first.  Nobody
  * asks whether there is room: when money comes back, the first two jobs per call are called back,
  * and each of them that finds room calls back two more, so that a raised limit or a new period
@@ -17,7 +17,7 @@
 
 #include "common/config/config.h"
 #include "common/queue/record.h"
-#include "worker/rooms.h"
+#include "worker/claims/rooms.h"
 
 struct hold_answer;
 struct process;

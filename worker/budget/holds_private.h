@@ -2,7 +2,7 @@
 #ifndef FLOTILLA_HOLDS_PRIVATE_H
 #define FLOTILLA_HOLDS_PRIVATE_H
 
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 #include "common/queue/keys.h"
 #include "worker/budget/holds.h"
 

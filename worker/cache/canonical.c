@@ -20,9 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model.h"
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
+#include "common/model/model.h"
 #include "worker/cache/canonical_sink.h"
 
 enum { SMALL = 64 };

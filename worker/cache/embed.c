@@ -16,9 +16,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/config/model.h"
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
+#include "common/model/model.h"
 
 __extension__ typedef __int128 wide;
 

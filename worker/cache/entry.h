@@ -14,7 +14,7 @@
 
 #include "common/core/base.h"
 #include "common/core/buf.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 #define ENTRY_MAX_BYTES (64U << 20) /* of a body, unpacked */
 

@@ -16,12 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model_doc.h"
 #include "common/core/clock.h"
 #include "common/core/json.h"
 #include "common/core/log.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
+#include "common/model/model_doc.h"
 #include "common/queue/alert.h"
 #include "common/route/routes.h"
 #include "worker/clients.h"

@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "common/core/clock.h"
+#include "worker/claims/rooms.h"
 #include "worker/limit/limiter_private.h"
-#include "worker/rooms.h"
 
 #define LOOK_US   INT64_C(200000)
 #define SELDOM_US INT64_C(5000000) /* between looks into a room that was empty */

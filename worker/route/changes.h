@@ -7,8 +7,8 @@
 #ifndef FLOTILLA_CHANGES_H
 #define FLOTILLA_CHANGES_H
 
-#include "common/config/model.h"
 #include "common/core/base.h"
+#include "common/model/model.h"
 
 enum change_kind { CHANGE_DEARER, CHANGE_UNLISTED };
 #define CHANGE_TEXT 512

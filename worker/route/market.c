@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/config/model_doc.h"
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
+#include "common/model/model_doc.h"
 #include "common/queue/alert.h"
 #include "common/route/overlay.h"
 #include "common/route/route_doc.h"

@@ -20,7 +20,7 @@
 #include "common/queue/alert.h"
 #include "worker/process.h"
 #include "worker/route/health.h"
-#include "worker/stops.h"
+#include "worker/route/stops.h"
 
 enum { TOLD = 256 };
 

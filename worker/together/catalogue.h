@@ -10,9 +10,9 @@
 #ifndef FLOTILLA_TOGETHER_CATALOGUE_H
 #define FLOTILLA_TOGETHER_CATALOGUE_H
 
-#include "common/config/model.h"
 #include "common/core/base.h"
 #include "common/core/err.h"
+#include "common/model/model.h"
 
 enum { CATALOGUE_ROWS_MAX = 4096 };
 

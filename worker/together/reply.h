@@ -10,7 +10,7 @@
 
 #include "common/core/base.h"
 #include "common/core/err.h"
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 struct together_reply {
     enum err_kind kind;     /* ERR_NONE: a good answer, to be spliced into a result as it is */

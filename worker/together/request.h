@@ -10,10 +10,10 @@
 #ifndef FLOTILLA_TOGETHER_REQUEST_H
 #define FLOTILLA_TOGETHER_REQUEST_H
 
-#include "common/config/model.h"
 #include "common/core/base.h"
 #include "common/core/buf.h"
 #include "common/core/err.h"
+#include "common/model/model.h"
 #include "common/queue/job.h"
 
 enum { REQUEST_FALLBACKS_MAX = 8 };

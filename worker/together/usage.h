@@ -11,7 +11,7 @@
 #ifndef FLOTILLA_TOGETHER_USAGE_H
 #define FLOTILLA_TOGETHER_USAGE_H
 
-#include "common/queue/cost.h"
+#include "common/model/cost.h"
 
 /* v: the value of a `usage` member, perhaps absent.  ret->there is false when v does not say what
  * the task needs; `images` is left alone. */

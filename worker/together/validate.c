@@ -12,9 +12,9 @@
 
 #include <jansson.h>
 
-#include "common/config/schema_cache.h"
 #include "common/core/json.h"
 #include "common/core/utf8.h"
+#include "common/schema/schema_cache.h"
 #include "worker/together/unwrap.h"
 
 struct wanted {

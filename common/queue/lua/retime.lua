@@ -1,4 +1,4 @@
--- retime.lua - postponed jobs come back at another time (worker/rooms.h).
+-- retime.lua - postponed jobs come back at another time (worker/claims/rooms.h).
 --
 -- KEYS: 1 delayed  2 bell  3.. records
 -- ARGV: per record: how it stands in delayed ("<queue>/<id>"), ms from now (0: at once)

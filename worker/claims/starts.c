@@ -1,0 +1,223 @@
+/* starts.c - see starts.h and lua/start.lua.
+ *
+ *   ids --start (documents)--> runs
+ *    |         ^    \--no answer: kept, and sent again with the same token
+ *    |         |
+ *   guess: the id that a wake token told; sent behind the claim, in the same write
+ *
+ * The script answers an equal token equally, so what is sent twice is started
+ * once.  A guess is started only if the claim before it brought that id. */
+#include "worker/claims/starts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "common/core/log.h"
+#include "common/core/xalloc.h"
+#include "worker/claims/newer.h"
+#include "worker/claims/strays.h"
+#include "worker/process.h"
+#include "worker/run.h"
+
+/* A start call on its way. */
+struct starting {
+    struct starts *owner;
+    char token[RECORD_TOKEN + 1];
+    char **ids;
+    size_t n;
+    bool sent, found, guess;
+    struct starting *prev, *next;
+};
+
+struct starts {
+    struct process *p;
+    struct starting *list;
+    struct newer *newer;
+    uint32_t calls;
+    int pending; /* ids in the list */
+};
+
+static void starting_free(struct starting *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        free(s->ids[i]);
+    free(s->ids);
+    free(s);
+}
+
+static void drop(struct starting *s)
+{
+    DL_DELETE(s->owner->list, s);
+    s->owner->pending -= (int)s->n;
+}
+
+static void go(struct starting *s, size_t i, struct span record, int64_t now)
+{
+    struct process *p = s->owner->p;
+    struct run *r;
+
+    if (run_find(p, s->ids[i])) /* it lay twice in the list */
+        return;
+    r = run_new(p, s->ids[i], record, s->token, now);
+    if (r)
+        run_go(r);
+}
+
+static void on_id(struct starting *s, size_t i, const struct reply *answer, int64_t now)
+{
+    struct span record = reply_span(answer);
+    bool is_number = reply_type(answer) == REPLY_INT;
+
+    if (record.p)
+        go(s, i, record, now);
+    else if (is_number && reply_int(answer) > 0)
+        newer_hold(s->owner->newer, s->ids[i], (int)reply_int(answer));
+    else if (s->found && !is_number)
+        strays_give_back(s->owner->p, s->ids[i]);
+}
+
+static void on_started(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct starting *s = arg;
+    struct process *p = s->owner->p;
+
+    s->sent = false;
+    if (!reply) {
+        if (err->kind == ERR_REDIS)
+            log_err(LOG_WARN, "start", err);
+        return; /* kept; the reconnect or the kick of the next heartbeat sends it again */
+    }
+    drop(s);
+    if (work_is_gone(reply))
+        process_gone(p);
+    else
+        for (size_t i = 0; i < s->n; i++)
+            on_id(s, i, reply_at(reply, i + 2), reply_int(reply_at(reply, 1)));
+    starting_free(s);
+    process_kick(p);
+}
+
+static void send(struct starting *s)
+{
+    struct process *p = s->owner->p;
+    const struct work_start w = {.worker = p->id,
+                                 .token = s->token,
+                                 .ids = (const char *const *)s->ids,
+                                 .n = s->n,
+                                 .guess = s->guess};
+
+    s->sent = true;
+    work_start(p->redis, &p->keys, &w, on_started, s);
+}
+
+static void add(struct starts *o, char **take_ids, size_t n, bool found, bool guess)
+{
+    struct starting *s = xcalloc(1, sizeof *s);
+
+    s->owner = o;
+    s->ids = take_ids;
+    s->n = n;
+    s->found = found;
+    s->guess = guess;
+    snprintf(s->token, sizeof s->token, "%.8s%08x", work_tag(o->p->id), ++o->calls);
+    DL_APPEND(o->list, s);
+    o->pending += (int)n;
+    send(s);
+}
+
+void starts_add(struct starts *s, char **take_ids, size_t n, bool found)
+{
+    add(s, take_ids, n, found, false);
+}
+
+void starts_guess(struct starts *s, const char *id)
+{
+    char **ids;
+
+    if (run_find(s->p, id) || starts_know(s, id))
+        return;
+    ids = xcalloc(1, sizeof *ids);
+    ids[0] = xstrdup(id);
+    add(s, ids, 1, false, true);
+}
+
+void starts_resend(struct starts *o)
+{
+    struct starting *s;
+
+    DL_FOREACH(o->list, s)
+    {
+        if (!s->sent)
+            send(s);
+    }
+}
+
+bool starts_guessed(const struct starts *o, const char *id)
+{
+    const struct starting *s;
+
+    DL_FOREACH(o->list, s)
+    {
+        if (s->guess && !strcmp(s->ids[0], id))
+            return true;
+    }
+    return false;
+}
+
+bool starts_know(const struct starts *o, const char *id)
+{
+    const struct starting *s;
+
+    if (newer_has(o->newer, id))
+        return true;
+    DL_FOREACH(o->list, s)
+    {
+        for (size_t i = 0; i < s->n; i++)
+            if (!strcmp(s->ids[i], id))
+                return true;
+    }
+    return false;
+}
+
+int starts_count(const struct starts *s) { return s->pending + (int)newer_count(s->newer); }
+
+/* ---- life ---- */
+
+static void drop_all(struct starts *o)
+{
+    while (o->list) {
+        struct starting *s = o->list;
+
+        drop(s);
+        starting_free(s);
+    }
+}
+
+void starts_reset(struct starts *o)
+{
+    struct starting *s;
+
+    DL_FOREACH(o->list, s) { redis_forget(o->p->redis, s); }
+    drop_all(o);
+    newer_reset(o->newer);
+}
+
+struct starts *starts_new(struct process *p)
+{
+    struct starts *s = xcalloc(1, sizeof *s);
+
+    s->p = p;
+    s->newer = newer_new(p);
+    return s;
+}
+
+void starts_free(struct starts *s)
+{
+    if (!s)
+        return;
+    newer_free(s->newer);
+    drop_all(s);
+    free(s);
+}

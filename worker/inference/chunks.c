@@ -1,0 +1,375 @@
+/* chunks.c - see chunks.h.
+ *
+ *   chunks_add ──▶ stream.text ──────flush, every 20 ms─────▶ chunks.lua ──answer──▶ gone
+ *                     │ full: at once, if so many bytes    │ error
+ *                     │       may be on their way          │
+ *                     └ else dropped: stream.lost ◀────────┘
+ *
+ * Streams that have something to write stand in one list; a flush goes through
+ * it, and all that a process has to write goes out in one script call, which
+ * sets the expiry as well: a stream that cannot expire is never there, whoever
+ * dies.
+ *
+ * A stream that was closed lives on until it is written and nothing of it is
+ * on its way.
+ */
+#include "worker/inference/chunks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "common/core/buf.h"
+#include "common/core/clock.h"
+#include "common/core/xalloc.h"
+#include "common/queue/scripts.h"
+#include "worker/process.h"
+
+enum {
+    FLUSH_MS = 20,
+    STREAM_BYTES = 16 * 1024,
+    EVENT_BYTES = 1024 * 1024, /* one chunk may be so large when nothing waits */
+    FLYING_BYTES = 2 * 1024 * 1024,
+    WAITING_BYTES = 8 * 1024 * 1024
+};
+
+struct chunk_stream {
+    struct chunks *all;
+    TAILQ_ENTRY(chunk_stream) link; /* in all->dirty, when dirty */
+    TAILQ_ENTRY(chunk_stream) each; /* in all->streams */
+    char id[96], call[64], end[16];
+    int run, attempt;
+    struct buf text;          /* chunks that wait, a line each */
+    int64_t count;            /* of them */
+    int64_t seq;              /* number of the next chunk to come */
+    int64_t lost, gap;        /* dropped before and behind text */
+    int flying;               /* writes without an answer */
+    bool dirty, closed, ends; /* ends: that is still to be told */
+};
+TAILQ_HEAD(chunk_list, chunk_stream);
+
+struct chunks {
+    struct process *p;
+    struct chunk_list dirty, streams;
+    size_t waiting, flying; /* bytes */
+    size_t calls;           /* without an answer */
+    int64_t flushed_ms;
+    struct loop_timer *timer;
+    bool deferred;
+};
+
+/* One script call on its way, and what it holds of each stream. */
+struct part {
+    struct chunk_stream *stream;
+    int64_t count;
+    bool ends;
+};
+struct sent {
+    struct chunks *all;
+    size_t bytes, parts_n;
+    struct part parts[];
+};
+
+static void schedule(struct chunks *c);
+
+/* ---- life ---- */
+
+struct chunks *chunks_new(struct process *p)
+{
+    struct chunks *c = xcalloc(1, sizeof *c);
+
+    c->p = p;
+    TAILQ_INIT(&c->dirty);
+    TAILQ_INIT(&c->streams);
+    return c;
+}
+
+static void set_dirty(struct chunk_stream *s, bool dirty)
+{
+    if (dirty && !s->dirty)
+        TAILQ_INSERT_TAIL(&s->all->dirty, s, link);
+    if (!dirty && s->dirty)
+        TAILQ_REMOVE(&s->all->dirty, s, link);
+    s->dirty = dirty;
+}
+
+static void forget(struct chunk_stream *s)
+{
+    set_dirty(s, false);
+    TAILQ_REMOVE(&s->all->streams, s, each);
+    s->all->waiting -= s->text.n;
+    buf_done(&s->text);
+    free(s);
+}
+
+static void forget_if_over(struct chunk_stream *s)
+{
+    if (s->closed && !s->dirty && !s->flying)
+        forget(s);
+}
+
+struct chunk_stream *chunks_open(struct chunks *c, const char *job_id, int run)
+{
+    struct chunk_stream *s = xcalloc(1, sizeof *s);
+
+    s->all = c;
+    s->run = run;
+    snprintf(s->id, sizeof s->id, "%s", job_id);
+    buf_init(&s->text, EVENT_BYTES + 1);
+    TAILQ_INSERT_TAIL(&c->streams, s, each);
+    return s;
+}
+
+/* ---- writing ---- */
+
+/* An end that may not have arrived is told again; chunks are not, for they may come twice then. */
+static void lost(const struct part *part, const struct err *err)
+{
+    struct chunk_stream *s = part->stream;
+
+    s->lost += part->count;
+    if (!part->ends || !err || err->kind != ERR_REDIS_LOST)
+        return;
+    s->ends = true;
+    set_dirty(s, true);
+}
+
+static void on_written(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct sent *sent = arg;
+    struct chunks *c = sent->all;
+    struct span letters = err ? (struct span){NULL, 0} : reply_span(reply);
+
+    c->flying -= sent->bytes;
+    c->calls--;
+    for (size_t i = 0; i < sent->parts_n; i++) {
+        struct chunk_stream *s = sent->parts[i].stream;
+
+        s->flying--;
+        if (i >= letters.n || letters.p[i] != 'k')
+            lost(&sent->parts[i], err);
+        forget_if_over(s);
+    }
+    free(sent);
+    if (!TAILQ_EMPTY(&c->dirty))
+        schedule(c);
+    else if (c->p->draining)
+        process_kick_later(c->p); /* it may leave now */
+}
+
+static int add_int(struct redis_args *a, const char *name, int64_t v)
+{
+    redis_arg_str(a, name);
+    redis_arg_int(a, v);
+    return 2;
+}
+
+static int add_text(struct redis_args *a, const char *name, const char *text, size_t n)
+{
+    redis_arg_str(a, name);
+    redis_arg(a, text, n);
+    return 2;
+}
+
+/* The entry's words behind their number. */
+static void add_entry(struct redis_args *a, const struct chunk_stream *s, bool ends)
+{
+    struct redis_args words;
+    int n;
+
+    redis_args_init(&words);
+    n = add_int(&words, "run", s->run);
+    if (s->count) {
+        n += add_int(&words, "attempt", s->attempt);
+        n += add_text(&words, "call", s->call, strlen(s->call));
+        n += add_int(&words, "seq", s->seq - s->count - s->gap);
+    }
+    if (s->lost)
+        n += add_int(&words, "lost", s->lost);
+    if (s->count) /* without the end of the last line */
+        n += add_text(&words, "data", s->text.p, s->text.n - 1);
+    if (ends)
+        n += add_text(&words, "end", s->end, strlen(s->end));
+    redis_arg_int(a, n);
+    redis_args_append(a, &words);
+    redis_args_done(&words);
+}
+
+/* What waits of a stream goes into a script's arguments.  An end that stands behind dropped chunks
+ * comes in an entry of its own, which tells them. */
+static struct part take(struct chunk_stream *s, struct redis_args *keys, struct redis_args *args)
+{
+    struct chunks *c = s->all;
+    const struct part part = {.stream = s, .count = s->count, .ends = s->ends && !s->gap};
+
+    keys_arg(keys, c->p->keys.chunks, s->id);
+    add_entry(args, s, part.ends);
+    c->waiting -= s->text.n;
+    buf_done(&s->text);
+    s->flying++;
+    s->count = 0;
+    s->lost = s->gap;
+    s->gap = 0;
+    s->ends = s->ends && !part.ends;
+    set_dirty(s, s->ends);
+    return part;
+}
+
+static bool may_write(const struct chunks *c)
+{
+    return redis_is_ready(c->p->redis) && c->flying < FLYING_BYTES;
+}
+
+static size_t count_dirty(const struct chunks *c)
+{
+    const struct chunk_stream *s;
+    size_t n = 0;
+
+    TAILQ_FOREACH(s, &c->dirty, link)
+    n++;
+    return n;
+}
+
+void chunks_flush(struct chunks *c)
+{
+    size_t most = count_dirty(c);
+    struct redis_args keys, args;
+    struct chunk_stream *s;
+    struct sent *sent;
+
+    c->flushed_ms = clock_mono_ms();
+    if (!most || !may_write(c))
+        return;
+    sent = xcalloc(1, sizeof *sent + most * sizeof *sent->parts);
+    sent->all = c;
+    redis_args_init(&keys);
+    redis_args_init(&args);
+    redis_arg_int(&args, c->p->cfg->limits_chunks_entries);
+    redis_arg_int(&args, c->p->cfg->limits_chunks_ttl_ms);
+    while (sent->parts_n < most && (s = TAILQ_FIRST(&c->dirty)) && may_write(c)) {
+        sent->bytes += s->text.n;
+        c->flying += s->text.n;
+        sent->parts[sent->parts_n++] = take(s, &keys, &args);
+    }
+    redis_args_append(&keys, &args);
+    redis_args_done(&args);
+    c->calls++;
+    redis_script(c->p->redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
+}
+
+bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty) || c->calls > 0; }
+
+static void on_timer(void *arg)
+{
+    struct chunks *c = arg;
+
+    c->timer = NULL;
+    chunks_flush(c); /* of what is left, the next answer does the rest */
+}
+
+static void on_deferred(void *arg)
+{
+    struct chunks *c = arg;
+
+    c->deferred = false;
+    chunks_flush(c);
+}
+
+/* At the end of this turn when the last flush was long enough ago; while Redis is away, not at all.
+ */
+static void schedule(struct chunks *c)
+{
+    int64_t wait = c->flushed_ms + FLUSH_MS - clock_mono_ms();
+
+    if (c->timer || c->deferred || !redis_is_ready(c->p->redis))
+        return;
+    if (wait > 0) {
+        c->timer = loop_after(c->p->loop, wait, on_timer, c);
+    } else {
+        c->deferred = true;
+        loop_defer(c->p->loop, on_deferred, c);
+    }
+}
+
+void chunks_reconnected(struct chunks *c)
+{
+    if (!TAILQ_EMPTY(&c->dirty))
+        schedule(c);
+}
+
+void chunks_free(struct chunks *c)
+{
+    struct chunk_stream *s;
+
+    if (!c)
+        return;
+    loop_cancel(&c->timer);
+    if (c->deferred)
+        loop_undefer(c->p->loop, on_deferred, c);
+    while ((s = TAILQ_FIRST(&c->streams)))
+        forget(s);
+    free(c);
+}
+
+/* ---- what the streams say ---- */
+
+void chunks_call(struct chunk_stream *s, int attempt, const char *call)
+{
+    if (s->count)
+        chunks_flush(s->all);
+    s->all->waiting -= s->text.n; /* if not: of a text that nobody needs any more */
+    buf_clear(&s->text);
+    set_dirty(s, false);
+    s->count = s->seq = s->lost = s->gap = 0;
+    s->attempt = attempt;
+    snprintf(s->call, sizeof s->call, "%s", call);
+}
+
+static bool has_room(struct chunk_stream *s, size_t n)
+{
+    if (s->text.n && (s->text.n + n > STREAM_BYTES || s->gap))
+        chunks_flush(s->all);
+    return s->text.n + n <= (s->text.n ? STREAM_BYTES : EVENT_BYTES) && !s->gap &&
+           s->all->waiting + n <= WAITING_BYTES;
+}
+
+void chunks_add(struct chunk_stream *s, struct span chunk)
+{
+    size_t n = chunk.n + 1;
+
+    if (!has_room(s, n)) {
+        s->seq++;
+        if (s->count)
+            s->gap++;
+        else
+            s->lost++;
+        return;
+    }
+    buf_add_span(&s->text, chunk);
+    for (char *p = s->text.p + s->text.n - chunk.n; (p = strchr(p, '\n'));)
+        *p = ' '; /* white space of the JSON: in texts it is escaped */
+    buf_putc(&s->text, '\n');
+    s->all->waiting += n;
+    s->seq++;
+    s->count++;
+    set_dirty(s, true);
+    schedule(s->all);
+}
+
+void chunks_close(struct chunk_stream **ps, const char *end)
+{
+    struct chunk_stream *s = *ps;
+
+    *ps = NULL;
+    if (!s)
+        return;
+    s->closed = true;
+    if (end) {
+        snprintf(s->end, sizeof s->end, "%s", end);
+        s->ends = true;
+        set_dirty(s, true);
+        schedule(s->all);
+    }
+    forget_if_over(s);
+}
