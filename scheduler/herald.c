@@ -39,7 +39,7 @@ struct herald {
     bool more;           /* the last look was full */
     unsigned life;       /* answers to an earlier life are ignored */
     char cursor[CURSOR_MAX];
-    struct told {
+    struct cost_report {
         char code[65];
         int64_t since_ms; /* monotonic: when its minute began */
         int n;
@@ -146,7 +146,7 @@ static struct span doc_of(const struct reply *entry)
 static int count(struct herald *h, const char *code)
 {
     int64_t now = clock_mono_ms();
-    struct told *t = &h->told[0];
+    struct cost_report *t = &h->told[0];
 
     for (size_t i = 0; i < CODES && strcmp(t->code, code) != 0; i++)
         if (!strcmp(h->told[i].code, code) || h->told[i].since_ms < t->since_ms)

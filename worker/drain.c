@@ -47,7 +47,7 @@ static void give_all_back(struct drain *d)
     HASH_ITER(hh, d->p->runs, r, tmp)
     {
         if (!r->ended)
-            run_give_back(r);
+            run_requeue(r);
     }
     process_kick(d->p);
 }
@@ -60,7 +60,7 @@ static void give_waiting_back(struct process *p)
     HASH_ITER(hh, p->runs, r, tmp)
     {
         if (r->waits && !r->ended)
-            run_give_back(r);
+            run_requeue(r);
     }
 }
 

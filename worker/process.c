@@ -102,7 +102,7 @@ static void close_fenced(void *arg)
     HASH_ITER(hh, p->runs, r, tmp)
     {
         if (r->fenced && !r->ended)
-            run_give_back(r);
+            run_requeue(r);
     }
 }
 
@@ -186,9 +186,9 @@ static void on_usr1(void *arg)
     const struct process *p = arg;
 
     log_event(LOG_INFO, "state",
-              "running=%zu waiting=%zu returning=%zu unwritten=%zu calls=%zu "
+              "running=%zu waiting=%zu waits_for_slot=%zu unwritten=%zu calls=%zu "
               "registered=%d draining=%d fenced=%d heartbeat_age_ms=%lld",
-              p->running, p->waiting, p->returning_count, outbox_waiting(p->outbox),
+              p->running, p->waiting, p->slot_waiter_count, outbox_waiting(p->outbox),
               clients_in_flight(p->clients), p->registered, p->draining, p->fenced,
               (long long)heartbeat_age_ms(p->heartbeat));
 }

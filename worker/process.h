@@ -86,9 +86,9 @@ struct process {
     size_t running;                    /* runs that occupy a slot */
     size_t waiting;                    /* runs that wait in memory without one */
     size_t waiting_bytes;              /* of their records */
-    struct run *returning;             /* those of them that wait for one again, in order */
-    size_t returning_count, returning_realtime; /* all; those of realtime's queue */
-    bool kicking;                               /* process_kick comes at the end of this turn */
+    struct run *slot_waiters;          /* those of them that wait for one again, in order */
+    size_t slot_waiter_count, slot_waiters_realtime; /* all; those of realtime's queue */
+    bool kicking; /* process_kick comes at the end of this turn */
 };
 
 /* Run one worker process until it has drained; the exit status: 0, 69 when Redis did not take all

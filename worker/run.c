@@ -1,8 +1,8 @@
 /* run.c - the life of a run; its outcomes are in run_outcome.c.  See run.h.
  *
- *   run_new --> run_go --> step.start ... --> an outcome --> run_settled --> freed
- *                 ^                |           (outbox)
- *                 +---- run_next --+
+ *   run_new --> run_start --> step.start ... --> outcome --> run_settled --> freed
+ *                             ^            |              (outbox)
+ *                             +- run_next -+
  *
  * A run leaves its slot when its outcome is known, or while it waits in memory,
  * and its memory when the outcome is written. */
@@ -22,8 +22,8 @@
 #include "common/queue/notes.h"
 
 /* Costs on their way; may outlive the run. */
-struct told {
-    struct run *run; /* NULL: it does not wait for it any more */
+struct cost_report {
+    struct run *run; /* NULL: it has ended */
     void (*go)(struct run *r);
 };
 
@@ -45,11 +45,29 @@ struct run *run_find(struct process *p, const char *id)
     return r;
 }
 
+/* ---- the scope of a job's code ---- */
+
+struct child *run_enter_scope(const struct run *r)
+{
+    child_enter_job(r->p->child, r->id);
+    return r->p->child;
+}
+
+void run_leave_scope(struct child **c) { child_enter_job(*c, NULL); }
+
+static void call_in_scope(struct run *r, void (*code)(struct run *r))
+{
+    RUN_SCOPE(r);
+    code(r); /* r may be on its way out afterwards */
+}
+
 /* ---- life ---- */
 
 static void run_free(struct run *r)
 {
     HASH_DEL(r->p->runs, r);
+    if (r->step && r->step->abort)
+        r->step->abort(r);
     if (r->type && r->type->done)
         r->type->done(r);
     else
@@ -69,20 +87,20 @@ void runs_forget(struct process *p)
 
 /* ---- the slot ---- */
 
-static void start_returning(struct run *r, void (*go)(struct run *r))
+static void join_slot_waiters(struct run *r, void (*go)(struct run *r))
 {
-    DL_APPEND2(r->p->returning, r, go_prev, go_next);
-    r->p->returning_count++;
-    r->p->returning_realtime += r->held.queue == QUEUE_INFERENCE_REALTIME;
-    r->go_since_ms = clock_mono_ms();
+    DL_APPEND2(r->p->slot_waiters, r, slot_prev, slot_next);
+    r->p->slot_waiter_count++;
+    r->p->slot_waiters_realtime += r->held.queue == QUEUE_INFERENCE_REALTIME;
+    r->slot_since_ms = clock_mono_ms();
     r->go = go;
 }
 
-static void stop_returning(struct run *r)
+static void leave_slot_waiters(struct run *r)
 {
-    DL_DELETE2(r->p->returning, r, go_prev, go_next);
-    r->p->returning_count--;
-    r->p->returning_realtime -= r->held.queue == QUEUE_INFERENCE_REALTIME;
+    DL_DELETE2(r->p->slot_waiters, r, slot_prev, slot_next);
+    r->p->slot_waiter_count--;
+    r->p->slot_waiters_realtime -= r->held.queue == QUEUE_INFERENCE_REALTIME;
     r->go = NULL;
 }
 
@@ -93,7 +111,7 @@ static void leave_memory(struct run *r)
     r->p->waiting_bytes -= r->bytes_n;
 }
 
-void run_leave(struct run *r)
+void run_end(struct run *r)
 {
     assert(!r->ended);
     r->ended = true;
@@ -102,10 +120,10 @@ void run_leave(struct run *r)
     if (r->waits)
         leave_memory(r);
     if (r->go)
-        stop_returning(r);
-    if (r->told)
-        r->told->run = NULL;
-    r->told = NULL;
+        leave_slot_waiters(r);
+    if (r->report)
+        r->report->run = NULL;
+    r->report = NULL;
     r->slot = false;
 }
 
@@ -122,7 +140,7 @@ bool run_memory_is_ample(const struct process *p)
     return p->waiting <= RUN_WAITING_MAX / 2 && p->waiting_bytes <= RUN_WAITING_BYTES / 2;
 }
 
-bool run_leave_slot(struct run *r, enum run_patience patience)
+bool run_release_slot(struct run *r, enum run_patience patience)
 {
     assert(!r->ended);
     if (r->waits)
@@ -145,16 +163,16 @@ static void retake(struct run *r)
     r->p->running++;
 }
 
-bool run_take_slot(struct run *r, void (*go)(struct run *r))
+bool run_acquire_slot(struct run *r, void (*go)(struct run *r))
 {
     assert(!r->ended && !r->go);
     if (!r->waits)
         return true;
-    if (!r->p->returning && pull_has_slot(r->p->pull, r->held.queue)) {
+    if (!r->p->slot_waiters && pull_has_slot(r->p->pull, r->held.queue)) {
         retake(r);
         return true;
     }
-    start_returning(r, go);
+    join_slot_waiters(r, go);
     if (pull_has_slot(r->p->pull, r->held.queue)) /* one that those before it may not have */
         process_kick_later(r->p);
     return false;
@@ -164,7 +182,7 @@ static struct run *first_with_slot(const struct process *p)
 {
     struct run *r;
 
-    DL_FOREACH2(p->returning, r, go_next)
+    DL_FOREACH2(p->slot_waiters, r, slot_next)
     {
         if (pull_has_slot(p->pull, r->held.queue))
             return r;
@@ -179,20 +197,19 @@ void run_serve_slots(struct process *p)
     while ((r = first_with_slot(p))) {
         void (*go)(struct run *) = r->go;
 
-        stop_returning(r);
+        leave_slot_waiters(r);
         retake(r);
-        child_enter_job(p->child, r->id);
-        go(r);
-        child_enter_job(p->child, NULL);
+        call_in_scope(r, go);
     }
 }
 
-void run_give_up_slots(struct process *p)
+void run_requeue_slotless(struct process *p)
 {
     int64_t since_ms = clock_mono_ms() - RUN_RETURN_MS;
 
-    while (p->returning && p->returning->go_since_ms <= since_ms) /* in order of their coming */
-        run_give_back(p->returning);
+    while (p->slot_waiters &&
+           p->slot_waiters->slot_since_ms <= since_ms) /* in order of their coming */
+        run_requeue(p->slot_waiters);
 }
 
 /* ---- life ---- */
@@ -249,15 +266,6 @@ int64_t run_now_ms(const struct run *r)
     return r->started_ms + clock_mono_ms() - r->started_mono_ms;
 }
 
-static void enter(struct run *r)
-{
-    struct child *c = r->p->child;
-
-    child_enter_job(c, r->id);
-    r->step->start(r); /* r may be on its way out afterwards */
-    child_enter_job(c, NULL);
-}
-
 static const struct step *find_step(const struct job_type *t, const char *name)
 {
     for (size_t i = 0; i < t->step_count; i++)
@@ -266,12 +274,18 @@ static const struct step *find_step(const struct job_type *t, const char *name)
     return NULL;
 }
 
-/* ---- going ---- */
+static const struct step *first_step(const struct run *r)
+{
+    return r->held.step[0] && !r->type->restarts ? find_step(r->type, r->held.step)
+                                                 : &r->type->steps[0];
+}
 
-void run_go(struct run *r)
+/* ---- from step to step ---- */
+
+void run_start(struct run *r)
 {
     if (r->p->draining) {
-        run_give_back(r);
+        run_requeue(r);
         return;
     }
     if (r->damaged) {
@@ -285,7 +299,7 @@ void run_go(struct run *r)
         run_end_expired(r);
         return;
     }
-    r->step = r->held.step[0] ? find_step(r->type, r->held.step) : &r->type->steps[0];
+    r->step = first_step(r);
     if (!r->step) {
         struct failure f = {.server_wait_ms = -1};
 
@@ -293,14 +307,26 @@ void run_go(struct run *r)
         run_fail(r, &f);
         return;
     }
-    enter(r);
+    call_in_scope(r, r->step->start);
 }
 
-void run_next(struct run *r, const char *step)
+void run_enter(struct run *r, size_t step)
 {
-    r->step = find_step(r->type, step);
-    assert(r->step);
-    enter(r);
+    assert(step < r->type->step_count);
+    r->step = &r->type->steps[step];
+    r->step->start(r);
+}
+
+void run_next(struct run *r) { run_enter(r, (size_t)(r->step - r->type->steps) + 1); }
+
+bool run_is_at(const struct run *r, size_t step) { return r->step == &r->type->steps[step]; }
+
+void run_abort(struct run *r)
+{
+    if (r->step && r->step->abort)
+        r->step->abort(r);
+    if (r->type->abort)
+        r->type->abort(r);
 }
 
 void run_cancel(struct run *r)
@@ -308,8 +334,7 @@ void run_cancel(struct run *r)
     if (r->ended)
         return;
     r->cancelled = true;
-    if (r->type->abort)
-        r->type->abort(r);
+    run_abort(r);
     run_end_cancelled(r);
 }
 
@@ -317,7 +342,7 @@ void run_settled(struct run *r, char code)
 {
     if (!r)
         return;
-    if (code == SETTLE_CANCEL) { /* cancel was asked while it was being put aside */
+    if (code == SETTLE_CANCEL) { /* cancel was asked while it was being deferred */
         r->ended = false;
         run_end_cancelled(r);
         return;
@@ -326,8 +351,8 @@ void run_settled(struct run *r, char code)
         r->stale = true;
         pull_look(r->p->pull);
         log_event(LOG_WARN, "job.stale", "job=%s costs=%zu", r->id, r->cost_count);
-    } else if (!r->outcome && r->aside) {
-        r->aside(r);
+    } else if (!r->outcome && r->on_deferred) {
+        r->on_deferred(r);
     }
     run_free(r);
 }
@@ -346,34 +371,32 @@ static bool must_tell(const struct run *r)
     return false;
 }
 
-bool run_tell(struct run *r, void (*go)(struct run *r))
+bool run_report_costs(struct run *r, void (*go)(struct run *r))
 {
     const struct tell t = {
         .id = r->id, .held = &r->held, .costs = r->costs, .cost_count = r->cost_count};
 
     if (!must_tell(r))
         return true;
-    r->told = xcalloc(1, sizeof *r->told);
-    r->told->run = r;
-    r->told->go = go;
-    outbox_tell(r->p->outbox, &t, r->told);
+    r->report = xcalloc(1, sizeof *r->report);
+    r->report->run = r;
+    r->report->go = go;
+    outbox_tell(r->p->outbox, &t, r->report);
     r->cost_count = 0; /* from here on they are the outbox's */
     return false;
 }
 
 /* For a job that was taken away meanwhile no further call is made. */
-void run_told(struct told *take_t, char code)
+void run_costs_reported(struct cost_report *take_c, char code)
 {
-    struct run *r = take_t->run;
-    void (*go)(struct run *) = code == SETTLE_STALE ? run_give_back : take_t->go;
+    struct run *r = take_c->run;
+    void (*go)(struct run *) = code == SETTLE_STALE ? run_requeue : take_c->go;
 
-    free(take_t);
+    free(take_c);
     if (!r)
         return;
-    r->told = NULL;
-    child_enter_job(r->p->child, r->id);
-    go(r);
-    child_enter_job(r->p->child, NULL);
+    r->report = NULL;
+    call_in_scope(r, go);
 }
 
 static struct cost_event make_event(const struct run *r, const struct cost *c,

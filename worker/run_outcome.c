@@ -1,8 +1,7 @@
-/* run_outcome.c - how a run ends, or is put aside: see run.h.
+/* run_outcome.c - how a run ends: see the table in run.h.
  *
- *   run_done, run_cancel, run_fail (the end) ------------> finish --+
- *   run_again, run_fail (retry, park), run_park,                     +--> outbox
- *   run_put_off, run_give_back ---------------------------> defer --+
+ *   complete, fail, cancel, expire ----------------> finish --+--> outbox
+ *   retry, park, postpone, poll, requeue, move ----> defer ---+
  */
 #include <stdio.h>
 
@@ -28,7 +27,7 @@ static void finish(struct run *r, enum job_state status, struct span output,
     struct result res;
     struct ending e;
 
-    run_leave(r);
+    run_end(r);
     r->outcome = status;
     result_from(&res, r->id, &r->held, &r->job, (struct span){NULL, 0});
     res.status = status;
@@ -69,8 +68,8 @@ void run_end_cancelled(struct run *r)
 
 /* ---- deferring ---- */
 
-/* "refused" in the record says for `flotilla why` how often the job was put aside or tried again
- * for an error, and what the last one was.  A large document is not sent again for it. */
+/* "refused" in the record counts for `flotilla why` the retries and parks after an error, and keeps
+ * the last one's text.  A large document is not sent again for it. */
 enum { REFUSED_DOC_BYTES = 256 << 10 };
 
 static void add_refused(const struct run *r, const struct err *why, struct buf *body)
@@ -103,8 +102,8 @@ static void defer(struct run *r, struct record next, int64_t delay_ms, bool fron
                       .costs = r->costs,
                       .cost_count = r->cost_count};
 
-    r->aside_ms = delay_ms;
-    run_leave(r);
+    r->delay_ms = delay_ms;
+    run_end(r);
     if (r->cost_nanousd > 0 || progress.n || (why && r->job.doc.n <= REFUSED_DOC_BYTES)) {
         buf_add_span(&body, r->job.doc);
         buf_putc(&body, '{');
@@ -119,7 +118,7 @@ static void defer(struct run *r, struct record next, int64_t delay_ms, bool fron
     buf_done(&body);
 }
 
-void run_again(struct run *r, const char *step, int64_t in_ms, struct span progress)
+void run_poll(struct run *r, const char *step, int64_t in_ms, struct span progress)
 {
     struct record next = r->held;
 
@@ -140,8 +139,8 @@ static struct record back(const struct run *r)
 
 static void note_step(const struct run *r, struct record *next)
 {
-    if (r->at)
-        snprintf(next->step, sizeof next->step, "%s", r->at);
+    if (r->step)
+        snprintf(next->step, sizeof next->step, "%s", r->step->name);
 }
 
 static struct record parked(const struct run *r)
@@ -161,7 +160,7 @@ void run_move(struct run *r, enum queue_id queue)
     defer(r, next, 0, false, run_progress(r), NULL);
 }
 
-void run_put_off(struct run *r, int64_t in_ms, struct span progress)
+void run_postpone(struct run *r, int64_t in_ms, struct span progress)
 {
     struct record next = parked(r);
 
@@ -170,7 +169,7 @@ void run_put_off(struct run *r, int64_t in_ms, struct span progress)
     defer(r, next, in_ms, true, progress, NULL);
 }
 
-void run_wait(struct run *r, int64_t in_ms, struct span progress)
+void run_postpone_once(struct run *r, int64_t in_ms, struct span progress)
 {
     struct record next = parked(r);
 
@@ -179,7 +178,7 @@ void run_wait(struct run *r, int64_t in_ms, struct span progress)
     defer(r, next, in_ms, true, progress, NULL);
 }
 
-static void put_aside(struct run *r, int64_t in_ms, const struct err *why)
+static void park(struct run *r, int64_t in_ms, const struct err *why)
 {
     struct record next = parked(r);
 
@@ -198,12 +197,11 @@ static void retry_later(struct run *r, int64_t in_ms, const struct err *why)
     defer(r, next, in_ms, false, run_progress(r), why);
 }
 
-void run_give_back(struct run *r)
+void run_requeue(struct run *r)
 {
     if (r->ended)
         return;
-    if (r->type->abort)
-        r->type->abort(r);
+    run_abort(r);
     defer(r, back(r), 0, true, run_progress(r), NULL);
 }
 
@@ -250,7 +248,7 @@ void run_fail(struct run *r, const struct failure *f)
               "job=%s code=%s wait_ms=%lld msg=%s", r->id, err_code(f->err.kind),
               (long long)out.delay_ms, log_quote(f->err.msg));
     if (out.action == RETRY_PARK)
-        put_aside(r, out.delay_ms, &f->err);
+        park(r, out.delay_ms, &f->err);
     else
         retry_later(r, out.delay_ms, &f->err);
 }
@@ -274,7 +272,7 @@ void run_park(struct run *r, const struct err *why, int64_t in_ms)
     struct retry_out out = decide(r, why->kind, in_ms);
 
     if (out.action == RETRY_PARK)
-        put_aside(r, in_ms, why);
+        park(r, in_ms, why);
     else
         end_failed(r, &f, out.kind);
 }

@@ -5,7 +5,8 @@
 #include "worker/run.h"
 
 /* The outcome is known: the slot is free, the code is not entered again. */
-void run_leave(struct run *r);
+void run_end(struct run *r);
+void run_abort(struct run *r); /* no callback of its step comes after this */
 void run_end_cancelled(struct run *r);
 void run_end_expired(struct run *r); /* it was not started in time */
 /* Redis's clock, as far as this run can tell. */

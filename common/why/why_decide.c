@@ -21,18 +21,18 @@ static const struct {
 
 const char *why_code(enum why_reason reason) { return reasons[reason].code; }
 
-/* In which stage a job was put aside (worker/inference/inference_stages.def). */
+/* At which step a job was deferred (worker/inference/inference_steps.def). */
 static const struct {
     const char *step;
     enum why_reason reason;
-} stages[] = {{"pace", WHY_RATE}, {"budget", WHY_BUDGET}, {"cache", WHY_EQUAL}};
+} steps[] = {{"pace", WHY_RATE}, {"budget", WHY_BUDGET}, {"cache", WHY_EQUAL}};
 
 static enum why_reason reason_delayed(const struct why_facts *f)
 {
     if (f->rec.parks) /* also when it was parked before */
-        for (size_t i = 0; i < ARRAY_LEN(stages); i++)
-            if (!strcmp(f->rec.step, stages[i].step))
-                return stages[i].reason;
+        for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+            if (!strcmp(f->rec.step, steps[i].step))
+                return steps[i].reason;
     if (f->rec.parked_ms)
         return f->stop[0]     ? WHY_STOPPED
                : f->no_key[0] ? WHY_NO_KEY

@@ -43,14 +43,14 @@ static void write_reply(struct buf *b, const struct reply *r)
     }
 }
 
-struct told {
+struct cost_report {
     bool done;
     struct buf *text;
 };
 
 static void on_reply(void *arg, const struct reply *reply, const struct err *err)
 {
-    struct told *t = arg;
+    struct cost_report *t = arg;
 
     if (err)
         buf_puts(t->text, err->msg);
@@ -98,7 +98,7 @@ static size_t add_words(struct redis_args *a, const char *words)
 
 const char *says(const char *words)
 {
-    struct told t = {.text = next_text()};
+    struct cost_report t = {.text = next_text()};
     struct redis_args a;
 
     redis_args_init(&a);
@@ -110,7 +110,7 @@ const char *says(const char *words)
 
 const char *script_says(enum script_id id, const char *words)
 {
-    struct told t = {.text = next_text()};
+    struct cost_report t = {.text = next_text()};
     struct redis_args a;
     size_t nkeys;
 

@@ -70,13 +70,13 @@ static void start(const char *letters)
 static void leave_slots(const char *letters)
 {
     for (; *letters; letters++)
-        ck_assert(run_leave_slot(run_of(*letters), RUN_WAITS_SHORT));
+        ck_assert(run_release_slot(run_of(*letters), RUN_WAITS_SHORT));
     turn(); /* others may be claimed now: nothing is left to be done */
 }
 
 static void end_run(char c)
 {
-    run_leave(run_of(c));
+    run_end(run_of(c));
     process_kick(&p);
 }
 
@@ -91,7 +91,7 @@ static void on_go(struct run *r)
 static void come_back(const char *letters)
 {
     for (; *letters; letters++)
-        if (run_take_slot(run_of(*letters), on_go))
+        if (run_acquire_slot(run_of(*letters), on_go))
             on_go(run_of(*letters));
 }
 
@@ -116,7 +116,7 @@ START_TEST(a_free_slot_is_taken_at_once_and_else_they_queue)
     come_back("abc");
     ck_assert_str_eq(went, "a");
     ck_assert_uint_eq(p.running, OTHERS);
-    ck_assert_uint_eq(p.returning_count, 2);
+    ck_assert_uint_eq(p.slot_waiter_count, 2);
     turn();
     ck_assert_str_eq(went, "a");
     end_run('e');
@@ -124,7 +124,7 @@ START_TEST(a_free_slot_is_taken_at_once_and_else_they_queue)
     end_run('a');
     ck_assert_str_eq(went, "abc");
     ck_assert_uint_eq(p.running, OTHERS);
-    ck_assert_uint_eq(p.waiting + p.returning_count, 0);
+    ck_assert_uint_eq(p.waiting + p.slot_waiter_count, 0);
 }
 END_TEST
 
@@ -135,7 +135,7 @@ START_TEST(nobody_overtakes)
     leave_slots("ab");
     start("de");
     come_back("a");
-    run_leave(run_of('c'));
+    run_end(run_of('c'));
     come_back("b");
     ck_assert_str_eq(went, "");
     turn(); /* nobody has to come for it */
@@ -155,7 +155,7 @@ START_TEST(the_reserved_slot_is_for_realtime_whoever_waits_before_it)
     come_back("d");
     turn();
     ck_assert_str_eq(went, "d");
-    ck_assert_uint_eq(p.returning_realtime, 0);
+    ck_assert_uint_eq(p.slot_waiters_realtime, 0);
     ck_assert_uint_eq(p.running, SLOTS);
     end_run('d'); /* and no other gets it */
     turn();
@@ -171,13 +171,13 @@ START_TEST(what_waits_in_memory_is_bounded_by_its_own_number)
     leave_slots("a");
     p.waiting += RUN_WAITING_MAX - 2; /* of others */
     leave_slots("b");
-    ck_assert(!run_leave_slot(run_of('c'), RUN_WAITS_SHORT));
+    ck_assert(!run_release_slot(run_of('c'), RUN_WAITS_SHORT));
     ck_assert(run_of('c')->slot);
-    ck_assert(run_leave_slot(run_of('a'), RUN_WAITS_SHORT)); /* it has */
+    ck_assert(run_release_slot(run_of('a'), RUN_WAITS_SHORT)); /* it has */
     ck_assert_uint_eq(p.waiting, RUN_WAITING_MAX);
     ck_assert_uint_eq(p.running, 4);
-    run_leave(run_of('a'));
-    ck_assert(run_leave_slot(run_of('c'), RUN_WAITS_SHORT));
+    run_end(run_of('a'));
+    ck_assert(run_release_slot(run_of('c'), RUN_WAITS_SHORT));
     p.waiting -= RUN_WAITING_MAX - 2;
 }
 END_TEST
@@ -188,10 +188,10 @@ START_TEST(what_waits_in_memory_is_bounded_in_bytes)
     run_of('a')->bytes_n = RUN_WAITING_BYTES;
     leave_slots("a");
     run_of('b')->bytes_n = 1;
-    ck_assert(!run_leave_slot(run_of('b'), RUN_WAITS_SHORT));
-    run_leave(run_of('a'));
+    ck_assert(!run_release_slot(run_of('b'), RUN_WAITS_SHORT));
+    run_end(run_of('a'));
     ck_assert_uint_eq(p.waiting_bytes, 0);
-    ck_assert(run_leave_slot(run_of('b'), RUN_WAITS_SHORT));
+    ck_assert(run_release_slot(run_of('b'), RUN_WAITS_SHORT));
     ck_assert_uint_eq(p.waiting_bytes, 1);
 }
 END_TEST
@@ -200,10 +200,10 @@ START_TEST(half_of_the_memory_is_kept_for_short_waits)
 {
     start("abc");
     p.waiting = RUN_WAITING_MAX / 2 - 1;
-    ck_assert(run_leave_slot(run_of('a'), RUN_WAITS_LONG));
+    ck_assert(run_release_slot(run_of('a'), RUN_WAITS_LONG));
     ck_assert(run_memory_is_ample(&p));
-    ck_assert(!run_leave_slot(run_of('b'), RUN_WAITS_LONG));
-    ck_assert(run_leave_slot(run_of('b'), RUN_WAITS_SHORT));
+    ck_assert(!run_release_slot(run_of('b'), RUN_WAITS_LONG));
+    ck_assert(run_release_slot(run_of('b'), RUN_WAITS_SHORT));
     ck_assert(!run_memory_is_ample(&p));
     p.waiting -= RUN_WAITING_MAX / 2 - 1;
 }
@@ -217,7 +217,7 @@ START_TEST(one_that_ends_while_it_waits_is_forgotten)
     come_back("abc");
     end_run('b');
     end_run('a');
-    ck_assert_uint_eq(p.returning_count, 1);
+    ck_assert_uint_eq(p.slot_waiter_count, 1);
     ck_assert_uint_eq(p.waiting, 1);
     ck_assert_uint_eq(p.running, OTHERS);
     end_run('d');
@@ -226,15 +226,15 @@ START_TEST(one_that_ends_while_it_waits_is_forgotten)
     end_run('f');
     end_run('c');
     ck_assert_str_eq(went, "c");
-    ck_assert_uint_eq(p.running + p.waiting + p.returning_count, 0);
+    ck_assert_uint_eq(p.running + p.waiting + p.slot_waiter_count, 0);
 }
 END_TEST
 
 static void end_two_others(struct run *r)
 {
     on_go(r);
-    run_leave(run_of('b'));
-    run_leave(run_of('c'));
+    run_end(run_of('b'));
+    run_end(run_of('c'));
 }
 
 START_TEST(one_that_goes_may_end_others)
@@ -242,14 +242,14 @@ START_TEST(one_that_goes_may_end_others)
     start("abc");
     leave_slots("abc");
     start("def");
-    ck_assert(!run_take_slot(run_of('a'), end_two_others));
+    ck_assert(!run_acquire_slot(run_of('a'), end_two_others));
     come_back("bc");
-    run_leave(run_of('d'));
-    run_leave(run_of('e'));
+    run_end(run_of('d'));
+    run_end(run_of('e'));
     end_run('f');
     ck_assert_str_eq(went, "a");
     ck_assert_uint_eq(p.running, 1);
-    ck_assert_uint_eq(p.waiting + p.returning_count, 0);
+    ck_assert_uint_eq(p.waiting + p.slot_waiter_count, 0);
 }
 END_TEST
 

@@ -7,7 +7,7 @@
 #define EURO "\xe2\x82\xac"
 
 /* What the reader passed on, each event in brackets, behind its name. */
-struct told {
+struct cost_report {
     struct buf text;
     int stop_after; /* events; 0: never */
     int count;
@@ -15,7 +15,7 @@ struct told {
 
 static bool on_event(void *arg, struct span name, struct span data)
 {
-    struct told *t = arg;
+    struct cost_report *t = arg;
 
     buf_add_span(&t->text, name);
     buf_putc(&t->text, '[');
@@ -57,7 +57,7 @@ static const struct {
     {"data: 12", ""},
 };
 
-static void finish(struct sse *s, struct told *t, const char *expected, size_t cut)
+static void finish(struct sse *s, struct cost_report *t, const char *expected, size_t cut)
 {
     sse_end(s);
     buf_putc(&t->text, 0);
@@ -72,7 +72,7 @@ START_TEST(tells_the_same_events_wherever_the_bytes_are_cut)
     size_t n = strlen(bytes);
 
     for (size_t cut = 0; cut <= n; cut++) {
-        struct told t = {.text = BUF(1000)};
+        struct cost_report t = {.text = BUF(1000)};
         struct sse s;
 
         sse_init(&s, 100, on_event, &t);
@@ -86,7 +86,7 @@ END_TEST
 START_TEST(tells_the_same_events_byte_by_byte)
 {
     const char *bytes = streams[_i].bytes;
-    struct told t = {.text = BUF(1000)};
+    struct cost_report t = {.text = BUF(1000)};
     struct sse s;
 
     sse_init(&s, 100, on_event, &t);
@@ -98,7 +98,7 @@ END_TEST
 
 START_TEST(stops_when_it_is_told_to)
 {
-    struct told t = {.text = BUF(1000), .stop_after = 2};
+    struct cost_report t = {.text = BUF(1000), .stop_after = 2};
     struct sse s;
 
     sse_init(&s, 100, on_event, &t);
@@ -125,7 +125,7 @@ static const struct {
 
 START_TEST(an_event_has_a_cap)
 {
-    struct told t = {.text = BUF(1000)};
+    struct cost_report t = {.text = BUF(1000)};
     struct sse s;
     bool ok;
 

@@ -115,7 +115,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     hear_scale(p, reply_at(reply, 3));
     stops_hear(p->stops, reply_at(reply, 4), reply_int(reply_at(reply, 1)));
     market_hear(p->market, reply_at(reply, 5), reply_span(reply_at(reply, 6)));
-    run_give_up_slots(p);
+    run_requeue_slotless(p);
     process_kick(p);
 }
 

@@ -55,7 +55,7 @@ struct outbox *outbox_new(struct process *p)
 static void drop(struct settle *s)
 {
     for (size_t i = 0; s && settle_kind_of(s) == SETTLE_TELL && i < settle_count(s); i++)
-        run_told(settle_item(s, i), SETTLE_STALE);
+        run_costs_reported(settle_item(s, i), SETTLE_STALE);
     settle_free(s);
 }
 
@@ -116,7 +116,7 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     o->waiting -= n;
     for (size_t i = 0; i < n; i++) {
         if (settle_kind_of(s) == SETTLE_TELL)
-            run_told(settle_item(s, i), codes[i]);
+            run_costs_reported(settle_item(s, i), codes[i]);
         else
             run_settled(settle_item(s, i), codes[i]);
     }
@@ -245,7 +245,7 @@ void outbox_defer(struct outbox *o, const struct defer *d, struct run *r)
     added(o, SETTLE_DEFER);
 }
 
-void outbox_tell(struct outbox *o, const struct tell *t, struct told *told)
+void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *told)
 {
     settle_tell(open_batch(o, SETTLE_TELL), t, told);
     added(o, SETTLE_TELL);

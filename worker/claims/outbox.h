@@ -11,15 +11,15 @@
 
 struct process;
 struct run;
-struct told;
+struct cost_report;
 struct outbox;
 
 struct outbox *outbox_new(struct process *p);
 void outbox_free(struct outbox *o);
 void outbox_finish(struct outbox *o, const struct finish *f, struct run *r);
 void outbox_defer(struct outbox *o, const struct defer *d, struct run *r);
-/* What its calls cost so far, in front of the next one; told comes back to run_told. */
-void outbox_tell(struct outbox *o, const struct tell *t, struct told *told);
+/* What its calls cost so far, in front of the next one; told comes back to run_costs_reported. */
+void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *told);
 void outbox_resend(struct outbox *o); /* the connection is back */
 void outbox_flush(struct outbox *o);  /* now, not at the end of the turn */
 bool outbox_is_empty(const struct outbox *o);

@@ -79,8 +79,8 @@ static int free_slots(const struct pull *u, int class)
 static int room(const struct pull *u, int class)
 {
     const struct process *p = u->p;
-    int left = free_slots(u, class), realtime = (int)p->returning_realtime,
-        others = (int)p->returning_count - realtime;
+    int left = free_slots(u, class), realtime = (int)p->slot_waiters_realtime,
+        others = (int)p->slot_waiter_count - realtime;
 
     if (class == REALTIME && others > free_slots(u, OTHERS))
         others = free_slots(u, OTHERS);

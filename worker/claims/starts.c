@@ -62,7 +62,7 @@ static void go(struct starting *s, size_t i, struct span record, int64_t now)
         return;
     r = run_new(p, s->ids[i], record, s->token, now);
     if (r)
-        run_go(r);
+        run_start(r);
 }
 
 static void on_id(struct starting *s, size_t i, const struct reply *answer, int64_t now)

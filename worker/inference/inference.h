@@ -6,13 +6,10 @@
  *            result                                     └───▶ run_fail, whose table decides: retry,
  *                                                             park, end
  *
- * A stage is asynchronous: its enter function ends in exactly one of
- * inference_go (another stage), inference_next (the one behind it in
- * inference_stages.def) or an outcome of run.h, now or from a callback.  What a
- * stage waits for it notes in struct inference, and its abort function undoes
- * it: afterwards no callback may come.
+ * These are the steps of run.h.  What a step waits for stands in struct
+ * inference, and its abort function undoes it.
  *
- * A new stage is a row in inference_stages.def and a file inference_<stage>.c.
+ * A new step is a row in inference_steps.def and a file inference_<step>.c.
  */
 #ifndef FLOTILLA_INFERENCE_H
 #define FLOTILLA_INFERENCE_H
@@ -27,14 +24,12 @@
 #include "worker/together/reply.h"
 #include "worker/together/request.h"
 
-enum inference_stage {
-#define X(STAGE, name) INFERENCE_##STAGE,
-#include "worker/inference/inference_stages.def"
-    INFERENCE_STAGE_COUNT
+enum inference_step {
+#define X(STEP, name, abort) INFERENCE_##STEP,
+#include "worker/inference/inference_steps.def"
 };
 
 struct inference {
-    enum inference_stage stage;
     struct together_request req;
     struct route_list routes;  /* those it may take, best first */
     size_t at;                 /* the one that is taken */
@@ -72,17 +67,16 @@ struct inference_answer {
     bool began; /* of a stream: text had come before it ended, well or with an error */
 };
 
-void inference_go(struct run *r, enum inference_stage stage);
-void inference_next(struct run *r);
-
-/* ---- the stages ---- */
-#define X(STAGE, name)                    \
-    void inference_##name(struct run *r); \
-    void inference_##name##_abort(struct run *r);
-#include "worker/inference/inference_stages.def"
+/* ---- the steps ---- */
+#define X(STEP, name, abort) void inference_##name(struct run *r);
+#include "worker/inference/inference_steps.def"
+void inference_cache_abort(struct run *r);
+void inference_budget_abort(struct run *r);
+void inference_pace_abort(struct run *r);
+void inference_send_abort(struct run *r);
 
 /* ---- the way from one route to the next (inference_plan.c) ---- */
-/* A call's last stages, for each route anew. */
+/* A call's last steps, for each route anew. */
 #define INFERENCE_CALL INFERENCE_BUDGET
 /* Turn to this place of i->routes; false: the run is over. */
 bool inference_take(struct run *r, size_t at);
@@ -112,7 +106,7 @@ void inference_let_go(struct run *r); /* the run is over; a call that was not to
  * when it may go. */
 void inference_uncover(struct run *r);
 
-/* ---- judging (inference_judge.c): each ends the run, or goes to a stage ---- */
+/* ---- judging (inference_judge.c): each ends the run, or goes to a step ---- */
 void inference_answered(struct run *r, const struct inference_answer *a);
 void inference_lost(struct run *r, const struct http_reply *reply); /* no complete answer */
 /* A call was cut by us: it may be paid. */

@@ -1,9 +1,9 @@
 /* inference_budget.c - no call before its worst case fits into every budget that speaks of it, nor
  * before it is known to whoever recovers this worker.
  *
- *   budgets that apply --none, and the call is plain------------------> next stage
+ *   budgets that apply --none, and the call is plain------------------> next step
  *        | some, or it is not
- *   their money is set aside, the call noted (holds.h) --held---------> next stage
+ *   their money is set aside, the call noted (holds.h) --held---------> next step
  *        | refused
  *        |-- close: calls under way hold it; they will settle for less --> put off
  *        |-- full: not in this period --------> the policy of the budget that refuses:
@@ -103,10 +103,10 @@ static void put_off(struct run *r, const struct hold_answer *a, int64_t in_ms)
               log_quote(a->sum ? a->sum : "unknown"), in_ms);
     if (a->budget) {
         budget_wait_init(&i->refused, a, r->job.tenant, since_ms(r));
-        r->aside = enter_room;
+        r->on_deferred = enter_room;
     }
     budget_room_expect(r->p->budget_rooms, in_ms);
-    run_wait(r, in_ms, buf_span(&progress));
+    run_postpone_once(r, in_ms, buf_span(&progress));
     buf_done(&progress);
 }
 
@@ -169,7 +169,7 @@ static bool downgraded(struct run *r, const struct hold_answer *a)
     log_event(LOG_INFO, "call.downgrade", "job=%s budget=%s from=%s", r->id, log_quote(a->sum),
               log_quote_n(i->req.model.p, i->req.model.n));
     if (inference_take(r, at))
-        inference_go(r, INFERENCE_BUDGET);
+        run_enter(r, INFERENCE_BUDGET);
     return true;
 }
 
@@ -209,7 +209,7 @@ static const struct {
 static void leave(struct run *r)
 {
     process_gone(r->p);
-    run_give_back(r);
+    run_requeue(r);
 }
 
 static void refused(struct run *r, const struct hold_answer *a)
@@ -226,7 +226,7 @@ static void refused(struct run *r, const struct hold_answer *a)
         wait(r, a);
 }
 
-/* ---- the stage ---- */
+/* ---- the step ---- */
 
 static size_t applying(const struct run *r, unsigned char budgets[CONFIG_BUDGETS_MAX])
 {
@@ -274,20 +274,18 @@ static bool has_waited(const struct run *r)
 static void on_answer(void *arg, const struct hold_answer *a)
 {
     struct run *r = arg;
-    struct process *p = r->p;
     struct inference *i = r->state;
+    RUN_SCOPE(r);
 
-    child_enter_job(p->child, r->id);
     if (a->word == HOLD_HELD) {
         i->covered = true;
         if (has_waited(r))
             wake(r);
-        inference_next(r);
+        run_next(r);
     } else {
         i->hold = NULL;
         refused(r, a);
     }
-    child_enter_job(p->child, NULL);
 }
 
 static void tell_unpriced(struct run *r, const char *budget)
@@ -359,7 +357,7 @@ void inference_budget(struct run *r)
     drop(r); /* of a call that was not made after all */
     i->covered = n == 0 && is_plain(r);
     if (i->covered)
-        inference_next(r);
+        run_next(r);
     else
         set_aside(r, budgets, n);
 }

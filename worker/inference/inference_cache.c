@@ -1,9 +1,9 @@
-/* inference_cache.c - the CACHE stage: an earlier answer, or an equal call that is under way.
+/* inference_cache.c - the CACHE step: an earlier answer, or an equal call that is under way.
  *
- *   may it be kept? ── no ──────────────────────────────────────────▶ the next stage
+ *   may it be kept? ── no ──────────────────────────────────────────▶ the next step
  *        │ yes: keys (one; of an embedding one per different text)
  *   share_join ──HIT──▶ done: cached, cost 0, list_cost what it saved
- *        ├──LEAD, ALONE──▶ the next stage (of an embedding: with the texts that are not known)
+ *        ├──LEAD, ALONE──▶ the next step (of an embedding: with the texts that are not known)
  *        ├──ELSEWHERE──▶ once more, under the model that answered, if the job may take it;
  *        │               else alone
  *        └──LATER, FULL──▶ put off
@@ -271,7 +271,7 @@ static void call(struct run *r, const struct found *found)
         c->asked = i->req.body; /* the texts are there */
         i->req.body = body;
     }
-    inference_next(r);
+    run_next(r);
 }
 
 /* A job gets no other model's answer than one that it could have been sent to. */
@@ -305,7 +305,7 @@ static bool waits(struct sharer *s)
 {
     const struct inference_cached *c = s->arg;
 
-    return run_leave_slot(c->run, RUN_WAITS_LONG);
+    return run_release_slot(c->run, RUN_WAITS_LONG);
 }
 
 static void heed(struct run *r, enum share_word word, const struct share_news *news)
@@ -316,20 +316,18 @@ static void heed(struct run *r, enum share_word word, const struct share_news *n
     case SHARE_ALONE: call(r, news->found); break;
     case SHARE_ELSEWHERE: look_elsewhere(r, news->model); break;
     case SHARE_LATER:
-        run_wait(r, news->in_ms + random_below(LATER_SPREAD_MS), run_progress(r));
+        run_postpone_once(r, news->in_ms + random_below(LATER_SPREAD_MS), run_progress(r));
         break;
-    case SHARE_FULL: run_wait(r, news->in_ms, run_progress(r)); break;
+    case SHARE_FULL: run_postpone_once(r, news->in_ms, run_progress(r)); break;
     }
 }
 
 static void word(struct sharer *s, enum share_word w, const struct share_news *news)
 {
     const struct inference_cached *c = s->arg;
-    struct run *r = c->run;
+    RUN_SCOPE(c->run);
 
-    child_enter_job(r->p->child, r->id);
-    heed(r, w, news);
-    child_enter_job(r->p->child, NULL);
+    heed(c->run, w, news);
 }
 
 /* Budgets speak of tags; rates of queues, and another route of what the job names. */
@@ -380,17 +378,17 @@ static void join(struct run *r)
                                c->n, patience_ms(r));
 
     if (later > 0)
-        run_wait(r, later, run_progress(r));
+        run_postpone_once(r, later, run_progress(r));
 }
 
-/* ---- the stage ---- */
+/* ---- the step ---- */
 
 void inference_cache(struct run *r)
 {
     if (r->p->cfg->cache_enabled && may_keep(r) && prepare(r))
         join(r);
     else
-        inference_next(r);
+        run_next(r);
 }
 
 void inference_cache_abort(struct run *r)

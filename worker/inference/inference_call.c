@@ -57,6 +57,7 @@ static void end_flight(struct flight *fl, const struct http_reply *reply)
 {
     struct run *r = fl->run;
     struct inference *i = r->state;
+    RUN_SCOPE(r);
 
     i->flight = NULL;
     if (fl->stream && inference_stream_done(fl->stream, reply))
@@ -70,13 +71,9 @@ static void end_flight(struct flight *fl, const struct http_reply *reply)
 static void on_done(void *arg, const struct http_reply *reply)
 {
     struct flight *fl = arg;
-    struct child *child = fl->run ? fl->run->p->child : NULL;
 
-    if (child) {
-        child_enter_job(child, fl->run->id);
+    if (fl->run)
         end_flight(fl, reply);
-        child_enter_job(child, NULL);
-    }
     inference_stream_free(fl->stream);
     free(fl);
 }
@@ -166,10 +163,10 @@ void inference_send(struct run *r)
     const struct inference *i = r->state;
 
     if (!i->covered) { /* a second call of the same run, or it has waited for long */
-        inference_go(r, INFERENCE_BUDGET);
+        run_enter(r, INFERENCE_BUDGET);
         return;
     }
-    if (!run_take_slot(r, inference_send) || !run_tell(r, inference_send))
+    if (!run_acquire_slot(r, inference_send) || !run_report_costs(r, inference_send))
         return;
     /* The probe of a route that is not made goes back; that of a key is gone for its period. */
     if (!has_key(r) || !inference_may_go(r) || !may_use_key(r))
@@ -177,7 +174,7 @@ void inference_send(struct run *r)
     if (process_may_call(r->p))
         send(r);
     else
-        run_give_back(r); /* others may think that we are dead */
+        run_requeue(r); /* others may think that we are dead */
 }
 
 void inference_send_abort(struct run *r)

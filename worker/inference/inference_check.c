@@ -45,7 +45,7 @@ static void ask_again(struct run *r, int64_t most)
     buf_putc(&progress, '{');
     json_add_int(&progress, "invalid", i->invalid);
     buf_putc(&progress, '}');
-    run_put_off(r, 0, buf_span(&progress));
+    run_postpone(r, 0, buf_span(&progress));
     buf_done(&progress);
     inference_cache_again(r, most);
 }

@@ -58,12 +58,10 @@ static void on_probe(void *arg)
 {
     struct run *r = arg;
     struct inference *i = r->state;
-    struct child *child = r->p->child;
+    RUN_SCOPE(r);
 
     i->probe = NULL;
-    child_enter_job(child, r->id);
     inference_send(r);
-    child_enter_job(child, NULL);
 }
 
 /* True: it waits for the probe that was asked for it, without a slot if memory has room. */
@@ -74,7 +72,7 @@ static bool expects_probe(struct run *r, const struct health_says *says)
     if (!says->asked || i->probe_expected || better_follows(r))
         return false;
     i->probe_expected = true;
-    (void)run_leave_slot(r, RUN_WAITS_SHORT);
+    (void)run_release_slot(r, RUN_WAITS_SHORT);
     i->probe = loop_after(r->p->loop, ASKED_WAITS * says->wait_ms, on_probe, r);
     return true;
 }

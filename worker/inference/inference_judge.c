@@ -168,7 +168,7 @@ static bool refuses_question(struct run *r, const struct inference_answer *a)
         return false;
     health_answered(r->p->health, &i->health, -1);
     if (inference_take(r, i->at))
-        inference_go(r, INFERENCE_CALL);
+        run_enter(r, INFERENCE_CALL);
     return true;
 }
 
@@ -222,7 +222,7 @@ void inference_lost(struct run *r, const struct http_reply *reply)
     if (reply->outcome == HTTP_SENT_UNKNOWN && reply->reused && !i->again) {
         i->again = true;
         log_event(LOG_INFO, "call.again", "job=%s reason=stale_connection", r->id);
-        inference_go(r, INFERENCE_CALL);
+        run_enter(r, INFERENCE_CALL);
         return;
     }
     if (reply->unverified)

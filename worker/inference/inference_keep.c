@@ -217,7 +217,7 @@ static void ask_for_all(struct run *r)
     buf_done(&i->req.body);
     i->req.body = body;
     log_event(LOG_INFO, "call.other_model", "job=%s texts=%zu", r->id, c->n);
-    inference_go(r, INFERENCE_CALL);
+    run_enter(r, INFERENCE_CALL);
 }
 
 static enum inference_kept keep_embedding(struct run *r, struct span model,
@@ -308,9 +308,9 @@ void inference_cache_over(struct run *r)
     struct inference *i = r->state;
     char reason[INFERENCE_REASON];
 
-    if (i->cached && r->aside_ms > 0) {
-        inference_cache_reason(r, i->stage == INFERENCE_BUDGET, reason);
-        share_later(&i->cached->sharer, r->aside_ms, reason);
+    if (i->cached && r->delay_ms > 0) {
+        inference_cache_reason(r, run_is_at(r, INFERENCE_BUDGET), reason);
+        share_later(&i->cached->sharer, r->delay_ms, reason);
     }
     inference_cache_free(r);
 }

@@ -126,10 +126,10 @@ static void postpone(struct run *r, int64_t wait_ms, int64_t in_ms)
     loop_cancel(&i->review);
     limiter_leave(&i->pace, true);
     if (in_ms > NEAR_MS && i->pace.has_ticket)
-        r->aside = wait_away;
+        r->on_deferred = wait_away;
     write_place(r, &b);
     log_event(LOG_DEBUG, "job.paced", "job=%s wait_ms=%lld", r->id, (long long)wait_ms);
-    run_put_off(r, in_ms, buf_span(&b));
+    run_postpone(r, in_ms, buf_span(&b));
     buf_done(&b);
 }
 
@@ -144,9 +144,9 @@ static bool stays(struct run *r, int64_t wait_ms)
     if (wait_ms <= (untried         ? UNTRIED_MS
                     : r->held.parks ? AGAIN_MS
                                     : MEMORY_MS) &&
-        run_leave_slot(r, RUN_WAITS_SHORT))
+        run_release_slot(r, RUN_WAITS_SHORT))
         return true;
-    if (wait_ms <= OFTEN_MS && r->held.parks >= PARKS_MAX && run_leave_slot(r, RUN_WAITS_LONG) &&
+    if (wait_ms <= OFTEN_MS && r->held.parks >= PARKS_MAX && run_release_slot(r, RUN_WAITS_LONG) &&
         run_memory_is_ample(r->p))
         return true;
     return wait_ms <= (untried && r->slot && i->reviews < REVIEWS_MAX ? UNTRIED_MS : SLOT_MS);
@@ -196,7 +196,7 @@ static void review(struct run *r)
 {
     struct inference *i = r->state;
     int64_t wait_ms = limiter_wait_ms(&i->pace);
-    bool known = wait_ms < INT64_MAX, in_memory = run_leave_slot(r, RUN_WAITS_SHORT);
+    bool known = wait_ms < INT64_MAX, in_memory = run_release_slot(r, RUN_WAITS_SHORT);
 
     if (i->pace.state == LIMITER_ASKS || (in_memory && !known && run_memory_is_ample(r->p)))
         review_later(r); /* Redis does not answer; or one of the calls at once is waited for */
@@ -212,22 +212,18 @@ static void on_review(void *arg)
 {
     struct run *r = arg;
     struct inference *i = r->state;
-    struct child *child = r->p->child;
+    RUN_SCOPE(r);
 
     i->review = NULL;
-    child_enter_job(child, r->id);
     review(r);
-    child_enter_job(child, NULL);
 }
 
 static void on_place(void *arg, int64_t wait_ms)
 {
     struct run *r = arg;
-    struct child *child = r->p->child;
+    RUN_SCOPE(r);
 
-    child_enter_job(child, r->id);
     (void)place(r, wait_ms);
-    child_enter_job(child, NULL);
 }
 
 /* For the time of a question to Redis a slot does as well. */
@@ -236,7 +232,7 @@ static void ask(struct run *r)
     const struct inference *i = r->state;
 
     if (!limiter_is_untried(&i->pace))
-        (void)run_leave_slot(r, RUN_WAITS_SHORT);
+        (void)run_release_slot(r, RUN_WAITS_SHORT);
     review_later(r);
 }
 
@@ -253,16 +249,14 @@ static void on_turn(void *arg)
 {
     struct run *r = arg;
     struct inference *i = r->state;
-    struct child *child = r->p->child;
+    RUN_SCOPE(r);
 
     loop_cancel(&i->patience);
     loop_cancel(&i->review);
-    child_enter_job(child, r->id);
-    inference_next(r);
-    child_enter_job(child, NULL);
+    run_next(r);
 }
 
-/* ---- the stage ---- */
+/* ---- the step ---- */
 
 static enum bucket_class class_of(const struct run *r)
 {
@@ -318,7 +312,7 @@ void inference_pace(struct run *r)
     if (wait != 0 && i->hold)
         i->patience = loop_after(r->p->loop, PATIENCE_MS, on_patience, r);
     if (wait == 0)
-        inference_next(r);
+        run_next(r);
     else if (wait < 0)
         ask(r);
     else
@@ -375,6 +369,6 @@ bool inference_pace_again(struct run *r)
         r->held.parked_ms = now;
     if (now - r->held.parked_ms >= r->p->cfg->retry_max_wait_ms)
         return false;
-    inference_go(r, INFERENCE_CALL);
+    run_enter(r, INFERENCE_CALL);
     return true;
 }

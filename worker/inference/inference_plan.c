@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common/core/log.h"
+#include "common/core/xalloc.h"
 #include "common/model/tokens.h"
 #include "worker/inference/inference.h"
 #include "worker/route/habits.h"
@@ -100,12 +101,14 @@ bool inference_take(struct run *r, size_t at)
 
 void inference_plan(struct run *r)
 {
-    struct inference *i = r->state;
+    struct inference *i = xcalloc(1, sizeof *i);
     const struct route_view view = watch_view(r->p->watch);
     struct failure f = {.server_wait_ms = -1};
     struct route_rules rules;
     struct route_needs needs;
 
+    r->state = i;
+    i->invalid = inference_invalid_so_far(r);
     if (!together_request_read(&r->job, &i->req, &f.err)) {
         run_fail(r, &f);
         return;
@@ -116,10 +119,8 @@ void inference_plan(struct run *r)
     if (!i->routes.count)
         no_route(r, i->routes.why);
     else if (inference_take(r, 0))
-        inference_next(r);
+        run_next(r);
 }
-
-void inference_plan_abort(struct run *r) { (void)r; /* it does not wait */ }
 
 /* ---- the next route ---- */
 
@@ -237,7 +238,7 @@ static void go_on(struct run *r, const struct failure *f, bool blocked)
               log_quote_n(i->req.model.p, i->req.model.n), i->provider->name, err_code(f->err.kind),
               log_quote(f->err.msg));
     if (inference_take(r, next))
-        inference_go(r, INFERENCE_CALL);
+        run_enter(r, INFERENCE_CALL);
 }
 
 void inference_failed(struct run *r, const struct failure *f) { go_on(r, f, false); }

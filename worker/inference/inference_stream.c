@@ -12,7 +12,7 @@
  * body the job's timeout_ms counts, from then on the silence.  After [DONE]
  * the connection gets a moment to end by itself, so that it can be used again.
  *
- * Blame: bytes are read inside of the job's name (child_enter_job). */
+ * Blame: bytes are read inside of the job's name (RUN_SCOPE). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,16 +129,14 @@ static void on_grace(void *arg)
 bool inference_stream_data(struct inference_stream *s, struct http_call *call, const char *p,
                            size_t n)
 {
-    struct process *proc = s->run->p;
-    bool more;
+    struct loop *loop = s->run->p->loop;
+    RUN_SCOPE(s->run);
+    bool more = together_stream_feed(s->st, p, n);
 
-    child_enter_job(proc->child, s->run->id);
-    more = together_stream_feed(s->st, p, n);
-    child_enter_job(proc->child, NULL);
     if (!more && together_stream_is_done(s->st)) {
         s->call = call;
         if (!s->grace)
-            s->grace = loop_after(proc->loop, GRACE_MS, on_grace, s);
+            s->grace = loop_after(loop, GRACE_MS, on_grace, s);
         return true;
     }
     return more;

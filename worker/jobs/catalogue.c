@@ -56,16 +56,14 @@ static void fetch_free(struct fetch *f)
 }
 
 /* A callback begins: its run; NULL when that was aborted, and f is gone. */
-static struct run *go_on(struct fetch *f)
+static struct run *run_of(struct fetch *take_f)
 {
-    struct run *r = f->run;
+    struct run *r = take_f->run;
 
-    f->asking = false;
-    f->call = NULL;
-    if (r)
-        child_enter_job(f->p->child, r->id);
-    else
-        fetch_free(f);
+    take_f->asking = false;
+    take_f->call = NULL;
+    if (!r)
+        fetch_free(take_f);
     return r;
 }
 
@@ -100,8 +98,8 @@ static void failed(struct run *r, const char *why)
     log_event(LOG_DEBUG, "catalogue.again", "provider=%s wait_ms=%" PRId64 " msg=%s",
               f->provider->name, pause, log_quote(why));
     snprintf(progress, sizeof progress, "{\"tries\":%" PRId64 "}", f->tries + 1);
-    run_again(r, "fetch", pause + random_below(pause / 4 + 1),
-              (struct span){progress, strlen(progress)});
+    run_poll(r, "fetch", pause + random_below(pause / 4 + 1),
+             (struct span){progress, strlen(progress)});
 }
 
 /* ---- keeping ---- */
@@ -109,16 +107,16 @@ static void failed(struct run *r, const char *why)
 static void on_told(void *arg, const struct reply *reply, const struct err *err)
 {
     struct fetch *f = arg;
-    struct process *p = f->p;
-    struct run *r = go_on(f);
+    struct run *r = run_of(f);
 
     if (!r)
         return;
+    RUN_SCOPE(r);
+
     if (!reply)
         failed(r, err->msg);
     else
         end(r, f->rows.count ? "kept" : NONE);
-    child_enter_job(p->child, NULL);
 }
 
 static void tell(struct fetch *f)
@@ -131,16 +129,16 @@ static void tell(struct fetch *f)
 static void on_kept(void *arg, const struct reply *reply, const struct err *err)
 {
     struct fetch *f = arg;
-    struct process *p = f->p;
-    struct run *r = go_on(f);
+    struct run *r = run_of(f);
 
     if (!r)
         return;
+    RUN_SCOPE(r);
+
     if (reply)
         tell(f);
     else
         failed(r, err->msg);
-    child_enter_job(p->child, NULL);
 }
 
 /* The stamp is that of the models: fetched at another time they are the same. */
@@ -219,13 +217,14 @@ static void alert_changes(struct fetch *f, const struct model_table *before)
 static void on_before(void *arg, const struct reply *reply, const struct err *err)
 {
     struct fetch *f = arg;
-    struct process *p = f->p;
-    struct run *r = go_on(f);
+    struct run *r = run_of(f);
     struct model_table before = {0};
     int64_t fetched_ms = 0;
 
     if (!r)
         return;
+    RUN_SCOPE(r);
+
     if (!reply) {
         failed(r, err->msg);
     } else {
@@ -235,7 +234,6 @@ static void on_before(void *arg, const struct reply *reply, const struct err *er
         model_table_done(&before);
         keep(f);
     }
-    child_enter_job(p->child, NULL);
 }
 
 static void compare(struct fetch *f)
@@ -254,11 +252,12 @@ static void compare(struct fetch *f)
 static void on_stamp(void *arg, const struct reply *reply, const struct err *err)
 {
     struct fetch *f = arg;
-    struct process *p = f->p;
-    struct run *r = go_on(f);
+    struct run *r = run_of(f);
 
     if (!r)
         return;
+    RUN_SCOPE(r);
+
     if (!reply) {
         failed(r, err->msg);
     } else {
@@ -267,7 +266,6 @@ static void on_stamp(void *arg, const struct reply *reply, const struct err *err
         snprintf(f->stamp, sizeof f->stamp, NONE);
         tell(f);
     }
-    child_enter_job(p->child, NULL);
 }
 
 static void note_none(struct fetch *f)
@@ -301,16 +299,16 @@ static void answered(struct run *r, const struct http_reply *reply)
 static void on_done(void *arg, const struct http_reply *reply)
 {
     struct fetch *f = arg;
-    struct process *p = f->p;
-    struct run *r = go_on(f);
+    struct run *r = run_of(f);
 
     if (!r)
         return;
+    RUN_SCOPE(r);
+
     if (reply->outcome == HTTP_ANSWERED)
         answered(r, reply);
     else
         failed(r, reply->detail && *reply->detail ? reply->detail : "no complete answer");
-    child_enter_job(p->child, NULL);
 }
 
 static void send(struct fetch *f)
@@ -364,7 +362,7 @@ static void start(struct run *r)
     else if (process_may_call(r->p))
         send(f);
     else
-        run_give_back(r);
+        run_requeue(r);
 }
 
 static void abort_fetch(struct run *r)
@@ -381,11 +379,9 @@ static void abort_fetch(struct run *r)
 
 static void done(struct run *r)
 {
-    abort_fetch(r);
     if (r->state)
         fetch_free(r->state);
 }
 
-static const struct step steps[] = {{"fetch", start}};
-const struct job_type job_type_catalogue = {
-    .steps = steps, .step_count = 1, .abort = abort_fetch, .done = done};
+static const struct step steps[] = {{"fetch", start, abort_fetch}};
+const struct job_type job_type_catalogue = {.steps = steps, .step_count = 1, .done = done};

@@ -36,13 +36,11 @@ static void on_timer(void *arg)
 {
     struct run *r = arg;
     struct noop *n = r->state;
-    struct process *p = r->p;
+    RUN_SCOPE(r);
 
     n->timer = NULL;
-    child_enter_job(p->child, r->id);
     misbehave(n->result);
     run_done(r, n->result);
-    child_enter_job(p->child, NULL);
 }
 
 static void start(struct run *r)
@@ -72,5 +70,5 @@ static void abort_sleep(struct run *r)
         loop_cancel(&n->timer);
 }
 
-static const struct step steps[] = {{"sleep", start}};
-const struct job_type job_type_noop = {.steps = steps, .step_count = 1, .abort = abort_sleep};
+static const struct step steps[] = {{"sleep", start, abort_sleep}};
+const struct job_type job_type_noop = {.steps = steps, .step_count = 1};

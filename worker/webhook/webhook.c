@@ -132,24 +132,26 @@ static bool on_data(void *arg, const char *p, size_t n)
     return fl->answer_n <= ANSWER_BYTES;
 }
 
-static void on_done(void *arg, const struct http_reply *reply)
+static void end_flight(struct run *r, const struct http_reply *reply)
 {
-    struct flight *fl = arg;
-    struct run *r = fl->run;
-    struct process *p;
+    struct webhook *w = r->state;
+    RUN_SCOPE(r);
 
-    free(fl);
-    if (!r)
-        return;
-    p = r->p;
-    ((struct webhook *)r->state)->flight = NULL;
-    hooks_end(p->hooks, ((struct webhook *)r->state)->host, receiver_works(reply));
-    child_enter_job(p->child, r->id);
+    w->flight = NULL;
+    hooks_end(r->p->hooks, w->host, receiver_works(reply));
     if (has_status(reply))
         answered(r, reply);
     else
         not_answered(r, reply);
-    child_enter_job(p->child, NULL);
+}
+
+static void on_done(void *arg, const struct http_reply *reply)
+{
+    struct flight *fl = arg;
+
+    if (fl->run)
+        end_flight(fl->run, reply);
+    free(fl);
 }
 
 /* ---- the call ---- */
@@ -245,12 +247,12 @@ static void start(struct run *r)
     host_of(w->url.p, w->host, sizeof w->host);
     wait = hooks_begin(r->p->hooks, w->host);
     if (wait > 0)
-        run_again(r, "deliver", wait, (struct span){NULL, 0});
+        run_poll(r, "deliver", wait, (struct span){NULL, 0});
     else if (process_may_call(r->p))
         send(r);
     else {
         hooks_drop(r->p->hooks, w->host);
-        run_give_back(r);
+        run_requeue(r);
     }
 }
 
@@ -273,11 +275,9 @@ static void done(struct run *r)
 
     if (!w)
         return;
-    abort_call(r);
     buf_done(&w->url);
     free(w);
 }
 
-static const struct step steps[] = {{"deliver", start}};
-const struct job_type job_type_webhook = {
-    .steps = steps, .step_count = 1, .abort = abort_call, .done = done};
+static const struct step steps[] = {{"deliver", start, abort_call}};
+const struct job_type job_type_webhook = {.steps = steps, .step_count = 1, .done = done};
