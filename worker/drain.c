@@ -34,7 +34,7 @@ static void look(void *arg);
 static void stop_loop(struct drain *d)
 {
     d->p->leave = true;
-    loop_stop(d->p->loop);
+    loop_stop(d->p->env.loop);
 }
 
 /* ---- giving back ---- */
@@ -76,7 +76,7 @@ static void end(struct drain *d)
     d->left = p->runs || !outbox_is_empty(p->outbox) || !pull_is_idle(p->pull);
     if (d->left)
         log_event(LOG_WARN, "left", "unwritten=%zu redis=%d heartbeat_age_ms=%" PRId64 " msg=%s",
-                  outbox_waiting(p->outbox), redis_is_ready(p->redis),
+                  outbox_waiting(p->outbox), redis_is_ready(p->env.redis),
                   heartbeat_age_ms(p->heartbeat),
                   log_quote("Redis did not take these outcomes: their jobs come back after the "
                             "lease, and their calls are unconfirmed costs"));
@@ -93,10 +93,10 @@ static void on_end(void *arg)
 
 static void end_soon(struct drain *d)
 {
-    if (!redis_is_ready(d->p->redis))
+    if (!redis_is_ready(d->p->env.redis))
         end(d);
     else if (!d->end)
-        d->end = loop_after(d->p->loop, DRAIN_END_MS, on_end, d);
+        d->end = loop_after(d->p->env.loop, DRAIN_END_MS, on_end, d);
 }
 
 static void on_over(void *arg)
@@ -114,13 +114,13 @@ static void on_over(void *arg)
 static void on_orphan(void *arg)
 {
     struct drain *d = arg;
-    int64_t left_ms = d->p->cfg->workers_orphan_ms - heartbeat_age_ms(d->p->heartbeat);
+    int64_t left_ms = d->p->env.cfg->workers_orphan_ms - heartbeat_age_ms(d->p->heartbeat);
 
     d->orphan = NULL;
     if (left_ms <= 0)
         end(d);
     else
-        d->orphan = loop_after(d->p->loop, left_ms, on_orphan, d);
+        d->orphan = loop_after(d->p->env.loop, left_ms, on_orphan, d);
 }
 
 static void look(void *arg)
@@ -139,9 +139,9 @@ static void look(void *arg)
 
 void drain_look(struct drain *d)
 {
-    loop_undefer(d->p->loop, look, d);
+    loop_undefer(d->p->env.loop, look, d);
     if (d->p->draining)
-        loop_defer(d->p->loop, look, d);
+        loop_defer(d->p->env.loop, look, d);
 }
 
 void drain_begin(struct drain *d, enum child_stop why)
@@ -160,10 +160,10 @@ void drain_begin(struct drain *d, enum child_stop why)
         give_all_back(d);
         end_soon(d);
     } else {
-        d->over = loop_after(p->loop, p->cfg->workers_drain_ms, on_over, d);
+        d->over = loop_after(p->env.loop, p->env.cfg->workers_drain_ms, on_over, d);
     }
     if (why == CHILD_ORPHANED)
-        d->orphan = loop_after(p->loop, 0, on_orphan, d);
+        d->orphan = loop_after(p->env.loop, 0, on_orphan, d);
     process_kick(p);
 }
 
@@ -186,6 +186,6 @@ void drain_free(struct drain *d)
     loop_cancel(&d->over);
     loop_cancel(&d->end);
     loop_cancel(&d->orphan);
-    loop_undefer(d->p->loop, look, d);
+    loop_undefer(d->p->env.loop, look, d);
     free(d);
 }

@@ -71,27 +71,27 @@ static void on_wait_ready(void *arg) { pull_kick(((struct process *)arg)->pull);
 static struct redis *connect_redis(struct process *p, const char *name, bool main_one,
                                    struct err *err)
 {
-    struct redis_options o = connect_options(p->cfg, name);
+    struct redis_options o = connect_options(p->env.cfg, name);
 
     o.scripts = main_one ? scripts_all() : NULL;
     o.on_ready = main_one ? on_ready : on_wait_ready;
     o.on_lost = main_one ? on_lost : NULL;
     o.arg = p;
-    return redis_new(p->loop, &o, err);
+    return redis_new(p->env.loop, &o, err);
 }
 
 /* ---- life ---- */
 
 static void take_id(struct process *p)
 {
-    work_new_id(p->id);
+    work_new_id(p->env.id);
     p->registered = false;
-    log_context("worker", p->id);
+    log_context("worker", p->env.id);
 }
 
 bool process_may_call(const struct process *p)
 {
-    return p->registered && heartbeat_age_ms(p->heartbeat) < p->cfg->workers_lease_ms / 2;
+    return p->registered && heartbeat_age_ms(p->heartbeat) < p->env.cfg->workers_lease_ms / 2;
 }
 
 static void close_fenced(void *arg)
@@ -117,7 +117,7 @@ void process_gone(struct process *p)
     p->fenced = true;
     HASH_ITER(hh, p->runs, r, tmp) { r->fenced = true; }
     /* Answers that are there already still tell what they cost; then the calls are closed. */
-    loop_after(p->loop, FENCED_GRACE_MS, close_fenced, p);
+    loop_after(p->env.loop, FENCED_GRACE_MS, close_fenced, p);
     pull_reset(p->pull);
     process_kick(p);
 }
@@ -159,7 +159,7 @@ void process_kick_later(struct process *p)
     if (p->kicking)
         return;
     p->kicking = true;
-    loop_defer(p->loop, on_kick, p);
+    loop_defer(p->env.loop, on_kick, p);
 }
 
 static void on_stop(void *arg, enum child_stop why) { drain_begin(arg, why); }
@@ -168,13 +168,13 @@ static void on_hup(void *arg)
 {
     struct process *p = arg;
 
-    if (program_reload(&p->cfg)) {
-        const struct config_group *g = config_group(p->cfg, p->group->name);
+    if (program_reload(&p->env.cfg)) {
+        const struct config_group *g = config_group(p->env.cfg, p->env.group->name);
 
         if (g)
-            p->group = g;
-        job_defaults_from(&p->defaults, p->cfg);
-        routes_configure(p->routes, p->cfg);
+            p->env.group = g;
+        job_defaults_from(&p->defaults, p->env.cfg);
+        routes_configure(p->routes, p->env.cfg);
         hooks_reload(p->hooks);
         pull_reload(p->pull);
         budget_room_try_all(p->budget_rooms);
@@ -195,17 +195,17 @@ static void on_usr1(void *arg)
 
 static bool start(struct process *p, const struct child_options *o, struct err *err)
 {
-    keys_init(&p->keys, p->cfg->redis_prefix);
-    job_defaults_from(&p->defaults, p->cfg);
+    keys_init(&p->env.keys, p->env.cfg->redis_prefix);
+    job_defaults_from(&p->defaults, p->env.cfg);
     p->started_ms = clock_wall_ms();
-    p->child = child_new(p->loop, o);
+    p->child = child_new(p->env.loop, o);
     p->drain = drain_new(p);
     child_on_stop(p->child, on_stop, p->drain);
     take_id(p);
-    p->clients = clients_new(p->loop, (size_t)p->group->concurrency);
+    p->clients = clients_new(p->env.loop, (size_t)p->env.group->concurrency);
     p->stops = stops_new(p);
     p->health = health_new(p);
-    p->routes = routes_new(p->cfg);
+    p->routes = routes_new(p->env.cfg);
     p->market = market_new(p);
     p->watch = watch_new(p);
     p->habits = habits_new();
@@ -222,13 +222,13 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     p->outbox = outbox_new(p);
     p->pull = pull_new(p);
     p->takeovers = takeovers_new(p, o->takes_over);
-    p->redis = connect_redis(p, "flotilla-worker", true, err);
-    if (p->redis)
+    p->env.redis = connect_redis(p, "flotilla-worker", true, err);
+    if (p->env.redis)
         p->wait[0] = connect_redis(p, "flotilla-worker-realtime", false, err);
     if (p->wait[0])
         p->wait[1] = connect_redis(p, "flotilla-worker-wait", false, err);
-    loop_on_signal(p->loop, SIGHUP, on_hup, p);
-    loop_on_signal(p->loop, SIGUSR1, on_usr1, p);
+    loop_on_signal(p->env.loop, SIGHUP, on_hup, p);
+    loop_on_signal(p->env.loop, SIGUSR1, on_usr1, p);
     return p->wait[1] != NULL;
 }
 
@@ -240,9 +240,9 @@ static void say_last_words(struct process *p)
     shares_flush(p->shares);
     cache_flush(p->cache);
     chunks_flush(p->chunks);
-    while (redis_is_ready(p->redis) && clock_mono_ms() < until_ms &&
-           (redis_outstanding(p->redis) || chunks_wait(p->chunks))) {
-        loop_turn(p->loop, 10);
+    while (redis_is_ready(p->env.redis) && clock_mono_ms() < until_ms &&
+           (redis_outstanding(p->env.redis) || chunks_wait(p->chunks))) {
+        loop_turn(p->env.loop, 10);
         chunks_flush(p->chunks);
     }
 }
@@ -257,8 +257,8 @@ static void stop(struct process *p)
     clients_free(p->clients);
     outbox_free(p->outbox);
     limiter_free(p->limiter); /* before Redis tells it of what is lost: nobody may go now */
-    redis_free(p->redis);     /* what it has not answered is told to pull and heartbeat now */
-    p->redis = NULL;
+    redis_free(p->env.redis); /* what it has not answered is told to pull and heartbeat now */
+    p->env.redis = NULL;
     pull_free(p->pull);
     heartbeat_free(p->heartbeat);
     stops_free(p->stops);
@@ -277,7 +277,7 @@ static void stop(struct process *p)
     takeovers_free(p->takeovers);
     drain_free(p->drain);
     child_free(p->child);
-    keys_done(&p->keys);
+    keys_done(&p->env.keys);
 }
 
 int process_main(const struct child_options *o, struct config *cfg)
@@ -287,22 +287,22 @@ int process_main(const struct child_options *o, struct config *cfg)
     bool left;
 
     random_reseed();
-    p->cfg = cfg;
-    p->group = config_group(cfg, o->group);
-    if (!p->group) {
+    p->env.cfg = cfg;
+    p->env.group = config_group(cfg, o->group);
+    if (!p->env.group) {
         log_event(LOG_ERROR, "start", "msg=%s", log_quote("no such worker group"));
         return 78;
     }
-    p->loop = loop_new();
+    p->env.loop = loop_new();
     if (!start(p, o, &err)) {
         log_err(LOG_ERROR, "start", &err);
         return 78;
     }
-    loop_run(p->loop);
+    loop_run(p->env.loop);
     left = drain_left_something(p->drain);
     stop(p);
-    loop_free(p->loop);
-    program_end(p->cfg);
+    loop_free(p->env.loop);
+    program_end(p->env.cfg);
     free(p);
     return left ? 69 : 0;
 }

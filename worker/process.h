@@ -17,15 +17,11 @@
 #ifndef FLOTILLA_PROCESS_H
 #define FLOTILLA_PROCESS_H
 
-#include "common/config/config.h"
 #include "common/core/err.h"
 #include "common/io/http_client.h"
-#include "common/io/loop.h"
-#include "common/io/redis.h"
 #include "common/queue/job.h"
-#include "common/queue/keys.h"
-#include "common/queue/work.h"
 #include "worker/child.h"
+#include "worker/env.h"
 
 struct clients;
 struct pull;
@@ -50,17 +46,12 @@ struct budget_rooms;
 struct drain;
 
 struct process {
-    struct loop *loop;
-    struct config *cfg;
-    const struct config_group *group;
-    struct keys keys;
-    struct redis *redis;     /* scripts */
+    struct env env;
     struct redis *wait[2];   /* BLPOP on the wake lists: realtime, the others */
     struct clients *clients; /* HTTP */
     struct child *child;
     struct drain *drain; /* how it ends */
     struct job_defaults defaults;
-    char id[WORKER_ID_MAX];
     bool registered, draining, leave; /* leave: the loop was stopped */
     bool fenced;                      /* reaped: no new id before the old one's runs are settled */
     int64_t started_ms;

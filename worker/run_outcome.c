@@ -49,7 +49,7 @@ static void finish(struct run *r, enum job_state status, struct span output,
         res.provider_code = f->provider_code;
     }
     res.finished_ms = run_now_ms(r);
-    ending_make(&e, r->id, &r->held, &r->job, &res, r->p->cfg->webhooks_output_bytes);
+    ending_make(&e, r->id, &r->held, &r->job, &res, r->p->env.cfg->webhooks_output_bytes);
     e.finish.costs = r->costs;
     e.finish.cost_count = r->cost_count;
     outbox_finish(r->p->outbox, &e.finish, r);
@@ -209,7 +209,7 @@ void run_requeue(struct run *r)
 
 static struct retry_out decide(const struct run *r, enum err_kind kind, int64_t server_wait_ms)
 {
-    const struct config *c = r->p->cfg;
+    const struct config *c = r->p->env.cfg;
     const struct retry_rules rules = {c->retry_park_min_ms, c->retry_park_max_ms,
                                       c->retry_max_wait_ms, c->retry_server_wait_max_ms};
     const struct retry_in in = {.kind = kind,

@@ -24,13 +24,14 @@ static void open_process(struct process *p, const char *id)
 {
     struct err err = {0};
 
-    *p = (struct process){.loop = scene_loop(), .redis = scene_redis(), .keys = *scene_keys()};
-    snprintf(p->id, sizeof p->id, "%s", id);
-    p->cfg = config_load(NULL, &err);
-    ck_assert_msg(p->cfg, "%s", err.msg);
-    p->cfg->workers_heartbeat_ms = 50;
-    p->cfg->routing_probe_min_ms = 100;
-    p->cfg->routing_probe_max_ms = 400;
+    *p = (struct process){
+        .env.loop = scene_loop(), .env.redis = scene_redis(), .env.keys = *scene_keys()};
+    snprintf(p->env.id, sizeof p->env.id, "%s", id);
+    p->env.cfg = config_load(NULL, &err);
+    ck_assert_msg(p->env.cfg, "%s", err.msg);
+    p->env.cfg->workers_heartbeat_ms = 50;
+    p->env.cfg->routing_probe_min_ms = 100;
+    p->env.cfg->routing_probe_max_ms = 400;
     p->health = health_new(p);
 }
 
@@ -51,8 +52,8 @@ void no_processes(void)
     health_free(two->health);
     clock_now = &clock_system;
     scene_close();
-    config_free(one->cfg);
-    config_free(two->cfg);
+    config_free(one->env.cfg);
+    config_free(two->env.cfg);
 }
 
 /* ---- what they do ---- */

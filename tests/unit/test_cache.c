@@ -30,11 +30,12 @@ static void setup(void)
                           .cache_max_entry_bytes = 100000,
                           .cache_max_bytes = 1000000,
                           .cache_compress_bytes = 100000};
-    process = (struct process){.cfg = &cfg, .loop = loop_new()};
-    keys_init(&process.keys, "fl");
-    line_open(&line, process.loop, server.url, (struct redis_options){.scripts = scripts_all()});
-    TURN_UNTIL(process.loop, line.ready);
-    process.redis = line.redis;
+    process = (struct process){.env.cfg = &cfg, .env.loop = loop_new()};
+    keys_init(&process.env.keys, "fl");
+    line_open(&line, process.env.loop, server.url,
+              (struct redis_options){.scripts = scripts_all()});
+    TURN_UNTIL(process.env.loop, line.ready);
+    process.env.redis = line.redis;
     process.cache = cache_new(&process);
 }
 
@@ -42,8 +43,8 @@ static void teardown(void)
 {
     line_close(&line);
     cache_free(process.cache);
-    keys_done(&process.keys);
-    loop_free(process.loop);
+    keys_done(&process.env.keys);
+    loop_free(process.env.loop);
     redis_server_done(&server);
 }
 
@@ -114,7 +115,7 @@ static struct seen look(const char *const *keys, size_t n)
 
     cache_look(process.cache, keys, n, on_found, &s);
     ck_assert_int_eq(s.told, 0);
-    TURN_UNTIL(process.loop, s.told);
+    TURN_UNTIL(process.env.loop, s.told);
     return s;
 }
 
@@ -215,9 +216,9 @@ START_TEST(a_redis_that_is_slow_or_gone_has_nothing)
     ck_assert_int_ge(clock_mono_ms() - from, 100);
     ck_assert_int_lt(clock_mono_ms() - from, 2000);
     redis_server_signal(&server, SIGCONT);
-    TURN_UNTIL(process.loop, look(keys, 2).known == 1);
+    TURN_UNTIL(process.env.loop, look(keys, 2).known == 1);
     redis_server_kill(&server);
-    TURN_UNTIL(process.loop, line.lost);
+    TURN_UNTIL(process.env.loop, line.lost);
     s = look(keys, 2);
     ck_assert(!s.answered);
     ck_assert_int_eq(s.told, 1);
@@ -245,7 +246,7 @@ START_TEST(a_redis_that_goes_on_answering_is_heard_out)
     from = clock_mono_ms();
     cache_look(process.cache, keys, KEYS, on_found, &s);
     while (!s.told) {
-        loop_turn(process.loop, 10);
+        loop_turn(process.env.loop, 10);
         nanosleep(&busy, NULL);
     }
     ck_assert_int_gt(clock_mono_ms() - from, cfg.cache_wait_ms);
@@ -271,7 +272,7 @@ START_TEST(entries_together_stay_under_their_bound)
         look((const char *const[]){name}, 1);
         ck_assert_int_le(number("GET fl:{0}:cached:bytes"), 10000);
     }
-    TURN_UNTIL(process.loop, redis_outstanding(line.redis) == 0);
+    TURN_UNTIL(process.env.loop, redis_outstanding(line.redis) == 0);
     ck_assert_int_eq(number("EXISTS fl:{0}:infer:-:m:00 fl:{0}:infer:-:m:20"),
                      0); /* the oldest went */
     ck_assert_int_eq(number("EXISTS fl:{0}:infer:-:m:29 fl:{0}:infer:-:m:28 fl:{0}:infer:-:m:27"),
@@ -293,13 +294,13 @@ START_TEST(what_ended_or_came_twice_is_not_counted)
     cfg.cache_infer_ttl_ms = 300;
     for (int i = 0; i < 3; i++)
         ck_assert(keep_bytes("fl:{0}:infer:-:m:a", 1000));
-    TURN_UNTIL(process.loop, number("ZCARD fl:{0}:cached") == 1);
+    TURN_UNTIL(process.env.loop, number("ZCARD fl:{0}:cached") == 1);
     ck_assert_int_lt(number("GET fl:{0}:cached:bytes"), 1500);
     /* the book ends with its last entry, which may be after the entry itself */
-    TURN_UNTIL(process.loop, number("EXISTS fl:{0}:cached") == 0);
+    TURN_UNTIL(process.env.loop, number("EXISTS fl:{0}:cached") == 0);
     cfg.cache_infer_ttl_ms = 60000;
     ck_assert(keep_bytes("fl:{0}:infer:-:m:b", 200));
-    TURN_UNTIL(process.loop, (bytes = number("GET fl:{0}:cached:bytes")) > 200 && bytes < 700);
+    TURN_UNTIL(process.env.loop, (bytes = number("GET fl:{0}:cached:bytes")) > 200 && bytes < 700);
     ck_assert_int_eq(number("ZCARD fl:{0}:cached"), 1);
 }
 END_TEST

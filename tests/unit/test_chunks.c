@@ -24,13 +24,14 @@ static void set_up(void)
 {
     redis_server_init(&server);
     redis_server_start(&server, NULL);
-    process = (struct process){.loop = loop_new(), .cfg = &cfg};
+    process = (struct process){.env.loop = loop_new(), .env.cfg = &cfg};
     cfg = (struct config){.limits_chunks_entries = 1000, .limits_chunks_ttl_ms = 60000};
-    keys_init(&process.keys, "fl");
-    line_open(&line, process.loop, server.url, (struct redis_options){.scripts = scripts_all()});
-    line_open(&other, process.loop, server.url, (struct redis_options){0});
-    process.redis = line.redis;
-    TURN_UNTIL(process.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
+    keys_init(&process.env.keys, "fl");
+    line_open(&line, process.env.loop, server.url,
+              (struct redis_options){.scripts = scripts_all()});
+    line_open(&other, process.env.loop, server.url, (struct redis_options){0});
+    process.env.redis = line.redis;
+    TURN_UNTIL(process.env.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
     chunks = chunks_new(&process);
     stream = chunks_open(chunks, "j", 2);
     chunks_call(stream, 1, "first");
@@ -42,8 +43,8 @@ static void tear_down(void)
     line_close(&line);
     line_close(&other);
     chunks_free(chunks);
-    keys_done(&process.keys);
-    loop_free(process.loop);
+    keys_done(&process.env.keys);
+    loop_free(process.env.loop);
     redis_server_done(&server);
 }
 
@@ -54,7 +55,7 @@ static void settle(void)
     int64_t until = clock_mono_ms() + 50;
 
     while (clock_mono_ms() < until || redis_outstanding(line.redis))
-        loop_turn(process.loop, 5);
+        loop_turn(process.env.loop, 5);
 }
 
 /* Entry n from the end, as "name=value ...". */
@@ -150,7 +151,7 @@ START_TEST(what_redis_does_not_take_is_dropped_with_a_mark)
         add(text);
     chunks_close(&stream, "completed");
     redis_server_signal(&server, SIGCONT);
-    TURN_UNTIL(process.loop, strstr(entry(0), "end=completed"));
+    TURN_UNTIL(process.env.loop, strstr(entry(0), "end=completed"));
     lost = strstr(entry(0), " lost=");
     ck_assert_msg(lost != NULL, "%s", entry(0));
     ck_assert_int_ge(strtol(lost + 6, NULL, 10), N - 2200);
@@ -180,7 +181,7 @@ START_TEST(all_is_written_before_the_end)
     chunks_flush(chunks);
     ck_assert(chunks_wait(chunks)); /* else this tests nothing */
     for (int i = 0; i < 50 && (chunks_wait(chunks) || redis_outstanding(line.redis)); i++) {
-        loop_turn(process.loop, 10);
+        loop_turn(process.env.loop, 10);
         chunks_flush(chunks);
     }
     ck_assert_int_eq(ask(&other, "DBSIZE").number, STREAMS);
@@ -195,13 +196,13 @@ START_TEST(what_came_while_redis_was_away_is_told_as_lost)
     memset(text, 'x', 10000);
     text[10000] = '\0';
     redis_server_kill(&server);
-    TURN_UNTIL(process.loop, line.lost > 0);
+    TURN_UNTIL(process.env.loop, line.lost > 0);
     for (int i = 0; i < 10; i++)
         add(text);
     redis_server_start(&server, NULL);
-    TURN_UNTIL(process.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
+    TURN_UNTIL(process.env.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
     chunks_reconnected(chunks);
-    TURN_UNTIL(process.loop, entries() == 1);
+    TURN_UNTIL(process.env.loop, entries() == 1);
     ck_assert(strstr(entry(0), "seq=0 data=xxx"));
     add("{}");
     settle();
@@ -215,14 +216,14 @@ START_TEST(an_end_that_may_not_have_arrived_is_told_again)
     redis_server_signal(&server, SIGSTOP);
     add("{}");
     chunks_close(&stream, "completed");
-    TURN_UNTIL(process.loop, redis_outstanding(line.redis) > 0);
+    TURN_UNTIL(process.env.loop, redis_outstanding(line.redis) > 0);
     redis_server_kill(&server);
-    TURN_UNTIL(process.loop, line.lost > 0);
+    TURN_UNTIL(process.env.loop, line.lost > 0);
     ck_assert(chunks_wait(chunks));
     redis_server_start(&server, NULL);
-    TURN_UNTIL(process.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
+    TURN_UNTIL(process.env.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
     chunks_reconnected(chunks);
-    TURN_UNTIL(process.loop, !chunks_wait(chunks));
+    TURN_UNTIL(process.env.loop, !chunks_wait(chunks));
     ck_assert_int_eq(entries(), 1);
     ck_assert_str_eq(entry(0), "run=2 lost=1 end=completed");
 }

@@ -60,7 +60,7 @@ START_TEST(fifty_thousand_names_leave_no_memory_behind)
 
     log_setup("unit", LOG_ERROR, LOG_LOGFMT); /* each dead host is a warning */
     cfg = (struct config){.webhooks_per_host = 2};
-    process = (struct process){.cfg = &cfg};
+    process = (struct process){.env.cfg = &cfg};
     hooks = hooks_new(&process);
     for (int i = 0; i < NAMES; i++) {
         if (i == KNOWN)

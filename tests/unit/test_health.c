@@ -22,7 +22,7 @@ START_TEST(nobody_waits_for_the_end_of_a_probes_lease)
     struct health_call probe = {0}, other = {0};
     struct health_says says;
 
-    one->cfg->routing_probe_max_ms = 60000;
+    one->env.cfg->routing_probe_max_ms = 60000;
     calls(one, 5, ERR_SERVER_ERROR);
     skipped_ms += 150;
     ck_assert_int_eq(health_gate(one->health, route_of(one), &probe).gate, HEALTH_PROBE);
@@ -179,7 +179,7 @@ START_TEST(what_was_heard_long_ago_is_not_believed)
 {
     open_route();
     ck_assert_int_eq(peek(two), HEALTH_WAIT);
-    skipped_ms += one->cfg->routing_stale_ms + 1000;
+    skipped_ms += one->env.cfg->routing_stale_ms + 1000;
     ck_assert_int_eq(peek(two), HEALTH_GO);
 }
 END_TEST

@@ -84,7 +84,7 @@ START_TEST(one_call_in_the_fleet_is_the_probe_and_a_good_one_closes)
     p = one_gets_the_probe(&c);
     ck_assert_int_eq(health_gate(p->health, route_of(p), &other).gate, HEALTH_WAIT);
     ck_assert_int_eq(health_record().breaker, HEALTH_HALF_OPEN);
-    ck_assert_str_eq(health_record().owner, p->id);
+    ck_assert_str_eq(health_record().owner, p->env.id);
     health_began(p->health, &c);
     health_answered(p->health, &c, 30);
     health_drop(p->health, &c);
@@ -147,7 +147,7 @@ START_TEST(a_process_that_dies_with_the_probe_is_replaced)
         loop_turn(scene_loop(), 20);
     }
     ck_assert(got);
-    ck_assert_str_eq(health_record().owner, alive->id);
+    ck_assert_str_eq(health_record().owner, alive->env.id);
 }
 END_TEST
 

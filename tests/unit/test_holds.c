@@ -27,25 +27,25 @@ static void open_process(void)
 
     redis_server_init(&server);
     redis_server_start(&server, NULL);
-    p = (struct process){.loop = loop_new(), .id = "w-aaaaaaaa"};
-    p.cfg = config_build("f.yaml", text, strlen(text), no_env, &err);
-    ck_assert_msg(p.cfg, "%s", err.msg);
-    keys_init(&p.keys, "fl");
-    line_open(&line, p.loop, server.url, (struct redis_options){.scripts = scripts_all()});
-    p.redis = line.redis;
+    p = (struct process){.env.loop = loop_new(), .env.id = "w-aaaaaaaa"};
+    p.env.cfg = config_build("f.yaml", text, strlen(text), no_env, &err);
+    ck_assert_msg(p.env.cfg, "%s", err.msg);
+    keys_init(&p.env.keys, "fl");
+    line_open(&line, p.env.loop, server.url, (struct redis_options){.scripts = scripts_all()});
+    p.env.redis = line.redis;
     p.holds = holds_new(&p);
-    TURN_UNTIL(p.loop, line.ready);
+    TURN_UNTIL(p.env.loop, line.ready);
     ck_assert(ask(&line, "HSET fl:{0}:workers w-aaaaaaaa {}").ok);
 }
 
 static void close_process(void)
 {
     line_close(&line);
-    p.redis = NULL;
+    p.env.redis = NULL;
     holds_free(p.holds);
-    keys_done(&p.keys);
-    config_free(p.cfg);
-    loop_free(p.loop);
+    keys_done(&p.env.keys);
+    config_free(p.env.cfg);
+    loop_free(p.env.loop);
     redis_server_done(&server);
 }
 
@@ -88,7 +88,7 @@ static void make(struct kept *k, int64_t amount, const char *tenant)
 
 static enum hold_word word_of(struct kept *k)
 {
-    TURN_UNTIL(p.loop, k->told);
+    TURN_UNTIL(p.env.loop, k->told);
     ck_assert_int_eq(k->told, 1);
     return k->answer.word;
 }
@@ -102,15 +102,15 @@ static const char *sums(int budget, const char *tenant)
     struct redis_args a;
     char *reserved;
 
-    budget_period_at(p.cfg->budgets[budget].per, clock_wall_ms(), &period);
-    budget_sum_name(&p.cfg->budgets[budget], &period,
+    budget_period_at(p.env.cfg->budgets[budget].per, clock_wall_ms(), &period);
+    budget_sum_name(&p.env.cfg->budgets[budget], &period,
                     (struct span){tenant, tenant ? strlen(tenant) : 0}, name);
     redis_args_init(&a);
     redis_arg_str(&a, "HGET");
-    redis_arg_str(&a, key(&p.keys, KEY_BUDGET));
+    redis_arg_str(&a, key(&p.env.keys, KEY_BUDGET));
     redis_arg_str(&a, name);
     shoot_args(&line, &shot, &a);
-    TURN_UNTIL(p.loop, shot.told);
+    TURN_UNTIL(p.env.loop, shot.told);
     reserved = strchr(shot.text, ' ');
     if (reserved)
         *strchrnul(reserved + 1, ' ') = '\0';
@@ -125,7 +125,7 @@ static void lose(void)
     int ready = line.ready;
 
     redis_reconnect(line.redis);
-    TURN_UNTIL(p.loop, line.ready > ready);
+    TURN_UNTIL(p.env.loop, line.ready > ready);
 }
 
 static void lose_connection(void)
@@ -135,7 +135,7 @@ static void lose_connection(void)
 }
 
 /* What was asked for in this turn is on its way, and its answer is not there. */
-static void send_only(void) { loop_turn(p.loop, 0); }
+static void send_only(void) { loop_turn(p.env.loop, 0); }
 
 /* ---- tests ---- */
 
@@ -161,11 +161,11 @@ START_TEST(what_is_asked_for_in_one_turn_is_one_call)
     ck_assert_str_eq(sums(ALL, NULL), "0 50");
     for (int i = 0; i < 10; i++)
         hold_settle(&k[i].hold, 3);
-    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 0);
+    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:holds") == 0);
     ck_assert_str_eq(sums(ALL, NULL), "30 0");
     ck_assert_str_eq(sums(EACH, "\"t\""), "30 0");
     redis_sendv(line.redis, on_stats, &calls, "INFO", "commandstats", NULL);
-    TURN_UNTIL(p.loop, calls >= 0);
+    TURN_UNTIL(p.env.loop, calls >= 0);
     ck_assert_int_eq(calls, 2);
 }
 END_TEST
@@ -182,7 +182,7 @@ START_TEST(more_than_a_call_may_carry_is_several_calls)
     ck_assert_str_eq(sums(ALL, NULL), "0 100");
     for (int i = 0; i < MANY; i++)
         hold_drop(&k[i].hold);
-    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 0);
+    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:holds") == 0);
 }
 END_TEST
 
@@ -198,7 +198,7 @@ START_TEST(a_refusal_names_the_budget_and_its_numbers)
     budget_period_at(BUDGET_PER_DAY, clock_wall_ms(), &day);
     ck_assert_int_eq(word_of(&a), HOLD_HELD);
     ck_assert_int_eq(word_of(&b), HOLD_CLOSE);
-    ck_assert_ptr_eq(b.answer.budget, &p.cfg->budgets[EACH]);
+    ck_assert_ptr_eq(b.answer.budget, &p.env.cfg->budgets[EACH]);
     ck_assert_int_eq(b.answer.reserved_nanousd, 50);
     ck_assert_int_eq(strncmp(b.sum, "t d", 3), 0);
     ck_assert_int_ge(b.answer.next_period_ms, 0);
@@ -295,7 +295,7 @@ START_TEST(a_call_is_noted_until_its_cost_is_told_or_it_is_not_made)
     hold_settle(&a.hold, 4);
     hold_settle(&b.hold, 4);
     hold_drop(&c.hold);
-    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:calls:w-aaaaaaaa") == 2);
+    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:calls:w-aaaaaaaa") == 2);
     ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 0);
     ck_assert_int_eq(ask_int("HEXISTS fl:{0}:calls:w-aaaaaaaa job-1:aaaaaaaa00000001.3"), 0);
 }
@@ -326,11 +326,11 @@ START_TEST(what_an_earlier_id_wanted_is_not_held_for_the_next)
     make(&a, 10, NULL);
     send_only();
     hold_abandon(&a.hold);
-    snprintf(p.id, sizeof p.id, "w-bbbbbbbb");
-    TURN_UNTIL(p.loop, redis_is_ready(line.redis));
+    snprintf(p.env.id, sizeof p.env.id, "w-bbbbbbbb");
+    TURN_UNTIL(p.env.loop, redis_is_ready(line.redis));
     ck_assert(ask(&line, "HSET fl:{0}:workers w-bbbbbbbb {}").ok);
     holds_reconnected(p.holds);
-    TURN_UNTIL(p.loop, redis_outstanding(line.redis) == 0);
+    TURN_UNTIL(p.env.loop, redis_outstanding(line.redis) == 0);
     ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 0);
     ck_assert_int_eq(ask_int("EXISTS fl:{0}:calls:w-bbbbbbbb"), 0);
 }
@@ -378,13 +378,13 @@ START_TEST(a_key_of_another_type_is_told_once_and_keeps_nobody_waiting)
     ck_assert_int_eq(c.told, 1); /* without a question */
     ck_assert_int_eq(c.answer.word, HOLD_UNKNOWN);
     for (int64_t at = clock_mono_ms(); clock_mono_ms() < at + 700;)
-        loop_turn(p.loop, 10);
+        loop_turn(p.env.loop, 10);
     make(&c, 20, NULL);
     ck_assert_int_eq(word_of(&c), HOLD_UNKNOWN);
     ck_assert_int_ge(c.answer.again_ms, 400); /* more slowly */
     ck_assert_int_eq(ask_int("XLEN fl:{0}:alerts"), 1);
     ask(&line, "RENAME aside fl:{0}:budget");
-    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 0);
+    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:holds") == 0);
     ck_assert_str_eq(sums(ALL, NULL), "4 0");
     make(&c, 20, NULL);
     ck_assert_int_eq(word_of(&c), HOLD_HELD);
@@ -406,14 +406,14 @@ START_TEST(what_was_made_and_then_refused_is_settled)
     ck_assert_int_eq(word_of(&b), HOLD_HELD);
     shoot(&line, &off, "CLIENT REPLY OFF");
     make(&a, 10, NULL);
-    TURN_UNTIL(p.loop, ask(&other, "HLEN fl:{0}:holds").number == 2);
+    TURN_UNTIL(p.env.loop, ask(&other, "HLEN fl:{0}:holds").number == 2);
     lose();
     ask(&line, "RENAME fl:{0}:budget aside");
     ask(&line, "SET fl:{0}:budget garbage");
     holds_reconnected(p.holds);
     ck_assert_int_eq(word_of(&a), HOLD_UNKNOWN);
     ask(&line, "RENAME aside fl:{0}:budget");
-    TURN_UNTIL(p.loop, ask_int("HLEN fl:{0}:holds") == 1);
+    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:holds") == 1);
     ck_assert_str_eq(sums(ALL, NULL), "0 1");
     hold_drop(&b.hold);
     line_close(&other);

@@ -14,7 +14,7 @@ static struct hooks *hooks;
 static void setup(void)
 {
     cfg = (struct config){.webhooks_per_host = PER_HOST};
-    process = (struct process){.cfg = &cfg};
+    process = (struct process){.env.cfg = &cfg};
     hooks = hooks_new(&process);
 }
 

@@ -35,7 +35,7 @@ static void hear_last(double tickets, int64_t stale_ms)
     struct slice_ask ask;
 
     cfg = (struct config){.limits_stale_ms = stale_ms};
-    process = (struct process){.cfg = &cfg};
+    process = (struct process){.env.cfg = &cfg};
     limiter = (struct limiter){.p = &process};
     bucket = (struct limiter_bucket){.l = &limiter, .starved_us = HEARD, .spent_us = HEARD};
     slice_init(&bucket.slice);
@@ -150,7 +150,7 @@ static void turn_for(int64_t ms)
     int64_t until = clock_mono_ms() + ms;
 
     while (clock_mono_ms() < until)
-        loop_turn(process.loop, 5);
+        loop_turn(process.env.loop, 5);
 }
 
 static struct limiter *open_all(int64_t stale_ms)
@@ -161,11 +161,12 @@ static struct limiter *open_all(int64_t stale_ms)
                           .limits_sync_ms = 50,
                           .limits_stale_ms = stale_ms,
                           .workers_lease_ms = 10000};
-    process = (struct process){.loop = loop_new(), .cfg = &cfg, .id = "h-00000001"};
-    keys_init(&process.keys, "fl");
-    line_open(&line, process.loop, server.url, (struct redis_options){.scripts = scripts_all()});
-    process.redis = line.redis;
-    TURN_UNTIL(process.loop, redis_is_ready(line.redis));
+    process = (struct process){.env.loop = loop_new(), .env.cfg = &cfg, .env.id = "h-00000001"};
+    keys_init(&process.env.keys, "fl");
+    line_open(&line, process.env.loop, server.url,
+              (struct redis_options){.scripts = scripts_all()});
+    process.env.redis = line.redis;
+    TURN_UNTIL(process.env.loop, redis_is_ready(line.redis));
     process.rooms = rooms_new(&process);
     return limiter_new(&process);
 }
@@ -174,10 +175,10 @@ static void close_all(struct limiter *l)
 {
     limiter_free(l);
     line_close(&line);
-    process.redis = NULL;
+    process.env.redis = NULL;
     rooms_free(process.rooms);
-    keys_done(&process.keys);
-    loop_free(process.loop);
+    keys_done(&process.env.keys);
+    loop_free(process.env.loop);
     redis_server_done(&server);
 }
 
@@ -188,7 +189,7 @@ START_TEST(a_silent_redis_stops_calls_in_the_end_and_they_go_on_when_it_answers)
 
     l = open_all(STALE_MS);
     enter(l, 0, 2);
-    TURN_UNTIL(process.loop, gone == 2);
+    TURN_UNTIL(process.env.loop, gone == 2);
     redis_server_signal(&server, SIGSTOP);
     silent_ms = clock_mono_ms();
     enter(l, 2, CALLS - 2);
@@ -199,7 +200,7 @@ START_TEST(a_silent_redis_stops_calls_in_the_end_and_they_go_on_when_it_answers)
     ck_assert_int_le(last_ms - silent_ms, STALE_MS + 500); /* what had tickets */
     before = gone;
     redis_server_signal(&server, SIGCONT);
-    TURN_UNTIL(process.loop, gone > before + 5);
+    TURN_UNTIL(process.env.loop, gone > before + 5);
     for (int i = 0; i < CALLS; i++)
         limiter_leave(&calls[i], false);
     close_all(l);
@@ -226,13 +227,13 @@ START_TEST(names_that_come_once_are_forgotten_and_those_in_use_never)
         limiter_leave(c, false);
     }
     ck_assert_int_eq(HASH_COUNT(l->buckets), LIMITER_BUCKETS);
-    TURN_UNTIL(process.loop, gone == 1); /* its ticket came */
-    for (int i = 0; i < 300; i++) {      /* more than a round takes, and than are kept */
+    TURN_UNTIL(process.env.loop, gone == 1); /* its ticket came */
+    for (int i = 0; i < 300; i++) {          /* more than a round takes, and than are kept */
         snprintf(name, sizeof name, "key:waits-%d", i);
         enter_name(l, &calls[i], name);
     }
     ck_assert_int_ge(HASH_COUNT(l->buckets), 300);
-    TURN_UNTIL(process.loop, gone == 301);
+    TURN_UNTIL(process.env.loop, gone == 301);
     close_all(l);
 }
 END_TEST

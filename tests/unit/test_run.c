@@ -23,11 +23,11 @@ static void open_process(void)
     static const char *no_env[] = {NULL};
     struct err err = {0};
 
-    p = (struct process){.loop = loop_new()};
-    p.cfg = config_build("f.yaml", text, strlen(text), no_env, &err);
-    ck_assert_msg(p.cfg, "%s", err.msg);
-    p.group = config_group(p.cfg, "default");
-    p.child = child_new(p.loop, &alone);
+    p = (struct process){.env.loop = loop_new()};
+    p.env.cfg = config_build("f.yaml", text, strlen(text), no_env, &err);
+    ck_assert_msg(p.env.cfg, "%s", err.msg);
+    p.env.group = config_group(p.env.cfg, "default");
+    p.child = child_new(p.env.loop, &alone);
     p.pull = pull_new(&p);
     memset(went, 0, sizeof went);
     for (int i = 0; i < RUNS; i++) {
@@ -40,14 +40,14 @@ static void close_process(void)
 {
     pull_free(p.pull);
     child_free(p.child);
-    config_free(p.cfg);
-    loop_free(p.loop);
+    config_free(p.env.cfg);
+    loop_free(p.env.loop);
 }
 
 static void turn(void)
 {
     for (int i = 0; i < 3; i++)
-        loop_turn(p.loop, 0);
+        loop_turn(p.env.loop, 0);
 }
 
 /* ---- runs, by their letters ---- */

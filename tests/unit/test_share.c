@@ -71,11 +71,11 @@ static const struct share_ops ops = {waits, word, concerns};
 
 static void open_place(struct place *p)
 {
-    p->process = (struct process){.cfg = &cfg, .loop = loop};
-    keys_init(&p->process.keys, "fl");
+    p->process = (struct process){.env.cfg = &cfg, .env.loop = loop};
+    keys_init(&p->process.env.keys, "fl");
     line_open(&p->line, loop, server.url, (struct redis_options){.scripts = scripts_all()});
     TURN_UNTIL(loop, p->line.ready);
-    p->process.redis = p->line.redis;
+    p->process.env.redis = p->line.redis;
     p->process.cache = cache_new(&p->process);
     p->process.shares = shares_new(&p->process, &ops);
 }
@@ -88,7 +88,7 @@ static void close_place(struct place *p)
     line_close(&p->line);
     shares_free(p->process.shares);
     cache_free(p->process.cache);
-    keys_done(&p->process.keys);
+    keys_done(&p->process.env.keys);
 }
 
 static void setup(void)

@@ -182,7 +182,7 @@ static void look_again(struct budget_rooms *s, struct seen *e)
 {
     e->again = true;
     if (!s->timer)
-        s->timer = loop_after(s->p->loop, AGAIN_MS, on_timer, s);
+        s->timer = loop_after(s->p->env.loop, AGAIN_MS, on_timer, s);
 }
 
 void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size_t count,
@@ -191,7 +191,7 @@ void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size
     char name[ROOM_NAME];
 
     for (size_t i = 0; i < count; i++) {
-        struct seen *e = find(s, room_name(&s->p->cfg->budgets[budgets[i]], tenant, name));
+        struct seen *e = find(s, room_name(&s->p->env.cfg->budgets[budgets[i]], tenant, name));
 
         if (e && e->left == 0) {
             look_again(s, e);

@@ -43,7 +43,7 @@ void budget_room_expect(struct budget_rooms *s, int64_t in_ms);
  * as this process knows. */
 int64_t budget_room_count(struct budget_rooms *s, const struct config_budget *b,
                           struct span tenant);
-/* Room may have come in each of these budgets (indexes of p->cfg). */
+/* Room may have come in each of these budgets (indexes of p->env.cfg). */
 void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size_t count,
                       struct span tenant);
 /* The limits may be others: one job of each room sees whether there is room now. */

@@ -51,7 +51,7 @@ typedef void hold_cb(void *arg, const struct hold_answer *a);
 struct hold_want {
     const char *job, *token;      /* they name the hold, with how and a number of ours */
     struct span tenant;           /* raw */
-    const unsigned char *budgets; /* of p->cfg, those that apply; may be none */
+    const unsigned char *budgets; /* of p->env.cfg, those that apply; may be none */
     size_t count;
     struct span note;       /* its document */
     int64_t amount_nanousd; /* the worst case */

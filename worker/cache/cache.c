@@ -220,7 +220,8 @@ static void on_limit(void *arg)
 static void watch_limit(struct cache *c)
 {
     if (c->looks && !c->limit)
-        c->limit = loop_after(c->p->loop, c->looks->until_ms - clock_mono_ms() + 1, on_limit, c);
+        c->limit =
+            loop_after(c->p->env.loop, c->looks->until_ms - clock_mono_ms() + 1, on_limit, c);
 }
 
 /* It answers, and has not been silent: a list of thousands takes its time. */
@@ -228,7 +229,7 @@ static void wait_on(struct cache_look *l)
 {
     struct cache *c = l->c;
 
-    l->until_ms = clock_mono_ms() + c->p->cfg->cache_wait_ms;
+    l->until_ms = clock_mono_ms() + c->p->env.cfg->cache_wait_ms;
     DL_DELETE(c->looks, l);
     DL_APPEND(c->looks, l); /* they stay in order */
 }
@@ -270,14 +271,14 @@ struct cache_look *cache_look(struct cache *c, const char *const *keys, size_t n
                              .asked = n,
                              .cb = cb,
                              .arg = arg,
-                             .until_ms = clock_mono_ms() + c->p->cfg->cache_wait_ms};
+                             .until_ms = clock_mono_ms() + c->p->env.cfg->cache_wait_ms};
     DL_APPEND(c->looks, l);
     watch_limit(c);
     for (size_t i = 0; i < n; i++) {
         struct part *part = xmalloc(sizeof *part);
 
         *part = (struct part){l, i};
-        redis_sendv(c->p->redis, on_got, part, "GET", keys[i], NULL);
+        redis_sendv(c->p->env.redis, on_got, part, "GET", keys[i], NULL);
     }
     return l;
 }
@@ -308,7 +309,7 @@ static void on_room(void *arg, const struct reply *reply, const struct err *err)
         redis_args_init(&a);
         redis_arg_str(&a, "UNLINK");
         redis_arg_span(&a, key);
-        redis_send(c->p->redis, &a, NULL, NULL);
+        redis_send(c->p->env.redis, &a, NULL, NULL);
     }
 }
 
@@ -318,11 +319,11 @@ static void tell_kept(struct cache *c)
 
     loop_cancel(&c->hold);
     redis_args_init(&a);
-    redis_arg_str(&a, key(&c->p->keys, KEY_CACHED));
-    redis_arg_str(&a, key(&c->p->keys, KEY_CACHED_BYTES));
-    redis_arg_int(&a, c->p->cfg->cache_max_bytes);
+    redis_arg_str(&a, key(&c->p->env.keys, KEY_CACHED));
+    redis_arg_str(&a, key(&c->p->env.keys, KEY_CACHED_BYTES));
+    redis_arg_int(&a, c->p->env.cfg->cache_max_bytes);
     redis_args_append(&a, &c->kept);
-    redis_script(c->p->redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
+    redis_script(c->p->env.redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
     redis_args_done(&c->kept);
     redis_args_init(&c->kept);
 }
@@ -344,7 +345,7 @@ static void note_kept(struct cache *c, const char *name, size_t bytes, int64_t t
     if (c->kept.count >= KEPT_ARGS_MAX)
         tell_kept(c);
     else if (!c->hold)
-        c->hold = loop_after(c->p->loop, HOLD_MS, on_hold_over, c);
+        c->hold = loop_after(c->p->env.loop, HOLD_MS, on_hold_over, c);
 }
 
 void cache_flush(struct cache *c)
@@ -355,7 +356,7 @@ void cache_flush(struct cache *c)
 
 bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const struct entry *e)
 {
-    const struct config *cfg = c->p->cfg;
+    const struct config *cfg = c->p->env.cfg;
     size_t max = (size_t)cfg->cache_max_entry_bytes;
     int64_t ttl = cache_ttl_ms(cfg, kind);
     struct buf b = BUF(e->body.n + e->model.n * 6 + ROOM_BYTES);
@@ -371,7 +372,7 @@ bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const s
         redis_arg_span(&a, buf_span(&b));
         redis_arg_str(&a, "PX");
         redis_arg_int(&a, ttl);
-        redis_send(c->p->redis, &a, NULL, NULL);
+        redis_send(c->p->env.redis, &a, NULL, NULL);
         note_kept(c, name, b.n, ttl);
     }
     buf_done(&b);

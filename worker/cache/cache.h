@@ -34,7 +34,7 @@ void cache_key(struct buf *out, const char *root, enum cache_kind kind, struct s
                struct span model, const char *hash);
 
 struct cache *cache_new(struct process *p);
-/* Looks that are under way are not answered any more.  After redis_free(p->redis). */
+/* Looks that are under way are not answered any more.  After redis_free(p->env.redis). */
 void cache_free(struct cache *c);
 
 /* What was found under some keys, shared by counting its users. */

@@ -44,8 +44,8 @@ static void write_what(struct heartbeat *h, struct buf *b)
     json_add_int(b, "n", ++h->counter);
     json_add_str(b, "host", h->host);
     json_add_int(b, "pid", getpid());
-    json_add_str(b, "group", p->group->name);
-    json_add_int(b, "slots", p->group->concurrency);
+    json_add_str(b, "group", p->env.group->name);
+    json_add_int(b, "slots", p->env.group->concurrency);
     json_add_int(b, "running", (int64_t)p->running);
     json_add_int(b, "started_at", p->started_ms);
     json_add_bool(b, "draining", p->draining);
@@ -77,9 +77,9 @@ static void hear_scale(struct process *p, const struct reply *pairs)
         struct span group = reply_span(reply_at(pairs, i)), n = reply_span(reply_at(pairs, i + 1));
         int64_t v;
 
-        if (group.n == strlen(p->group->name) && !memcmp(group.p, p->group->name, group.n) &&
-            parse_int64(n.p, n.n, 1, 256, &v))
-            child_tell_scale(p->child, p->group->name, v);
+        if (group.n == strlen(p->env.group->name) &&
+            !memcmp(group.p, p->env.group->name, group.n) && parse_int64(n.p, n.n, 1, 256, &v))
+            child_tell_scale(p->child, p->env.group->name, v);
     }
 }
 
@@ -88,7 +88,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     struct sent *s = arg;
     struct heartbeat *h = s->h;
     struct process *p = h->p;
-    bool mine = strcmp(s->id, p->id) == 0;
+    bool mine = strcmp(s->id, p->env.id) == 0;
     int64_t at = s->at_ms;
 
     free(s);
@@ -107,9 +107,9 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     h->acked_ms = at;
     if (!p->registered) {
         p->registered = true;
-        child_tell_id(p->child, p->id);
-        log_event(LOG_INFO, "registered", "group=%s slots=%lld", p->group->name,
-                  (long long)p->group->concurrency);
+        child_tell_id(p->child, p->env.id);
+        log_event(LOG_INFO, "registered", "group=%s slots=%lld", p->env.group->name,
+                  (long long)p->env.group->concurrency);
     }
     hear_cancels(p, reply_at(reply, 2));
     hear_scale(p, reply_at(reply, 3));
@@ -130,8 +130,9 @@ static void send(struct heartbeat *h)
     h->sent_ms = clock_mono_ms();
     s->h = h;
     s->at_ms = h->sent_ms;
-    memcpy(s->id, p->id, sizeof s->id);
-    work_heartbeat(p->redis, &p->keys, p->id, buf_span(&what), !p->registered, on_answer, s);
+    memcpy(s->id, p->env.id, sizeof s->id);
+    work_heartbeat(p->env.redis, &p->env.keys, p->env.id, buf_span(&what), !p->registered,
+                   on_answer, s);
     buf_done(&what);
 }
 
@@ -139,10 +140,10 @@ static void beat(void *arg)
 {
     struct heartbeat *h = arg;
 
-    h->timer = loop_after(h->p->loop, h->p->cfg->workers_heartbeat_ms, beat, h);
+    h->timer = loop_after(h->p->env.loop, h->p->env.cfg->workers_heartbeat_ms, beat, h);
     child_beat(h->p->child);
     child_running(h->p->child, h->p->running);
-    if (!h->waiting && !h->p->fenced && redis_is_ready(h->p->redis))
+    if (!h->waiting && !h->p->fenced && redis_is_ready(h->p->env.redis))
         send(h);
     health_sync(h->p->health); /* in the same write */
 }
@@ -154,7 +155,7 @@ struct heartbeat *heartbeat_new(struct process *p)
     h->p = p;
     h->acked_ms = clock_mono_ms();
     gethostname(h->host, sizeof h->host - 1);
-    h->timer = loop_after(p->loop, p->cfg->workers_heartbeat_ms, beat, h);
+    h->timer = loop_after(p->env.loop, p->env.cfg->workers_heartbeat_ms, beat, h);
     return h;
 }
 
@@ -168,7 +169,7 @@ void heartbeat_free(struct heartbeat *h)
 
 void heartbeat_now(struct heartbeat *h)
 {
-    if (!h->p->fenced && redis_is_ready(h->p->redis))
+    if (!h->p->fenced && redis_is_ready(h->p->env.redis))
         send(h);
 }
 
@@ -180,12 +181,12 @@ void heartbeat_leave(struct heartbeat *h)
 
     loop_cancel(&h->timer); /* another would be answered `gone`, and register anew */
     redis_args_init(&a);
-    redis_arg_str(&a, key(&h->p->keys, KEY_LEASE));
-    redis_arg_str(&a, key(&h->p->keys, KEY_WORKERS));
-    keys_arg(&a, h->p->keys.active, h->p->id);
-    keys_arg(&a, h->p->keys.calls, h->p->id);
+    redis_arg_str(&a, key(&h->p->env.keys, KEY_LEASE));
+    redis_arg_str(&a, key(&h->p->env.keys, KEY_WORKERS));
+    keys_arg(&a, h->p->env.keys.active, h->p->env.id);
+    keys_arg(&a, h->p->env.keys.calls, h->p->env.id);
     redis_arg_str(&a, ""); /* whoever holds the lease */
-    redis_arg_str(&a, h->p->id);
+    redis_arg_str(&a, h->p->env.id);
     redis_arg_str(&a, "");
-    redis_script(h->p->redis, script(SCRIPT_BURY), 4, &a, NULL, NULL);
+    redis_script(h->p->env.redis, script(SCRIPT_BURY), 4, &a, NULL, NULL);
 }

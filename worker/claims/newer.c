@@ -49,8 +49,8 @@ static void forget(struct newer *n, size_t count)
 void newer_reset(struct newer *n)
 {
     loop_cancel(&n->timer);
-    if (n->p->redis)
-        redis_forget(n->p->redis, n);
+    if (n->p->env.redis)
+        redis_forget(n->p->env.redis, n);
     if (n->n > 0)
         forget(n, n->n);
     n->sent = 0;
@@ -76,7 +76,7 @@ static void on_given_back(void *arg, const struct reply *reply, const struct err
         log_err(LOG_WARN, "newer.give_back", err);
     n->sent = 0;
     if (n->n > 0)
-        n->timer = loop_after(n->p->loop, HOLD_MS, give_back, n);
+        n->timer = loop_after(n->p->env.loop, HOLD_MS, give_back, n);
     process_kick(n->p);
 }
 
@@ -88,9 +88,10 @@ static void give_back(void *arg)
     n->sent = n->n;
     log_event(LOG_WARN, "newer.give_back", "jobs=%zu msg=%s", n->n,
               log_quote("a newer version wrote them: upgrade this worker"));
-    work_give_back(n->p->redis, &n->p->keys,
-                   &(struct work_give_back){n->p->id, (const char *const *)n->ids, n->queues, n->n},
-                   on_given_back, n);
+    work_give_back(
+        n->p->env.redis, &n->p->env.keys,
+        &(struct work_give_back){n->p->env.id, (const char *const *)n->ids, n->queues, n->n},
+        on_given_back, n);
 }
 
 void newer_hold(struct newer *n, const char *id, int queue)
@@ -105,7 +106,7 @@ void newer_hold(struct newer *n, const char *id, int queue)
     n->ids[n->n] = xstrdup(id);
     n->queues[n->n++] = queue;
     if (!n->timer && !n->sent)
-        n->timer = loop_after(n->p->loop, HOLD_MS, give_back, n);
+        n->timer = loop_after(n->p->env.loop, HOLD_MS, give_back, n);
 }
 
 bool newer_has(const struct newer *n, const char *id)

@@ -67,10 +67,10 @@ void outbox_free(struct outbox *o)
         return;
     loop_cancel(&o->hold);
     loop_cancel(&o->retry);
-    loop_undefer(o->p->loop, on_turn_end, o);
+    loop_undefer(o->p->env.loop, on_turn_end, o);
     DL_FOREACH_SAFE(o->batches, b, tmp)
     {
-        redis_forget(o->p->redis, b->settle);
+        redis_forget(o->p->env.redis, b->settle);
         drop(b->settle);
         free(b);
     }
@@ -127,15 +127,15 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
 
 static void send(struct outbox *o, struct batch *b)
 {
-    const struct config *c = o->p->cfg;
-    const struct settle_who who = {.keys = &o->p->keys,
-                                   .worker = o->p->id,
+    const struct config *c = o->p->env.cfg;
+    const struct settle_who who = {.keys = &o->p->env.keys,
+                                   .worker = o->p->env.id,
                                    .ids_ms = c->retention_ids_ms,
                                    .dead_ms = c->retention_dead_ms,
                                    .reply_ms = c->limits_reply_ttl_ms};
 
     b->sent = true;
-    settle_send(b->settle, o->p->redis, &who, on_settled, b);
+    settle_send(b->settle, o->p->env.redis, &who, on_settled, b);
 }
 
 void outbox_resend(struct outbox *o)
@@ -155,7 +155,7 @@ static void on_retry(void *arg)
     struct outbox *o = arg;
 
     o->retry = NULL;
-    if (redis_is_ready(o->p->redis))
+    if (redis_is_ready(o->p->env.redis))
         outbox_resend(o);
 }
 
@@ -163,8 +163,8 @@ static void resend_later(struct outbox *o)
 {
     if (o->retry)
         return;
-    o->retry =
-        loop_after(o->p->loop, o->pause_ms / 2 + random_below(o->pause_ms / 2 + 1), on_retry, o);
+    o->retry = loop_after(o->p->env.loop, o->pause_ms / 2 + random_below(o->pause_ms / 2 + 1),
+                          on_retry, o);
     o->pause_ms = min64(2 * o->pause_ms, RETRY_MAX_MS);
 }
 
@@ -180,7 +180,7 @@ static void close_batch(struct outbox *o, enum settle_kind kind)
     b->o = o;
     b->settle = TAKE(o->open[kind]);
     DL_APPEND(o->batches, b);
-    if (redis_is_ready(o->p->redis))
+    if (redis_is_ready(o->p->env.redis))
         send(o, b);
 }
 
@@ -209,7 +209,7 @@ static void on_turn_end(void *arg)
     if (clock_mono_us() - o->last_flush_us >= HOLD_MS * INT64_C(1000))
         outbox_flush(o);
     else if (!o->hold)
-        o->hold = loop_after(o->p->loop, HOLD_MS, on_hold_over, o);
+        o->hold = loop_after(o->p->env.loop, HOLD_MS, on_hold_over, o);
     process_kick(o->p); /* the slots are free already: claim behind the outcomes, not after them */
 }
 
@@ -225,11 +225,12 @@ static void added(struct outbox *o, enum settle_kind kind)
 {
     const struct settle *s = o->open[kind];
 
-    if (settle_count(s) >= (size_t)o->p->cfg->workers_batch_jobs || settle_bytes(s) >= FULL_BYTES)
+    if (settle_count(s) >= (size_t)o->p->env.cfg->workers_batch_jobs ||
+        settle_bytes(s) >= FULL_BYTES)
         close_batch(o, kind);
     if (!o->deferred) {
         o->deferred = true;
-        loop_defer(o->p->loop, on_turn_end, o);
+        loop_defer(o->p->env.loop, on_turn_end, o);
     }
 }
 

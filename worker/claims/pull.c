@@ -57,12 +57,12 @@ static queue_set all_queues(const struct pull *u)
     return queues_of(u, REALTIME) | queues_of(u, OTHERS);
 }
 
-static int slots(const struct pull *u) { return (int)u->p->group->concurrency; }
+static int slots(const struct pull *u) { return (int)u->p->env.group->concurrency; }
 
 static int reserved(const struct pull *u)
 {
     return quota_has_realtime(&u->quota) && u->quota.count > 1
-               ? (int)(slots(u) * u->p->cfg->workers_realtime_percent / 100)
+               ? (int)(slots(u) * u->p->env.cfg->workers_realtime_percent / 100)
                : 0;
 }
 
@@ -131,15 +131,15 @@ static void look_at_active(struct pull *u)
     u->claiming = true;
     redis_args_init(&a);
     redis_arg_str(&a, "SMEMBERS");
-    keys_arg(&a, u->p->keys.active, u->p->id);
-    redis_send(u->p->redis, &a, on_active, u);
+    keys_arg(&a, u->p->env.keys.active, u->p->env.id);
+    redis_send(u->p->env.redis, &a, on_active, u);
 }
 
 static void on_look_timer(void *arg)
 {
     struct pull *u = arg;
 
-    u->look_timer = loop_after(u->p->loop, LOOK_MS, on_look_timer, u);
+    u->look_timer = loop_after(u->p->env.loop, LOOK_MS, on_look_timer, u);
     u->look = true;
     pull_kick(u);
 }
@@ -226,7 +226,7 @@ static void claim(struct pull *u)
     struct claim *c = xcalloc(1, sizeof *c);
     const queue_set sets[CLASSES] = {queues_of(u, REALTIME), queues_of(u, OTHERS)};
     queue_set of = bells_claim(&u->bells, sets, CLASSES, clock_mono_ms());
-    int batch = (int)u->p->cfg->workers_batch_jobs, most[CLASSES];
+    int batch = (int)u->p->env.cfg->workers_batch_jobs, most[CLASSES];
 
     c->u = u;
     c->era = u->era;
@@ -235,8 +235,8 @@ static void claim(struct pull *u)
     c->total = most[REALTIME] > most[OTHERS] ? most[REALTIME] : most[OTHERS];
     c->n = quota_share(&u->quota, of, c->total, most[REALTIME], most[OTHERS], c->wants);
     u->claiming = true;
-    work_claim(u->p->redis, &u->p->keys, &(struct work_claim){u->p->id, c->wants, c->n, c->total},
-               on_claimed, c);
+    work_claim(u->p->env.redis, &u->p->env.keys,
+               &(struct work_claim){u->p->env.id, c->wants, c->n, c->total}, on_claimed, c);
     if (u->guess[0])
         starts_guess(u->starts, u->guess);
 }
@@ -257,13 +257,14 @@ static void ring_on(struct pull *u, struct span wake, struct span token)
     redis_arg_str(&a, "LPUSH");
     redis_arg_span(&a, wake);
     redis_arg_span(&a, token);
-    redis_send(u->p->redis, &a, NULL, NULL);
+    redis_send(u->p->env.redis, &a, NULL, NULL);
 }
 
 static queue_set rung_queue(const struct pull *u, struct span wake)
 {
     for (int q = 1; q <= QUEUE_COUNT; q++)
-        if (strlen(u->p->keys.wake[q]) == wake.n && !memcmp(u->p->keys.wake[q], wake.p, wake.n))
+        if (strlen(u->p->env.keys.wake[q]) == wake.n &&
+            !memcmp(u->p->env.keys.wake[q], wake.p, wake.n))
             return QUEUE_BIT(q);
     return 0;
 }
@@ -305,14 +306,14 @@ static void wait_for(struct pull *u, int class)
     w->u = u;
     w->class = class;
     u->waiting[class] = true;
-    work_wait(u->p->wait[class], &u->p->keys, wants, n, WAIT_MS, on_woken, w);
+    work_wait(u->p->wait[class], &u->p->env.keys, wants, n, WAIT_MS, on_woken, w);
 }
 
 /* ---- the decision ---- */
 
 static bool may_take(const struct pull *u)
 {
-    return u->p->registered && redis_is_ready(u->p->redis) && !u->look && !u->p->draining &&
+    return u->p->registered && redis_is_ready(u->p->env.redis) && !u->look && !u->p->draining &&
            process_may_call(u->p);
 }
 
@@ -332,14 +333,14 @@ static void wait_soon(struct pull *u)
     if (u->quiet)
         return;
     u->quiet = true;
-    loop_defer(u->p->loop, on_quiet, u);
+    loop_defer(u->p->env.loop, on_quiet, u);
 }
 
 void pull_kick(struct pull *u)
 {
     bool any = false;
 
-    if (!u->p->registered || !redis_is_ready(u->p->redis))
+    if (!u->p->registered || !redis_is_ready(u->p->env.redis))
         return;
     starts_resend(u->starts);
     if (u->claiming)
@@ -382,7 +383,7 @@ void pull_look(struct pull *u) { u->look = true; }
 
 void pull_reload(struct pull *u)
 {
-    quota_init(&u->quota, u->p->group);
+    quota_init(&u->quota, u->p->env.group);
     u->bells.maybe = all_queues(u);
     pull_kick(u);
 }
@@ -397,9 +398,9 @@ struct pull *pull_new(struct process *p)
 
     u->p = p;
     u->starts = starts_new(p);
-    quota_init(&u->quota, p->group);
+    quota_init(&u->quota, p->env.group);
     u->bells.maybe = all_queues(u);
-    u->look_timer = loop_after(p->loop, LOOK_MS, on_look_timer, u);
+    u->look_timer = loop_after(p->env.loop, LOOK_MS, on_look_timer, u);
     return u;
 }
 
@@ -408,7 +409,7 @@ void pull_free(struct pull *u)
     if (!u)
         return;
     loop_cancel(&u->look_timer);
-    loop_undefer(u->p->loop, on_quiet, u);
+    loop_undefer(u->p->env.loop, on_quiet, u);
     starts_free(u->starts);
     free(u);
 }

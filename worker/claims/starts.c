@@ -102,14 +102,14 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
 static void send(struct starting *s)
 {
     struct process *p = s->owner->p;
-    const struct work_start w = {.worker = p->id,
+    const struct work_start w = {.worker = p->env.id,
                                  .token = s->token,
                                  .ids = (const char *const *)s->ids,
                                  .n = s->n,
                                  .guess = s->guess};
 
     s->sent = true;
-    work_start(p->redis, &p->keys, &w, on_started, s);
+    work_start(p->env.redis, &p->env.keys, &w, on_started, s);
 }
 
 static void add(struct starts *o, char **take_ids, size_t n, bool found, bool guess)
@@ -121,7 +121,7 @@ static void add(struct starts *o, char **take_ids, size_t n, bool found, bool gu
     s->n = n;
     s->found = found;
     s->guess = guess;
-    snprintf(s->token, sizeof s->token, "%.8s%08x", work_tag(o->p->id), ++o->calls);
+    snprintf(s->token, sizeof s->token, "%.8s%08x", work_tag(o->p->env.id), ++o->calls);
     DL_APPEND(o->list, s);
     o->pending += (int)n;
     send(s);
@@ -199,7 +199,7 @@ void starts_reset(struct starts *o)
 {
     struct starting *s;
 
-    DL_FOREACH(o->list, s) { redis_forget(o->p->redis, s); }
+    DL_FOREACH(o->list, s) { redis_forget(o->p->env.redis, s); }
     drop_all(o);
     newer_reset(o->newer);
 }

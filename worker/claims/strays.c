@@ -35,9 +35,9 @@ static size_t lost_calls(struct stray *s, const struct record *rec, const struct
     size_t n = notes_of_job(&s->notes, s->id, clock_wall_ms(), ret);
 
     if (n || !job->payload.p ||
-        !cost_of_lost_job(guess, s->id, rec, job, &p->cfg->models, clock_wall_ms()))
+        !cost_of_lost_job(guess, s->id, rec, job, &p->env.cfg->models, clock_wall_ms()))
         return n;
-    route_lost(guess, job, p->cfg, p->routes);
+    route_lost(guess, job, p->env.cfg, p->routes);
     *ret = guess;
     return 1;
 }
@@ -67,7 +67,7 @@ static void end_cancelled(struct stray *s, const struct record *rec, const struc
     r.status = JOB_STATE_CANCELLED;
     r.err = &err;
     r.finished_ms = clock_wall_ms();
-    ending_make(&e, s->id, rec, job, &r, p->cfg->webhooks_output_bytes);
+    ending_make(&e, s->id, rec, job, &r, p->env.cfg->webhooks_output_bytes);
     e.finish.cost_count = lost_calls(s, rec, job, &guess, &e.finish.costs);
     log_event(LOG_WARN, "stray.cancelled", "job=%s", s->id);
     outbox_finish(p->outbox, &e.finish, NULL);
@@ -83,7 +83,7 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
 
     (void)err;
     if (bytes.p && record_read(bytes.p, bytes.n, &rec) && rec.state == JOB_STATE_ACTIVE &&
-        !strncmp(rec.token, work_tag(s->p->id), WORKER_TAG) && !run_find(s->p, s->id)) {
+        !strncmp(rec.token, work_tag(s->p->env.id), WORKER_TAG) && !run_find(s->p, s->id)) {
         if (!job_read(record_doc(&rec, bytes.p, bytes.n), &s->p->defaults, &job))
             job = (struct job){.type = rec.type};
         if (rec.cancel_asked)
@@ -113,10 +113,10 @@ void strays_give_back(struct process *p, const char *id)
     s->id = xstrdup(id);
     redis_args_init(&a);
     redis_arg_str(&a, "HGETALL");
-    keys_arg(&a, p->keys.calls, p->id);
-    redis_send(p->redis, &a, on_notes, s);
+    keys_arg(&a, p->env.keys.calls, p->env.id);
+    redis_send(p->env.redis, &a, on_notes, s);
     redis_args_init(&a);
     redis_arg_str(&a, "GET");
-    keys_arg(&a, p->keys.job, id);
-    redis_send(p->redis, &a, on_record, s);
+    keys_arg(&a, p->env.keys.job, id);
+    redis_send(p->env.redis, &a, on_record, s);
 }

@@ -49,7 +49,7 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
     if (err) {
         log_err(LOG_WARN, "takeover.failed", err);
         if (err->kind != ERR_REDIS_LOST) /* else after the reconnect */
-            loop_after(t->p->loop, TAKEOVER_RETRY_MS, again, t);
+            loop_after(t->p->env.loop, TAKEOVER_RETRY_MS, again, t);
         return;
     }
     log_event(LOG_WARN, "takeover.done", "dead=%s given_back=%zu ended=%zu", t->first->worker,
@@ -62,7 +62,7 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
 void takeovers_next(struct takeovers *t)
 {
     const struct process *p = t->p;
-    struct recover_options o = {.redis = p->redis, .keys = &p->keys, .cfg = p->cfg};
+    struct recover_options o = {.redis = p->env.redis, .keys = &p->env.keys, .cfg = p->env.cfg};
 
     if (!t->first || t->busy)
         return;

@@ -203,7 +203,7 @@ static struct part take(struct chunk_stream *s, struct redis_args *keys, struct 
     struct chunks *c = s->all;
     const struct part part = {.stream = s, .count = s->count, .ends = s->ends && !s->gap};
 
-    keys_arg(keys, c->p->keys.chunks, s->id);
+    keys_arg(keys, c->p->env.keys.chunks, s->id);
     add_entry(args, s, part.ends);
     c->waiting -= s->text.n;
     buf_done(&s->text);
@@ -218,7 +218,7 @@ static struct part take(struct chunk_stream *s, struct redis_args *keys, struct 
 
 static bool may_write(const struct chunks *c)
 {
-    return redis_is_ready(c->p->redis) && c->flying < FLYING_BYTES;
+    return redis_is_ready(c->p->env.redis) && c->flying < FLYING_BYTES;
 }
 
 static size_t count_dirty(const struct chunks *c)
@@ -245,8 +245,8 @@ void chunks_flush(struct chunks *c)
     sent->all = c;
     redis_args_init(&keys);
     redis_args_init(&args);
-    redis_arg_int(&args, c->p->cfg->limits_chunks_entries);
-    redis_arg_int(&args, c->p->cfg->limits_chunks_ttl_ms);
+    redis_arg_int(&args, c->p->env.cfg->limits_chunks_entries);
+    redis_arg_int(&args, c->p->env.cfg->limits_chunks_ttl_ms);
     while (sent->parts_n < most && (s = TAILQ_FIRST(&c->dirty)) && may_write(c)) {
         sent->bytes += s->text.n;
         c->flying += s->text.n;
@@ -255,7 +255,7 @@ void chunks_flush(struct chunks *c)
     redis_args_append(&keys, &args);
     redis_args_done(&args);
     c->calls++;
-    redis_script(c->p->redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
+    redis_script(c->p->env.redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
 }
 
 bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty) || c->calls > 0; }
@@ -282,13 +282,13 @@ static void schedule(struct chunks *c)
 {
     int64_t wait = c->flushed_ms + FLUSH_MS - clock_mono_ms();
 
-    if (c->timer || c->deferred || !redis_is_ready(c->p->redis))
+    if (c->timer || c->deferred || !redis_is_ready(c->p->env.redis))
         return;
     if (wait > 0) {
-        c->timer = loop_after(c->p->loop, wait, on_timer, c);
+        c->timer = loop_after(c->p->env.loop, wait, on_timer, c);
     } else {
         c->deferred = true;
-        loop_defer(c->p->loop, on_deferred, c);
+        loop_defer(c->p->env.loop, on_deferred, c);
     }
 }
 
@@ -306,7 +306,7 @@ void chunks_free(struct chunks *c)
         return;
     loop_cancel(&c->timer);
     if (c->deferred)
-        loop_undefer(c->p->loop, on_deferred, c);
+        loop_undefer(c->p->env.loop, on_deferred, c);
     while ((s = TAILQ_FIRST(&c->streams)))
         forget(s);
     free(c);

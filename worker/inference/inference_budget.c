@@ -61,7 +61,7 @@ static int64_t since_ms(const struct run *r)
 
 static int64_t pause_ms(const struct run *r, const struct hold_answer *a)
 {
-    const struct config *c = r->p->cfg;
+    const struct config *c = r->p->env.cfg;
     bool full = a->word != HOLD_CLOSE;
     int64_t apart = APART_MS * budget_room_count(r->p->budget_rooms, a->budget, r->job.tenant);
     int64_t most = min64(max64(c->retry_park_min_ms, r->started_ms - since_ms(r)),
@@ -231,7 +231,7 @@ static void refused(struct run *r, const struct hold_answer *a)
 static size_t applying(const struct run *r, unsigned char budgets[CONFIG_BUDGETS_MAX])
 {
     const struct inference *i = r->state;
-    const struct config *cfg = r->p->cfg;
+    const struct config *cfg = r->p->env.cfg;
     const struct budget_who who = {r->job.tenant, r->job.tags, i->req.model};
 
     return cfg->budget_count ? budget_applying(cfg, &who, budgets) : 0;
@@ -309,8 +309,8 @@ static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
                           .tenant = r->job.tenant,
                           .budgets = budgets,
                           .count = count,
-                          .call_ms =
-                              i->req.stream ? r->p->cfg->limits_stream_max_ms : r->job.timeout_ms};
+                          .call_ms = i->req.stream ? r->p->env.cfg->limits_stream_max_ms
+                                                   : r->job.timeout_ms};
     const struct run_call call = inference_call(i);
     struct buf note = BUF(1 << 20);
     struct cost worst;
@@ -319,7 +319,7 @@ static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
     i->worst_nanousd = worst.estimate_nanousd;
     /* not of a name that may be a slip of the pen: of that when it is answered */
     if (count && (worst.flags & COST_UNPRICED) && i->model)
-        tell_unpriced(r, r->p->cfg->budgets[budgets[0]].name);
+        tell_unpriced(r, r->p->env.cfg->budgets[budgets[0]].name);
     w.amount_nanousd = i->worst_nanousd;
     run_note(r, &worst, &call, &note);
     w.note = buf_span(&note);
@@ -344,7 +344,7 @@ static bool is_plain(const struct run *r)
         return false;
     if (i->req.requested)
         return i->route == routes_find(t, i->req.named.p, i->req.named.n);
-    return r->p->cfg->routing_unnamed == 0 &&
+    return r->p->env.cfg->routing_unnamed == 0 &&
            i->route == t->defaults[task_index((enum task_bit)i->req.task)];
 }
 

@@ -79,7 +79,7 @@ char *inference_cache_key(const struct run *r, struct span model, const char *ha
     const struct inference_cached *c = ((const struct inference *)r->state)->cached;
     struct buf b = BUF(KEY_BYTES + 3 * model.n + 3 * r->job.tenant.n);
 
-    cache_key(&b, r->p->keys.root, c->kind, r->job.tenant, model, hash);
+    cache_key(&b, r->p->env.keys.root, c->kind, r->job.tenant, model, hash);
     return buf_take(&b);
 }
 
@@ -90,7 +90,7 @@ static void make_keys(struct run *r, struct inference_cached *c, struct span mod
 
     free_keys(c);
     c->model = xstrndup(model.p, model.n);
-    c->name = xstrdup(whole + strlen(r->p->keys.root));
+    c->name = xstrdup(whole + strlen(r->p->env.keys.root));
     c->n = c->kind == CACHE_EMBED ? c->texts.unique : 1;
     c->keys = xcalloc(c->n, sizeof *c->keys);
     if (c->kind == CACHE_EMBED)
@@ -365,7 +365,7 @@ const struct share_ops inference_share_ops = {waits, word, concerns};
 static int64_t patience_ms(const struct run *r)
 {
     const struct inference *i = r->state;
-    int64_t call_ms = i->req.stream ? r->p->cfg->limits_stream_max_ms : r->job.timeout_ms;
+    int64_t call_ms = i->req.stream ? r->p->env.cfg->limits_stream_max_ms : r->job.timeout_ms;
 
     return 2 * call_ms * (int64_t)i->routes.count;
 }
@@ -385,7 +385,7 @@ static void join(struct run *r)
 
 void inference_cache(struct run *r)
 {
-    if (r->p->cfg->cache_enabled && may_keep(r) && prepare(r))
+    if (r->p->env.cfg->cache_enabled && may_keep(r) && prepare(r))
         join(r);
     else
         run_next(r);

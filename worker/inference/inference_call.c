@@ -104,10 +104,10 @@ static void send(struct run *r)
                              .headers = headers,
                              .body = buf_span(&i->req.body),
                              .timeout_ms = r->job.timeout_ms,
-                             .connect_timeout_ms = r->p->cfg->providers_connect_timeout_ms,
-                             .max_answer_bytes = (size_t)r->p->cfg->limits_answer_bytes,
+                             .connect_timeout_ms = r->p->env.cfg->providers_connect_timeout_ms,
+                             .max_answer_bytes = (size_t)r->p->env.cfg->limits_answer_bytes,
                              .plain_http_allowed =
-                                 i->provider->loopback || r->p->cfg->providers_allow_http,
+                                 i->provider->loopback || r->p->env.cfg->providers_allow_http,
                              .same_url = true,
                              .on_done = on_done,
                              .arg = fl};
@@ -139,7 +139,7 @@ static bool has_key(struct run *r)
         return true;
     err_set(&err, ERR_NO_KEY, "no API key is configured for provider '%s'", i->provider->name);
     watch_tell(r->p->watch, "no_key", i->provider->name, err.msg);
-    inference_blocked(r, &err, r->p->cfg->retry_park_max_ms);
+    inference_blocked(r, &err, r->p->env.cfg->retry_park_max_ms);
     return false;
 }
 
@@ -151,8 +151,8 @@ static bool may_use_key(struct run *r)
 
     stops_fingerprint(i->provider->api_key ? i->provider->api_key : "", i->fingerprint);
     wait = stops_wait_ms(r->p->stops, i->fingerprint, &why);
-    if (wait > r->p->cfg->retry_park_max_ms) /* it may be cleared before the next probe */
-        wait = r->p->cfg->retry_park_max_ms;
+    if (wait > r->p->env.cfg->retry_park_max_ms) /* it may be cleared before the next probe */
+        wait = r->p->env.cfg->retry_park_max_ms;
     if (wait > 0)
         inference_blocked(r, &why, wait);
     return wait == 0;

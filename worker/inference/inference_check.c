@@ -27,7 +27,8 @@ static bool validate(struct run *r, struct span answer, struct err *err)
     buf_clear(&r->structured);
     r->structured.max_bytes = answer.n + 64;
     return !together_wants_json(&i->req) ||
-           together_validate(&i->req, answer, r->p->cfg->structured_unwrap, &r->structured, err);
+           together_validate(&i->req, answer, r->p->env.cfg->structured_unwrap, &r->structured,
+                             err);
 }
 
 bool inference_fits(struct run *r, struct span answer)
@@ -63,12 +64,12 @@ bool inference_check(struct run *r, struct span answer)
     i->invalid++;
     log_event(LOG_INFO, "answer.invalid", "job=%s times=%d msg=%s", r->id, i->invalid,
               log_quote(why.msg));
-    most = together_validate_retries(&i->req, r->p->cfg->retry_invalid_output_attempts);
+    most = together_validate_retries(&i->req, r->p->env.cfg->retry_invalid_output_attempts);
     if (i->invalid <= most) {
         ask_again(r, most);
         return false;
     }
-    together_validate_show(&i->req, answer, r->p->cfg->structured_unwrap, text, sizeof text);
+    together_validate_show(&i->req, answer, r->p->env.cfg->structured_unwrap, text, sizeof text);
     err_set(&f.err, ERR_INVALID_OUTPUT, "%.300s; asked %d time%s; the last answer: %s", why.msg,
             i->invalid, i->invalid == 1 ? "" : "s", text);
     run_fail(r, &f);

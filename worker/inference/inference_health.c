@@ -19,7 +19,7 @@ enum { ASKED_WAITS = 2 }; /* it is back when the probe is there for certain */
 
 static int64_t pause_ms(const struct run *r, const struct health_says *says)
 {
-    const struct config *c = r->p->cfg;
+    const struct config *c = r->p->env.cfg;
     int64_t wait_ms = says->asked ? ASKED_WAITS * says->wait_ms : says->wait_ms;
     int64_t waited = r->held.parked_ms ? run_now_ms(r) - r->held.parked_ms : 0;
     int64_t pause = waited < c->routing_probe_max_ms ? waited : c->routing_probe_max_ms;
@@ -73,7 +73,7 @@ static bool expects_probe(struct run *r, const struct health_says *says)
         return false;
     i->probe_expected = true;
     (void)run_release_slot(r, RUN_WAITS_SHORT);
-    i->probe = loop_after(r->p->loop, ASKED_WAITS * says->wait_ms, on_probe, r);
+    i->probe = loop_after(r->p->env.loop, ASKED_WAITS * says->wait_ms, on_probe, r);
     return true;
 }
 

@@ -181,7 +181,7 @@ static void refused(struct run *r, const struct inference_answer *a)
     struct failure f = {.http_status = reply->status, .provider_code = t->provider_code};
 
     f.server_wait_ms =
-        http_retry_after_ms(reply, clock_wall_ms(), r->p->cfg->retry_server_wait_max_ms);
+        http_retry_after_ms(reply, clock_wall_ms(), r->p->env.cfg->retry_server_wait_max_ms);
     err_set(&f.err, kind, "%s answered %d: %s", i->provider->name, reply->status,
             t->message[0] ? t->message : err_text(t->kind));
     tell_failed_cost(r, a);

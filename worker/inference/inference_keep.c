@@ -80,7 +80,7 @@ static void keep_answer(struct run *r, struct span model, const struct entry *fa
     }
     e = entry_new(facts);
     key = inference_cache_key(r, model, c->hash);
-    if (r->p->cfg->cache_length || !ends_for(facts->body, cut, ARRAY_LEN(cut)))
+    if (r->p->env.cfg->cache_length || !ends_for(facts->body, cut, ARRAY_LEN(cut)))
         cache_keep(r->p->cache, CACHE_INFER, key, e);
     tell_sharers(r, model, e);
     free(key);

@@ -159,14 +159,14 @@ static void review_later(struct run *r)
     struct inference *i = r->state;
 
     loop_cancel(&i->review);
-    i->review = loop_after(r->p->loop, r->slot ? SLOT_MOST_MS : MEMORY_MOST_MS, on_review, r);
+    i->review = loop_after(r->p->env.loop, r->slot ? SLOT_MOST_MS : MEMORY_MOST_MS, on_review, r);
 }
 
 /* Its turn comes in wait_ms.  False: it was put aside. */
 static bool place(struct run *r, int64_t wait_ms)
 {
     struct inference *i = r->state;
-    int64_t overflow_ms = r->p->cfg->limits_overflow_after_ms;
+    int64_t overflow_ms = r->p->env.cfg->limits_overflow_after_ms;
 
     if (overflow_ms > 0 && wait_ms > overflow_ms && may_overflow(r)) {
         loop_cancel(&i->review);
@@ -272,7 +272,7 @@ static int64_t most_at_once(const struct run *r)
 {
     const struct inference *i = r->state;
     int64_t own = i->model ? i->model->max_concurrency : 0,
-            all = r->p->cfg->limits_model_concurrency;
+            all = r->p->env.cfg->limits_model_concurrency;
 
     if (own > 0 && all > 0)
         return own < all ? own : all;
@@ -310,7 +310,7 @@ void inference_pace(struct run *r)
     limiter_name(i->fingerprint, i->req.model, name);
     wait = has_turn(i, name) ? 0 : enter(r, name);
     if (wait != 0 && i->hold)
-        i->patience = loop_after(r->p->loop, PATIENCE_MS, on_patience, r);
+        i->patience = loop_after(r->p->env.loop, PATIENCE_MS, on_patience, r);
     if (wait == 0)
         run_next(r);
     else if (wait < 0)
@@ -352,8 +352,8 @@ void inference_pace_end(struct run *r, const struct inference_answer *a, double 
     if (a && a->http) {
         o.reply = a->http;
         if (o.end == LIMITER_REFUSED || o.end == LIMITER_TOKENS)
-            o.wait_ms =
-                http_retry_after_ms(a->http, clock_wall_ms(), r->p->cfg->retry_server_wait_max_ms);
+            o.wait_ms = http_retry_after_ms(a->http, clock_wall_ms(),
+                                            r->p->env.cfg->retry_server_wait_max_ms);
     }
     limiter_end(&i->pace, &o);
 }
@@ -367,7 +367,7 @@ bool inference_pace_again(struct run *r)
         return false;
     if (!r->held.parked_ms)
         r->held.parked_ms = now;
-    if (now - r->held.parked_ms >= r->p->cfg->retry_max_wait_ms)
+    if (now - r->held.parked_ms >= r->p->env.cfg->retry_max_wait_ms)
         return false;
     run_enter(r, INFERENCE_CALL);
     return true;

@@ -87,7 +87,7 @@ bool inference_take(struct run *r, size_t at)
     i->again = false;
     i->route = c->route;
     i->model = c->route ? &c->route->model : NULL;
-    i->provider = c->route ? c->route->provider : config_provider(r->p->cfg, "together");
+    i->provider = c->route ? c->route->provider : config_provider(r->p->env.cfg, "together");
     i->req.ask_usage =
         together_request_may_ask_usage(&i->req) && habits_ask_usage(r->p->habits, i->provider);
     if (!together_request_write(&r->job, c->name, &i->req, &f.err)) {
@@ -114,7 +114,7 @@ void inference_plan(struct run *r)
         return;
     }
     make_needs(r, &needs);
-    route_rules_from(&rules, r->p->cfg);
+    route_rules_from(&rules, r->p->env.cfg);
     route_select(r->p->routes, &rules, &needs, &view, &i->routes);
     if (!i->routes.count)
         no_route(r, i->routes.why);

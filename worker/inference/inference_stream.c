@@ -43,7 +43,7 @@ struct inference_stream {
 struct inference_stream *inference_stream_new(struct run *r, struct http_request *q)
 {
     struct inference_stream *s = xcalloc(1, sizeof *s);
-    const struct config *cfg = r->p->cfg;
+    const struct config *cfg = r->p->env.cfg;
 
     s->run = r;
     q->timeout_ms = cfg->limits_stream_max_ms;
@@ -109,7 +109,7 @@ bool inference_stream_head(struct inference_stream *s, const struct http_reply *
 {
     struct run *r = s->run;
     const struct inference *i = r->state;
-    size_t most = (size_t)r->p->cfg->limits_answer_bytes;
+    size_t most = (size_t)r->p->env.cfg->limits_answer_bytes;
 
     if (head->status != 200)
         return false;
@@ -129,7 +129,7 @@ static void on_grace(void *arg)
 bool inference_stream_data(struct inference_stream *s, struct http_call *call, const char *p,
                            size_t n)
 {
-    struct loop *loop = s->run->p->loop;
+    struct loop *loop = s->run->p->env.loop;
     RUN_SCOPE(s->run);
     bool more = together_stream_feed(s->st, p, n);
 

@@ -122,7 +122,7 @@ static void on_told(void *arg, const struct reply *reply, const struct err *err)
 static void tell(struct fetch *f)
 {
     f->asking = true;
-    redis_sendv(f->p->redis, on_told, f, "HSET", key(&f->p->keys, KEY_CATALOGUES),
+    redis_sendv(f->p->env.redis, on_told, f, "HSET", key(&f->p->env.keys, KEY_CATALOGUES),
                 f->provider->name, f->stamp, NULL);
 }
 
@@ -156,7 +156,7 @@ static void make_stamp(struct fetch *f)
 
 static void keep(struct fetch *f)
 {
-    const struct config *c = f->p->cfg;
+    const struct config *c = f->p->env.cfg;
     int64_t next_ms = c->routing_catalogue_ms, ttl_ms = c->cache_models_ttl_ms;
     struct buf text = BUF(KEPT_MAX);
     struct redis_args a;
@@ -165,12 +165,12 @@ static void keep(struct fetch *f)
     catalogue_doc_write(&f->rows, f->provider->name, clock_wall_ms(), &text);
     redis_args_init(&a);
     redis_arg_str(&a, "SET");
-    keys_arg(&a, f->p->keys.models, f->provider->name);
+    keys_arg(&a, f->p->env.keys.models, f->provider->name);
     redis_arg_span(&a, buf_span(&text));
     redis_arg_str(&a, "PX");
     redis_arg_int(&a, (ttl_ms > next_ms ? ttl_ms : next_ms) + GRACE_MS);
     f->asking = true;
-    redis_send(f->p->redis, &a, on_kept, f);
+    redis_send(f->p->env.redis, &a, on_kept, f);
     buf_done(&text);
 }
 
@@ -194,7 +194,7 @@ static void alert_changes(struct fetch *f, const struct model_table *before)
                                   .before = before,
                                   .now = &f->rows,
                                   .provider = f->provider->name,
-                                  .percent = f->p->cfg->routing_price_alert_percent};
+                                  .percent = f->p->env.cfg->routing_price_alert_percent};
     struct change list[CHANGES_MAX];
     size_t n = changes_find(&in, list, CHANGES_MAX);
     char text[CHANGE_TEXT];
@@ -204,14 +204,14 @@ static void alert_changes(struct fetch *f, const struct model_table *before)
 
         change_text(&list[i], text);
         log_event(LOG_WARN, "catalogue.changed", "code=%s msg=%s", code, log_quote(text));
-        alert_send(f->p->redis, &f->p->keys, code, list[i].known->id, text);
+        alert_send(f->p->env.redis, &f->p->env.keys, code, list[i].known->id, text);
     }
     free(known.rows);
     if (n <= CHANGES_MAX)
         return;
     snprintf(text, sizeof text, "%zu more models of %s are dearer or not listed any more",
              n - CHANGES_MAX, f->provider->name);
-    alert_send(f->p->redis, &f->p->keys, "price_changed", f->provider->name, text);
+    alert_send(f->p->env.redis, &f->p->env.keys, "price_changed", f->provider->name, text);
 }
 
 static void on_before(void *arg, const struct reply *reply, const struct err *err)
@@ -242,9 +242,9 @@ static void compare(struct fetch *f)
 
     redis_args_init(&a);
     redis_arg_str(&a, "GET");
-    keys_arg(&a, f->p->keys.models, f->provider->name);
+    keys_arg(&a, f->p->env.keys.models, f->provider->name);
     f->asking = true;
-    redis_send(f->p->redis, &a, on_before, f);
+    redis_send(f->p->env.redis, &a, on_before, f);
 }
 
 /* ---- fetching ---- */
@@ -271,7 +271,7 @@ static void on_stamp(void *arg, const struct reply *reply, const struct err *err
 static void note_none(struct fetch *f)
 {
     f->asking = true;
-    redis_sendv(f->p->redis, on_stamp, f, "HGET", key(&f->p->keys, KEY_CATALOGUES),
+    redis_sendv(f->p->env.redis, on_stamp, f, "HGET", key(&f->p->env.keys, KEY_CATALOGUES),
                 f->provider->name, NULL);
 }
 
@@ -313,7 +313,7 @@ static void on_done(void *arg, const struct http_reply *reply)
 
 static void send(struct fetch *f)
 {
-    const struct config *c = f->p->cfg;
+    const struct config *c = f->p->env.cfg;
     const char *headers[3] = {"Accept: application/json"};
     char url[1024], authorization[1024];
     const struct http_request q = {.method = "GET",
@@ -344,7 +344,7 @@ static const struct config_provider *provider_of(const struct run *r)
     struct span name = json_at(r->job.payload, "provider");
     char text[64];
 
-    return json_read_text(name, text, sizeof text) ? config_provider(r->p->cfg, text) : NULL;
+    return json_read_text(name, text, sizeof text) ? config_provider(r->p->env.cfg, text) : NULL;
 }
 
 static void start(struct run *r)

@@ -58,7 +58,7 @@ static void start(struct run *r)
     }
     n = xcalloc(1, sizeof *n);
     n->result = result;
-    n->timer = loop_after(r->p->loop, ms, on_timer, r);
+    n->timer = loop_after(r->p->env.loop, ms, on_timer, r);
     r->state = n;
 }
 

@@ -262,7 +262,7 @@ void limiter_serve(struct limiter_bucket *b)
         limiter_sync_soon(b->l);
     if (next < NEVER_US && !b->timer) {
         next = next < RECHECK_US ? next : RECHECK_US; /* the rate may grow meanwhile */
-        b->timer = loop_after(b->l->p->loop, (next + 999) / 1000, on_timer, b);
+        b->timer = loop_after(b->l->p->env.loop, (next + 999) / 1000, on_timer, b);
     }
 }
 
@@ -293,7 +293,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
         enqueue(b, c);
         if (!b->timer || b->waits[c->ticket.class] == c) {
             loop_cancel(&b->timer);
-            b->timer = loop_after(l->p->loop, (wait + 999) / 1000, on_timer, b);
+            b->timer = loop_after(l->p->env.loop, (wait + 999) / 1000, on_timer, b);
         }
         if (!has_room(b)) /* of an idle bucket, a round must get it */
             limiter_sync_soon(l);
@@ -306,7 +306,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
         DL_APPEND(b->asks[c->ticket.class], c);
     }
     if (!b->timer)
-        b->timer = loop_after(l->p->loop, LIMITER_STARVED_US / 1000, on_timer, b);
+        b->timer = loop_after(l->p->env.loop, LIMITER_STARVED_US / 1000, on_timer, b);
     limiter_sync_soon(l);
     return -1;
 }
@@ -381,6 +381,6 @@ void limiter_end(struct limiter_call *c, const struct limiter_outcome *o)
     case LIMITER_OVERLOADED: slice_overloaded(l, now); break;
     }
     if (b->most && !b->timer) /* a slot is free */
-        b->timer = loop_after(b->l->p->loop, 0, on_timer, b);
+        b->timer = loop_after(b->l->p->env.loop, 0, on_timer, b);
     limiter_sync_later(b->l);
 }

@@ -77,7 +77,7 @@ void limiter_put_off(struct limiter *l, const char *bucket, const struct bucket_
 /* A job that is called back now is there BACK_US before its turn, after this round and the next. */
 static int64_t near_us(const struct limiter_bucket *b)
 {
-    return BACK_US + 2 * max64(LOOK_US, b->l->p->cfg->limits_sync_ms * 1000);
+    return BACK_US + 2 * max64(LOOK_US, b->l->p->env.cfg->limits_sync_ms * 1000);
 }
 
 static struct bucket_ticket ticket_of(const struct limiter_away *w, const struct room_entry *e)

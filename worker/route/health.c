@@ -28,7 +28,7 @@ enum {
 
 struct health_rules health_rules_of(const struct health *h, const struct health_route *t)
 {
-    const struct config *c = h->p->cfg;
+    const struct config *c = h->p->env.cfg;
 
     return (struct health_rules){.window_ms = c->routing_breaker_window_ms,
                                  .errors_percent = c->routing_breaker_errors_percent,

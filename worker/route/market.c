@@ -89,8 +89,8 @@ static void read_catalogue(struct shelf *s, struct span stamp)
     s->asking = true;
     redis_args_init(&a);
     redis_arg_str(&a, "GET");
-    keys_arg(&a, p->keys.models, s->provider);
-    redis_send(p->redis, &a, on_catalogue, s);
+    keys_arg(&a, p->env.keys.models, s->provider);
+    redis_send(p->env.redis, &a, on_catalogue, s);
 }
 
 static void hear_stamp(struct market *m, struct span provider, struct span stamp)
@@ -115,9 +115,9 @@ static void refuse(struct market *m, struct span id, const struct err *why)
         subject[i] = id.p[i] > 0x20 && id.p[i] < 0x7f ? id.p[i] : '?';
     subject[n] = '\0';
     snprintf(text, sizeof text, "the route '%s' in %s is ignored: %s", subject,
-             key(&m->p->keys, KEY_ROUTES), why->msg);
+             key(&m->p->env.keys, KEY_ROUTES), why->msg);
     log_event(LOG_WARN, "route.bad", "model=%s msg=%s", subject, log_quote(why->msg));
-    alert_send(m->p->redis, &m->p->keys, "bad_route", subject, text);
+    alert_send(m->p->env.redis, &m->p->env.keys, "bad_route", subject, text);
 }
 
 static void tell_many(struct market *m, size_t n)
@@ -125,9 +125,9 @@ static void tell_many(struct market *m, size_t n)
     char text[256];
 
     snprintf(text, sizeof text, "%s has %zu routes, of which only %d are used: remove some",
-             key(&m->p->keys, KEY_ROUTES), n, ROUTE_DOCS_MAX);
+             key(&m->p->env.keys, KEY_ROUTES), n, ROUTE_DOCS_MAX);
     log_event(LOG_WARN, "routes.many", "routes=%zu used=%d", n, ROUTE_DOCS_MAX);
-    alert_send(m->p->redis, &m->p->keys, "bad_route", "(many)", text);
+    alert_send(m->p->env.redis, &m->p->env.keys, "bad_route", "(many)", text);
 }
 
 static void add_route(struct market *m, struct span id, struct span doc)
@@ -148,7 +148,7 @@ static bool is_told(const struct market *m, const struct reply *pairs, const str
 
         if (!is(row->id, reply_span(reply_at(pairs, i))) ||
             !route_doc_read(reply_span(reply_at(pairs, i)), reply_span(reply_at(pairs, i + 1)),
-                            m->p->cfg, &told, &err))
+                            m->p->env.cfg, &told, &err))
             continue;
         same = strcmp(told.provider, row->provider) == 0;
         model_done(&told);
@@ -201,7 +201,7 @@ static void hear_digest(struct market *m, struct span digest)
         return;
     copy(m->heard, digest);
     m->asking = true;
-    redis_sendv(m->p->redis, on_routes, m, "HGETALL", key(&m->p->keys, KEY_ROUTES), NULL);
+    redis_sendv(m->p->env.redis, on_routes, m, "HGETALL", key(&m->p->env.keys, KEY_ROUTES), NULL);
 }
 
 /* ---- life ---- */
@@ -218,11 +218,11 @@ struct market *market_new(struct process *p)
     struct market *m = xcalloc(1, sizeof *m);
 
     m->p = p;
-    m->count = p->cfg->provider_count;
+    m->count = p->env.cfg->provider_count;
     m->shelves = xcalloc(m->count ? m->count : 1, sizeof *m->shelves);
     for (size_t i = 0; i < m->count; i++) {
         m->shelves[i].m = m;
-        m->shelves[i].provider = xstrdup(p->cfg->providers[i].name);
+        m->shelves[i].provider = xstrdup(p->env.cfg->providers[i].name);
     }
     return m;
 }

@@ -16,8 +16,8 @@ struct market;
 struct process;
 struct reply;
 
-struct market *market_new(struct process *p); /* p->routes and p->redis are used */
-void market_free(struct market *m);           /* after p->redis */
+struct market *market_new(struct process *p); /* p->routes and p->env.redis are used */
+void market_free(struct market *m);           /* after p->env.redis */
 /* {provider, stamp, ...} and the digest ("" when there are no routes) of a heartbeat's answer. */
 void market_hear(struct market *m, const struct reply *stamps, struct span digest);
 

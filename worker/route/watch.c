@@ -105,5 +105,5 @@ void watch_tell(struct watch *w, const char *code, const char *subject, const ch
         return;
     w->told[hash % TOLD].hash = hash;
     w->told[hash % TOLD].at_ms = now;
-    alert_send(w->p->redis, &w->p->keys, code, subject, message);
+    alert_send(w->p->env.redis, &w->p->env.keys, code, subject, message);
 }

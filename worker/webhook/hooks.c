@@ -81,7 +81,7 @@ void hooks_free(struct hooks *h)
 
 void hooks_reload(struct hooks *h)
 {
-    const char *text = h->p->cfg->webhooks_allow_networks, *bad = NULL;
+    const char *text = h->p->env.cfg->webhooks_allow_networks, *bad = NULL;
     struct allowed *a = xcalloc(1, sizeof *a);
 
     a->list = text[0] ? http_networks_parse(text, &bad) : NULL;
@@ -149,7 +149,7 @@ static int64_t busy_ms(struct host *t, int64_t per_host)
 int64_t hooks_begin(struct hooks *h, const char *host)
 {
     struct host *t = find_or_add(h, host);
-    int64_t now = clock_mono_ms(), most = h->p->cfg->webhooks_per_host;
+    int64_t now = clock_mono_ms(), most = h->p->env.cfg->webhooks_per_host;
 
     if (t->failures >= BREAK_AFTER) {
         if (now < t->open_until_ms)

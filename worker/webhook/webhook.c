@@ -46,7 +46,7 @@ struct flight {
 static int64_t pause_before_try(struct run *r, int try, int *ret_tries)
 {
     int64_t schedule[SCHEDULE_MAX];
-    size_t n = config_webhook_schedule(r->p->cfg, schedule, SCHEDULE_MAX);
+    size_t n = config_webhook_schedule(r->p->env.cfg, schedule, SCHEDULE_MAX);
     int64_t pause = (size_t)try < n ? schedule[try] : 0;
 
     *ret_tries = (int)n;
@@ -159,7 +159,7 @@ static void on_done(void *arg, const struct http_reply *reply)
 /* The secret and the old one: alerts may have one of their own. */
 static void sign(struct run *r, struct span body, int64_t at_s, struct buf *header)
 {
-    const struct config *c = r->p->cfg;
+    const struct config *c = r->p->env.cfg;
     bool own = ((struct webhook *)r->state)->alert && c->alerts_webhook_secret[0];
     const char *secrets[] = {own ? c->alerts_webhook_secret : c->webhooks_secret,
                              own ? "" : c->webhooks_old_secret};
@@ -178,7 +178,7 @@ static void send(struct run *r)
 {
     struct webhook *w = r->state;
     struct flight *fl = xcalloc(1, sizeof *fl);
-    const struct config *c = r->p->cfg;
+    const struct config *c = r->p->env.cfg;
     struct buf signature = BUF(2048);
     char id[160], at[64], parent[128];
     const char *headers[6] = {"Content-Type: application/json", id, at};
