@@ -15,7 +15,9 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "worker/budget/holds.h"
+#include "worker/claims/heartbeat.h"
 #include "worker/claims/outbox.h"
+#include "worker/claims/pull.h"
 #include "worker/claims/takeover.h"
 #include "worker/inference/chunks.h"
 #include "worker/process.h"
@@ -104,7 +106,7 @@ static void on_over(void *arg)
     struct drain *d = arg;
 
     d->over = NULL;
-    log_event(LOG_WARN, "drain.over", "given_back=%zu", d->p->running);
+    log_event(LOG_WARN, "drain.over", "given_back=%zu", d->p->slots.running);
     give_all_back(d);
     if (d->why >= CHILD_DRAIN)
         end_soon(d);
@@ -140,7 +142,7 @@ static void look(void *arg)
 void drain_look(struct drain *d)
 {
     loop_undefer(d->p->env.loop, look, d);
-    if (d->p->draining)
+    if (d->p->claimer.draining)
         loop_defer(d->p->env.loop, look, d);
 }
 
@@ -148,11 +150,11 @@ void drain_begin(struct drain *d, enum child_stop why)
 {
     struct process *p = d->p;
 
-    log_event(LOG_INFO, "drain", "running=%zu waiting=%zu reason=%s", p->running, p->waiting,
+    log_event(LOG_INFO, "drain", "running=%zu waiting=%zu reason=%s", p->slots.running, p->waiting,
               child_stop_text(why));
     d->why = why;
-    if (!p->draining) {
-        p->draining = true;
+    if (!p->claimer.draining) {
+        p->claimer.draining = true;
         give_waiting_back(p);
     }
     loop_cancel(&d->over);

@@ -26,7 +26,9 @@
 #include "worker/budget/budget_room.h"
 #include "worker/budget/holds.h"
 #include "worker/cache/share.h"
+#include "worker/claims/heartbeat.h"
 #include "worker/claims/outbox.h"
+#include "worker/claims/pull.h"
 #include "worker/claims/rooms.h"
 #include "worker/claims/takeover.h"
 #include "worker/clients.h"
@@ -85,13 +87,14 @@ static struct redis *connect_redis(struct process *p, const char *name, bool mai
 static void take_id(struct process *p)
 {
     work_new_id(p->env.id);
-    p->registered = false;
+    p->claimer.registered = false;
     log_context("worker", p->env.id);
 }
 
 bool process_may_call(const struct process *p)
 {
-    return p->registered && heartbeat_age_ms(p->heartbeat) < p->env.cfg->workers_lease_ms / 2;
+    return p->claimer.registered &&
+           heartbeat_age_ms(p->heartbeat) < p->env.cfg->workers_lease_ms / 2;
 }
 
 static void close_fenced(void *arg)
@@ -110,11 +113,11 @@ void process_gone(struct process *p)
 {
     struct run *r, *tmp;
 
-    if (!p->registered)
+    if (!p->claimer.registered)
         return;
-    log_event(LOG_ERROR, "gone", "reason=reaped running=%zu", p->running);
-    p->registered = false;
-    p->fenced = true;
+    log_event(LOG_ERROR, "gone", "reason=reaped running=%zu", p->slots.running);
+    p->claimer.registered = false;
+    p->claimer.fenced = true;
     HASH_ITER(hh, p->runs, r, tmp) { r->fenced = true; }
     /* Answers that are there already still tell what they cost; then the calls are closed. */
     loop_after(p->env.loop, FENCED_GRACE_MS, close_fenced, p);
@@ -128,7 +131,7 @@ static void come_back(struct process *p)
 {
     if (p->runs || !outbox_is_empty(p->outbox))
         return;
-    p->fenced = false;
+    p->claimer.fenced = false;
     take_id(p);
     heartbeat_now(p->heartbeat);
 }
@@ -136,10 +139,10 @@ static void come_back(struct process *p)
 void process_kick(struct process *p)
 {
     run_serve_slots(p);
-    if (p->draining) {
+    if (p->claimer.draining) {
         pull_kick(p->pull); /* it claims nothing, but may have to look */
         drain_look(p->drain);
-    } else if (p->fenced) {
+    } else if (p->claimer.fenced) {
         come_back(p);
     } else {
         pull_kick(p->pull);
@@ -188,17 +191,27 @@ static void on_usr1(void *arg)
     log_event(LOG_INFO, "state",
               "running=%zu waiting=%zu waits_for_slot=%zu unwritten=%zu calls=%zu "
               "registered=%d draining=%d fenced=%d heartbeat_age_ms=%lld",
-              p->running, p->waiting, p->slot_waiter_count, outbox_waiting(p->outbox),
-              clients_in_flight(p->clients), p->registered, p->draining, p->fenced,
-              (long long)heartbeat_age_ms(p->heartbeat));
+              p->slots.running, p->waiting, p->slots.waiters, outbox_waiting(p->outbox),
+              clients_in_flight(p->clients), p->claimer.registered, p->claimer.draining,
+              p->claimer.fenced, (long long)heartbeat_age_ms(p->heartbeat));
 }
+
+static void flush_holds(void *arg) { holds_flush(arg); }
+
+static void on_beat(void *arg) { health_sync(((struct process *)arg)->health); }
 
 static bool start(struct process *p, const struct child_options *o, struct err *err)
 {
     keys_init(&p->env.keys, p->env.cfg->redis_prefix);
     job_defaults_from(&p->defaults, p->env.cfg);
-    p->started_ms = clock_wall_ms();
     p->child = child_new(p->env.loop, o);
+    p->claimer = (struct claimer){.ops = &process_claimer_ops,
+                                  .arg = p,
+                                  .env = &p->env,
+                                  .child = p->child,
+                                  .slots = &p->slots,
+                                  .defaults = &p->defaults,
+                                  .started_ms = clock_wall_ms()};
     p->drain = drain_new(p);
     child_on_stop(p->child, on_stop, p->drain);
     take_id(p);
@@ -209,19 +222,21 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     p->market = market_new(p);
     p->watch = watch_new(p);
     p->habits = habits_new();
-    p->rooms = rooms_new(p);
+    p->rooms = rooms_new(&p->env);
     p->budget_rooms = budget_rooms_new(p);
     p->limiter = limiter_new(p);
     p->holds = holds_new(p);
+    rooms_on_send(p->rooms, flush_holds, p->holds);
     p->hooks = hooks_new(p);
     hooks_reload(p->hooks);
     p->cache = cache_new(p);
     p->shares = shares_new(p, &inference_share_ops);
     p->chunks = chunks_new(p);
-    p->heartbeat = heartbeat_new(p);
-    p->outbox = outbox_new(p);
-    p->pull = pull_new(p);
-    p->takeovers = takeovers_new(p, o->takes_over);
+    p->heartbeat = heartbeat_new(&p->claimer, on_beat, p);
+    p->outbox = outbox_new(&p->claimer);
+    p->strays = (struct strays){&p->claimer, p->outbox, p->routes};
+    p->pull = pull_new(&p->claimer, p->wait);
+    p->takeovers = takeovers_new(&p->claimer, o->takes_over);
     p->env.redis = connect_redis(p, "flotilla-worker", true, err);
     if (p->env.redis)
         p->wait[0] = connect_redis(p, "flotilla-worker-realtime", false, err);
@@ -267,6 +282,7 @@ static void stop(struct process *p)
     habits_free(p->habits);
     market_free(p->market);
     routes_free(p->routes);
+    rooms_on_send(p->rooms, NULL, NULL);
     holds_free(p->holds);
     budget_rooms_free(p->budget_rooms);
     rooms_free(p->rooms);

@@ -21,7 +21,8 @@
 #include "common/io/http_client.h"
 #include "common/queue/job.h"
 #include "worker/child.h"
-#include "worker/env.h"
+#include "worker/claims/claimer.h"
+#include "worker/claims/strays.h"
 
 struct clients;
 struct pull;
@@ -49,15 +50,16 @@ struct process {
     struct env env;
     struct redis *wait[2];   /* BLPOP on the wake lists: realtime, the others */
     struct clients *clients; /* HTTP */
+    struct claimer claimer;  /* what claims/ knows of it; its flags are the process's */
+    struct slots slots;
     struct child *child;
     struct drain *drain; /* how it ends */
     struct job_defaults defaults;
-    bool registered, draining, leave; /* leave: the loop was stopped */
-    bool fenced;                      /* reaped: no new id before the old one's runs are settled */
-    int64_t started_ms;
+    bool leave; /* the loop was stopped */
     struct heartbeat *heartbeat;
     struct pull *pull;
     struct outbox *outbox;
+    struct strays strays;
     struct stops *stops;
     struct health *health;             /* of the routes */
     struct routes *routes;             /* the live table */
@@ -74,12 +76,10 @@ struct process {
     struct takeovers *takeovers;       /* dead processes whose jobs are still to be recovered */
     struct chunks *chunks;             /* streamed answers, for who reads along */
     struct run *runs;                  /* all in hand, by id (uthash) */
-    size_t running;                    /* runs that occupy a slot */
     size_t waiting;                    /* runs that wait in memory without one */
     size_t waiting_bytes;              /* of their records */
     struct run *slot_waiters;          /* those of them that wait for one again, in order */
-    size_t slot_waiter_count, slot_waiters_realtime; /* all; those of realtime's queue */
-    bool kicking; /* process_kick comes at the end of this turn */
+    bool kicking;                      /* process_kick comes at the end of this turn */
 };
 
 /* Run one worker process until it has drained; the exit status: 0, 69 when Redis did not take all
@@ -95,29 +95,7 @@ void process_gone(struct process *p);
 bool process_may_call(const struct process *p);
 /* Something ended: claim more, or leave when draining is over. */
 void process_kick(struct process *p);
-void process_kick_later(struct process *p); /* at the end of this turn of the loop */
-
-/* ---- heartbeat.c ---- */
-struct heartbeat *heartbeat_new(struct process *p);
-void heartbeat_free(struct heartbeat *h);
-void heartbeat_now(struct heartbeat *h); /* register at once (after a connect or with a new id) */
-int64_t heartbeat_age_ms(const struct heartbeat *h); /* since the last acknowledged one was sent */
-void heartbeat_leave(struct heartbeat *h); /* remove the registration at exit, if nothing is active;
-                                              else the scheduler reaps */
-
-/* ---- pull.c ---- */
-struct pull *pull_new(struct process *p);
-void pull_free(struct pull *u);
-void pull_kick(struct pull *u);
-/* May a job of that queue, which is in hand, have a slot now? */
-bool pull_has_slot(const struct pull *u, enum queue_id queue);
-void pull_reset(struct pull *u); /* a new id: forget what the old one claimed */
-void pull_reconnected(
-    struct pull *u); /* resend a start without answer, look for ids whose claim was lost */
-void pull_look(struct pull *u);   /* an outcome was stale: see what is active under our name */
-void pull_reload(struct pull *u); /* the group's queues may have changed */
-bool pull_is_idle(const struct pull *u);
-bool pull_must_look(
-    const struct pull *u); /* a claim was lost: what it put aside is not known yet */
+void process_kick_later(struct process *p);          /* at the end of this turn of the loop */
+extern const struct claimer_ops process_claimer_ops; /* process_claimer.c */
 
 #endif

@@ -7,6 +7,7 @@
  * A run leaves its slot when its outcome is known, or while it waits in memory,
  * and its memory when the outcome is written. */
 #include "worker/claims/outbox.h"
+#include "worker/claims/pull.h"
 #include "worker/run_private.h"
 
 #include <assert.h>
@@ -90,8 +91,8 @@ void runs_forget(struct process *p)
 static void join_slot_waiters(struct run *r, void (*go)(struct run *r))
 {
     DL_APPEND2(r->p->slot_waiters, r, slot_prev, slot_next);
-    r->p->slot_waiter_count++;
-    r->p->slot_waiters_realtime += r->held.queue == QUEUE_INFERENCE_REALTIME;
+    r->p->slots.waiters++;
+    r->p->slots.realtime_waiters += r->held.queue == QUEUE_INFERENCE_REALTIME;
     r->slot_since_ms = clock_mono_ms();
     r->go = go;
 }
@@ -99,8 +100,8 @@ static void join_slot_waiters(struct run *r, void (*go)(struct run *r))
 static void leave_slot_waiters(struct run *r)
 {
     DL_DELETE2(r->p->slot_waiters, r, slot_prev, slot_next);
-    r->p->slot_waiter_count--;
-    r->p->slot_waiters_realtime -= r->held.queue == QUEUE_INFERENCE_REALTIME;
+    r->p->slots.waiters--;
+    r->p->slots.realtime_waiters -= r->held.queue == QUEUE_INFERENCE_REALTIME;
     r->go = NULL;
 }
 
@@ -116,7 +117,7 @@ void run_end(struct run *r)
     assert(!r->ended);
     r->ended = true;
     if (r->slot)
-        r->p->running--;
+        r->p->slots.running--;
     if (r->waits)
         leave_memory(r);
     if (r->go)
@@ -151,7 +152,7 @@ bool run_release_slot(struct run *r, enum run_patience patience)
     r->slot = false;
     r->p->waiting++;
     r->p->waiting_bytes += r->bytes_n;
-    r->p->running--;
+    r->p->slots.running--;
     process_kick_later(r->p);
     return true;
 }
@@ -160,7 +161,7 @@ static void retake(struct run *r)
 {
     leave_memory(r);
     r->slot = true;
-    r->p->running++;
+    r->p->slots.running++;
 }
 
 bool run_acquire_slot(struct run *r, void (*go)(struct run *r))
@@ -224,20 +225,19 @@ struct span run_progress(const struct run *r)
     return tail.n && json_pick(tail.p, tail.n, &want, 1) ? data : (struct span){NULL, 0};
 }
 
-struct run *run_new(struct process *p, const char *id, struct span record, const char *token,
-                    int64_t now_ms)
+struct run *run_new(struct process *p, const struct started *s)
 {
     struct run *r = xcalloc(1, sizeof *r);
     bool mine;
 
     r->p = p;
-    snprintf(r->id, sizeof r->id, "%s", id);
-    r->bytes = xmalloc(record.n + 1);
-    memcpy(r->bytes, record.p, record.n);
-    r->bytes[record.n] = '\0';
-    r->bytes_n = record.n;
+    snprintf(r->id, sizeof r->id, "%s", s->id);
+    r->bytes = xmalloc(s->record.n + 1);
+    memcpy(r->bytes, s->record.p, s->record.n);
+    r->bytes[s->record.n] = '\0';
+    r->bytes_n = s->record.n;
     if (!record_read(r->bytes, r->bytes_n, &r->held)) {
-        log_event(LOG_ERROR, "record.damaged", "job=%s bytes=%zu", id, record.n);
+        log_event(LOG_ERROR, "record.damaged", "job=%s bytes=%zu", s->id, s->record.n);
         free(r->bytes);
         free(r);
         return NULL;
@@ -248,15 +248,15 @@ struct run *run_new(struct process *p, const char *id, struct span record, const
     r->held.state = JOB_STATE_ACTIVE;
     if (!mine) {
         r->held.tnum = record_next_tnum(r->held.tnum);
-        r->held.started_ms = now_ms;
-        memcpy(r->held.token, token, RECORD_TOKEN + 1);
+        r->held.started_ms = s->now_ms;
+        memcpy(r->held.token, s->token, RECORD_TOKEN + 1);
     }
     r->type = run_type(r->held.type);
-    r->started_ms = now_ms;
+    r->started_ms = s->now_ms;
     r->started_mono_ms = clock_mono_ms();
     r->cost_nanousd = result_cost_before(&r->held, (struct span){r->bytes, r->bytes_n});
     r->slot = true;
-    p->running++;
+    p->slots.running++;
     HASH_ADD_STR(p->runs, id, r);
     return r;
 }
@@ -284,7 +284,7 @@ static const struct step *first_step(const struct run *r)
 
 void run_start(struct run *r)
 {
-    if (r->p->draining) {
+    if (r->p->claimer.draining) {
         run_requeue(r);
         return;
     }

@@ -118,10 +118,8 @@ struct run {
     UT_hash_handle hh;
 };
 
-/* A started job that run_find does not know: bytes are its record (copied).  NULL when the record
- * is damaged (logged). */
-struct run *run_new(struct process *p, const char *id, struct span record, const char *token,
-                    int64_t now_ms);
+/* A started job that run_find does not know (copied).  NULL when its record is damaged (logged). */
+struct run *run_new(struct process *p, const struct started *s);
 void run_start(struct run *r); /* the first step, or the persisted one */
 struct run *run_find(struct process *p, const char *id);
 /* The process ends, and all runs have ended: free those whose outcome was not written. */

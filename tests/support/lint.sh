@@ -43,6 +43,13 @@ includes_that_point_the_wrong_way()
     sources common scheduler worker | report '#include "tests/' 'programs do not know the tests'
 }
 
+# A part of a worker gets what it uses (worker/env.h, callbacks), not the whole process.
+parts_that_know_the_process()
+{
+    sources worker/claims worker/together worker/supervisor |
+        report '#include "worker/(process|run)(_private)?\.h"' 'a part gets what it uses, not the process'
+}
+
 libraries_outside_their_file()
 {
     sources common scheduler worker | grep -vE '^common/io/redis[^/]*\.c$' |
@@ -137,7 +144,7 @@ shell_scripts()
 }
 
 found=
-for check in banned_functions includes_that_point_the_wrong_way libraries_outside_their_file \
+for check in banned_functions includes_that_point_the_wrong_way parts_that_know_the_process libraries_outside_their_file \
     keys_without_the_tag files_that_are_too_long blocks_that_are_too_deep lua_scripts unfinished_work registry_addresses \
     settings_without_a_document shell_scripts; do
     lines=$($check)

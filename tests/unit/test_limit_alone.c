@@ -167,7 +167,7 @@ static struct limiter *open_all(int64_t stale_ms)
               (struct redis_options){.scripts = scripts_all()});
     process.env.redis = line.redis;
     TURN_UNTIL(process.env.loop, redis_is_ready(line.redis));
-    process.rooms = rooms_new(&process);
+    process.rooms = rooms_new(&process.env);
     return limiter_new(&process);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/config/config_parts.h"
+#include "worker/claims/pull.h"
 #include "worker/process.h"
 #include "worker/run_private.h"
 
@@ -28,7 +29,8 @@ static void open_process(void)
     ck_assert_msg(p.env.cfg, "%s", err.msg);
     p.env.group = config_group(p.env.cfg, "default");
     p.child = child_new(p.env.loop, &alone);
-    p.pull = pull_new(&p);
+    p.claimer = (struct claimer){.env = &p.env, .slots = &p.slots};
+    p.pull = pull_new(&p.claimer, p.wait);
     memset(went, 0, sizeof went);
     for (int i = 0; i < RUNS; i++) {
         runs[i] = (struct run){.p = &p};
@@ -63,7 +65,7 @@ static void start(const char *letters)
         ck_assert(!r->slot && !r->ended);
         r->held.queue = *letters & 32 ? QUEUE_INFERENCE_STANDARD : QUEUE_INFERENCE_REALTIME;
         r->slot = true;
-        p.running++;
+        p.slots.running++;
     }
 }
 
@@ -83,7 +85,7 @@ static void end_run(char c)
 static void on_go(struct run *r)
 {
     ck_assert(r->slot && !r->waits);
-    ck_assert_uint_le(p.running, SLOTS);
+    ck_assert_uint_le(p.slots.running, SLOTS);
     went[strlen(went)] = r->id[0];
 }
 
@@ -102,7 +104,7 @@ START_TEST(a_run_that_did_not_wait_has_its_slot)
     start("abc");
     come_back("abc");
     ck_assert_str_eq(went, "abc");
-    ck_assert_uint_eq(p.running, 3);
+    ck_assert_uint_eq(p.slots.running, 3);
 }
 END_TEST
 
@@ -110,21 +112,21 @@ START_TEST(a_free_slot_is_taken_at_once_and_else_they_queue)
 {
     start("abc");
     leave_slots("abc");
-    ck_assert_uint_eq(p.running, 0);
+    ck_assert_uint_eq(p.slots.running, 0);
     ck_assert_uint_eq(p.waiting, 3);
     start("de");
     come_back("abc");
     ck_assert_str_eq(went, "a");
-    ck_assert_uint_eq(p.running, OTHERS);
-    ck_assert_uint_eq(p.slot_waiter_count, 2);
+    ck_assert_uint_eq(p.slots.running, OTHERS);
+    ck_assert_uint_eq(p.slots.waiters, 2);
     turn();
     ck_assert_str_eq(went, "a");
     end_run('e');
     ck_assert_str_eq(went, "ab");
     end_run('a');
     ck_assert_str_eq(went, "abc");
-    ck_assert_uint_eq(p.running, OTHERS);
-    ck_assert_uint_eq(p.waiting + p.slot_waiter_count, 0);
+    ck_assert_uint_eq(p.slots.running, OTHERS);
+    ck_assert_uint_eq(p.waiting + p.slots.waiters, 0);
 }
 END_TEST
 
@@ -155,8 +157,8 @@ START_TEST(the_reserved_slot_is_for_realtime_whoever_waits_before_it)
     come_back("d");
     turn();
     ck_assert_str_eq(went, "d");
-    ck_assert_uint_eq(p.slot_waiters_realtime, 0);
-    ck_assert_uint_eq(p.running, SLOTS);
+    ck_assert_uint_eq(p.slots.realtime_waiters, 0);
+    ck_assert_uint_eq(p.slots.running, SLOTS);
     end_run('d'); /* and no other gets it */
     turn();
     ck_assert_str_eq(went, "d");
@@ -175,7 +177,7 @@ START_TEST(what_waits_in_memory_is_bounded_by_its_own_number)
     ck_assert(run_of('c')->slot);
     ck_assert(run_release_slot(run_of('a'), RUN_WAITS_SHORT)); /* it has */
     ck_assert_uint_eq(p.waiting, RUN_WAITING_MAX);
-    ck_assert_uint_eq(p.running, 4);
+    ck_assert_uint_eq(p.slots.running, 4);
     run_end(run_of('a'));
     ck_assert(run_release_slot(run_of('c'), RUN_WAITS_SHORT));
     p.waiting -= RUN_WAITING_MAX - 2;
@@ -217,16 +219,16 @@ START_TEST(one_that_ends_while_it_waits_is_forgotten)
     come_back("abc");
     end_run('b');
     end_run('a');
-    ck_assert_uint_eq(p.slot_waiter_count, 1);
+    ck_assert_uint_eq(p.slots.waiters, 1);
     ck_assert_uint_eq(p.waiting, 1);
-    ck_assert_uint_eq(p.running, OTHERS);
+    ck_assert_uint_eq(p.slots.running, OTHERS);
     end_run('d');
     ck_assert_str_eq(went, "c");
     end_run('e');
     end_run('f');
     end_run('c');
     ck_assert_str_eq(went, "c");
-    ck_assert_uint_eq(p.running + p.waiting + p.slot_waiter_count, 0);
+    ck_assert_uint_eq(p.slots.running + p.waiting + p.slots.waiters, 0);
 }
 END_TEST
 
@@ -248,8 +250,8 @@ START_TEST(one_that_goes_may_end_others)
     run_end(run_of('e'));
     end_run('f');
     ck_assert_str_eq(went, "a");
-    ck_assert_uint_eq(p.running, 1);
-    ck_assert_uint_eq(p.waiting + p.slot_waiter_count, 0);
+    ck_assert_uint_eq(p.slots.running, 1);
+    ck_assert_uint_eq(p.waiting + p.slots.waiters, 0);
 }
 END_TEST
 

@@ -15,12 +15,11 @@
 
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
-#include "worker/process.h"
 
 enum { HOLD_MS = 1000 };
 
 struct newer {
-    struct process *p;
+    struct claimer *claimer;
     char **ids;
     int *queues;
     size_t n, room, sent; /* the first `sent` are on their way */
@@ -29,11 +28,11 @@ struct newer {
 
 static void give_back(void *arg);
 
-struct newer *newer_new(struct process *p)
+struct newer *newer_new(struct claimer *h)
 {
     struct newer *n = xcalloc(1, sizeof *n);
 
-    n->p = p;
+    n->claimer = h;
     return n;
 }
 
@@ -49,8 +48,8 @@ static void forget(struct newer *n, size_t count)
 void newer_reset(struct newer *n)
 {
     loop_cancel(&n->timer);
-    if (n->p->env.redis)
-        redis_forget(n->p->env.redis, n);
+    if (n->claimer->env->redis)
+        redis_forget(n->claimer->env->redis, n);
     if (n->n > 0)
         forget(n, n->n);
     n->sent = 0;
@@ -76,8 +75,8 @@ static void on_given_back(void *arg, const struct reply *reply, const struct err
         log_err(LOG_WARN, "newer.give_back", err);
     n->sent = 0;
     if (n->n > 0)
-        n->timer = loop_after(n->p->env.loop, HOLD_MS, give_back, n);
-    process_kick(n->p);
+        n->timer = loop_after(n->claimer->env->loop, HOLD_MS, give_back, n);
+    n->claimer->ops->kick(n->claimer);
 }
 
 static void give_back(void *arg)
@@ -89,8 +88,8 @@ static void give_back(void *arg)
     log_event(LOG_WARN, "newer.give_back", "jobs=%zu msg=%s", n->n,
               log_quote("a newer version wrote them: upgrade this worker"));
     work_give_back(
-        n->p->env.redis, &n->p->env.keys,
-        &(struct work_give_back){n->p->env.id, (const char *const *)n->ids, n->queues, n->n},
+        n->claimer->env->redis, &n->claimer->env->keys,
+        &(struct work_give_back){n->claimer->env->id, (const char *const *)n->ids, n->queues, n->n},
         on_given_back, n);
 }
 
@@ -106,7 +105,7 @@ void newer_hold(struct newer *n, const char *id, int queue)
     n->ids[n->n] = xstrdup(id);
     n->queues[n->n++] = queue;
     if (!n->timer && !n->sent)
-        n->timer = loop_after(n->p->env.loop, HOLD_MS, give_back, n);
+        n->timer = loop_after(n->claimer->env->loop, HOLD_MS, give_back, n);
 }
 
 bool newer_has(const struct newer *n, const char *id)

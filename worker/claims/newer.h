@@ -2,12 +2,11 @@
 #ifndef FLOTILLA_NEWER_H
 #define FLOTILLA_NEWER_H
 
-#include "common/core/base.h"
+#include "worker/claims/claimer.h"
 
-struct process;
 struct newer;
 
-struct newer *newer_new(struct process *p);
+struct newer *newer_new(struct claimer *h);
 void newer_free(struct newer *n);
 /* Put this id (copied) back to its queue in a while; it occupies a slot until then. */
 void newer_hold(struct newer *n, const char *id, int queue);

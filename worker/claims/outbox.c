@@ -16,8 +16,6 @@
 #include "common/core/log.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
-#include "worker/process.h"
-#include "worker/run.h"
 
 enum { HOLD_MS = 2, RETRY_MS = 200, RETRY_MAX_MS = 5000, FULL_BYTES = 1 << 20 };
 
@@ -29,7 +27,7 @@ struct batch {
 };
 
 struct outbox {
-    struct process *p;
+    struct claimer *claimer;
     struct settle *open[SETTLE_KINDS];
     struct batch *batches; /* sent or to be sent again, in order */
     size_t waiting;
@@ -42,20 +40,20 @@ struct outbox {
 
 static void on_turn_end(void *arg);
 
-struct outbox *outbox_new(struct process *p)
+struct outbox *outbox_new(struct claimer *h)
 {
     struct outbox *o = xcalloc(1, sizeof *o);
 
-    o->p = p;
+    o->claimer = h;
     o->pause_ms = RETRY_MS;
     return o;
 }
 
 /* Its runs are gone, or never were; of costs something is left. */
-static void drop(struct settle *s)
+static void drop(struct outbox *o, struct settle *s)
 {
     for (size_t i = 0; s && settle_kind_of(s) == SETTLE_TELL && i < settle_count(s); i++)
-        run_costs_reported(settle_item(s, i), SETTLE_STALE);
+        o->claimer->ops->costs_reported(o->claimer, settle_item(s, i), SETTLE_STALE);
     settle_free(s);
 }
 
@@ -67,15 +65,15 @@ void outbox_free(struct outbox *o)
         return;
     loop_cancel(&o->hold);
     loop_cancel(&o->retry);
-    loop_undefer(o->p->env.loop, on_turn_end, o);
+    loop_undefer(o->claimer->env->loop, on_turn_end, o);
     DL_FOREACH_SAFE(o->batches, b, tmp)
     {
-        redis_forget(o->p->env.redis, b->settle);
-        drop(b->settle);
+        redis_forget(o->claimer->env->redis, b->settle);
+        drop(o, b->settle);
         free(b);
     }
     for (int kind = 0; kind < SETTLE_KINDS; kind++)
-        drop(o->open[kind]);
+        drop(o, o->open[kind]);
     free(o);
 }
 
@@ -100,6 +98,7 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
 {
     struct batch *b = arg;
     struct outbox *o = b->o;
+    struct claimer *h = o->claimer;
     size_t n = settle_count(s);
 
     if (!codes) {
@@ -116,26 +115,26 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     o->waiting -= n;
     for (size_t i = 0; i < n; i++) {
         if (settle_kind_of(s) == SETTLE_TELL)
-            run_costs_reported(settle_item(s, i), codes[i]);
+            h->ops->costs_reported(h, settle_item(s, i), codes[i]);
         else
-            run_settled(settle_item(s, i), codes[i]);
+            h->ops->settled(h, settle_item(s, i), codes[i]);
     }
     settle_free(s);
     free(b);
-    process_kick(o->p);
+    h->ops->kick(h);
 }
 
 static void send(struct outbox *o, struct batch *b)
 {
-    const struct config *c = o->p->env.cfg;
-    const struct settle_who who = {.keys = &o->p->env.keys,
-                                   .worker = o->p->env.id,
+    const struct config *c = o->claimer->env->cfg;
+    const struct settle_who who = {.keys = &o->claimer->env->keys,
+                                   .worker = o->claimer->env->id,
                                    .ids_ms = c->retention_ids_ms,
                                    .dead_ms = c->retention_dead_ms,
                                    .reply_ms = c->limits_reply_ttl_ms};
 
     b->sent = true;
-    settle_send(b->settle, o->p->env.redis, &who, on_settled, b);
+    settle_send(b->settle, o->claimer->env->redis, &who, on_settled, b);
 }
 
 void outbox_resend(struct outbox *o)
@@ -155,7 +154,7 @@ static void on_retry(void *arg)
     struct outbox *o = arg;
 
     o->retry = NULL;
-    if (redis_is_ready(o->p->env.redis))
+    if (redis_is_ready(o->claimer->env->redis))
         outbox_resend(o);
 }
 
@@ -163,8 +162,8 @@ static void resend_later(struct outbox *o)
 {
     if (o->retry)
         return;
-    o->retry = loop_after(o->p->env.loop, o->pause_ms / 2 + random_below(o->pause_ms / 2 + 1),
-                          on_retry, o);
+    o->retry = loop_after(o->claimer->env->loop,
+                          o->pause_ms / 2 + random_below(o->pause_ms / 2 + 1), on_retry, o);
     o->pause_ms = min64(2 * o->pause_ms, RETRY_MAX_MS);
 }
 
@@ -180,7 +179,7 @@ static void close_batch(struct outbox *o, enum settle_kind kind)
     b->o = o;
     b->settle = TAKE(o->open[kind]);
     DL_APPEND(o->batches, b);
-    if (redis_is_ready(o->p->env.redis))
+    if (redis_is_ready(o->claimer->env->redis))
         send(o, b);
 }
 
@@ -209,8 +208,9 @@ static void on_turn_end(void *arg)
     if (clock_mono_us() - o->last_flush_us >= HOLD_MS * INT64_C(1000))
         outbox_flush(o);
     else if (!o->hold)
-        o->hold = loop_after(o->p->env.loop, HOLD_MS, on_hold_over, o);
-    process_kick(o->p); /* the slots are free already: claim behind the outcomes, not after them */
+        o->hold = loop_after(o->claimer->env->loop, HOLD_MS, on_hold_over, o);
+    o->claimer->ops->kick(
+        o->claimer); /* the slots are free already: claim behind the outcomes, not after them */
 }
 
 static struct settle *open_batch(struct outbox *o, enum settle_kind kind)
@@ -225,12 +225,12 @@ static void added(struct outbox *o, enum settle_kind kind)
 {
     const struct settle *s = o->open[kind];
 
-    if (settle_count(s) >= (size_t)o->p->env.cfg->workers_batch_jobs ||
+    if (settle_count(s) >= (size_t)o->claimer->env->cfg->workers_batch_jobs ||
         settle_bytes(s) >= FULL_BYTES)
         close_batch(o, kind);
     if (!o->deferred) {
         o->deferred = true;
-        loop_defer(o->p->env.loop, on_turn_end, o);
+        loop_defer(o->claimer->env->loop, on_turn_end, o);
     }
 }
 

@@ -8,13 +8,11 @@
 #define FLOTILLA_OUTBOX_H
 
 #include "common/queue/settle.h"
+#include "worker/claims/claimer.h"
 
-struct process;
-struct run;
-struct cost_report;
 struct outbox;
 
-struct outbox *outbox_new(struct process *p);
+struct outbox *outbox_new(struct claimer *h);
 void outbox_free(struct outbox *o);
 void outbox_finish(struct outbox *o, const struct finish *f, struct run *r);
 void outbox_defer(struct outbox *o, const struct defer *d, struct run *r);

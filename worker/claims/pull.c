@@ -16,6 +16,8 @@
  * the same token (the script answers the same); a claim without answer has put
  * ids into this worker's active set, so that set is read and what nobody here
  * knows is started. */
+#include "worker/claims/pull.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,14 +28,13 @@
 #include "common/core/xalloc.h"
 #include "worker/claims/bells.h"
 #include "worker/claims/starts.h"
-#include "worker/process.h"
-#include "worker/run.h"
 
 enum { REALTIME, OTHERS, CLASSES };
 enum { WAIT_MS = 5000, LOOK_MS = 60000 };
 
 struct pull {
-    struct process *p;
+    struct claimer *claimer;
+    struct redis *const *waits;
     struct quota quota;
     struct bells bells;
     bool waiting[CLASSES];
@@ -57,18 +58,18 @@ static queue_set all_queues(const struct pull *u)
     return queues_of(u, REALTIME) | queues_of(u, OTHERS);
 }
 
-static int slots(const struct pull *u) { return (int)u->p->env.group->concurrency; }
+static int slots(const struct pull *u) { return (int)u->claimer->env->group->concurrency; }
 
 static int reserved(const struct pull *u)
 {
     return quota_has_realtime(&u->quota) && u->quota.count > 1
-               ? (int)(slots(u) * u->p->env.cfg->workers_realtime_percent / 100)
+               ? (int)(slots(u) * u->claimer->env->cfg->workers_realtime_percent / 100)
                : 0;
 }
 
 static int free_slots(const struct pull *u, int class)
 {
-    int used = (int)u->p->running + starts_count(u->starts);
+    int used = (int)u->claimer->slots->running + starts_count(u->starts);
     int most = class == REALTIME ? slots(u) : slots(u) - reserved(u);
 
     return most > used ? most - used : 0;
@@ -78,9 +79,9 @@ static int free_slots(const struct pull *u, int class)
  * them. */
 static int room(const struct pull *u, int class)
 {
-    const struct process *p = u->p;
-    int left = free_slots(u, class), realtime = (int)p->slot_waiters_realtime,
-        others = (int)p->slot_waiter_count - realtime;
+    const struct slots *s = u->claimer->slots;
+    int left = free_slots(u, class), realtime = (int)s->realtime_waiters,
+        others = (int)s->waiters - realtime;
 
     if (class == REALTIME && others > free_slots(u, OTHERS))
         others = free_slots(u, OTHERS);
@@ -110,7 +111,7 @@ static void on_active(void *arg, const struct reply *reply, const struct err *er
         struct span id = reply_span(reply_at(reply, i));
         char *text = xstrndup(id.p, id.n);
 
-        if (run_find(u->p, text) || starts_know(u->starts, text))
+        if (u->claimer->ops->has(u->claimer, text) || starts_know(u->starts, text))
             free(text);
         else
             ids[found++] = text;
@@ -121,7 +122,7 @@ static void on_active(void *arg, const struct reply *reply, const struct err *er
     } else {
         free(ids);
     }
-    process_kick(u->p);
+    u->claimer->ops->kick(u->claimer);
 }
 
 static void look_at_active(struct pull *u)
@@ -131,15 +132,15 @@ static void look_at_active(struct pull *u)
     u->claiming = true;
     redis_args_init(&a);
     redis_arg_str(&a, "SMEMBERS");
-    keys_arg(&a, u->p->env.keys.active, u->p->env.id);
-    redis_send(u->p->env.redis, &a, on_active, u);
+    keys_arg(&a, u->claimer->env->keys.active, u->claimer->env->id);
+    redis_send(u->claimer->env->redis, &a, on_active, u);
 }
 
 static void on_look_timer(void *arg)
 {
     struct pull *u = arg;
 
-    u->look_timer = loop_after(u->p->env.loop, LOOK_MS, on_look_timer, u);
+    u->look_timer = loop_after(u->claimer->env->loop, LOOK_MS, on_look_timer, u);
     u->look = true;
     pull_kick(u);
 }
@@ -205,7 +206,7 @@ static void on_claimed(void *arg, const struct reply *reply, const struct err *e
     }
     if (work_is_gone(reply)) {
         free(c);
-        process_gone(u->p);
+        u->claimer->ops->gone(u->claimer);
         return;
     }
     ids = xcalloc((size_t)c->total + 1, sizeof *ids);
@@ -226,7 +227,7 @@ static void claim(struct pull *u)
     struct claim *c = xcalloc(1, sizeof *c);
     const queue_set sets[CLASSES] = {queues_of(u, REALTIME), queues_of(u, OTHERS)};
     queue_set of = bells_claim(&u->bells, sets, CLASSES, clock_mono_ms());
-    int batch = (int)u->p->env.cfg->workers_batch_jobs, most[CLASSES];
+    int batch = (int)u->claimer->env->cfg->workers_batch_jobs, most[CLASSES];
 
     c->u = u;
     c->era = u->era;
@@ -235,8 +236,8 @@ static void claim(struct pull *u)
     c->total = most[REALTIME] > most[OTHERS] ? most[REALTIME] : most[OTHERS];
     c->n = quota_share(&u->quota, of, c->total, most[REALTIME], most[OTHERS], c->wants);
     u->claiming = true;
-    work_claim(u->p->env.redis, &u->p->env.keys,
-               &(struct work_claim){u->p->env.id, c->wants, c->n, c->total}, on_claimed, c);
+    work_claim(u->claimer->env->redis, &u->claimer->env->keys,
+               &(struct work_claim){u->claimer->env->id, c->wants, c->n, c->total}, on_claimed, c);
     if (u->guess[0])
         starts_guess(u->starts, u->guess);
 }
@@ -257,14 +258,14 @@ static void ring_on(struct pull *u, struct span wake, struct span token)
     redis_arg_str(&a, "LPUSH");
     redis_arg_span(&a, wake);
     redis_arg_span(&a, token);
-    redis_send(u->p->env.redis, &a, NULL, NULL);
+    redis_send(u->claimer->env->redis, &a, NULL, NULL);
 }
 
 static queue_set rung_queue(const struct pull *u, struct span wake)
 {
     for (int q = 1; q <= QUEUE_COUNT; q++)
-        if (strlen(u->p->env.keys.wake[q]) == wake.n &&
-            !memcmp(u->p->env.keys.wake[q], wake.p, wake.n))
+        if (strlen(u->claimer->env->keys.wake[q]) == wake.n &&
+            !memcmp(u->claimer->env->keys.wake[q], wake.p, wake.n))
             return QUEUE_BIT(q);
     return 0;
 }
@@ -283,7 +284,8 @@ static void on_woken(void *arg, const struct reply *reply, const struct err *err
     bells_rang(&u->bells, wake.p ? rung_queue(u, wake) : queues_of(u, class), u->claiming);
     if (!reply)
         return; /* pull_reconnected */
-    if (wake.p && (room(u, class) == 0 || u->p->draining || !process_may_call(u->p)))
+    if (wake.p &&
+        (room(u, class) == 0 || u->claimer->draining || !u->claimer->ops->may_call(u->claimer)))
         ring_on(u, wake, token);
     else if (token.n > 1 && token.n < sizeof u->guess) /* "1" tells no id */
         snprintf(u->guess, sizeof u->guess, "%.*s", (int)token.n, token.p);
@@ -300,21 +302,21 @@ static void wait_for(struct pull *u, int class)
     for (size_t i = 0; i < u->quota.count; i++)
         if (class_of(u->quota.queues[i].queue) == class)
             wants[n++].queue = u->quota.queues[i].queue;
-    if (n == 0 || u->waiting[class] || !redis_is_ready(u->p->wait[class]))
+    if (n == 0 || u->waiting[class] || !redis_is_ready(u->waits[class]))
         return;
     w = xcalloc(1, sizeof *w);
     w->u = u;
     w->class = class;
     u->waiting[class] = true;
-    work_wait(u->p->wait[class], &u->p->env.keys, wants, n, WAIT_MS, on_woken, w);
+    work_wait(u->waits[class], &u->claimer->env->keys, wants, n, WAIT_MS, on_woken, w);
 }
 
 /* ---- the decision ---- */
 
 static bool may_take(const struct pull *u)
 {
-    return u->p->registered && redis_is_ready(u->p->env.redis) && !u->look && !u->p->draining &&
-           process_may_call(u->p);
+    return u->claimer->registered && redis_is_ready(u->claimer->env->redis) && !u->look &&
+           !u->claimer->draining && u->claimer->ops->may_call(u->claimer);
 }
 
 static void on_quiet(void *arg)
@@ -333,14 +335,14 @@ static void wait_soon(struct pull *u)
     if (u->quiet)
         return;
     u->quiet = true;
-    loop_defer(u->p->env.loop, on_quiet, u);
+    loop_defer(u->claimer->env->loop, on_quiet, u);
 }
 
 void pull_kick(struct pull *u)
 {
     bool any = false;
 
-    if (!u->p->registered || !redis_is_ready(u->p->env.redis))
+    if (!u->claimer->registered || !redis_is_ready(u->claimer->env->redis))
         return;
     starts_resend(u->starts);
     if (u->claiming)
@@ -383,24 +385,25 @@ void pull_look(struct pull *u) { u->look = true; }
 
 void pull_reload(struct pull *u)
 {
-    quota_init(&u->quota, u->p->env.group);
+    quota_init(&u->quota, u->claimer->env->group);
     u->bells.maybe = all_queues(u);
     pull_kick(u);
 }
 
 bool pull_is_idle(const struct pull *u) { return !u->claiming && starts_count(u->starts) == 0; }
 
-bool pull_must_look(const struct pull *u) { return u->look && u->p->registered; }
+bool pull_must_look(const struct pull *u) { return u->look && u->claimer->registered; }
 
-struct pull *pull_new(struct process *p)
+struct pull *pull_new(struct claimer *h, struct redis *const waits[2])
 {
     struct pull *u = xcalloc(1, sizeof *u);
 
-    u->p = p;
-    u->starts = starts_new(p);
-    quota_init(&u->quota, p->env.group);
+    u->claimer = h;
+    u->waits = waits;
+    u->starts = starts_new(h);
+    quota_init(&u->quota, h->env->group);
     u->bells.maybe = all_queues(u);
-    u->look_timer = loop_after(p->env.loop, LOOK_MS, on_look_timer, u);
+    u->look_timer = loop_after(h->env->loop, LOOK_MS, on_look_timer, u);
     return u;
 }
 
@@ -409,7 +412,7 @@ void pull_free(struct pull *u)
     if (!u)
         return;
     loop_cancel(&u->look_timer);
-    loop_undefer(u->p->env.loop, on_quiet, u);
+    loop_undefer(u->claimer->env->loop, on_quiet, u);
     starts_free(u->starts);
     free(u);
 }

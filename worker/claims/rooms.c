@@ -16,8 +16,6 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
-#include "worker/budget/holds.h"
-#include "worker/process.h"
 
 enum { OPS_MAX = 64, ENTRIES_MAX = 500 };
 
@@ -46,7 +44,9 @@ struct recalls {
     struct recalls *prev, *next;
 };
 struct rooms {
-    struct process *p;
+    const struct env *env;
+    void (*on_send)(void *arg); /* or NULL */
+    void *on_send_arg;
     struct batch *open, *sent;
     struct recalls *recalls; /* not sent yet; or NULL */
     struct recalls *called;  /* sent */
@@ -119,14 +119,14 @@ static void add_number(struct redis_args *a, double v)
 
 static void send_batch(struct batch *b)
 {
-    const struct process *p = b->s->p;
+    const struct env *e = b->s->env;
     struct redis_args a;
 
     redis_args_init(&a);
-    redis_arg_str(&a, key(&p->env.keys, KEY_ROOMS));
-    redis_arg_str(&a, key(&p->env.keys, KEY_BUDGET));
+    redis_arg_str(&a, key(&e->keys, KEY_ROOMS));
+    redis_arg_str(&a, key(&e->keys, KEY_BUDGET));
     for (size_t i = 0; i < b->count; i++)
-        keys_arg(&a, p->env.keys.room, b->ops[i].name);
+        keys_arg(&a, e->keys.room, b->ops[i].name);
     redis_arg_int(&a, ROOM_MAX);
     redis_arg_int(&a, ROOM_KEEP_MS);
     redis_arg_int(&a, ROOMS_MAX);
@@ -142,7 +142,7 @@ static void send_batch(struct batch *b)
         redis_args_append(&a, &op->entries);
     }
     DL_APPEND(b->s->sent, b);
-    redis_script(p->env.redis, script(SCRIPT_ROOM), b->count + 2, &a, on_answer, b);
+    redis_script(e->redis, script(SCRIPT_ROOM), b->count + 2, &a, on_answer, b);
 }
 
 static void close_batch(struct rooms *s)
@@ -151,7 +151,7 @@ static void close_batch(struct rooms *s)
 
     if (!b)
         return;
-    if (redis_is_ready(s->p->env.redis)) {
+    if (redis_is_ready(s->env->redis)) {
         send_batch(b);
         return;
     }
@@ -188,27 +188,26 @@ static void send_recalls(struct rooms *s)
 
     if (!c)
         return;
-    if (!redis_is_ready(s->p->env.redis)) {
+    if (!redis_is_ready(s->env->redis)) {
         free_recalls(c);
         return;
     }
     redis_args_init(&a);
-    redis_arg_str(&a, key(&s->p->env.keys, KEY_DELAYED));
-    redis_arg_str(&a, key(&s->p->env.keys, KEY_BELL));
+    redis_arg_str(&a, key(&s->env->keys, KEY_DELAYED));
+    redis_arg_str(&a, key(&s->env->keys, KEY_BELL));
     redis_args_append(&a, &c->keys);
     redis_args_append(&a, &c->args);
     DL_APPEND(s->called, c);
-    redis_script(s->p->env.redis, script(SCRIPT_RETIME), c->count + 2, &a, on_recalled, c);
+    redis_script(s->env->redis, script(SCRIPT_RETIME), c->count + 2, &a, on_recalled, c);
 }
 
-/* Money that comes back in this turn does so before its room is looked into. */
 static void on_turn_end(void *arg)
 {
     struct rooms *s = arg;
 
     s->deferred = false;
-    if (s->p->holds)
-        holds_flush(s->p->holds);
+    if (s->on_send)
+        s->on_send(s->on_send_arg);
     close_batch(s);
     send_recalls(s);
 }
@@ -218,7 +217,7 @@ static void send_soon(struct rooms *s)
     if (s->deferred)
         return;
     s->deferred = true;
-    loop_defer(s->p->env.loop, on_turn_end, s);
+    loop_defer(s->env->loop, on_turn_end, s);
 }
 
 static struct op *op_of(struct rooms *s, const char *name)
@@ -313,7 +312,7 @@ void rooms_list(struct rooms *s, room_name_cb *cb, void *arg)
     struct listing *l = xcalloc(1, sizeof *l);
 
     *l = (struct listing){.cb = cb, .arg = arg};
-    redis_sendv(s->p->env.redis, on_list, l, "ZRANGE", key(&s->p->env.keys, KEY_ROOMS), "0", "-1",
+    redis_sendv(s->env->redis, on_list, l, "ZRANGE", key(&s->env->keys, KEY_ROOMS), "0", "-1",
                 NULL);
 }
 
@@ -350,7 +349,7 @@ void rooms_recall(struct rooms *s, const char *name, const char *entry)
     if (!read_job(entry, member))
         return;
     c = open_recalls(s);
-    keys_arg(&c->keys, s->p->env.keys.job, strchr(member, '/') + 1);
+    keys_arg(&c->keys, s->env->keys.job, strchr(member, '/') + 1);
     redis_arg_str(&c->args, member);
     redis_arg_int(&c->args, 0);
     snprintf(c->rooms[c->count++], ROOM_NAME, "%s", name);
@@ -365,11 +364,17 @@ void rooms_on_gone(struct rooms *s, room_name_cb *cb, void *arg)
 
 /* ---- life ---- */
 
-struct rooms *rooms_new(struct process *p)
+void rooms_on_send(struct rooms *s, void (*cb)(void *arg), void *arg)
+{
+    s->on_send = cb;
+    s->on_send_arg = arg;
+}
+
+struct rooms *rooms_new(const struct env *e)
 {
     struct rooms *s = xcalloc(1, sizeof *s);
 
-    s->p = p;
+    s->env = e;
     return s;
 }
 
@@ -380,19 +385,19 @@ void rooms_free(struct rooms *s)
 
     if (!s)
         return;
-    loop_undefer(s->p->env.loop, on_turn_end, s);
+    loop_undefer(s->env->loop, on_turn_end, s);
     DL_FOREACH_SAFE(s->sent, b, tmp)
     {
-        if (s->p->env.redis)
-            redis_forget(s->p->env.redis, b);
+        if (s->env->redis)
+            redis_forget(s->env->redis, b);
         free_batch(b);
     }
     if (s->open)
         free_batch(s->open);
     DL_FOREACH_SAFE(s->called, c, next)
     {
-        if (s->p->env.redis)
-            redis_forget(s->p->env.redis, c);
+        if (s->env->redis)
+            redis_forget(s->env->redis, c);
         free_recalls(c);
     }
     if (s->recalls)

@@ -19,14 +19,14 @@
 
 #include "common/budget/budget.h"
 #include "common/core/base.h"
+#include "worker/env.h"
 
-struct process;
 struct rooms;
 
 enum { ROOM_MAX = 100000, ROOMS_MAX = 2000, ROOM_KEEP_MS = 7200000 };
 enum { ROOM_NAME = 256, ROOM_ENTRY = 256 }; /* bytes */
 
-struct rooms *rooms_new(struct process *p);
+struct rooms *rooms_new(const struct env *e);
 void rooms_free(struct rooms *s); /* no callback comes any more */
 
 /* Of a job that is postponed: call it when that is written, for a job that is called back before
@@ -68,6 +68,9 @@ void rooms_list(struct rooms *s, room_name_cb *cb, void *arg);
 void rooms_forget(struct rooms *s, const void *arg);
 /* The job of that entry of a room is due now, if it still waits. */
 void rooms_recall(struct rooms *s, const char *name, const char *entry);
+/* Called at the end of a turn, before its looks go out: money that came back in this turn is sent
+ * before its room is looked into. */
+void rooms_on_send(struct rooms *s, void (*cb)(void *arg), void *arg);
 /* One callback for all rooms: a job that was called back did not wait any more, so another one of
  * its room may come instead. */
 void rooms_on_gone(struct rooms *s, room_name_cb *cb, void *arg);

@@ -17,9 +17,6 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "worker/claims/newer.h"
-#include "worker/claims/strays.h"
-#include "worker/process.h"
-#include "worker/run.h"
 
 /* A start call on its way. */
 struct starting {
@@ -32,7 +29,7 @@ struct starting {
 };
 
 struct starts {
-    struct process *p;
+    struct claimer *claimer;
     struct starting *list;
     struct newer *newer;
     uint32_t calls;
@@ -55,18 +52,15 @@ static void drop(struct starting *s)
 
 static void go(struct starting *s, size_t i, struct span record, int64_t now)
 {
-    struct process *p = s->owner->p;
-    struct run *r;
+    struct claimer *h = s->owner->claimer;
 
-    if (run_find(p, s->ids[i])) /* it lay twice in the list */
-        return;
-    r = run_new(p, s->ids[i], record, s->token, now);
-    if (r)
-        run_start(r);
+    if (!h->ops->has(h, s->ids[i])) /* else its id was in the list twice */
+        h->ops->start(h, &(struct started){s->ids[i], s->token, record, now});
 }
 
 static void on_id(struct starting *s, size_t i, const struct reply *answer, int64_t now)
 {
+    struct claimer *h = s->owner->claimer;
     struct span record = reply_span(answer);
     bool is_number = reply_type(answer) == REPLY_INT;
 
@@ -75,13 +69,13 @@ static void on_id(struct starting *s, size_t i, const struct reply *answer, int6
     else if (is_number && reply_int(answer) > 0)
         newer_hold(s->owner->newer, s->ids[i], (int)reply_int(answer));
     else if (s->found && !is_number)
-        strays_give_back(s->owner->p, s->ids[i]);
+        h->ops->stray(h, s->ids[i]);
 }
 
 static void on_started(void *arg, const struct reply *reply, const struct err *err)
 {
     struct starting *s = arg;
-    struct process *p = s->owner->p;
+    struct claimer *h = s->owner->claimer;
 
     s->sent = false;
     if (!reply) {
@@ -91,25 +85,25 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
     }
     drop(s);
     if (work_is_gone(reply))
-        process_gone(p);
+        h->ops->gone(h);
     else
         for (size_t i = 0; i < s->n; i++)
             on_id(s, i, reply_at(reply, i + 2), reply_int(reply_at(reply, 1)));
     starting_free(s);
-    process_kick(p);
+    h->ops->kick(h);
 }
 
 static void send(struct starting *s)
 {
-    struct process *p = s->owner->p;
-    const struct work_start w = {.worker = p->env.id,
+    const struct env *e = s->owner->claimer->env;
+    const struct work_start w = {.worker = e->id,
                                  .token = s->token,
                                  .ids = (const char *const *)s->ids,
                                  .n = s->n,
                                  .guess = s->guess};
 
     s->sent = true;
-    work_start(p->env.redis, &p->env.keys, &w, on_started, s);
+    work_start(e->redis, &e->keys, &w, on_started, s);
 }
 
 static void add(struct starts *o, char **take_ids, size_t n, bool found, bool guess)
@@ -121,7 +115,7 @@ static void add(struct starts *o, char **take_ids, size_t n, bool found, bool gu
     s->n = n;
     s->found = found;
     s->guess = guess;
-    snprintf(s->token, sizeof s->token, "%.8s%08x", work_tag(o->p->env.id), ++o->calls);
+    snprintf(s->token, sizeof s->token, "%.8s%08x", work_tag(o->claimer->env->id), ++o->calls);
     DL_APPEND(o->list, s);
     o->pending += (int)n;
     send(s);
@@ -136,7 +130,7 @@ void starts_guess(struct starts *s, const char *id)
 {
     char **ids;
 
-    if (run_find(s->p, id) || starts_know(s, id))
+    if (s->claimer->ops->has(s->claimer, id) || starts_know(s, id))
         return;
     ids = xcalloc(1, sizeof *ids);
     ids[0] = xstrdup(id);
@@ -199,17 +193,17 @@ void starts_reset(struct starts *o)
 {
     struct starting *s;
 
-    DL_FOREACH(o->list, s) { redis_forget(o->p->env.redis, s); }
+    DL_FOREACH(o->list, s) { redis_forget(o->claimer->env->redis, s); }
     drop_all(o);
     newer_reset(o->newer);
 }
 
-struct starts *starts_new(struct process *p)
+struct starts *starts_new(struct claimer *h)
 {
     struct starts *s = xcalloc(1, sizeof *s);
 
-    s->p = p;
-    s->newer = newer_new(p);
+    s->claimer = h;
+    s->newer = newer_new(h);
     return s;
 }
 

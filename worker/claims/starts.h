@@ -2,12 +2,11 @@
 #ifndef FLOTILLA_STARTS_H
 #define FLOTILLA_STARTS_H
 
-#include "common/core/base.h"
+#include "worker/claims/claimer.h"
 
-struct process;
 struct starts;
 
-struct starts *starts_new(struct process *p);
+struct starts *starts_new(struct claimer *h);
 void starts_free(struct starts *s);
 /* Start ids of this worker's active set (the list and its texts are taken over); each becomes a
  * run, or is dropped.  found: they were read from the set, so one that runs here already but is

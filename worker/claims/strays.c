@@ -18,11 +18,9 @@
 #include "common/queue/notes.h"
 #include "common/route/lost.h"
 #include "worker/claims/outbox.h"
-#include "worker/process.h"
-#include "worker/run.h"
 
 struct stray {
-    struct process *p;
+    const struct strays *of;
     char *id;
     struct notes notes;
 };
@@ -31,13 +29,13 @@ struct stray {
 static size_t lost_calls(struct stray *s, const struct record *rec, const struct job *job,
                          struct cost_event *guess, const struct cost_event **ret)
 {
-    const struct process *p = s->p;
+    const struct config *cfg = s->of->claimer->env->cfg;
     size_t n = notes_of_job(&s->notes, s->id, clock_wall_ms(), ret);
 
     if (n || !job->payload.p ||
-        !cost_of_lost_job(guess, s->id, rec, job, &p->env.cfg->models, clock_wall_ms()))
+        !cost_of_lost_job(guess, s->id, rec, job, &cfg->models, clock_wall_ms()))
         return n;
-    route_lost(guess, job, p->env.cfg, p->routes);
+    route_lost(guess, job, cfg, s->of->routes);
     *ret = guess;
     return 1;
 }
@@ -49,14 +47,13 @@ static void give_back(struct stray *s, const struct record *rec, const struct jo
 
     d.cost_count = lost_calls(s, rec, job, &guess, &d.costs);
     log_event(LOG_WARN, "stray.given_back", "job=%s", s->id);
-    outbox_defer(s->p->outbox, &d, NULL);
+    outbox_defer(s->of->outbox, &d, NULL);
 }
 
 /* Somebody asked to cancel it: nothing but an ending is taken for it any more. */
 static void end_cancelled(struct stray *s, const struct record *rec, const struct job *job,
                           struct span bytes)
 {
-    struct process *p = s->p;
     struct cost_event guess;
     struct err err = {0};
     struct ending e;
@@ -67,24 +64,25 @@ static void end_cancelled(struct stray *s, const struct record *rec, const struc
     r.status = JOB_STATE_CANCELLED;
     r.err = &err;
     r.finished_ms = clock_wall_ms();
-    ending_make(&e, s->id, rec, job, &r, p->env.cfg->webhooks_output_bytes);
+    ending_make(&e, s->id, rec, job, &r, s->of->claimer->env->cfg->webhooks_output_bytes);
     e.finish.cost_count = lost_calls(s, rec, job, &guess, &e.finish.costs);
     log_event(LOG_WARN, "stray.cancelled", "job=%s", s->id);
-    outbox_finish(p->outbox, &e.finish, NULL);
+    outbox_finish(s->of->outbox, &e.finish, NULL);
     ending_done(&e);
 }
 
 static void on_record(void *arg, const struct reply *reply, const struct err *err)
 {
     struct stray *s = arg;
+    const struct claimer *h = s->of->claimer;
     struct span bytes = reply_span(reply);
     struct record rec;
     struct job job;
 
     (void)err;
     if (bytes.p && record_read(bytes.p, bytes.n, &rec) && rec.state == JOB_STATE_ACTIVE &&
-        !strncmp(rec.token, work_tag(s->p->env.id), WORKER_TAG) && !run_find(s->p, s->id)) {
-        if (!job_read(record_doc(&rec, bytes.p, bytes.n), &s->p->defaults, &job))
+        !strncmp(rec.token, work_tag(h->env->id), WORKER_TAG) && !h->ops->has(h, s->id)) {
+        if (!job_read(record_doc(&rec, bytes.p, bytes.n), h->defaults, &job))
             job = (struct job){.type = rec.type};
         if (rec.cancel_asked)
             end_cancelled(s, &rec, &job, bytes);
@@ -104,19 +102,20 @@ static void on_notes(void *arg, const struct reply *reply, const struct err *err
     notes_read(&s->notes, reply);
 }
 
-void strays_give_back(struct process *p, const char *id)
+void strays_give_back(const struct strays *of, const char *id)
 {
     struct stray *s = xcalloc(1, sizeof *s);
+    const struct env *e = of->claimer->env;
     struct redis_args a;
 
-    s->p = p;
+    s->of = of;
     s->id = xstrdup(id);
     redis_args_init(&a);
     redis_arg_str(&a, "HGETALL");
-    keys_arg(&a, p->env.keys.calls, p->env.id);
-    redis_send(p->env.redis, &a, on_notes, s);
+    keys_arg(&a, e->keys.calls, e->id);
+    redis_send(e->redis, &a, on_notes, s);
     redis_args_init(&a);
     redis_arg_str(&a, "GET");
-    keys_arg(&a, p->env.keys.job, id);
-    redis_send(p->env.redis, &a, on_record, s);
+    keys_arg(&a, e->keys.job, id);
+    redis_send(e->redis, &a, on_record, s);
 }

@@ -2,10 +2,19 @@
 #ifndef FLOTILLA_STRAYS_H
 #define FLOTILLA_STRAYS_H
 
-struct process;
+#include "worker/claims/claimer.h"
+
+struct outbox;
+struct routes;
+
+struct strays {
+    const struct claimer *claimer;
+    struct outbox *outbox;
+    const struct routes *routes; /* what its call may have cost */
+};
 
 /* The record says that this worker has that job, the process knows nothing of it: give it back to
  * the front. */
-void strays_give_back(struct process *p, const char *id);
+void strays_give_back(const struct strays *s, const char *id);
 
 #endif

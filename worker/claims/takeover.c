@@ -24,7 +24,7 @@ struct dead {
 };
 
 struct takeovers {
-    struct process *p;
+    struct claimer *claimer;
     struct dead *first;
     bool busy;
 };
@@ -49,20 +49,20 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
     if (err) {
         log_err(LOG_WARN, "takeover.failed", err);
         if (err->kind != ERR_REDIS_LOST) /* else after the reconnect */
-            loop_after(t->p->env.loop, TAKEOVER_RETRY_MS, again, t);
+            loop_after(t->claimer->env->loop, TAKEOVER_RETRY_MS, again, t);
         return;
     }
     log_event(LOG_WARN, "takeover.done", "dead=%s given_back=%zu ended=%zu", t->first->worker,
               report->given_back, report->ended);
     drop_first(t);
     takeovers_next(t);
-    process_kick(t->p);
+    t->claimer->ops->kick(t->claimer);
 }
 
 void takeovers_next(struct takeovers *t)
 {
-    const struct process *p = t->p;
-    struct recover_options o = {.redis = p->env.redis, .keys = &p->env.keys, .cfg = p->env.cfg};
+    const struct env *e = t->claimer->env;
+    struct recover_options o = {.redis = e->redis, .keys = &e->keys, .cfg = e->cfg};
 
     if (!t->first || t->busy)
         return;
@@ -76,11 +76,11 @@ bool takeovers_owe(const struct takeovers *t) { return t->first != NULL; }
 
 /* ---- life ---- */
 
-struct takeovers *takeovers_new(struct process *p, const char *ids)
+struct takeovers *takeovers_new(struct claimer *h, const char *ids)
 {
     struct takeovers *t = xcalloc(1, sizeof *t);
 
-    t->p = p;
+    t->claimer = h;
     while (ids && *ids) {
         size_t n = strcspn(ids, ","), id = strcspn(ids, ",=");
         struct dead *d = xcalloc(1, sizeof *d);

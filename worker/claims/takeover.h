@@ -5,11 +5,11 @@
 #ifndef FLOTILLA_TAKEOVER_H
 #define FLOTILLA_TAKEOVER_H
 
-#include "worker/process.h"
+#include "worker/claims/claimer.h"
 
 /* ids: "id,id=job,..." as in struct child_options, NULL for none; the job is the one that is blamed
  * for the death.  Nothing is done before takeovers_next(). */
-struct takeovers *takeovers_new(struct process *p, const char *ids);
+struct takeovers *takeovers_new(struct claimer *h, const char *ids);
 void takeovers_free(struct takeovers *t);
 /* Go on with the first that is left; at each connect to Redis. */
 void takeovers_next(struct takeovers *t);

@@ -154,7 +154,7 @@ static void on_written(void *arg, const struct reply *reply, const struct err *e
     free(sent);
     if (!TAILQ_EMPTY(&c->dirty))
         schedule(c);
-    else if (c->p->draining)
+    else if (c->p->claimer.draining)
         process_kick_later(c->p); /* it may leave now */
 }
 
