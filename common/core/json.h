@@ -15,9 +15,10 @@
 #include "common/core/base.h"
 #include "common/core/buf.h"
 
-#define JSON_MAX_DEPTH 64 /* of what comes from outside: json_valid */
-#define JSON_OWN_DEPTH 96 /* of documents of ours, which wrap such values: reading */
-#define JSON_MAX_WANTS 64
+#define JSON_MAX_DEPTH    64  /* of what comes from outside: json_valid */
+#define JSON_ANSWER_DEPTH 96  /* of answers of providers, which are paid: json_pick_within */
+#define JSON_OWN_DEPTH    104 /* of documents of ours, which wrap such values: reading */
+#define JSON_MAX_WANTS    64
 
 /* Check that p[0..n) is exactly one JSON value (with white space around). */
 NODISCARD bool json_valid(const char *p, size_t n);
@@ -41,6 +42,7 @@ NODISCARD bool json_mend(struct span text, struct buf *copy);
 struct json_iter {
     const char *p, *end;
     struct span key, value;
+    int depth; /* of the values: JSON_OWN_DEPTH less the container that is walked */
     char close;
     bool first, bad;
 };
@@ -55,6 +57,9 @@ struct json_want {
     struct span *out;
 };
 NODISCARD bool json_pick(const char *p, size_t n, const struct json_want *wants, size_t count);
+/* The same of a text that is malformed when it nests deeper than depth levels. */
+NODISCARD bool json_pick_within(struct span text, int depth, const struct json_want *wants,
+                                size_t count);
 /* The raw value at a path of names and indexes: json_at(doc, "usage.total_tokens"),
  * json_at(doc, "choices.0.finish_reason").  {NULL, 0} when not there or malformed
  * before it; the first one of equal names. */

@@ -7,7 +7,7 @@
  *        |
  *        +---------------- json_next     one member or element at a time
  *                             |
- *                             +--------- json_pick, json_at
+ *                             +--------- json_pick, json_pick_within, json_at
  *
  * Names are unescaped before they are compared (few hold a backslash), so that
  * "\u0069d" is "id" here as for every other reader of the document.
@@ -28,7 +28,7 @@ enum { NAME_MAX_BYTES = 256 };
 /* close: the bracket that ends the walk; 0 once it has ended. */
 bool json_iter_init(struct json_iter *it, const char *p, size_t n)
 {
-    *it = (struct json_iter){.first = true};
+    *it = (struct json_iter){.first = true, .depth = JSON_OWN_DEPTH - 1};
     if (n == 0)
         return false;
     it->end = p + n;
@@ -80,7 +80,7 @@ bool json_next(struct json_iter *it)
     it->first = false;
     if (it->close == '}' && !next_key(it))
         return end_walk(it, true);
-    if (!(p = json_skip_value(it->p, it->end, JSON_OWN_DEPTH - 1)))
+    if (!(p = json_skip_value(it->p, it->end, it->depth)))
         return end_walk(it, true);
     it->value = (struct span){it->p, (size_t)(p - it->p)};
     it->p = p;
@@ -150,6 +150,11 @@ static inline uint16_t tag_of(const char *name, size_t n)
 
 bool json_pick(const char *p, size_t n, const struct json_want *wants, size_t count)
 {
+    return json_pick_within((struct span){p, n}, JSON_OWN_DEPTH, wants, count);
+}
+
+bool json_pick_within(struct span doc, int depth, const struct json_want *wants, size_t count)
+{
     char text[NAME_MAX_BYTES + 1];
     uint16_t tags[JSON_MAX_WANTS];
     struct json_iter it;
@@ -159,8 +164,9 @@ bool json_pick(const char *p, size_t n, const struct json_want *wants, size_t co
         tags[i] = tag_of(wants[i].name, strlen(wants[i].name));
         *wants[i].out = (struct span){NULL, 0};
     }
-    if (!json_iter_init(&it, p, n) || it.close != '}')
+    if (!json_iter_init(&it, doc.p, doc.n) || it.close != '}')
         return false;
+    it.depth = depth - 1;
     while (json_next(&it)) {
         struct span name = name_of(it.key, text);
         uint16_t tag = tag_of(name.p, name.n);

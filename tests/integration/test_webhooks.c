@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/core/json.h"
 #include "tests/support/facts.h"
 
 #define SECRET     "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -218,6 +219,34 @@ START_TEST(a_large_output_is_left_out_and_says_so)
     ck_assert_str_eq(world_string_at(small, "data.output.of"), "small");
     ck_assert_ptr_nonnull(strstr(facts_result_text(w, "large"), text));
     world_check_one_result_each(w, 2);
+    world_free(w);
+}
+END_TEST
+
+/* Its webhook wraps it by some levels. */
+START_TEST(an_answer_that_nests_deep_is_in_its_webhook)
+{
+    struct world *w = world_new(.simulator = true);
+    char arrays[2 * (JSON_ANSWER_DEPTH - 1) + 1] = "";
+    json_t *body;
+
+    memset(arrays, '[', sizeof arrays / 2);
+    memset(arrays + sizeof arrays / 2, ']', sizeof arrays / 2);
+    world_sim_faults(w,
+                     "{'path':'/v1/chat/completions','status':200,'times':1,'body':"
+                     "{'choices':[{'message':{'role':'assistant','content':'x'},"
+                     "'finish_reason':'stop'}],'usage':{'prompt_tokens':1,'completion_tokens':1},"
+                     "'x':%s}}",
+                     arrays);
+    world_start_both(w, one_process);
+    world_push(w,
+               "{'id':'a','type':'inference','payload':{'task':'chat','prompt':'x'},"
+               "'webhook':{'url':'%s'}}",
+               world_hook_url(w, "a"));
+    WAIT_UNTIL(w, 10000, json_array_size(tries(w, "a")) == 1);
+    body = world_json(w, world_string_at(tries(w, "a"), "0.body"));
+    ck_assert_str_eq(world_string_at(body, "type"), "job.completed");
+    ck_assert(json_equal(json_object_get(body, "data"), world_result(w, "a")->doc));
     world_free(w);
 }
 END_TEST
@@ -528,6 +557,7 @@ Suite *test_webhooks(void)
     tcase_add_test(tc, without_a_secret_nothing_is_signed);
     tcase_add_test(tc, every_end_of_a_job_is_told);
     tcase_add_test(tc, a_large_output_is_left_out_and_says_so);
+    tcase_add_test(tc, an_answer_that_nests_deep_is_in_its_webhook);
     suite_add_tcase(s, tc);
     tc = tcase_create("trouble");
     tcase_add_test(tc, a_receiver_that_was_down_gets_it_later_under_the_same_id);

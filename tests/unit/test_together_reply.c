@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/json.h"
 #include "common/model/model.h"
 #include "worker/together/reply.h"
 
@@ -429,6 +430,23 @@ START_TEST(usage_beside_an_error_is_kept)
 }
 END_TEST
 
+/* Results and webhooks wrap an answer, and are read again: what is deeper cannot be one. */
+START_TEST(an_answer_nests_as_deep_as_a_result_can_hold)
+{
+    char body[512], arrays[2 * JSON_ANSWER_DEPTH + 1] = "";
+    struct together_reply r;
+
+    for (int depth = JSON_ANSWER_DEPTH; depth <= JSON_ANSWER_DEPTH + 1; depth++) {
+        memset(arrays, '[', (size_t)depth - 1);
+        memset(arrays + depth - 1, ']', (size_t)depth - 1);
+        snprintf(body, sizeof body, "{\"x\":%s," CHOICE "}", arrays);
+        together_reply_read(TASK_CHAT, 200, SPAN(body), &r);
+        ck_assert_int_eq(r.kind, depth > JSON_ANSWER_DEPTH ? ERR_BAD_ANSWER : ERR_NONE);
+    }
+    ck_assert_str_eq(r.message, "the answer is nested too deep");
+}
+END_TEST
+
 START_TEST(reads_a_good_answer)
 {
     static const char body[] = "{\"error\":null,\"model\":\"openai/gpt-oss-20b\"," CHOICE "}";
@@ -521,6 +539,7 @@ Suite *test_together_reply(void)
     tcase_add_loop_test(tc, numbers_that_disagree_count_as_the_larger_and_are_estimates, 0,
                         (int)ARRAY_LEN(disagreeing));
     tcase_add_loop_test(tc, usage_beside_an_error_is_kept, 0, 4);
+    tcase_add_test(tc, an_answer_nests_as_deep_as_a_result_can_hold);
     tcase_add_test(tc, reads_a_good_answer);
     tcase_add_loop_test(tc, each_task_has_its_own_form_of_answer, 0, (int)ARRAY_LEN(goods));
     tcase_add_loop_test(tc, reads_an_error_that_stands_alone, 0, (int)ARRAY_LEN(alone));

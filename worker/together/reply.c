@@ -105,8 +105,10 @@ static void read_answer(unsigned task, struct span body, struct together_reply *
         row++;
     const struct json_want wants[] = {
         {answers[row].member, &list}, {"usage", &usage}, {"model", &model}, {"error", &error}};
-    if (!body.n || !json_pick(body.p, body.n, wants, ARRAY_LEN(wants))) {
-        bad_answer(ret, " is", body.n ? "no JSON object" : "empty");
+    if (!body.n || !json_pick_within(body, JSON_ANSWER_DEPTH, wants, ARRAY_LEN(wants))) {
+        bool deep = body.n && json_pick(body.p, body.n, wants, ARRAY_LEN(wants));
+
+        bad_answer(ret, " is", deep ? "nested too deep" : body.n ? "no JSON object" : "empty");
         return;
     }
     judge(task, body, list, error, row, ret);
