@@ -300,6 +300,31 @@ START_TEST(a_key_that_a_provider_repeats_stands_nowhere)
 }
 END_TEST
 
+/* What the provider calls its model goes into results, and of cached answers into costs and sums. */
+START_TEST(a_key_as_the_name_of_a_model_stands_nowhere)
+{
+    struct world *w = world_new(.simulator = true);
+
+    world_redis(w, "CONFIG SET rdbcompression no");
+    world_sim_faults(w,
+                     "{'path':'/v1/embeddings','status':200,'times':1,'body':"
+                     "{'object':'list','model':'" KEY "','data':[{'object':'embedding','index':0,"
+                     "'embedding':[0.5]}],'usage':{'prompt_tokens':1,'total_tokens':1}}}");
+    world_start_scheduler(w);
+    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", "TOGETHER_API_KEY=" KEY);
+    for (int i = 1; i <= 2; i++) {
+        world_push(w, "{'id':'e%d','type':'inference','payload':{'task':'embedding','input':'x'}}",
+                   i);
+        world_wait_results(w, i, ALL_MS);
+    }
+    ck_assert_str_eq(world_string_at(world_result(w, "e1")->doc, "model"), "***");
+    ck_assert(json_is_true(world_at(world_result(w, "e2")->doc, "cached")));
+    check_no_key("costs", world_cli(w, "costs", "--json").out);
+    check_no_key("the model of a result", world_string_at(world_result(w, "e2")->doc, "model"));
+    world_free(w);
+}
+END_TEST
+
 START_TEST(the_password_of_a_url_stands_in_no_message)
 {
     static const char *const settings[] = {
@@ -348,6 +373,7 @@ Suite *test_outside(void)
     tcase_add_loop_test(tc, no_program_leaves_a_core_unless_it_is_allowed, 0, 2);
     tcase_add_loop_test(tc, a_key_that_a_provider_repeats_stands_nowhere, 0,
                         (int)ARRAY_LEN(echoes));
+    tcase_add_test(tc, a_key_as_the_name_of_a_model_stands_nowhere);
     tcase_add_test(tc, the_password_of_a_url_stands_in_no_message);
     suite_add_tcase(s, tc);
     return s;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/core/json.h"
+#include "common/core/secret.h"
 #include "common/model/model.h"
 #include "worker/together/reply.h"
 
@@ -464,6 +465,34 @@ START_TEST(reads_a_good_answer)
 }
 END_TEST
 
+/* Whole or cut, alone or among other text, as it is or escaped. */
+START_TEST(the_name_of_a_model_has_no_secret)
+{
+    static const char *const names[][2] = {
+        {"tgp_v1_0123456789abcdef", "***"},
+        {"x\\/tgp_v1_0123456789abcdef\\/y", "x/***/y"},
+        {"t\\u0067p_v1_0123456789abcdef", "***"},
+        {"tgp_v1_0123456", "***"},
+    };
+    struct together_reply r;
+    char body[2048];
+
+    secret_add("tgp_v1_0123456789abcdef");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        snprintf(body, sizeof body, "{\"model\":\"%s\"," CHOICE "}", names[i][0]);
+        together_reply_read(TASK_CHAT, 200, SPAN(body), &r);
+        ck_assert_int_eq(r.kind, ERR_NONE);
+        ck_assert_msg(r.model.n == strlen(names[i][1]) &&
+                          !memcmp(r.model.p, names[i][1], r.model.n),
+                      "%s: %.*s", names[i][0], (int)r.model.n, r.model.p);
+    }
+    snprintf(body, sizeof body, "{\"model\":\"%01100d\"," CHOICE "}", 7);
+    together_reply_read(TASK_CHAT, 200, SPAN(body), &r);
+    ck_assert_int_eq(r.kind, ERR_NONE);
+    ck_assert_uint_eq(r.model.n, 0);
+}
+END_TEST
+
 static const struct {
     unsigned task;
     bool usage;
@@ -541,6 +570,7 @@ Suite *test_together_reply(void)
     tcase_add_loop_test(tc, usage_beside_an_error_is_kept, 0, 4);
     tcase_add_test(tc, an_answer_nests_as_deep_as_a_result_can_hold);
     tcase_add_test(tc, reads_a_good_answer);
+    tcase_add_test(tc, the_name_of_a_model_has_no_secret);
     tcase_add_loop_test(tc, each_task_has_its_own_form_of_answer, 0, (int)ARRAY_LEN(goods));
     tcase_add_loop_test(tc, reads_an_error_that_stands_alone, 0, (int)ARRAY_LEN(alone));
     suite_add_tcase(s, tc);

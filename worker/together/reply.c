@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "common/core/json.h"
+#include "common/core/secret.h"
 #include "worker/together/usage.h"
 
 /* The array that an answer must have. */
@@ -71,13 +72,14 @@ static void read_choices(struct span choices, struct together_reply *ret)
     }
 }
 
-/* Some gateways escape every slash. */
+/* Some gateways escape every slash.  The name goes into results, costs and sums, which are kept and
+ * passed on. */
 static void read_model(struct span v, struct together_reply *ret)
 {
-    ret->model = json_unquoted(v);
-    if (ret->model.n && memchr(ret->model.p, '\\', ret->model.n) &&
-        json_read_text(v, ret->model_text, sizeof(ret->model_text)))
-        ret->model = (struct span){ret->model_text, strlen(ret->model_text)};
+    if (!json_read_text(v, ret->model_text, sizeof(ret->model_text)))
+        return;
+    secret_hide_text(ret->model_text);
+    ret->model = (struct span){ret->model_text, strlen(ret->model_text)};
 }
 
 /* What is wrong with an answer: an error beside it or in it, or nothing in it. */

@@ -18,9 +18,9 @@ struct together_reply {
     char message[300];      /* the provider's words: one line, cut; "" for a good answer */
     struct usage usage; /* as the provider says, beside an error too: then it is paid all the same;
                            usage.there is false when it does not say */
-    struct span model;  /* text, perhaps in model_text: do not copy the struct; empty when it does
-                           not say.  Names that are too long keep their escapes */
-    char model_text[257];
+    struct span model;  /* in model_text: do not copy the struct; empty when it does not say.
+                           Without our secrets: a gateway may put the key there */
+    char model_text[1025];     /* no job can ask for a longer name */
     struct span finish_reason; /* of the first choice, without quotes; empty for other tasks */
 };
 
