@@ -138,11 +138,16 @@ static const char *fence_end(const char *p, const char *end, size_t ticks)
     return end;
 }
 
-static const char *skip_label(const char *p, const char *end)
+/* The label of a fence: the first word behind its ticks, on the same line. */
+static struct span label_at(const char *p, const char *end)
 {
-    while (p < end && !strchr(" \t\r\n{[\"`", *p))
+    const char *from;
+
+    while (p < end && (*p == ' ' || *p == '\t'))
         p++;
-    return p;
+    for (from = p; p < end && !strchr(" \t\r\n{[\"`", *p);)
+        p++;
+    return (struct span){from, (size_t)(p - from)};
 }
 
 static bool label_says(struct span label, const char *word)
@@ -178,21 +183,20 @@ static struct span value_at(const char *p, const char *end)
 static bool read_fence(struct pass *s)
 {
     size_t ticks = count_ticks(s->p, s->end);
-    const char *label = s->p + ticks, *behind, *content, *close = NULL;
-    struct span value;
+    struct span label = label_at(s->p + ticks, s->end), value;
+    const char *content, *close = NULL;
 
     if (ticks < FENCE_TICKS)
         return false;
-    behind = skip_label(label, s->end);
-    content = skip_comments(behind, s->end);
+    content = skip_comments(label.p + label.n, s->end);
     s->line_start = false;
-    if (means_json((struct span){label, (size_t)(behind - label)}, content, s->end)) {
+    if (means_json(label, content, s->end)) {
         value = value_at(content, s->end);
         close = close_of(value, s->end, ticks);
         s->fenced = close ? value : (struct span){NULL, 0};
         s->fences++;
     }
-    s->p = close ? close + count_ticks(close, s->end) : fence_end(label, s->end, ticks);
+    s->p = close ? close + count_ticks(close, s->end) : fence_end(label.p, s->end, ticks);
     return true;
 }
 
