@@ -4,7 +4,7 @@
 
 #include "scheduler/cli/cli.h"
 
-/* A faulty configuration never comes this far. */
+/* A faulty configuration never comes this far, but for what is inside of redis.url. */
 static void check(const struct cli *c)
 {
     json_t *warnings = json_array();
@@ -24,15 +24,18 @@ static void check(const struct cli *c)
 int cli_config(struct cli *c)
 {
     struct buf out = BUF(1 << 20);
+    struct redis_url url;
+    struct err err = {0};
 
     if (c->argc != 1 || (strcmp(c->argv[0], "show") != 0 && strcmp(c->argv[0], "check") != 0))
         return cli_usage(c);
     if (!strcmp(c->argv[0], "show")) {
         config_show(c->cfg, &out, c->json);
         fwrite(out.p, 1, out.n, stdout);
-    } else {
+    } else if (redis_url_parse(c->cfg->redis_url, &url, &err)) {
+        redis_url_done(&url);
         check(c);
     }
     buf_done(&out);
-    return CLI_OK;
+    return err.kind == ERR_NONE ? CLI_OK : cli_fail(CLI_CONFIG, "redis.url: %s", err.msg);
 }

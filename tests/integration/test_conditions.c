@@ -263,6 +263,24 @@ START_TEST(on_a_full_redis_each_command_says_what_it_did)
 }
 END_TEST
 
+START_TEST(config_check_reads_all_of_the_url_of_redis)
+{
+    static const char *const urls[] = {"redis://[::1", "redis://[::1]x", "redis://::1:6379",
+                                       "redis://[]",   "redis://host:0", "redis://u@host"};
+    struct world *w = world_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
+        struct cli cli = run_at(w, urls[i], (const char *const[]){"config", "check", NULL});
+
+        CHECK_EXIT(cli, 78);
+        CHECK_HAS(cli.err, "redis.url: Redis URL: ");
+        ck_assert_str_eq(cli.out, "");
+    }
+    CHECK_EXIT(run_at(w, "redis://[::1]:1", (const char *const[]){"config", "check", NULL}), 0);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_conditions(void)
 {
     Suite *s = suite_create("conditions");
@@ -273,6 +291,7 @@ Suite *test_conditions(void)
     tcase_add_test(tc, on_a_replica_and_without_rights_nothing_is_made_up);
     tcase_add_test(tc, away_or_loading_each_command_says_so_and_prints_nothing);
     tcase_add_test(tc, on_a_full_redis_each_command_says_what_it_did);
+    tcase_add_test(tc, config_check_reads_all_of_the_url_of_redis);
     suite_add_tcase(s, tc);
     return s;
 }
