@@ -5,6 +5,7 @@
  *                              then it begins on a line of its own */
 #include "scheduler/cli/help.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "scheduler/cli/cli.h"
@@ -76,6 +77,35 @@ int cli_help_of(FILE *to, const struct cli_command *cmd, int status)
     }
     fprintf(to, "\n  -c FILE, --json: see `flotilla --help`; more in flotilla(1)\n");
     return status;
+}
+
+/* Is arg the option of a row, "--name VALUE" or "--name"?  *more: the next argument is its value.
+ * A name in capitals stands for any. */
+static bool is_option(const char *arg, const char *row, bool *more)
+{
+    size_t n = strcspn(row, " ");
+    bool any = n > 2 && isupper((unsigned char)row[2]) && !strncmp(arg, "--", 2);
+
+    if (!any && (strncmp(arg, row, n) != 0 || (arg[n] && arg[n] != '=')))
+        return false;
+    *more = row[n] && !strchr(arg, '=');
+    return true;
+}
+
+const char *cli_unknown_option(const struct cli *c, const struct cli_command *cmd)
+{
+    for (int i = 0; i < c->argc; i++) {
+        const char *arg = c->argv[i];
+        bool known = *arg != '-' || (arg[1] != '-' && strlen(arg) != 2), more = false;
+
+        for (size_t k = 0; k < ARRAY_LEN(options) && !known; k++)
+            known =
+                !strcmp(options[k].command, cmd->name) && is_option(arg, options[k].option, &more);
+        if (!known)
+            return arg;
+        i += more;
+    }
+    return NULL;
 }
 
 const struct cli_command *cli_find(const char *name)

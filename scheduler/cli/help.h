@@ -16,6 +16,9 @@ const struct cli_command *cli_find(const char *name);
 /* The list of all; returns status. */
 int cli_help(FILE *to, int status);
 
+/* The first argument that looks like an option, and is none of the command's; NULL: there is none.
+ * Nothing is taken out of argv. */
+const char *cli_unknown_option(const struct cli *c, const struct cli_command *cmd);
 /* The usage and the options of one; returns status. */
 int cli_help_of(FILE *to, const struct cli_command *cmd, int status);
 

@@ -58,7 +58,7 @@ int main(int argc, char **argv)
     stderr = visible_stream(STDERR_FILENO, "\r", false);
     c.json = cli_flag(&c, "--json");
     path = cli_option(&c, "-c");
-    help = cli_flag(&c, "--help");
+    help = cli_flag(&c, "--help") || cli_flag(&c, "-h");
     if (c.argc > 0 && !strcmp(c.argv[0], "help")) {
         help = true;
         c.argc--;
@@ -78,6 +78,8 @@ int main(int argc, char **argv)
     c.command = cmd->name;
     c.argc--;
     c.argv++;
+    if (cli_unknown_option(&c, cmd))
+        return cli_usage(&c);
     log_setup("flotilla", LOG_ERROR, LOG_LOGFMT);
     c.cfg = config_load(path, &err);
     if (!c.cfg)

@@ -226,6 +226,8 @@ int cli_costs(struct cli *c)
 
 int cli_version(struct cli *c)
 {
+    if (c->argc > 0)
+        return cli_usage(c);
     if (c->json)
         printf("{\"version\":\"%s\"}\n", FLOTILLA_VERSION);
     else

@@ -20,6 +20,8 @@ static const struct {
     {{"--help"}, 0, "exit status:", ""},
     {{"help"}, 0, "submit", ""},
     {{"submit", "--help"}, 0, "read documents from FILE", ""},
+    {{"submit", "--wait", "-h"}, 0, "read documents from FILE", ""},
+    {{"-h"}, 0, "exit status:", ""},
     {{"--help", "frobnicate"}, 2, "", "unknown command 'frobnicate'"},
     {{"version"}, 0, "flotilla ", ""},
     {{"--version"}, 0, "flotilla ", ""},
@@ -62,6 +64,11 @@ static const struct {
     {{"models", "--priority", "high"}, 2, "", "expected realtime, standard or batch; got 'high'"},
     {{"tail", "webhooks"}, 2, "", "usage: flotilla tail"},
     {{"submit", "--wat"}, 2, "", "usage: flotilla submit"},
+    {{"pause", "--all"}, 2, "", "usage: flotilla pause"},
+    {{"resume", "--all"}, 2, "", "usage: flotilla resume"},
+    {{"scale", "--to", "3"}, 2, "", "usage: flotilla scale"},
+    {{"version", "--all"}, 2, "", "usage: flotilla version"},
+    {{"version", "more"}, 2, "", "usage: flotilla version"},
     {{"submit", "-f"}, 2, "", "usage: flotilla submit"},
     {{"submit", "-f", "x", NOOP("a")}, 2, "", "usage: flotilla submit"},
     {{"submit", "-f", "/no/such/file"}, 1, "", "/no/such/file"},
@@ -188,6 +195,7 @@ START_TEST(without_redis_the_exit_is_69)
         CHECK_HAS(cli.err, "flotilla: ");
         ck_assert_str_eq(cli.out, "");
     }
+    CHECK_EXIT(world_cli(w, "jobs", "--all"), 2);
     CHECK_EXIT(world_cli(w, "submit", NOOP("a")), 69);
     CHECK_EXIT(world_cli(w, "wait", "a"), 69);
     CHECK_EXIT(world_cli(w, "models"), 0);
