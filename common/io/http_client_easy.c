@@ -230,6 +230,8 @@ enum http_outcome http_outcome_of(struct http_call *call, CURLcode code)
         return HTTP_ANSWERED;
     if (code == CURLE_OK) /* curl calls a connection that ends inside the headers a success */
         refuse(call, "the answer ended inside its headers");
+    else if (!call->why[0] && !call->curl_why[0]) /* it has no words of its own for some */
+        refuse(call, curl_easy_strerror(code));
     if (call->too_large)
         return HTTP_TOO_LARGE;
     if (call->data_refused)

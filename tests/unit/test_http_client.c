@@ -300,6 +300,7 @@ START_TEST(a_url_that_cannot_be_parsed_is_refused_whether_it_is_kept_or_not)
         r.same_url = i % 2;
         shot_fire(http.loop, http.client, &s, &r);
         ck_assert_int_eq(s.reply.outcome, HTTP_REFUSED);
+        ck_assert_str_ne(s.detail, "");
     }
 }
 END_TEST
