@@ -67,6 +67,8 @@ static bool has_good_port(struct span host)
         if (!close || close == host.p + 1 || (close + 1 < end && close[1] != ':'))
             return false;
         port = close + 1 < end ? close + 1 : NULL;
+    } else if (memchr(host.p, ':', host.n) != port) {
+        return false;
     }
     return !port || parse_int64(port + 1, (size_t)(end - port - 1), 1, 65535, &v);
 }
@@ -139,6 +141,8 @@ static const char *bytes_fault(const char *url, size_t n)
 
     if (host && !is_ascii(host + 3, host_n))
         return "an international host is written in ASCII (xn--...)";
+    if (host && memchr(host + 3, '@', host_n) != memrchr(host + 3, '@', host_n))
+        return "an '@' in its user or password must be percent-encoded";
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)url[i] <= 0x20 || (unsigned char)url[i] >= 0x7f ||
             strchr("\\\"<>^`{|}", url[i]))
