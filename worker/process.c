@@ -196,6 +196,14 @@ static void on_usr1(void *arg)
               p->claimer.fenced, (long long)heartbeat_age_ms(p->heartbeat));
 }
 
+static void on_chunks_idle(void *arg)
+{
+    struct process *p = arg;
+
+    if (p->claimer.draining)
+        process_kick_later(p); /* it may leave now */
+}
+
 static void flush_holds(void *arg) { holds_flush(arg); }
 
 static void on_beat(void *arg) { health_sync(((struct process *)arg)->health); }
@@ -216,22 +224,22 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     child_on_stop(p->child, on_stop, p->drain);
     take_id(p);
     p->clients = clients_new(p->env.loop, (size_t)p->env.group->concurrency);
-    p->stops = stops_new(p);
-    p->health = health_new(p);
+    p->stops = stops_new(&p->env);
+    p->health = health_new(&p->env);
     p->routes = routes_new(p->env.cfg);
-    p->market = market_new(p);
-    p->watch = watch_new(p);
+    p->market = market_new(&p->env, p->routes);
+    p->watch = watch_new(&p->env, p->health, p->stops);
     p->habits = habits_new();
     p->rooms = rooms_new(&p->env);
-    p->budget_rooms = budget_rooms_new(p);
-    p->limiter = limiter_new(p);
-    p->holds = holds_new(p);
+    p->budget_rooms = budget_rooms_new(&p->env, p->rooms);
+    p->limiter = limiter_new(&p->env, p->rooms);
+    p->holds = holds_new(&p->env);
     rooms_on_send(p->rooms, flush_holds, p->holds);
-    p->hooks = hooks_new(p);
+    p->hooks = hooks_new(&p->env);
     hooks_reload(p->hooks);
-    p->cache = cache_new(p);
-    p->shares = shares_new(p, &inference_share_ops);
-    p->chunks = chunks_new(p);
+    p->cache = cache_new(&p->env);
+    p->shares = shares_new(&p->env, p->cache, &inference_share_ops);
+    p->chunks = chunks_new(&p->env, on_chunks_idle, p);
     p->heartbeat = heartbeat_new(&p->claimer, on_beat, p);
     p->outbox = outbox_new(&p->claimer);
     p->strays = (struct strays){&p->claimer, p->outbox, p->routes};

@@ -46,8 +46,10 @@ includes_that_point_the_wrong_way()
 # A part of a worker gets what it uses (worker/env.h, callbacks), not the whole process.
 parts_that_know_the_process()
 {
-    sources worker/claims worker/together worker/supervisor |
-        report '#include "worker/(process|run)(_private)?\.h"' 'a part gets what it uses, not the process'
+    {
+        sources worker/claims worker/together worker/supervisor worker/limit worker/cache worker/budget worker/route
+        sources worker/inference worker/webhook | grep -E '/(chunks|hooks|signature)\.'
+    } | report '#include "worker/(process|run)(_private)?\.h"' 'a part gets what it uses, not the process'
 }
 
 libraries_outside_their_file()

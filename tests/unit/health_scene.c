@@ -32,7 +32,7 @@ static void open_process(struct process *p, const char *id)
     p->env.cfg->workers_heartbeat_ms = 50;
     p->env.cfg->routing_probe_min_ms = 100;
     p->env.cfg->routing_probe_max_ms = 400;
-    p->health = health_new(p);
+    p->health = health_new(&p->env);
 }
 
 void two_processes(void)

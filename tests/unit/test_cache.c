@@ -36,7 +36,7 @@ static void setup(void)
               (struct redis_options){.scripts = scripts_all()});
     TURN_UNTIL(process.env.loop, line.ready);
     process.env.redis = line.redis;
-    process.cache = cache_new(&process);
+    process.cache = cache_new(&process.env);
 }
 
 static void teardown(void)

@@ -20,6 +20,8 @@ static struct process process;
 static struct chunks *chunks;
 static struct chunk_stream *stream;
 
+static void on_idle(void *arg) { (void)arg; }
+
 static void set_up(void)
 {
     redis_server_init(&server);
@@ -32,7 +34,7 @@ static void set_up(void)
     line_open(&other, process.env.loop, server.url, (struct redis_options){0});
     process.env.redis = line.redis;
     TURN_UNTIL(process.env.loop, redis_is_ready(line.redis) && redis_is_ready(other.redis));
-    chunks = chunks_new(&process);
+    chunks = chunks_new(&process.env, on_idle, NULL);
     stream = chunks_open(chunks, "j", 2);
     chunks_call(stream, 1, "first");
 }

@@ -8,6 +8,7 @@
 #include "common/core/log.h"
 #include "common/schema/schema_cache.h"
 #include "tests/unit/health_scene.h"
+#include "worker/process.h"
 #include "worker/webhook/hooks.h"
 
 enum { NAMES = 50000, KNOWN = 10000, SLACK_BYTES = 64 * 1024 };
@@ -61,7 +62,7 @@ START_TEST(fifty_thousand_names_leave_no_memory_behind)
     log_setup("unit", LOG_ERROR, LOG_LOGFMT); /* each dead host is a warning */
     cfg = (struct config){.webhooks_per_host = 2};
     process = (struct process){.env.cfg = &cfg};
-    hooks = hooks_new(&process);
+    hooks = hooks_new(&process.env);
     for (int i = 0; i < NAMES; i++) {
         if (i == KNOWN)
             before = mallinfo2().uordblks;

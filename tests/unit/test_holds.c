@@ -33,7 +33,7 @@ static void open_process(void)
     keys_init(&p.env.keys, "fl");
     line_open(&line, p.env.loop, server.url, (struct redis_options){.scripts = scripts_all()});
     p.env.redis = line.redis;
-    p.holds = holds_new(&p);
+    p.holds = holds_new(&p.env);
     TURN_UNTIL(p.env.loop, line.ready);
     ck_assert(ask(&line, "HSET fl:{0}:workers w-aaaaaaaa {}").ok);
 }

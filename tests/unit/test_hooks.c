@@ -15,7 +15,7 @@ static void setup(void)
 {
     cfg = (struct config){.webhooks_per_host = PER_HOST};
     process = (struct process){.env.cfg = &cfg};
-    hooks = hooks_new(&process);
+    hooks = hooks_new(&process.env);
 }
 
 static void teardown(void) { hooks_free(hooks); }

@@ -10,6 +10,7 @@
 #include "tests/unit/redis_shot.h"
 #include "worker/claims/rooms.h"
 #include "worker/limit/limiter_private.h"
+#include "worker/process.h"
 
 #define MS       INT64_C(1000)
 #define S        INT64_C(1000000)
@@ -36,7 +37,7 @@ static void hear_last(double tickets, int64_t stale_ms)
 
     cfg = (struct config){.limits_stale_ms = stale_ms};
     process = (struct process){.env.cfg = &cfg};
-    limiter = (struct limiter){.p = &process};
+    limiter = (struct limiter){.env = &process.env};
     bucket = (struct limiter_bucket){.l = &limiter, .starved_us = HEARD, .spent_us = HEARD};
     slice_init(&bucket.slice);
     needs[BUCKET_CALLS][BUCKET_STANDARD] = tickets;
@@ -168,7 +169,7 @@ static struct limiter *open_all(int64_t stale_ms)
     process.env.redis = line.redis;
     TURN_UNTIL(process.env.loop, redis_is_ready(line.redis));
     process.rooms = rooms_new(&process.env);
-    return limiter_new(&process);
+    return limiter_new(&process.env, process.rooms);
 }
 
 static void close_all(struct limiter *l)

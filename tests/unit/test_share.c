@@ -76,8 +76,8 @@ static void open_place(struct place *p)
     line_open(&p->line, loop, server.url, (struct redis_options){.scripts = scripts_all()});
     TURN_UNTIL(loop, p->line.ready);
     p->process.env.redis = p->line.redis;
-    p->process.cache = cache_new(&p->process);
-    p->process.shares = shares_new(&p->process, &ops);
+    p->process.cache = cache_new(&p->process.env);
+    p->process.shares = shares_new(&p->process.env, p->process.cache, &ops);
 }
 
 /* As a process dies: its connection is gone, nothing is said. */

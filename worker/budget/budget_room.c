@@ -18,7 +18,7 @@
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "worker/budget/holds.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 enum { SEEN_MAX = 256, AGAIN_MS = 1000, WAKE = 2, PREFIX = 7 };
 enum { DUE_MAX = 128, DUE_MS = 8000 }; /* own times later than these 17 min count as the last */
@@ -32,7 +32,8 @@ struct due {
     int64_t at, jobs; /* at: in DUE_MS */
 };
 struct budget_rooms {
-    struct process *p;
+    const struct env *env;
+    struct rooms *rooms;
     struct seen seen[SEEN_MAX]; /* by a hash of the name; a new one takes the place of another */
     struct due due[DUE_MAX];    /* own times of jobs, by their time */
     struct loop_timer *timer;
@@ -126,13 +127,13 @@ static void on_look(void *arg, const struct room_seen *seen)
     if (seen->left >= 0)
         note(s, seen->name, seen->left);
     for (size_t i = 0; i < seen->count; i++)
-        rooms_recall(s->p->rooms, seen->name, seen->entries[i].text);
+        rooms_recall(s->rooms, seen->name, seen->entries[i].text);
     expect_less(s, (int64_t)seen->count);
 }
 
 static void call_back(struct budget_rooms *s, const char *name, int most)
 {
-    rooms_look(s->p->rooms, name, &(struct room_look){.last = HUGE_VAL, .most = most}, on_look, s);
+    rooms_look(s->rooms, name, &(struct room_look){.last = HUGE_VAL, .most = most}, on_look, s);
 }
 
 /* ---- what callers do ---- */
@@ -153,7 +154,7 @@ void budget_room_enter(struct budget_rooms *s, const struct budget_wait *w, enum
     const struct seen *e = find(s, w->room);
 
     snprintf(entry, sizeof entry, "%s/%s", queue_name(queue), id);
-    rooms_enter(s->p->rooms, w->room, (double)w->since_ms, entry, &w->sum);
+    rooms_enter(s->rooms, w->room, (double)w->since_ms, entry, &w->sum);
     note(s, w->room, e ? e->left + 1 : 1);
     call_back(s, w->room, 0); /* how many wait there? */
 }
@@ -182,7 +183,7 @@ static void look_again(struct budget_rooms *s, struct seen *e)
 {
     e->again = true;
     if (!s->timer)
-        s->timer = loop_after(s->p->env.loop, AGAIN_MS, on_timer, s);
+        s->timer = loop_after(s->env->loop, AGAIN_MS, on_timer, s);
 }
 
 void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size_t count,
@@ -191,7 +192,7 @@ void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size
     char name[ROOM_NAME];
 
     for (size_t i = 0; i < count; i++) {
-        struct seen *e = find(s, room_name(&s->p->env.cfg->budgets[budgets[i]], tenant, name));
+        struct seen *e = find(s, room_name(&s->env->cfg->budgets[budgets[i]], tenant, name));
 
         if (e && e->left == 0) {
             look_again(s, e);
@@ -210,16 +211,17 @@ static void on_room(void *arg, const char *name)
         call_back(arg, name, 1);
 }
 
-void budget_room_try_all(struct budget_rooms *s) { rooms_list(s->p->rooms, on_room, s); }
+void budget_room_try_all(struct budget_rooms *s) { rooms_list(s->rooms, on_room, s); }
 
 /* ---- life ---- */
 
-struct budget_rooms *budget_rooms_new(struct process *p)
+struct budget_rooms *budget_rooms_new(const struct env *env, struct rooms *rooms)
 {
     struct budget_rooms *s = xcalloc(1, sizeof *s);
 
-    s->p = p;
-    rooms_on_gone(p->rooms, on_room, s); /* what ended while it waited has no use for the room */
+    s->env = env;
+    s->rooms = rooms;
+    rooms_on_gone(rooms, on_room, s); /* what ended while it waited has no use for the room */
     return s;
 }
 

@@ -18,12 +18,13 @@
 #include "common/config/config.h"
 #include "common/queue/record.h"
 #include "worker/claims/rooms.h"
+#include "worker/env.h"
 
 struct hold_answer;
-struct process;
+struct rooms;
 struct budget_rooms;
 
-struct budget_rooms *budget_rooms_new(struct process *p);
+struct budget_rooms *budget_rooms_new(const struct env *env, struct rooms *rooms);
 void budget_rooms_free(struct budget_rooms *s);
 
 /* What a refused job waits for, and since when (ms); tenant as in struct job. */
@@ -43,7 +44,7 @@ void budget_room_expect(struct budget_rooms *s, int64_t in_ms);
  * as this process knows. */
 int64_t budget_room_count(struct budget_rooms *s, const struct config_budget *b,
                           struct span tenant);
-/* Room may have come in each of these budgets (indexes of p->env.cfg). */
+/* Room may have come in each of these budgets (indexes of env->cfg). */
 void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size_t count,
                       struct span tenant);
 /* The limits may be others: one job of each room sees whether there is room now. */

@@ -28,7 +28,7 @@
 #include "common/queue/alert.h"
 #include "common/queue/scripts.h"
 #include "worker/budget/holds_private.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 enum {
     BATCH_MAX = 256,
@@ -38,7 +38,7 @@ enum {
 };
 
 struct holds {
-    struct process *p;
+    const struct env *env;
     struct hold_batch *open, *batches; /* batches: closed, in order */
     bool deferred;
     int64_t offset_ms; /* Redis's clock, less ours */
@@ -50,11 +50,11 @@ struct holds {
 
 static void on_turn_end(void *arg);
 
-struct holds *holds_new(struct process *p)
+struct holds *holds_new(const struct env *env)
 {
     struct holds *s = xcalloc(1, sizeof *s);
 
-    s->p = p;
+    s->env = env;
     s->pause_ms = RETRY_MS;
     return s;
 }
@@ -101,12 +101,12 @@ void holds_free(struct holds *s)
 
     if (!s)
         return;
-    loop_undefer(s->p->env.loop, on_turn_end, s);
+    loop_undefer(s->env->loop, on_turn_end, s);
     loop_cancel(&s->retry);
     DL_FOREACH_SAFE(s->batches, b, tmp)
     {
-        if (s->p->env.redis)
-            redis_forget(s->p->env.redis, b);
+        if (s->env->redis)
+            redis_forget(s->env->redis, b);
         free_batch(b);
     }
     if (s->open)
@@ -152,7 +152,7 @@ static void on_refused(struct hold_batch *b, const struct err *err)
     s->refused = true;
     log_err(first ? LOG_WARN : LOG_DEBUG, "budget.refused", err);
     if (first && reply_error(err, "WRONGTYPE"))
-        alert_send(s->p->env.redis, &s->p->env.keys, "wrong_type", key(&s->p->env.keys, KEY_BUDGET),
+        alert_send(s->env->redis, &s->env->keys, "wrong_type", key(&s->env->keys, KEY_BUDGET),
                    "a key that budgets need is of another type, so jobs with budgets wait: delete "
                    "or rename it (TYPE tells which of budget, holds and holds-due it is)");
     if (!first && !s->retry && s->pause_ms < RETRY_MAX_MS)
@@ -195,8 +195,8 @@ static void send_batch(struct hold_batch *b)
 
     b->sent = true;
     b->tries++;
-    hold_batch_write(b, b->s->p, clock_wall_ms() + b->s->offset_ms, &a);
-    redis_script(b->s->p->env.redis, script(SCRIPT_BUDGET), 7, &a, on_answer, b);
+    hold_batch_write(b, b->s->env, clock_wall_ms() + b->s->offset_ms, &a);
+    redis_script(b->s->env->redis, script(SCRIPT_BUDGET), 7, &a, on_answer, b);
 }
 
 static void send_all(struct holds *s)
@@ -221,14 +221,14 @@ static void on_retry(void *arg)
     struct holds *s = arg;
 
     s->retry = NULL;
-    if (redis_is_ready(s->p->env.redis))
+    if (redis_is_ready(s->env->redis))
         send_all(s);
 }
 
 static void retry_later(struct holds *s)
 {
     if (!s->retry)
-        s->retry = loop_after(s->p->env.loop, s->pause_ms, on_retry, s);
+        s->retry = loop_after(s->env->loop, s->pause_ms, on_retry, s);
 }
 
 static void close_batch(struct holds *s)
@@ -244,7 +244,7 @@ static void close_batch(struct holds *s)
     DL_APPEND(s->batches, b);
     if (s->refused && s->retry)
         refuse(b);
-    else if (redis_is_ready(s->p->env.redis))
+    else if (redis_is_ready(s->env->redis))
         send_batch(b);
 }
 
@@ -268,7 +268,7 @@ static struct hold_batch *open_batch(struct holds *s)
     }
     if (!s->deferred) {
         s->deferred = true;
-        loop_defer(s->p->env.loop, on_turn_end, s);
+        loop_defer(s->env->loop, on_turn_end, s);
     }
     return s->open;
 }
@@ -277,7 +277,7 @@ static struct hold_batch *open_batch(struct holds *s)
 
 struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb, void *arg)
 {
-    const struct config *cfg = s->p->env.cfg;
+    const struct config *cfg = s->env->cfg;
     struct hold *h = xcalloc(1, sizeof *h);
 
     *h = (struct hold){.s = s,

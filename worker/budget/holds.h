@@ -22,8 +22,8 @@
 #define FLOTILLA_HOLDS_H
 
 #include "common/budget/budget.h"
+#include "worker/env.h"
 
-struct process;
 struct holds;
 struct hold;
 
@@ -51,14 +51,14 @@ typedef void hold_cb(void *arg, const struct hold_answer *a);
 struct hold_want {
     const char *job, *token;      /* they name the hold, with how and a number of ours */
     struct span tenant;           /* raw */
-    const unsigned char *budgets; /* of p->env.cfg, those that apply; may be none */
+    const unsigned char *budgets; /* of env->cfg, those that apply; may be none */
     size_t count;
     struct span note;       /* its document */
     int64_t amount_nanousd; /* the worst case */
     int64_t call_ms;        /* how long the call may take; later the hold expires, as spent */
 };
 
-struct holds *holds_new(struct process *p);
+struct holds *holds_new(const struct env *env);
 void holds_free(struct holds *s);
 struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb, void *arg);
 /* The call was made, and its cost will be told; *h becomes NULL; NULL is fine. */

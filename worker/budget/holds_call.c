@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "common/core/xalloc.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 /* ---- rows ---- */
 
@@ -90,10 +90,10 @@ static void add_settled(struct redis_args *a, const struct hold *h)
         redis_arg_str(a, "unmade");
 }
 
-void hold_batch_write(struct hold_batch *b, const struct process *p, int64_t now_ms,
+void hold_batch_write(struct hold_batch *b, const struct env *env, int64_t now_ms,
                       struct redis_args *a)
 {
-    const struct keys *k = &p->env.keys;
+    const struct keys *k = &env->keys;
     size_t wanted = find_rows(b, now_ms);
 
     redis_args_init(a);
@@ -103,10 +103,10 @@ void hold_batch_write(struct hold_batch *b, const struct process *p, int64_t now
     redis_arg_str(a, key(k, KEY_ALERTS));
     redis_arg_str(a, key(k, KEY_ALERTED));
     redis_arg_str(a, key(k, KEY_WORKERS));
-    keys_arg(a, k->calls, p->env.id);
+    keys_arg(a, k->calls, env->id);
     redis_arg_int(a, BUDGET_REMEMBER_MS);
     redis_arg_int(a, BUDGET_KEEP_SUM_MS);
-    redis_arg_str(a, p->env.id);
+    redis_arg_str(a, env->id);
     redis_arg_int(a, (int64_t)b->row_count);
     for (size_t i = 0; i < b->row_count; i++)
         add_row(a, &b->rows[i]);

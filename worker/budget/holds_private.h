@@ -51,7 +51,7 @@ struct hold_batch {
 
 /* ---- holds_call.c ---- */
 /* The script's keys (seven) and arguments; now: Redis's clock. */
-void hold_batch_write(struct hold_batch *b, const struct process *p, int64_t now_ms,
+void hold_batch_write(struct hold_batch *b, const struct env *env, int64_t now_ms,
                       struct redis_args *a);
 /* Tell each hold what the script said.  Callbacks may make and settle others, and give up those
  * that come behind them here. */

@@ -23,7 +23,7 @@
 #include "common/io/redis.h"
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 enum {
     ROOM_BYTES = 4096,
@@ -41,7 +41,7 @@ static const struct {
 };
 
 struct cache {
-    struct process *p;
+    const struct env *env;
     struct cache_look *looks; /* not told yet, the oldest first */
     struct loop_timer *limit;
     struct redis_args kept; /* not told cached.lua yet: bytes, ms, key; ... */
@@ -220,8 +220,7 @@ static void on_limit(void *arg)
 static void watch_limit(struct cache *c)
 {
     if (c->looks && !c->limit)
-        c->limit =
-            loop_after(c->p->env.loop, c->looks->until_ms - clock_mono_ms() + 1, on_limit, c);
+        c->limit = loop_after(c->env->loop, c->looks->until_ms - clock_mono_ms() + 1, on_limit, c);
 }
 
 /* It answers, and has not been silent: a list of thousands takes its time. */
@@ -229,7 +228,7 @@ static void wait_on(struct cache_look *l)
 {
     struct cache *c = l->c;
 
-    l->until_ms = clock_mono_ms() + c->p->env.cfg->cache_wait_ms;
+    l->until_ms = clock_mono_ms() + c->env->cfg->cache_wait_ms;
     DL_DELETE(c->looks, l);
     DL_APPEND(c->looks, l); /* they stay in order */
 }
@@ -271,14 +270,14 @@ struct cache_look *cache_look(struct cache *c, const char *const *keys, size_t n
                              .asked = n,
                              .cb = cb,
                              .arg = arg,
-                             .until_ms = clock_mono_ms() + c->p->env.cfg->cache_wait_ms};
+                             .until_ms = clock_mono_ms() + c->env->cfg->cache_wait_ms};
     DL_APPEND(c->looks, l);
     watch_limit(c);
     for (size_t i = 0; i < n; i++) {
         struct part *part = xmalloc(sizeof *part);
 
         *part = (struct part){l, i};
-        redis_sendv(c->p->env.redis, on_got, part, "GET", keys[i], NULL);
+        redis_sendv(c->env->redis, on_got, part, "GET", keys[i], NULL);
     }
     return l;
 }
@@ -309,7 +308,7 @@ static void on_room(void *arg, const struct reply *reply, const struct err *err)
         redis_args_init(&a);
         redis_arg_str(&a, "UNLINK");
         redis_arg_span(&a, key);
-        redis_send(c->p->env.redis, &a, NULL, NULL);
+        redis_send(c->env->redis, &a, NULL, NULL);
     }
 }
 
@@ -319,11 +318,11 @@ static void tell_kept(struct cache *c)
 
     loop_cancel(&c->hold);
     redis_args_init(&a);
-    redis_arg_str(&a, key(&c->p->env.keys, KEY_CACHED));
-    redis_arg_str(&a, key(&c->p->env.keys, KEY_CACHED_BYTES));
-    redis_arg_int(&a, c->p->env.cfg->cache_max_bytes);
+    redis_arg_str(&a, key(&c->env->keys, KEY_CACHED));
+    redis_arg_str(&a, key(&c->env->keys, KEY_CACHED_BYTES));
+    redis_arg_int(&a, c->env->cfg->cache_max_bytes);
     redis_args_append(&a, &c->kept);
-    redis_script(c->p->env.redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
+    redis_script(c->env->redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
     redis_args_done(&c->kept);
     redis_args_init(&c->kept);
 }
@@ -345,7 +344,7 @@ static void note_kept(struct cache *c, const char *name, size_t bytes, int64_t t
     if (c->kept.count >= KEPT_ARGS_MAX)
         tell_kept(c);
     else if (!c->hold)
-        c->hold = loop_after(c->p->env.loop, HOLD_MS, on_hold_over, c);
+        c->hold = loop_after(c->env->loop, HOLD_MS, on_hold_over, c);
 }
 
 void cache_flush(struct cache *c)
@@ -356,7 +355,7 @@ void cache_flush(struct cache *c)
 
 bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const struct entry *e)
 {
-    const struct config *cfg = c->p->env.cfg;
+    const struct config *cfg = c->env->cfg;
     size_t max = (size_t)cfg->cache_max_entry_bytes;
     int64_t ttl = cache_ttl_ms(cfg, kind);
     struct buf b = BUF(e->body.n + e->model.n * 6 + ROOM_BYTES);
@@ -372,7 +371,7 @@ bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const s
         redis_arg_span(&a, buf_span(&b));
         redis_arg_str(&a, "PX");
         redis_arg_int(&a, ttl);
-        redis_send(c->p->env.redis, &a, NULL, NULL);
+        redis_send(c->env->redis, &a, NULL, NULL);
         note_kept(c, name, b.n, ttl);
     }
     buf_done(&b);
@@ -381,11 +380,11 @@ bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const s
 
 /* ---- life ---- */
 
-struct cache *cache_new(struct process *p)
+struct cache *cache_new(const struct env *env)
 {
     struct cache *c = xcalloc(1, sizeof *c);
 
-    c->p = p;
+    c->env = env;
     redis_args_init(&c->kept);
     return c;
 }

@@ -13,11 +13,11 @@
 #include "common/core/base.h"
 #include "common/core/buf.h"
 #include "worker/cache/entry.h"
+#include "worker/env.h"
 
 struct cache;
 struct cache_look;
 struct config;
-struct process;
 
 enum cache_kind {
 #define X(KIND, name, ttl) CACHE_##KIND,
@@ -33,8 +33,8 @@ int64_t cache_ttl_ms(const struct config *cfg, enum cache_kind kind);
 void cache_key(struct buf *out, const char *root, enum cache_kind kind, struct span tenant,
                struct span model, const char *hash);
 
-struct cache *cache_new(struct process *p);
-/* Looks that are under way are not answered any more.  After redis_free(p->env.redis). */
+struct cache *cache_new(const struct env *env);
+/* Looks that are under way are not answered any more.  After redis_free(env->redis). */
 void cache_free(struct cache *c);
 
 /* What was found under some keys, shared by counting its users. */

@@ -43,7 +43,7 @@ static void deliver(void *arg);
 
 static void free_share(struct share *s)
 {
-    struct loop *loop = s->in->p->env.loop;
+    struct loop *loop = s->in->env->loop;
 
     stop_waiting(s);
     table_leave(s);
@@ -133,7 +133,7 @@ static void deliver(void *arg)
         told++;
     }
     if (s->waiters)
-        s->timer = loop_after(s->in->p->env.loop, told * bytes < TOLD_BYTES ? 0 : TOLD_PAUSE_MS,
+        s->timer = loop_after(s->in->env->loop, told * bytes < TOLD_BYTES ? 0 : TOLD_PAUSE_MS,
                               deliver_more, s);
     else
         free_share(s);
@@ -145,7 +145,7 @@ void share_end(struct share *s, enum share_word word)
     table_leave(s);
     s->state = ENDING;
     s->word = word;
-    loop_defer(s->in->p->env.loop, deliver, s);
+    loop_defer(s->in->env->loop, deliver, s);
 }
 
 /* ---- leading ---- */
@@ -177,7 +177,7 @@ static void promote(void *arg)
     free_share(s);
 }
 
-void share_promote_later(struct share *s) { loop_defer(s->in->p->env.loop, promote, s); }
+void share_promote_later(struct share *s) { loop_defer(s->in->env->loop, promote, s); }
 
 void share_leave(struct sharer *w)
 {
@@ -206,7 +206,7 @@ static void on_pause(void *arg)
 
     s->timer = NULL;
     lease_look(s);
-    s->look = cache_look(s->in->p->cache, keys + found_missing(s->found), 1, on_peeped, s);
+    s->look = cache_look(s->in->cache, keys + found_missing(s->found), 1, on_peeped, s);
 }
 
 static void pause_then_poll(struct share *s)
@@ -214,7 +214,7 @@ static void pause_then_poll(struct share *s)
     int64_t ms = s->pause_ms / 2 + random_below(s->pause_ms / 2);
 
     s->pause_ms = s->pause_ms * 2 < PAUSE_MAX_MS ? s->pause_ms * 2 : PAUSE_MAX_MS;
-    s->timer = loop_after(s->in->p->env.loop, ms, on_pause, s);
+    s->timer = loop_after(s->in->env->loop, ms, on_pause, s);
 }
 
 static void watch(struct share *s)
@@ -271,7 +271,7 @@ static void on_polled(void *arg, struct found *found, bool answered)
     } else if (answered && !s->asking) {
         s->heard_ms = clock_mono_ms();
         heed_mark(s);
-    } else if (clock_mono_ms() - s->heard_ms > s->in->p->env.cfg->cache_lease_ms) {
+    } else if (clock_mono_ms() - s->heard_ms > s->in->env->cfg->cache_lease_ms) {
         lead(s); /* Redis is away for so long that nobody has a lease */
     } else {
         lease_forget(s);
@@ -293,7 +293,7 @@ static void on_peeped(void *arg, struct found *found, bool answered)
 
 static void look(struct share *s, cache_look_cb *cb)
 {
-    s->look = cache_look(s->in->p->cache, (const char *const *)s->keys, s->n, cb, s);
+    s->look = cache_look(s->in->cache, (const char *const *)s->keys, s->n, cb, s);
 }
 
 static void on_asked(void *arg, struct found *found, bool answered)
@@ -373,11 +373,12 @@ void share_check_waiters(struct share *s, int64_t now_ms)
 
 /* ---- all of them ---- */
 
-struct shares *shares_new(struct process *p, const struct share_ops *ops)
+struct shares *shares_new(const struct env *env, struct cache *cache, const struct share_ops *ops)
 {
     struct shares *in = xcalloc(1, sizeof *in);
 
-    in->p = p;
+    in->env = env;
+    in->cache = cache;
     in->ops = ops;
     lease_init(in);
     return in;

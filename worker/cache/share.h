@@ -26,6 +26,7 @@
 
 #include "common/core/base.h"
 #include "worker/cache/cache.h"
+#include "worker/env.h"
 
 struct shares;
 struct share;
@@ -62,9 +63,9 @@ struct sharer {
 };
 
 extern const struct share_ops inference_share_ops; /* jobs/inference_cache.c */
-struct shares *shares_new(struct process *p, const struct share_ops *ops);
+struct shares *shares_new(const struct env *env, struct cache *cache, const struct share_ops *ops);
 void shares_flush(struct shares *s); /* leases that ended are told at once */
-void shares_free(struct shares *s);  /* after redis_free(p->env.redis), before cache_free */
+void shares_free(struct shares *s);  /* after redis_free(env->redis), before cache_free */
 
 /* 0: a word will come.  Else as FULL: not joined, come back in so many ms.  wait_ms: see until_ms.
  */

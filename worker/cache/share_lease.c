@@ -40,7 +40,7 @@ void lease_flush(struct shares *in)
         redis_args_append(&a, &in->names);
         redis_arg_str(&a, in->token);
         redis_args_append(&a, &in->words);
-        redis_script(in->p->env.redis, script(SCRIPT_FLIGHT), count, &a, NULL, NULL);
+        redis_script(in->env->redis, script(SCRIPT_FLIGHT), count, &a, NULL, NULL);
     }
     redis_args_done(&in->names);
     redis_args_done(&in->words);
@@ -58,13 +58,13 @@ static void on_hold_over(void *arg)
 
 static void add_word(struct shares *in, const char *name, const char *word, int64_t ms)
 {
-    keys_arg(&in->names, in->p->env.keys.flight, name);
+    keys_arg(&in->names, in->env->keys.flight, name);
     redis_arg_str(&in->words, word);
     redis_arg_int(&in->words, ms);
     if (in->names.count >= TOLD_MAX)
         lease_flush(in);
     else if (!in->hold)
-        in->hold = loop_after(in->p->env.loop, HOLD_MS, on_hold_over, in);
+        in->hold = loop_after(in->env->loop, HOLD_MS, on_hold_over, in);
 }
 
 void lease_end(struct share *s, const char *mark, int64_t ms)
@@ -120,12 +120,12 @@ void lease_take(struct share *s)
     s->leased = s->refused = false;
     redis_args_init(&a);
     redis_arg_str(&a, "SET");
-    keys_arg(&a, s->in->p->env.keys.flight, s->name);
+    keys_arg(&a, s->in->env->keys.flight, s->name);
     redis_arg_str(&a, s->in->token);
     redis_arg_str(&a, "NX");
     redis_arg_str(&a, "PX");
-    redis_arg_int(&a, s->in->p->env.cfg->cache_lease_ms);
-    redis_send(s->in->p->env.redis, &a, on_taken, ask_new(s));
+    redis_arg_int(&a, s->in->env->cfg->cache_lease_ms);
+    redis_send(s->in->env->redis, &a, on_taken, ask_new(s));
 }
 
 static void on_seen(void *arg, const struct reply *reply, const struct err *err)
@@ -146,8 +146,8 @@ void lease_look(struct share *s)
 
     redis_args_init(&a);
     redis_arg_str(&a, "GET");
-    keys_arg(&a, s->in->p->env.keys.flight, s->name);
-    redis_send(s->in->p->env.redis, &a, on_seen, ask_new(s));
+    keys_arg(&a, s->in->env->keys.flight, s->name);
+    redis_send(s->in->env->redis, &a, on_seen, ask_new(s));
 }
 
 void lease_forget(struct share *s)
@@ -179,7 +179,7 @@ static void on_tick(void *arg)
     HASH_ITER(hh, in->by_name, s, tmp)
     {
         if (s->leased)
-            add_word(in, s->name, "=", in->p->env.cfg->cache_lease_ms);
+            add_word(in, s->name, "=", in->env->cfg->cache_lease_ms);
         share_check_waiters(s, now);
     }
     lease_tick_later(in);
@@ -188,7 +188,7 @@ static void on_tick(void *arg)
 void lease_tick_later(struct shares *in)
 {
     if (!in->tick && in->by_name)
-        in->tick = loop_after(in->p->env.loop, in->p->env.cfg->cache_lease_ms / 3, on_tick, in);
+        in->tick = loop_after(in->env->loop, in->env->cfg->cache_lease_ms / 3, on_tick, in);
 }
 
 void lease_init(struct shares *in)

@@ -6,7 +6,7 @@
 #include "common/io/loop.h"
 #include "common/io/redis.h"
 #include "worker/cache/share.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 enum share_state { ASKING, LEADING, WATCHING, ENDING };
 
@@ -37,7 +37,8 @@ struct share {
 };
 
 struct shares {
-    struct process *p;
+    const struct env *env;
+    struct cache *cache;
     const struct share_ops *ops;
     struct share *by_name, *all;
     struct loop_timer *tick;

@@ -24,7 +24,7 @@
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 enum {
     FLUSH_MS = 20,
@@ -50,7 +50,9 @@ struct chunk_stream {
 TAILQ_HEAD(chunk_list, chunk_stream);
 
 struct chunks {
-    struct process *p;
+    const struct env *env;
+    void (*on_idle)(void *arg);
+    void *arg;
     struct chunk_list dirty, streams;
     size_t waiting, flying; /* bytes */
     size_t calls;           /* without an answer */
@@ -75,11 +77,13 @@ static void schedule(struct chunks *c);
 
 /* ---- life ---- */
 
-struct chunks *chunks_new(struct process *p)
+struct chunks *chunks_new(const struct env *env, void (*on_idle)(void *arg), void *arg)
 {
     struct chunks *c = xcalloc(1, sizeof *c);
 
-    c->p = p;
+    c->env = env;
+    c->on_idle = on_idle;
+    c->arg = arg;
     TAILQ_INIT(&c->dirty);
     TAILQ_INIT(&c->streams);
     return c;
@@ -154,8 +158,8 @@ static void on_written(void *arg, const struct reply *reply, const struct err *e
     free(sent);
     if (!TAILQ_EMPTY(&c->dirty))
         schedule(c);
-    else if (c->p->claimer.draining)
-        process_kick_later(c->p); /* it may leave now */
+    else
+        c->on_idle(c->arg);
 }
 
 static int add_int(struct redis_args *a, const char *name, int64_t v)
@@ -203,7 +207,7 @@ static struct part take(struct chunk_stream *s, struct redis_args *keys, struct 
     struct chunks *c = s->all;
     const struct part part = {.stream = s, .count = s->count, .ends = s->ends && !s->gap};
 
-    keys_arg(keys, c->p->env.keys.chunks, s->id);
+    keys_arg(keys, c->env->keys.chunks, s->id);
     add_entry(args, s, part.ends);
     c->waiting -= s->text.n;
     buf_done(&s->text);
@@ -218,7 +222,7 @@ static struct part take(struct chunk_stream *s, struct redis_args *keys, struct 
 
 static bool may_write(const struct chunks *c)
 {
-    return redis_is_ready(c->p->env.redis) && c->flying < FLYING_BYTES;
+    return redis_is_ready(c->env->redis) && c->flying < FLYING_BYTES;
 }
 
 static size_t count_dirty(const struct chunks *c)
@@ -245,8 +249,8 @@ void chunks_flush(struct chunks *c)
     sent->all = c;
     redis_args_init(&keys);
     redis_args_init(&args);
-    redis_arg_int(&args, c->p->env.cfg->limits_chunks_entries);
-    redis_arg_int(&args, c->p->env.cfg->limits_chunks_ttl_ms);
+    redis_arg_int(&args, c->env->cfg->limits_chunks_entries);
+    redis_arg_int(&args, c->env->cfg->limits_chunks_ttl_ms);
     while (sent->parts_n < most && (s = TAILQ_FIRST(&c->dirty)) && may_write(c)) {
         sent->bytes += s->text.n;
         c->flying += s->text.n;
@@ -255,7 +259,7 @@ void chunks_flush(struct chunks *c)
     redis_args_append(&keys, &args);
     redis_args_done(&args);
     c->calls++;
-    redis_script(c->p->env.redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
+    redis_script(c->env->redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
 }
 
 bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty) || c->calls > 0; }
@@ -282,13 +286,13 @@ static void schedule(struct chunks *c)
 {
     int64_t wait = c->flushed_ms + FLUSH_MS - clock_mono_ms();
 
-    if (c->timer || c->deferred || !redis_is_ready(c->p->env.redis))
+    if (c->timer || c->deferred || !redis_is_ready(c->env->redis))
         return;
     if (wait > 0) {
-        c->timer = loop_after(c->p->env.loop, wait, on_timer, c);
+        c->timer = loop_after(c->env->loop, wait, on_timer, c);
     } else {
         c->deferred = true;
-        loop_defer(c->p->env.loop, on_deferred, c);
+        loop_defer(c->env->loop, on_deferred, c);
     }
 }
 
@@ -306,7 +310,7 @@ void chunks_free(struct chunks *c)
         return;
     loop_cancel(&c->timer);
     if (c->deferred)
-        loop_undefer(c->p->env.loop, on_deferred, c);
+        loop_undefer(c->env->loop, on_deferred, c);
     while ((s = TAILQ_FIRST(&c->streams)))
         forget(s);
     free(c);

@@ -22,13 +22,14 @@
 #define FLOTILLA_CHUNKS_H
 
 #include "common/core/base.h"
+#include "worker/env.h"
 
-struct process;
 struct chunks;       /* one per process */
 struct chunk_stream; /* what one run tells */
 
-struct chunks *chunks_new(struct process *p); /* uses its loop, redis, keys and cfg */
-void chunks_free(struct chunks *c);           /* what waits is dropped; streams become dead */
+/* on_idle: all that was written is acknowledged. */
+struct chunks *chunks_new(const struct env *env, void (*on_idle)(void *arg), void *arg);
+void chunks_free(struct chunks *c);        /* what waits is dropped; streams become dead */
 void chunks_flush(struct chunks *c);       /* write what waits as far as Redis takes it at once */
 void chunks_reconnected(struct chunks *c); /* what waited for Redis is written */
 /* Something is not written yet: a process that drains stays, and is kicked when that is over. */

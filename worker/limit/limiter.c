@@ -13,6 +13,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
+#include "common/io/http_client.h"
 #include "worker/limit/limit_headers.h"
 
 #define NEVER_US      (INT64_MAX / 2)
@@ -20,11 +21,12 @@
 #define ANSWER_TOKENS 256  /* of an answer, before one came */
 #define ANSWER_PART   0.05 /* of each answer in the mean */
 
-struct limiter *limiter_new(struct process *p)
+struct limiter *limiter_new(const struct env *env, struct rooms *rooms)
 {
     struct limiter *l = xcalloc(1, sizeof *l);
 
-    l->p = p;
+    l->env = env;
+    l->rooms = rooms;
     return l;
 }
 
@@ -262,7 +264,7 @@ void limiter_serve(struct limiter_bucket *b)
         limiter_sync_soon(b->l);
     if (next < NEVER_US && !b->timer) {
         next = next < RECHECK_US ? next : RECHECK_US; /* the rate may grow meanwhile */
-        b->timer = loop_after(b->l->p->env.loop, (next + 999) / 1000, on_timer, b);
+        b->timer = loop_after(b->l->env->loop, (next + 999) / 1000, on_timer, b);
     }
 }
 
@@ -293,7 +295,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
         enqueue(b, c);
         if (!b->timer || b->waits[c->ticket.class] == c) {
             loop_cancel(&b->timer);
-            b->timer = loop_after(l->p->env.loop, (wait + 999) / 1000, on_timer, b);
+            b->timer = loop_after(l->env->loop, (wait + 999) / 1000, on_timer, b);
         }
         if (!has_room(b)) /* of an idle bucket, a round must get it */
             limiter_sync_soon(l);
@@ -306,7 +308,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
         DL_APPEND(b->asks[c->ticket.class], c);
     }
     if (!b->timer)
-        b->timer = loop_after(l->p->env.loop, LIMITER_STARVED_US / 1000, on_timer, b);
+        b->timer = loop_after(l->env->loop, LIMITER_STARVED_US / 1000, on_timer, b);
     limiter_sync_soon(l);
     return -1;
 }
@@ -381,6 +383,6 @@ void limiter_end(struct limiter_call *c, const struct limiter_outcome *o)
     case LIMITER_OVERLOADED: slice_overloaded(l, now); break;
     }
     if (b->most && !b->timer) /* a slot is free */
-        b->timer = loop_after(b->l->p->env.loop, 0, on_timer, b);
+        b->timer = loop_after(b->l->env->loop, 0, on_timer, b);
     limiter_sync_later(b->l);
 }

@@ -23,11 +23,12 @@
 #include "common/core/base.h"
 #include "common/limit/bucket.h"
 #include "common/queue/record.h"
+#include "worker/env.h"
 
 struct http_reply;
+struct rooms;
 struct limiter;
 struct limiter_bucket;
-struct process;
 
 enum { LIMITER_BUCKETS = 256 };
 enum limiter_state { LIMITER_OUT, LIMITER_ASKS, LIMITER_WAITS, LIMITER_GOES };
@@ -49,7 +50,7 @@ struct limiter_call {
     struct limiter_call *prev, *next;
 };
 
-struct limiter *limiter_new(struct process *p);
+struct limiter *limiter_new(const struct env *env, struct rooms *rooms);
 void limiter_free(struct limiter *l);
 void limiter_reconnected(struct limiter *l);
 

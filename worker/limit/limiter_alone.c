@@ -29,7 +29,7 @@ int64_t limiter_alone_us(struct limiter_bucket *b, int64_t now)
 
     if (!b->starved_us || now - b->starved_us < LIMITER_STARVED_US)
         return b->starved_us ? b->starved_us + LIMITER_STARVED_US - now : NEVER_US;
-    if (!l->heard_us || now - l->heard_us > b->l->p->env.cfg->limits_stale_ms * 1000)
+    if (!l->heard_us || now - l->heard_us > b->l->env->cfg->limits_stale_ms * 1000)
         return NEVER_US;
     bucket_advance(&b->slice.b, now + l->offset_us);
     if (bucket_is_queued(&l->b.lane[BUCKET_CALLS]) && now - l->heard_us < IN_HAND_US)

@@ -38,7 +38,7 @@ void limiter_away_init(struct limiter_bucket *b)
 void limiter_away_free(struct limiter_bucket *b)
 {
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        rooms_forget(b->l->p->rooms, &b->away[k]);
+        rooms_forget(b->l->rooms, &b->away[k]);
 }
 
 /* A room of that name has entries. */
@@ -54,7 +54,7 @@ static void on_room(void *arg, const char *name)
     limiter_sync_later(l);
 }
 
-void limiter_away_find(struct limiter *l) { rooms_list(l->p->rooms, on_room, l); }
+void limiter_away_find(struct limiter *l) { rooms_list(l->rooms, on_room, l); }
 
 /* ---- in ---- */
 
@@ -65,7 +65,7 @@ void limiter_put_off(struct limiter *l, const char *bucket, const struct bucket_
     char name[ROOM_NAME], entry[ROOM_ENTRY];
 
     snprintf(entry, sizeof entry, "%s/%s/%.0f", queue_name(queue), id, t->number[BUCKET_TOKENS]);
-    rooms_enter(l->p->rooms, room_name(w, name), t->number[BUCKET_CALLS], entry, NULL);
+    rooms_enter(l->rooms, room_name(w, name), t->number[BUCKET_CALLS], entry, NULL);
     if (!w->waits)
         w->look_us = clock_mono_us() + LOOK_US;
     w->waits = true;
@@ -77,7 +77,7 @@ void limiter_put_off(struct limiter *l, const char *bucket, const struct bucket_
 /* A job that is called back now is there BACK_US before its turn, after this round and the next. */
 static int64_t near_us(const struct limiter_bucket *b)
 {
-    return BACK_US + 2 * max64(LOOK_US, b->l->p->env.cfg->limits_sync_ms * 1000);
+    return BACK_US + 2 * max64(LOOK_US, b->l->env->cfg->limits_sync_ms * 1000);
 }
 
 static struct bucket_ticket ticket_of(const struct limiter_away *w, const struct room_entry *e)
@@ -105,10 +105,10 @@ static void on_look(void *arg, const struct room_seen *seen)
         int64_t wait = slice_wait_us(&b->slice, &t, now);
 
         if (wait <= near_us(b) || wait >= NEVER_US) { /* soon, lapsed, or never: it asks again */
-            rooms_recall(b->l->p->rooms, seen->name, e->text);
+            rooms_recall(b->l->rooms, seen->name, e->text);
             continue;
         }
-        rooms_enter(b->l->p->rooms, seen->name, e->place, e->text, NULL);
+        rooms_enter(b->l->rooms, seen->name, e->place, e->text, NULL);
         w->waits = true;
         first_us = first_us ? first_us : wait;
     }
@@ -139,7 +139,7 @@ static void look(struct limiter_away *w, int64_t now)
     l.last = lane->pos[k] + lane->rate * (double)near_us(b) / 1e6;
     w->looking = true;
     w->look_us = now + (w->waits ? LOOK_US : SELDOM_US);
-    rooms_look(b->l->p->rooms, room_name(w, name), &l, on_look, w);
+    rooms_look(b->l->rooms, room_name(w, name), &l, on_look, w);
 }
 
 void limiter_recall(struct limiter_bucket *b)

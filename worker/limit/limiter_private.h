@@ -5,9 +5,9 @@
 
 #include "common/core/hash.h"
 #include "common/io/loop.h"
+#include "worker/env.h"
 #include "worker/limit/limiter.h"
 #include "worker/limit/slice.h"
-#include "worker/process.h"
 
 /* The waiting room of one class: limiter_away.c. */
 struct limiter_away {
@@ -36,7 +36,8 @@ struct limiter_bucket {
 };
 
 struct limiter {
-    struct process *p;
+    const struct env *env;
+    struct rooms *rooms;            /* of postponed jobs */
     struct limiter_bucket *buckets; /* uthash by name */
     struct loop_timer *timer;       /* the next round */
     struct limiter_round *round;    /* the one under way; NULL none */

@@ -178,14 +178,14 @@ static void send_round(struct limiter *l, struct limiter_round *o)
     struct redis_args a;
 
     redis_args_init(&a);
-    redis_arg_str(&a, key(&l->p->env.keys, KEY_BUCKET));
-    redis_arg_str(&a, l->p->env.id);
-    redis_arg_int(&a, l->p->env.cfg->workers_lease_ms);
+    redis_arg_str(&a, key(&l->env->keys, KEY_BUCKET));
+    redis_arg_str(&a, l->env->id);
+    redis_arg_int(&a, l->env->cfg->workers_lease_ms);
     for (size_t i = 0; i < o->n; i++)
         add_bucket(&a, o->items[i].b, &o->items[i].ask);
     l->round = o;
     l->asked_us = clock_mono_us();
-    redis_script(l->p->env.redis, script(SCRIPT_LIMIT), 1, &a, on_answer, o);
+    redis_script(l->env->redis, script(SCRIPT_LIMIT), 1, &a, on_answer, o);
 }
 
 void limiter_forget(struct limiter_bucket *b)
@@ -243,7 +243,7 @@ static void add_to_round(struct limiter_round *o, struct limiter_bucket *b, int6
 
     needs_of(b, needs);
     o->items[o->n].b = b;
-    slice_ask(&b->slice, needs, (double)o->l->p->env.cfg->limits_start_rate, now,
+    slice_ask(&b->slice, needs, (double)o->l->env->cfg->limits_start_rate, now,
               &o->items[o->n++].ask);
 }
 
@@ -254,7 +254,7 @@ static void begin(struct limiter *l)
     struct limiter_bucket *b, *tmp;
     int64_t now = clock_mono_us();
 
-    if (l->round || !redis_is_ready(l->p->env.redis))
+    if (l->round || !redis_is_ready(l->env->redis))
         return;
     o = xcalloc(1, sizeof *o + ROUND_MAX * sizeof o->items[0]);
     o->l = l;
@@ -302,7 +302,7 @@ static int64_t pause_ms(const struct limiter *l)
 
     for (b = l->buckets; b; b = b->hh.next) {
         if (is_busy(b, now))
-            return l->refused ? REFUSED_MS : l->p->env.cfg->limits_sync_ms;
+            return l->refused ? REFUSED_MS : l->env->cfg->limits_sync_ms;
         if (keeps_slots(b))
             pause = SLOTS_MS;
     }
@@ -313,13 +313,13 @@ void limiter_sync_later(struct limiter *l)
 {
     int64_t pause, since;
 
-    if (l->timer || l->round || !redis_is_ready(l->p->env.redis))
+    if (l->timer || l->round || !redis_is_ready(l->env->redis))
         return; /* limiter_reconnected() begins again */
     pause = pause_ms(l);
     if (pause < 0)
         return;
     since = (clock_mono_us() - l->asked_us) / 1000;
-    l->timer = loop_after(l->p->env.loop, pause > since ? pause - since : 1, on_timer, l);
+    l->timer = loop_after(l->env->loop, pause > since ? pause - since : 1, on_timer, l);
 }
 
 void limiter_sync_now(struct limiter *l)
@@ -329,7 +329,7 @@ void limiter_sync_now(struct limiter *l)
     if (l->round || l->soon || l->refused)
         return;
     l->soon = true;
-    loop_defer(l->p->env.loop, on_turn, l);
+    loop_defer(l->env->loop, on_turn, l);
 }
 
 void limiter_sync_soon(struct limiter *l)
@@ -343,7 +343,7 @@ void limiter_sync_soon(struct limiter *l)
         return;
     }
     loop_cancel(&l->timer);
-    l->timer = loop_after(l->p->env.loop, SOON_MS - since, on_timer, l);
+    l->timer = loop_after(l->env->loop, SOON_MS - since, on_timer, l);
 }
 
 void limiter_reconnected(struct limiter *l)
@@ -356,7 +356,7 @@ void limiter_reconnected(struct limiter *l)
 void limiter_sync_free(struct limiter *l)
 {
     loop_cancel(&l->timer);
-    loop_undefer(l->p->env.loop, on_turn, l);
-    if (l->round && l->p->env.redis) /* its answer is never wanted */
+    loop_undefer(l->env->loop, on_turn, l);
+    if (l->round && l->env->redis) /* its answer is never wanted */
         l->round->l = NULL;
 }

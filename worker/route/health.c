@@ -17,7 +17,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
-#include "worker/process.h"
+#include "worker/env.h"
 #include "worker/route/health_private.h"
 
 enum {
@@ -28,7 +28,7 @@ enum {
 
 struct health_rules health_rules_of(const struct health *h, const struct health_route *t)
 {
-    const struct config *c = h->p->env.cfg;
+    const struct config *c = h->env->cfg;
 
     return (struct health_rules){.window_ms = c->routing_breaker_window_ms,
                                  .errors_percent = c->routing_breaker_errors_percent,
@@ -44,11 +44,11 @@ struct health_rules health_rules_of(const struct health *h, const struct health_
 
 /* ---- routes ---- */
 
-struct health *health_new(struct process *p)
+struct health *health_new(const struct env *env)
 {
     struct health *h = xcalloc(1, sizeof *h);
 
-    h->p = p;
+    h->env = env;
     return h;
 }
 

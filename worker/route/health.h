@@ -30,8 +30,8 @@
 
 #include "common/core/err.h"
 #include "common/route/health_state.h"
+#include "worker/env.h"
 
-struct process;
 struct health;
 struct health_route;
 
@@ -53,7 +53,7 @@ struct health_call {
     enum { HEALTH_NO_PROBE, HEALTH_FLEET_PROBE, HEALTH_OWN_PROBE } probe;
 };
 
-struct health *health_new(struct process *p);
+struct health *health_new(const struct env *env);
 void health_free(struct health *h);
 
 /* The route, made when it is new; good as long as h: look it up once.  NULL (which all functions

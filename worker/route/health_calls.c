@@ -11,7 +11,7 @@
 #include "common/core/clock.h"
 #include "common/core/log.h"
 #include "common/core/random.h"
-#include "worker/process.h"
+#include "worker/env.h"
 #include "worker/route/health_private.h"
 
 enum {
@@ -231,7 +231,7 @@ void health_drop(struct health *h, struct health_call *call)
     t->tickets--;
     unlink_call(call);
     if (call->probe == HEALTH_FLEET_PROBE) {
-        t->granted = t->fleet.breaker == HEALTH_HALF_OPEN && !strcmp(t->fleet.owner, h->p->env.id);
+        t->granted = t->fleet.breaker == HEALTH_HALF_OPEN && !strcmp(t->fleet.owner, h->env->id);
         t->granted_ms = clock_mono_ms();
     } else if (call->probe == HEALTH_OWN_PROBE && t->own.breaker == HEALTH_HALF_OPEN) {
         t->own.breaker = HEALTH_OPEN;

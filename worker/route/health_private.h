@@ -33,7 +33,7 @@ struct health_route {
 };
 
 struct health {
-    struct process *p;
+    const struct env *env;
     struct health_route *routes;
     size_t count;
     bool waiting;     /* for an answer */

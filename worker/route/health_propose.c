@@ -10,7 +10,7 @@
 
 #include "common/core/clock.h"
 #include "common/core/random.h"
-#include "worker/process.h"
+#include "worker/env.h"
 #include "worker/route/health_private.h"
 
 enum { UNUSED_MS = 2000 }; /* a probe that no call wanted is given back */
@@ -19,7 +19,7 @@ int64_t health_fleet_now(const struct health *h) { return clock_mono_ms() + h->a
 
 bool health_is_fresh(const struct health *h)
 {
-    return h->heard_ms && clock_mono_ms() - h->heard_ms < h->p->env.cfg->routing_stale_ms;
+    return h->heard_ms && clock_mono_ms() - h->heard_ms < h->env->cfg->routing_stale_ms;
 }
 
 /* All that live have told what they saw after a heartbeat and a half. */
@@ -27,7 +27,7 @@ struct health_rules health_fleet_rules_of(const struct health *h, const struct h
 {
     struct health_rules rules = health_rules_of(h, t);
 
-    rules.settle_ms = h->p->env.cfg->workers_heartbeat_ms * 3 / 2;
+    rules.settle_ms = h->env->cfg->workers_heartbeat_ms * 3 / 2;
     if (rules.settle_ms > rules.window_ms)
         rules.settle_ms = rules.window_ms;
     return rules;
@@ -37,7 +37,7 @@ struct health_rules health_fleet_rules_of(const struct health *h, const struct h
 
 bool health_is_mine(const struct health *h, const struct health_state *s)
 {
-    return s->breaker == HEALTH_HALF_OPEN && !strcmp(s->owner, h->p->env.id);
+    return s->breaker == HEALTH_HALF_OPEN && !strcmp(s->owner, h->env->id);
 }
 
 static bool clears(struct health_proposal *w, const char *code)
@@ -120,7 +120,7 @@ bool health_propose(const struct health *h, struct health_route *t, struct healt
         const struct health_rules rules = health_fleet_rules_of(h, t);
 
         w->probe = true;
-        health_probe_begin(&w->next, h->p->env.id, &rules, now_ms);
+        health_probe_begin(&w->next, h->env->id, &rules, now_ms);
         return true;
     }
     t->wants_probe = false;

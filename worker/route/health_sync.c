@@ -17,7 +17,7 @@
 #include "common/io/loop.h"
 #include "common/queue/alert.h"
 #include "common/queue/scripts.h"
-#include "worker/process.h"
+#include "worker/env.h"
 #include "worker/route/health_private.h"
 
 enum {
@@ -228,9 +228,9 @@ static void send(struct health *h)
     s->h = h;
     s->at_ms = clock_mono_ms();
     redis_args_init(&a);
-    redis_arg_str(&a, key(&h->p->env.keys, KEY_HEALTH));
-    redis_arg_str(&a, key(&h->p->env.keys, KEY_ALERTS));
-    redis_arg_str(&a, key(&h->p->env.keys, KEY_ALERTED));
+    redis_arg_str(&a, key(&h->env->keys, KEY_HEALTH));
+    redis_arg_str(&a, key(&h->env->keys, KEY_ALERTS));
+    redis_arg_str(&a, key(&h->env->keys, KEY_ALERTED));
     redis_arg_int(&a, HEALTH_ROUTES_MAX);
     redis_arg_int(&a, FORGET_MS);
     HASH_ITER(hh, h->routes, t, tmp)
@@ -241,7 +241,7 @@ static void send(struct health *h)
     h->waiting = true;
     h->urgent = h->asked = false;
     h->sent_ms = s->at_ms;
-    redis_script(h->p->env.redis, script(SCRIPT_HEALTH), 3, &a, on_answer, s);
+    redis_script(h->env->redis, script(SCRIPT_HEALTH), 3, &a, on_answer, s);
 }
 
 static bool has_news(struct health *h)
@@ -270,7 +270,7 @@ static void forget_old_news(struct health *h)
 {
     struct health_route *t, *tmp;
 
-    if (clock_mono_ms() - h->sent_ms < h->p->env.cfg->routing_breaker_window_ms)
+    if (clock_mono_ms() - h->sent_ms < h->env->cfg->routing_breaker_window_ms)
         return;
     HASH_ITER(hh, h->routes, t, tmp) { t->tell = (struct health_tally){0}; }
 }
@@ -278,7 +278,7 @@ static void forget_old_news(struct health *h)
 void health_sync(struct health *h)
 {
     health_look_all(h);
-    if (!redis_is_ready(h->p->env.redis))
+    if (!redis_is_ready(h->env->redis))
         forget_old_news(h);
     else if (!h->waiting && (h->urgent || has_news(h)))
         send(h);
@@ -289,7 +289,7 @@ static void on_soon(void *arg)
     struct health *h = arg;
 
     h->timer = NULL;
-    if (h->urgent && !h->waiting && redis_is_ready(h->p->env.redis))
+    if (h->urgent && !h->waiting && redis_is_ready(h->env->redis))
         send(h);
 }
 
@@ -298,8 +298,8 @@ void health_sync_soon(struct health *h)
     int64_t wait = h->sent_ms + SOON_MS - clock_mono_ms();
 
     h->urgent = true;
-    if (!h->timer && !h->waiting && redis_is_ready(h->p->env.redis))
-        h->timer = loop_after(h->p->env.loop, wait > 0 ? wait : 0, on_soon, h);
+    if (!h->timer && !h->waiting && redis_is_ready(h->env->redis))
+        h->timer = loop_after(h->env->loop, wait > 0 ? wait : 0, on_soon, h);
 }
 
 void health_sync_done(struct health *h) { loop_cancel(&h->timer); }

@@ -20,7 +20,7 @@
 #include "common/queue/alert.h"
 #include "common/route/overlay.h"
 #include "common/route/route_doc.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 enum { STAMP_MAX = 65, AGAIN_MS = 60000 };
 
@@ -34,7 +34,8 @@ struct shelf {
 };
 
 struct market {
-    struct process *p;
+    const struct env *env;
+    struct routes *routes;
     struct shelf *shelves;
     size_t count;
     char digest[STAMP_MAX], heard[STAMP_MAX]; /* of the routes, in the same way */
@@ -55,7 +56,7 @@ static bool is(const char *text, struct span s)
 
 static void take_over(struct shelf *s, struct model_table *rows)
 {
-    size_t changed = overlay_catalogue(s->m->p->routes, s->provider, rows);
+    size_t changed = overlay_catalogue(s->m->routes, s->provider, rows);
 
     log_event(LOG_INFO, "catalogue.loaded", "provider=%s models=%zu changed=%zu", s->provider,
               rows->count, changed);
@@ -82,15 +83,15 @@ static void on_catalogue(void *arg, const struct reply *reply, const struct err 
 
 static void read_catalogue(struct shelf *s, struct span stamp)
 {
-    struct process *p = s->m->p;
+    const struct env *env = s->m->env;
     struct redis_args a;
 
     copy(s->heard, stamp);
     s->asking = true;
     redis_args_init(&a);
     redis_arg_str(&a, "GET");
-    keys_arg(&a, p->env.keys.models, s->provider);
-    redis_send(p->env.redis, &a, on_catalogue, s);
+    keys_arg(&a, env->keys.models, s->provider);
+    redis_send(env->redis, &a, on_catalogue, s);
 }
 
 static void hear_stamp(struct market *m, struct span provider, struct span stamp)
@@ -115,9 +116,9 @@ static void refuse(struct market *m, struct span id, const struct err *why)
         subject[i] = id.p[i] > 0x20 && id.p[i] < 0x7f ? id.p[i] : '?';
     subject[n] = '\0';
     snprintf(text, sizeof text, "the route '%s' in %s is ignored: %s", subject,
-             key(&m->p->env.keys, KEY_ROUTES), why->msg);
+             key(&m->env->keys, KEY_ROUTES), why->msg);
     log_event(LOG_WARN, "route.bad", "model=%s msg=%s", subject, log_quote(why->msg));
-    alert_send(m->p->env.redis, &m->p->env.keys, "bad_route", subject, text);
+    alert_send(m->env->redis, &m->env->keys, "bad_route", subject, text);
 }
 
 static void tell_many(struct market *m, size_t n)
@@ -125,16 +126,16 @@ static void tell_many(struct market *m, size_t n)
     char text[256];
 
     snprintf(text, sizeof text, "%s has %zu routes, of which only %d are used: remove some",
-             key(&m->p->env.keys, KEY_ROUTES), n, ROUTE_DOCS_MAX);
+             key(&m->env->keys, KEY_ROUTES), n, ROUTE_DOCS_MAX);
     log_event(LOG_WARN, "routes.many", "routes=%zu used=%d", n, ROUTE_DOCS_MAX);
-    alert_send(m->p->env.redis, &m->p->env.keys, "bad_route", "(many)", text);
+    alert_send(m->env->redis, &m->env->keys, "bad_route", "(many)", text);
 }
 
 static void add_route(struct market *m, struct span id, struct span doc)
 {
     struct err err = {0};
 
-    if (!overlay_route(m->p->routes, id, doc, &err))
+    if (!overlay_route(m->routes, id, doc, &err))
         refuse(m, id, &err);
 }
 
@@ -148,7 +149,7 @@ static bool is_told(const struct market *m, const struct reply *pairs, const str
 
         if (!is(row->id, reply_span(reply_at(pairs, i))) ||
             !route_doc_read(reply_span(reply_at(pairs, i)), reply_span(reply_at(pairs, i + 1)),
-                            m->p->env.cfg, &told, &err))
+                            m->env->cfg, &told, &err))
             continue;
         same = strcmp(told.provider, row->provider) == 0;
         model_done(&told);
@@ -159,7 +160,7 @@ static bool is_told(const struct market *m, const struct reply *pairs, const str
 
 static void remove_routes(struct market *m, const struct reply *pairs)
 {
-    struct routes *t = m->p->routes;
+    struct routes *t = m->routes;
 
     for (size_t i = 0; i < t->count; i++) {
         const struct route *r = t->of[i];
@@ -201,7 +202,7 @@ static void hear_digest(struct market *m, struct span digest)
         return;
     copy(m->heard, digest);
     m->asking = true;
-    redis_sendv(m->p->env.redis, on_routes, m, "HGETALL", key(&m->p->env.keys, KEY_ROUTES), NULL);
+    redis_sendv(m->env->redis, on_routes, m, "HGETALL", key(&m->env->keys, KEY_ROUTES), NULL);
 }
 
 /* ---- life ---- */
@@ -213,16 +214,17 @@ void market_hear(struct market *m, const struct reply *stamps, struct span diges
         hear_stamp(m, reply_span(reply_at(stamps, i)), reply_span(reply_at(stamps, i + 1)));
 }
 
-struct market *market_new(struct process *p)
+struct market *market_new(const struct env *env, struct routes *routes)
 {
     struct market *m = xcalloc(1, sizeof *m);
 
-    m->p = p;
-    m->count = p->env.cfg->provider_count;
+    m->env = env;
+    m->routes = routes;
+    m->count = env->cfg->provider_count;
     m->shelves = xcalloc(m->count ? m->count : 1, sizeof *m->shelves);
     for (size_t i = 0; i < m->count; i++) {
         m->shelves[i].m = m;
-        m->shelves[i].provider = xstrdup(p->env.cfg->providers[i].name);
+        m->shelves[i].provider = xstrdup(env->cfg->providers[i].name);
     }
     return m;
 }

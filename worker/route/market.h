@@ -11,13 +11,14 @@
 #define FLOTILLA_MARKET_H
 
 #include "common/core/base.h"
+#include "worker/env.h"
 
+struct routes;
 struct market;
-struct process;
 struct reply;
 
-struct market *market_new(struct process *p); /* p->routes and p->env.redis are used */
-void market_free(struct market *m);           /* after p->env.redis */
+struct market *market_new(const struct env *env, struct routes *routes);
+void market_free(struct market *m); /* after env->redis */
 /* {provider, stamp, ...} and the digest ("" when there are no routes) of a heartbeat's answer. */
 void market_hear(struct market *m, const struct reply *stamps, struct span digest);
 

@@ -17,7 +17,7 @@
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
 #include "common/queue/scripts.h"
-#include "worker/process.h"
+#include "worker/env.h"
 
 enum { STOPS_MAX = 16, ASK_AGAIN_MS = 1000 };
 
@@ -29,7 +29,7 @@ struct stop {
 };
 
 struct stops {
-    struct process *p;
+    const struct env *env;
     struct stop list[STOPS_MAX];
     size_t count;
 };
@@ -76,19 +76,19 @@ static void call_script(struct stops *s, const char *fingerprint, const char *ve
     struct redis_args a;
 
     redis_args_init(&a);
-    redis_arg_str(&a, key(&s->p->env.keys, KEY_STOPS));
+    redis_arg_str(&a, key(&s->env->keys, KEY_STOPS));
     redis_arg_str(&a, fingerprint);
     redis_arg_str(&a, verb);
     redis_arg_str(&a, err_code(why));
-    redis_arg_int(&a, s->p->env.cfg->retry_probe_ms);
-    redis_script(s->p->env.redis, script(SCRIPT_STOP), 1, &a, cb, arg);
+    redis_arg_int(&a, s->env->cfg->retry_probe_ms);
+    redis_script(s->env->redis, script(SCRIPT_STOP), 1, &a, cb, arg);
 }
 
-struct stops *stops_new(struct process *p)
+struct stops *stops_new(const struct env *env)
 {
     struct stops *s = xcalloc(1, sizeof *s);
 
-    s->p = p;
+    s->env = env;
     return s;
 }
 
@@ -143,13 +143,13 @@ void stops_set(struct stops *s, const char *fingerprint, enum err_kind why)
         return;
     t->why = why;
     t->probe = false;
-    t->probe_ms = clock_mono_ms() + s->p->env.cfg->retry_probe_ms;
+    t->probe_ms = clock_mono_ms() + s->env->cfg->retry_probe_ms;
     call_script(s, fingerprint, "set", why, NULL, NULL);
     snprintf(
         text, sizeof text,
         "key %s is stopped: %s; one probe per %lld ms, or `flotilla resume` after it was mended",
-        fingerprint, err_text(why), (long long)s->p->env.cfg->retry_probe_ms);
-    alert_send(s->p->env.redis, &s->p->env.keys, err_code(why), fingerprint, text);
+        fingerprint, err_text(why), (long long)s->env->cfg->retry_probe_ms);
+    alert_send(s->env->redis, &s->env->keys, err_code(why), fingerprint, text);
     log_event(LOG_ERROR, "key.stopped", "key=%s code=%s", fingerprint, err_code(why));
 }
 
@@ -174,7 +174,7 @@ static void on_probe(void *arg, const struct reply *reply, const struct err *err
         t->asking = false;
         t->probe = reply_is(reply, "probe") || reply_is(reply, "free");
         if (!t->probe)
-            t->probe_ms = clock_mono_ms() + k->s->p->env.cfg->retry_probe_ms;
+            t->probe_ms = clock_mono_ms() + k->s->env->cfg->retry_probe_ms;
     }
     free(k);
 }
@@ -210,7 +210,7 @@ int64_t stops_wait_ms(struct stops *s, const char *fingerprint, struct err *ret_
         return 0;
     if (t->probe) {
         t->probe = false;
-        t->probe_ms = clock_mono_ms() + s->p->env.cfg->retry_probe_ms;
+        t->probe_ms = clock_mono_ms() + s->env->cfg->retry_probe_ms;
         return 0;
     }
     wait = t->probe_ms - clock_mono_ms();

@@ -11,14 +11,14 @@
 #include "common/core/base.h"
 #include "common/core/err.h"
 #include "common/io/redis.h"
+#include "worker/env.h"
 
-struct process;
 struct stops;
 
 #define STOPS_FINGERPRINT 17
 void stops_fingerprint(const char *api_key, char text[STOPS_FINGERPRINT]);
 
-struct stops *stops_new(struct process *p);
+struct stops *stops_new(const struct env *env);
 void stops_free(struct stops *s);
 /* {fingerprint, "<since> <next probe> <code>", ...} of a heartbeat's answer; now: Redis's time. */
 void stops_hear(struct stops *s, const struct reply *pairs, int64_t now_ms);

@@ -18,26 +18,30 @@
 #include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
-#include "worker/process.h"
+#include "worker/env.h"
 #include "worker/route/health.h"
 #include "worker/route/stops.h"
 
 enum { TOLD = 256 };
 
 struct watch {
-    struct process *p;
-    struct health_route *health[ROUTES_MAX]; /* by index; NULL: not looked up, or not watched */
+    const struct env *env;
+    struct health *health;
+    struct stops *stops;
+    struct health_route *routes[ROUTES_MAX]; /* by index; NULL: not looked up, or not watched */
     struct {
         uint64_t hash;
         int64_t at_ms;
     } told[TOLD];
 };
 
-struct watch *watch_new(struct process *p)
+struct watch *watch_new(const struct env *env, struct health *health, struct stops *stops)
 {
     struct watch *w = xcalloc(1, sizeof *w);
 
-    w->p = p;
+    w->env = env;
+    w->health = health;
+    w->stops = stops;
     return w;
 }
 
@@ -45,12 +49,12 @@ void watch_free(struct watch *w) { free(w); }
 
 struct health_route *watch_health(struct watch *w, const struct route *r)
 {
-    if (!w->health[r->index]) {
-        w->health[r->index] = health_route(w->p->health, r->model.provider,
+    if (!w->routes[r->index]) {
+        w->routes[r->index] = health_route(w->health, r->model.provider,
                                            (struct span){r->model.id, strlen(r->model.id)});
-        health_expect(w->health[r->index], r->model.p50_ms);
+        health_expect(w->routes[r->index], r->model.p50_ms);
     }
-    return w->health[r->index];
+    return w->routes[r->index];
 }
 
 /* There is none, or it must not be used now: a route of another provider is better. */
@@ -58,14 +62,14 @@ static bool lacks_key(const struct watch *w, const struct config_provider *p)
 {
     if (!p->api_key && !p->loopback)
         return true;
-    return stops_holds(w->p->stops, p->api_key ? p->api_key : "");
+    return stops_holds(w->stops, p->api_key ? p->api_key : "");
 }
 
 static struct route_health health_of(void *arg, const struct route *r)
 {
     struct watch *w = arg;
     struct health_route *t = watch_health(w, r);
-    struct health_says says = health_peek(w->p->health, t);
+    struct health_says says = health_peek(w->health, t);
     struct route_health ret = {ROUTE_FINE, health_p50(t)};
     bool gone = says.gate == HEALTH_WAIT && says.reason == HEALTH_GONE;
 
@@ -105,5 +109,5 @@ void watch_tell(struct watch *w, const char *code, const char *subject, const ch
         return;
     w->told[hash % TOLD].hash = hash;
     w->told[hash % TOLD].at_ms = now;
-    alert_send(w->p->env.redis, &w->p->env.keys, code, subject, message);
+    alert_send(w->env->redis, &w->env->keys, code, subject, message);
 }

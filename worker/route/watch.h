@@ -8,12 +8,14 @@
 #define FLOTILLA_WATCH_H
 
 #include "common/route/select.h"
+#include "worker/env.h"
 
-struct process;
+struct health;
+struct stops;
 struct watch;
 struct health_route;
 
-struct watch *watch_new(struct process *p);
+struct watch *watch_new(const struct env *env, struct health *health, struct stops *stops);
 void watch_free(struct watch *w);
 /* Good as long as w. */
 struct route_view watch_view(struct watch *w);

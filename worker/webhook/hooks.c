@@ -13,7 +13,8 @@
 #include "common/core/log.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
-#include "worker/process.h"
+#include "common/io/http_client.h"
+#include "worker/env.h"
 
 enum {
     BREAK_AFTER = 5,
@@ -40,16 +41,16 @@ struct allowed {
 };
 
 struct hooks {
-    struct process *p;
+    const struct env *env;
     struct host *hosts;
     struct allowed *allowed;
 };
 
-struct hooks *hooks_new(struct process *p)
+struct hooks *hooks_new(const struct env *env)
 {
     struct hooks *h = xcalloc(1, sizeof *h);
 
-    h->p = p;
+    h->env = env;
     return h;
 }
 
@@ -81,7 +82,7 @@ void hooks_free(struct hooks *h)
 
 void hooks_reload(struct hooks *h)
 {
-    const char *text = h->p->env.cfg->webhooks_allow_networks, *bad = NULL;
+    const char *text = h->env->cfg->webhooks_allow_networks, *bad = NULL;
     struct allowed *a = xcalloc(1, sizeof *a);
 
     a->list = text[0] ? http_networks_parse(text, &bad) : NULL;
@@ -149,7 +150,7 @@ static int64_t busy_ms(struct host *t, int64_t per_host)
 int64_t hooks_begin(struct hooks *h, const char *host)
 {
     struct host *t = find_or_add(h, host);
-    int64_t now = clock_mono_ms(), most = h->p->env.cfg->webhooks_per_host;
+    int64_t now = clock_mono_ms(), most = h->env->cfg->webhooks_per_host;
 
     if (t->failures >= BREAK_AFTER) {
         if (now < t->open_until_ms)

@@ -10,12 +10,12 @@
 #define FLOTILLA_HOOKS_H
 
 #include "common/core/base.h"
+#include "worker/env.h"
 
 struct http_networks;
-struct process;
 struct hooks;
 
-struct hooks *hooks_new(struct process *p);
+struct hooks *hooks_new(const struct env *env);
 void hooks_free(struct hooks *h);
 /* Read webhooks.allow_networks (anew); what it was before lives on for calls under way. */
 void hooks_reload(struct hooks *h);
