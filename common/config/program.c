@@ -4,6 +4,7 @@
  * into it, and a reload is rare. */
 #include "common/config/program.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/core/log.h"
 #include "common/core/visible.h"
@@ -44,11 +46,21 @@ void program_log(const char *name, const struct config *cfg)
     log_setup(name, (enum log_level)cfg->log_level, (enum log_format)cfg->log_format);
 }
 
+/* Else the next file or connection gets the number of a standard stream that is closed, and what is
+ * printed or logged goes there.  What stands in its place cannot be used: a write is an error. */
+static void hold_standard_fds(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 void program_seal(const struct config *cfg)
 {
     struct rlimit r;
     bool open = cfg && cfg->log_core_dumps;
 
+    hold_standard_fds();
     (void)prctl(PR_SET_DUMPABLE, open ? 1 : 0);
     if (cfg && !open && getrlimit(RLIMIT_CORE, &r) == 0) {
         r.rlim_cur = 0;

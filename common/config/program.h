@@ -20,7 +20,8 @@ void program_end(struct config *cfg);
 /* The argument of -c, or NULL: for programs that start themselves again. */
 const char *program_config_path(void);
 /* Memory holds keys and prompts: no core dumps, and no other process of the same user may read it,
- * unless log.core_dumps.  cfg NULL: before it is known.  program_start does it; others do it
+ * unless log.core_dumps.  No file takes the place of a standard stream that is closed.  cfg NULL:
+ * before it is known.  program_start does it; others do it
  * themselves. */
 void program_seal(const struct config *cfg);
 /* The log level and format of the configuration. */

@@ -1,4 +1,5 @@
 /* flotilla - the operator's and producer's command; see commands.def. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,20 +43,16 @@ static void cleanup(struct cli *c)
     config_free(c->cfg);
 }
 
-int main(int argc, char **argv)
+/* All that `flotilla ARGS` does; returns the exit status. */
+static int run_args(int argc, char **argv)
 {
-    struct cli c = {.argc = argc - 1, .argv = argv + 1};
+    struct cli c = {.argc = argc, .argv = argv};
     const struct cli_command *cmd;
     const char *path;
     struct err err = {0};
     bool help;
     int status;
 
-    program_seal(NULL);
-    signal(SIGPIPE, SIG_DFL);
-    /* Whatever is printed, it does nothing else to a terminal. */
-    stdout = visible_stream(STDOUT_FILENO, "", true);
-    stderr = visible_stream(STDERR_FILENO, "\r", false);
     c.json = cli_flag(&c, "--json");
     path = cli_option(&c, "-c");
     help = cli_flag(&c, "--help") || cli_flag(&c, "-h");
@@ -90,4 +87,25 @@ int main(int argc, char **argv)
     status = status_of(&c, run(&c, cmd));
     cleanup(&c);
     return status;
+}
+
+/* Output that was lost, to a full disk or a closed stdout, is a failure. */
+static int printed(int status)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    cli_fail(CLI_FAILED, "the output could not be written: %s",
+             errno ? strerror(errno) : "a write failed");
+    return status == CLI_OK ? CLI_FAILED : status;
+}
+
+int main(int argc, char **argv)
+{
+    program_seal(NULL);
+    signal(SIGPIPE, SIG_DFL);
+    /* Whatever is printed, it does nothing else to a terminal. */
+    stdout = visible_stream(STDOUT_FILENO, "", true);
+    stderr = visible_stream(STDERR_FILENO, "\r", false);
+    return printed(run_args(argc - 1, argv + 1));
 }

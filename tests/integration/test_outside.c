@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/look.h"
 
@@ -210,6 +211,64 @@ static int64_t core_limit(struct world *w, pid_t pid)
     return strcmp(soft, "unlimited") == 0 ? INT64_MAX : strtoll(soft, NULL, 10);
 }
 
+/* A write to /dev/full is one to a full disk. */
+static const struct {
+    const char *to;
+    int exit_code;
+} outputs[] = {{"", 0}, {">/dev/full", 1}, {">&-", 1}, {"<&- >&- 2>&-", 1}, {"2>&-", 0}};
+
+START_TEST(output_that_is_lost_is_a_failure)
+{
+    static const char *const texts[] = {"--help", "version", "models", "queues", "config check"};
+    struct world *w = world_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        for (size_t k = 0; k < ARRAY_LEN(outputs); k++) {
+            char *script =
+                world_text(w, "exec %s/flotilla %s %s", world_build_dir(), texts[i], outputs[k].to);
+            struct program *p =
+                world_start(w, "/bin/sh", (const char *const[]){"-c", script, NULL}, NULL);
+            char *err;
+            int status;
+
+            p->may_end = true;
+            status = program_wait(p, 15000);
+            err = program_err(p);
+            ck_assert_msg(status == outputs[k].exit_code, "%s: exit %d: %s", script, status, err);
+            if (status && !strstr(outputs[k].to, "2>"))
+                ck_assert_ptr_nonnull(strstr(err, "the output could not be written"));
+            free(err);
+        }
+    world_free(w);
+}
+END_TEST
+
+/* Without one, the log would go to whatever was opened first. */
+START_TEST(a_closed_stream_is_no_other_file)
+{
+    static const char *const daemons[] = {"flotilla-scheduler", "flotilla-worker"};
+    static const char *const readable[] = {"FLOTILLA_LOG_CORE_DUMPS=true", NULL}; /* its /proc */
+    struct world *w = world_new();
+
+    for (size_t i = 0; i < ARRAY_LEN(daemons); i++) {
+        char *script = world_text(w, "exec %s/%s <&- >&- 2>&-", world_build_dir(), daemons[i]);
+        struct program *p =
+            world_start(w, "/bin/sh", (const char *const[]){"-c", script, NULL}, readable);
+
+        WAIT_UNTIL(w, ALL_MS, world_int(w, i ? "HLEN fl:{0}:workers" : "EXISTS fl:{0}:lease") > 0);
+        for (int fd = 0; fd <= 2; fd++) {
+            char path[64], name[256] = "";
+
+            snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)p->pid, fd);
+            (void)!readlink(path, name, sizeof name - 1);
+            ck_assert_str_eq(name, "/dev/null");
+        }
+        world_stop(w, p, 15000);
+    }
+    world_free(w);
+}
+END_TEST
+
 START_TEST(no_program_leaves_a_core_unless_it_is_allowed)
 {
     struct world *w = world_new();
@@ -370,6 +429,8 @@ Suite *test_outside(void)
     tcase_add_test(tc, tail_prints_one_line_for_each_entry);
     tcase_add_test(tc, words_of_a_provider_do_nothing_to_a_log);
     tcase_add_test(tc, a_pipe_instead_of_a_file_stops_nobody);
+    tcase_add_test(tc, output_that_is_lost_is_a_failure);
+    tcase_add_test(tc, a_closed_stream_is_no_other_file);
     tcase_add_loop_test(tc, no_program_leaves_a_core_unless_it_is_allowed, 0, 2);
     tcase_add_loop_test(tc, a_key_that_a_provider_repeats_stands_nowhere, 0,
                         (int)ARRAY_LEN(echoes));

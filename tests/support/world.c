@@ -192,8 +192,7 @@ void world_free(struct world *w)
 }
 
 /* ---- programs --------------------------------------------------------------- */
-/* The directory of the programs: that of the running test binary. */
-static const char *build_dir(void)
+const char *world_build_dir(void)
 {
     static char path[4096];
     ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
@@ -294,7 +293,7 @@ struct program *world_run(struct world *w, const struct run_spec *run)
 
 static const char *program_path(struct world *w, const char *name)
 {
-    const char *path = strchr(name, '/') ? name : world_text(w, "%s/%s", build_dir(), name);
+    const char *path = strchr(name, '/') ? name : world_text(w, "%s/%s", world_build_dir(), name);
 
     if (access(path, X_OK))
         ck_abort_msg("%s: %s (make builds it)", path, strerror(errno));

@@ -102,6 +102,8 @@ char *world_config(struct world *w, const char *text);
 #define world_start_worker(...)    world_start_worker_with(__VA_ARGS__, NULL)
 struct program *world_start_scheduler_with(struct world *w, ...) SENTINEL;
 struct program *world_start_worker_with(struct world *w, ...) SENTINEL;
+/* The build directory: that of the running test binary. */
+const char *world_build_dir(void);
 /* Any program: of the build directory, or with a slash in its name.  args without argv[0];
  * both lists NULL-terminated, or NULL. */
 struct program *world_start(struct world *w, const char *name, const char *const *args,
