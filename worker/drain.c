@@ -51,7 +51,7 @@ static void give_all_back(struct drain *d)
         if (!r->ended)
             run_requeue(r);
     }
-    process_kick(d->p);
+    claimer_kick(&d->p->claimer);
 }
 
 /* Those that wait in memory make no call that would be lost: another worker may serve them now. */
@@ -166,7 +166,7 @@ void drain_begin(struct drain *d, enum child_stop why)
     }
     if (why == CHILD_ORPHANED)
         d->orphan = loop_after(p->env.loop, 0, on_orphan, d);
-    process_kick(p);
+    claimer_kick(&p->claimer);
 }
 
 bool drain_left_something(const struct drain *d) { return d->left; }

@@ -10,8 +10,14 @@
 
 #include "common/config/program.h"
 #include "common/core/parse.h"
-#include "worker/process.h"
+#include "worker/job_types.h"
+#include "worker/life.h"
 #include "worker/supervisor/supervisor.h"
+
+static const struct job_type *const types[JOB_TYPE_COUNT] = {
+#define X(type, name, symbol, code, flags) [JOB_##type] = &job_type_##symbol,
+#include "common/queue/job_types.def"
+};
 
 /* Options that the supervisor gives its children; removed from argv. */
 static bool take_child_options(int *argc, char **argv, struct child_options *o)
@@ -58,5 +64,5 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     prctl(PR_SET_NAME, "flotilla-worker"); /* children come from /proc/self/exe */
-    return process ? process_main(&o, cfg) : supervisor_main(cfg);
+    return process ? life_main(&o, cfg, types) : supervisor_main(cfg);
 }

@@ -8,7 +8,7 @@
  *               |        |
  *               +---- outbox: finish, defer
  *
- * process.c wires the parts and owns the life cycle:
+ * life.c makes the parts and owns the life cycle:
  *
  *   START --registered--> WORKING --TERM/drain--> DRAINING --nothing left--> exit
  *            ^               | gone (reaped)
@@ -45,6 +45,7 @@ struct takeovers;
 struct rooms;
 struct budget_rooms;
 struct drain;
+struct job_type;
 
 struct process {
     struct env env;
@@ -55,7 +56,8 @@ struct process {
     struct child *child;
     struct drain *drain; /* how it ends */
     struct job_defaults defaults;
-    bool leave; /* the loop was stopped */
+    const struct job_type *const *types; /* by enum job_type_id */
+    bool leave;                          /* the loop was stopped */
     struct heartbeat *heartbeat;
     struct pull *pull;
     struct outbox *outbox;
@@ -79,23 +81,6 @@ struct process {
     size_t waiting;                    /* runs that wait in memory without one */
     size_t waiting_bytes;              /* of their records */
     struct run *slot_waiters;          /* those of them that wait for one again, in order */
-    bool kicking;                      /* process_kick comes at the end of this turn */
 };
-
-/* Run one worker process until it has drained; the exit status: 0, 69 when Redis did not take all
- * outcomes (somebody must take over), 78. */
-int process_main(const struct child_options *o, struct config *cfg);
-
-/* ---- events between the parts (process.c) ---- */
-/* A script said that this worker is not registered: it was reaped.  Its runs are fenced; once they
- * are settled, it takes a new id. */
-void process_gone(struct process *p);
-/* May a call be started now?  False while the heartbeat is not acknowledged for half a lease, or
- * gone. */
-bool process_may_call(const struct process *p);
-/* Something ended: claim more, or leave when draining is over. */
-void process_kick(struct process *p);
-void process_kick_later(struct process *p);          /* at the end of this turn of the loop */
-extern const struct claimer_ops process_claimer_ops; /* process_claimer.c */
 
 #endif

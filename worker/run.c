@@ -28,16 +28,6 @@ struct cost_report {
     void (*go)(struct run *r);
 };
 
-static const struct job_type *const types[JOB_TYPE_COUNT] = {
-#define X(type, name, symbol, code, flags) [JOB_##type] = &job_type_##symbol,
-#include "common/queue/job_types.def"
-};
-
-const struct job_type *run_type(enum job_type_id id)
-{
-    return id < JOB_TYPE_COUNT ? types[id] : NULL;
-}
-
 struct run *run_find(struct process *p, const char *id)
 {
     struct run *r = NULL;
@@ -153,7 +143,7 @@ bool run_release_slot(struct run *r, enum run_patience patience)
     r->p->waiting++;
     r->p->waiting_bytes += r->bytes_n;
     r->p->slots.running--;
-    process_kick_later(r->p);
+    claimer_kick_later(&r->p->claimer);
     return true;
 }
 
@@ -175,7 +165,7 @@ bool run_acquire_slot(struct run *r, void (*go)(struct run *r))
     }
     join_slot_waiters(r, go);
     if (pull_has_slot(r->p->pull, r->held.queue)) /* one that those before it may not have */
-        process_kick_later(r->p);
+        claimer_kick_later(&r->p->claimer);
     return false;
 }
 
@@ -251,7 +241,7 @@ struct run *run_new(struct process *p, const struct started *s)
         r->held.started_ms = s->now_ms;
         memcpy(r->held.token, s->token, RECORD_TOKEN + 1);
     }
-    r->type = run_type(r->held.type);
+    r->type = r->held.type < JOB_TYPE_COUNT ? p->types[r->held.type] : NULL;
     r->started_ms = s->now_ms;
     r->started_mono_ms = clock_mono_ms();
     r->cost_nanousd = result_cost_before(&r->held, (struct span){r->bytes, r->bytes_n});

@@ -70,10 +70,6 @@ struct job_type {
     /* Free r->state.  NULL: free(). */
     void (*done)(struct run *r);
 };
-/* Provided by the job type's own file */
-#define X(type, name, symbol, code, flags) extern const struct job_type job_type_##symbol;
-#include "common/queue/job_types.def"
-const struct job_type *run_type(enum job_type_id id);
 
 enum { RUN_COSTS_MAX = 8 };
 

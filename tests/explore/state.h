@@ -4,7 +4,7 @@
  * their rules
  *
  * The rules of a worker process are those of worker/claims/pull.c, starts.c, outbox.c,
- * process.c, strays.c and heartbeat.c, without what decides when: whatever may
+ * life.c, strays.c and heartbeat.c, without what decides when: whatever may
  * be sent at all may be sent now.
  */
 #ifndef FLOTILLA_TESTS_EXPLORE_STATE_H

@@ -3,7 +3,7 @@
  *
  * Each function is the shortened twin of one in worker/: worker_send of
  * redis_send and the open batch of outbox.c, worker_start of starts.c,
- * worker_gone and worker_kick of process.c. */
+ * worker_gone and worker_kick of life.c. */
 #include <string.h>
 
 #include "common/queue/settle.h"

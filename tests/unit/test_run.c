@@ -8,7 +8,7 @@
 
 #include "common/config/config_parts.h"
 #include "worker/claims/pull.h"
-#include "worker/process.h"
+#include "worker/life.h"
 #include "worker/run_private.h"
 
 enum { SLOTS = 4, OTHERS = SLOTS - 1, RUNS = 16 };
@@ -29,7 +29,8 @@ static void open_process(void)
     ck_assert_msg(p.env.cfg, "%s", err.msg);
     p.env.group = config_group(p.env.cfg, "default");
     p.child = child_new(p.env.loop, &alone);
-    p.claimer = (struct claimer){.env = &p.env, .slots = &p.slots};
+    p.claimer =
+        (struct claimer){.ops = &life_claimer_ops, .arg = &p, .env = &p.env, .slots = &p.slots};
     p.pull = pull_new(&p.claimer, p.wait);
     memset(went, 0, sizeof went);
     for (int i = 0; i < RUNS; i++) {
@@ -79,7 +80,7 @@ static void leave_slots(const char *letters)
 static void end_run(char c)
 {
     run_end(run_of(c));
-    process_kick(&p);
+    claimer_kick(&p.claimer);
 }
 
 static void on_go(struct run *r)

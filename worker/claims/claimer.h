@@ -51,7 +51,18 @@ struct claimer {
     int64_t started_ms; /* wall */
     bool registered;    /* the fleet knows this id */
     bool draining;
-    bool fenced; /* reaped: no new id before the old one's runs are settled */
+    bool kicking; /* claimer_kick_later was called in this turn */
+    bool fenced;  /* reaped: no new id before the old one's runs are settled */
 };
+
+/* May a call be started now?  False while the heartbeat is not acknowledged for half a lease, or
+ * gone. */
+bool claimer_may_call(const struct claimer *c);
+/* A script said that this worker is not registered: it was reaped.  Its runs are fenced; once they
+ * are settled, it takes a new id. */
+void claimer_gone(struct claimer *c);
+/* Something ended: claim more, or leave when draining is over. */
+void claimer_kick(struct claimer *c);
+void claimer_kick_later(struct claimer *c); /* at the end of this turn of the loop */
 
 #endif

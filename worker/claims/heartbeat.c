@@ -70,7 +70,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     if (!mine)
         return;
     if (work_is_gone(reply)) {
-        o->ops->gone(o);
+        claimer_gone(o);
         return;
     }
     h->acked_ms = at;
@@ -81,7 +81,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
                   (long long)o->env->group->concurrency);
     }
     o->ops->heard(o, reply);
-    o->ops->kick(o);
+    claimer_kick(o);
 }
 
 static void send(struct heartbeat *h)

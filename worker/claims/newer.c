@@ -76,7 +76,7 @@ static void on_given_back(void *arg, const struct reply *reply, const struct err
     n->sent = 0;
     if (n->n > 0)
         n->timer = loop_after(n->claimer->env->loop, HOLD_MS, give_back, n);
-    n->claimer->ops->kick(n->claimer);
+    claimer_kick(n->claimer);
 }
 
 static void give_back(void *arg)

@@ -121,7 +121,7 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     }
     settle_free(s);
     free(b);
-    h->ops->kick(h);
+    claimer_kick(h);
 }
 
 static void send(struct outbox *o, struct batch *b)

@@ -122,7 +122,7 @@ static void on_active(void *arg, const struct reply *reply, const struct err *er
     } else {
         free(ids);
     }
-    u->claimer->ops->kick(u->claimer);
+    claimer_kick(u->claimer);
 }
 
 static void look_at_active(struct pull *u)
@@ -206,7 +206,7 @@ static void on_claimed(void *arg, const struct reply *reply, const struct err *e
     }
     if (work_is_gone(reply)) {
         free(c);
-        u->claimer->ops->gone(u->claimer);
+        claimer_gone(u->claimer);
         return;
     }
     ids = xcalloc((size_t)c->total + 1, sizeof *ids);
@@ -284,8 +284,7 @@ static void on_woken(void *arg, const struct reply *reply, const struct err *err
     bells_rang(&u->bells, wake.p ? rung_queue(u, wake) : queues_of(u, class), u->claiming);
     if (!reply)
         return; /* pull_reconnected */
-    if (wake.p &&
-        (room(u, class) == 0 || u->claimer->draining || !u->claimer->ops->may_call(u->claimer)))
+    if (wake.p && (room(u, class) == 0 || u->claimer->draining || !claimer_may_call(u->claimer)))
         ring_on(u, wake, token);
     else if (token.n > 1 && token.n < sizeof u->guess) /* "1" tells no id */
         snprintf(u->guess, sizeof u->guess, "%.*s", (int)token.n, token.p);
@@ -316,7 +315,7 @@ static void wait_for(struct pull *u, int class)
 static bool may_take(const struct pull *u)
 {
     return u->claimer->registered && redis_is_ready(u->claimer->env->redis) && !u->look &&
-           !u->claimer->draining && u->claimer->ops->may_call(u->claimer);
+           !u->claimer->draining && claimer_may_call(u->claimer);
 }
 
 static void on_quiet(void *arg)

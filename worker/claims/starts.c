@@ -85,12 +85,12 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
     }
     drop(s);
     if (work_is_gone(reply))
-        h->ops->gone(h);
+        claimer_gone(h);
     else
         for (size_t i = 0; i < s->n; i++)
             on_id(s, i, reply_at(reply, i + 2), reply_int(reply_at(reply, 1)));
     starting_free(s);
-    h->ops->kick(h);
+    claimer_kick(h);
 }
 
 static void send(struct starting *s)

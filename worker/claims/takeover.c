@@ -56,7 +56,7 @@ static void on_recovered(void *arg, const struct recover_report *report, const s
               report->given_back, report->ended);
     drop_first(t);
     takeovers_next(t);
-    t->claimer->ops->kick(t->claimer);
+    claimer_kick(t->claimer);
 }
 
 void takeovers_next(struct takeovers *t)

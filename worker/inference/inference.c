@@ -8,10 +8,9 @@
  * again at once, one time. */
 #include "worker/inference/inference.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
-#include "common/core/xalloc.h"
+#include "worker/job_types.h"
 
 static void abort_run(struct run *r)
 {

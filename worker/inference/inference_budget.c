@@ -208,7 +208,7 @@ static const struct {
 /* The heartbeat would hear the same, only later. */
 static void leave(struct run *r)
 {
-    process_gone(r->p);
+    claimer_gone(&r->p->claimer);
     run_requeue(r);
 }
 

@@ -171,7 +171,7 @@ void inference_send(struct run *r)
     /* The probe of a route that is not made goes back; that of a key is gone for its period. */
     if (!has_key(r) || !inference_may_go(r) || !may_use_key(r))
         return;
-    if (process_may_call(r->p))
+    if (claimer_may_call(&r->p->claimer))
         send(r);
     else
         run_requeue(r); /* others may think that we are dead */

@@ -25,8 +25,8 @@
 #include "common/queue/alert.h"
 #include "common/route/routes.h"
 #include "worker/clients.h"
+#include "worker/job_types.h"
 #include "worker/route/changes.h"
-#include "worker/run.h"
 #include "worker/together/catalogue.h"
 
 enum { TIMEOUT_MS = 30000, ANSWER_MAX = 16 << 20, KEPT_MAX = 16 << 20, STAMP = 17 };
@@ -359,7 +359,7 @@ static void start(struct run *r)
         f->tries = 0;
     if (!f->provider || (!f->provider->api_key && !f->provider->loopback))
         end(r, f->provider ? "no key" : "no such provider");
-    else if (process_may_call(r->p))
+    else if (claimer_may_call(&r->p->claimer))
         send(f);
     else
         run_requeue(r);

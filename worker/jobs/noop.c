@@ -11,7 +11,7 @@
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
 #include "common/io/loop.h"
-#include "worker/run.h"
+#include "worker/job_types.h"
 
 struct noop {
     struct loop_timer *timer;

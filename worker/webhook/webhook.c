@@ -20,7 +20,7 @@
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
 #include "worker/clients.h"
-#include "worker/run.h"
+#include "worker/job_types.h"
 #include "worker/webhook/hooks.h"
 #include "worker/webhook/signature.h"
 
@@ -248,7 +248,7 @@ static void start(struct run *r)
     wait = hooks_begin(r->p->hooks, w->host);
     if (wait > 0)
         run_poll(r, "deliver", wait, (struct span){NULL, 0});
-    else if (process_may_call(r->p))
+    else if (claimer_may_call(&r->p->claimer))
         send(r);
     else {
         hooks_drop(r->p->hooks, w->host);

@@ -1,14 +1,14 @@
-/* process.c - one worker process: wiring and life cycle; the picture is in process.h.
+/* life.c - one worker process: wiring and life cycle; the picture is in process.h.
  *
  * start() makes the parts, which know each other through struct process alone, and stop() ends
  * them in an order that matters: what still has to be said to Redis is said first, and callbacks
  * of a connection that is freed must find those whom they tell.
  *
- * Between them stands one question, asked whenever something ended (process_kick): claim more,
+ * Between them stands one question, asked whenever something ended (life_kick): claim more,
  * take a new id, or leave (drain.c)?
  *
  * To add a part: a pointer in struct process, a line in start() and one in stop(). */
-#include "worker/process.h"
+#include "worker/life.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -91,12 +91,6 @@ static void take_id(struct process *p)
     log_context("worker", p->env.id);
 }
 
-bool process_may_call(const struct process *p)
-{
-    return p->claimer.registered &&
-           heartbeat_age_ms(p->heartbeat) < p->env.cfg->workers_lease_ms / 2;
-}
-
 static void close_fenced(void *arg)
 {
     struct process *p = arg;
@@ -109,7 +103,7 @@ static void close_fenced(void *arg)
     }
 }
 
-void process_gone(struct process *p)
+void life_gone(struct process *p)
 {
     struct run *r, *tmp;
 
@@ -122,7 +116,7 @@ void process_gone(struct process *p)
     /* Answers that are there already still tell what they cost; then the calls are closed. */
     loop_after(p->env.loop, FENCED_GRACE_MS, close_fenced, p);
     pull_reset(p->pull);
-    process_kick(p);
+    life_kick(p);
 }
 
 /* Not earlier: the same jobs may come again, and what the old id still writes must not touch what
@@ -136,7 +130,7 @@ static void come_back(struct process *p)
     heartbeat_now(p->heartbeat);
 }
 
-void process_kick(struct process *p)
+void life_kick(struct process *p)
 {
     run_serve_slots(p);
     if (p->claimer.draining) {
@@ -147,22 +141,6 @@ void process_kick(struct process *p)
     } else {
         pull_kick(p->pull);
     }
-}
-
-static void on_kick(void *arg)
-{
-    struct process *p = arg;
-
-    p->kicking = false;
-    process_kick(p);
-}
-
-void process_kick_later(struct process *p)
-{
-    if (p->kicking)
-        return;
-    p->kicking = true;
-    loop_defer(p->env.loop, on_kick, p);
 }
 
 static void on_stop(void *arg, enum child_stop why) { drain_begin(arg, why); }
@@ -201,7 +179,7 @@ static void on_chunks_idle(void *arg)
     struct process *p = arg;
 
     if (p->claimer.draining)
-        process_kick_later(p); /* it may leave now */
+        claimer_kick_later(&p->claimer); /* it may leave now */
 }
 
 static void flush_holds(void *arg) { holds_flush(arg); }
@@ -213,7 +191,7 @@ static bool start(struct process *p, const struct child_options *o, struct err *
     keys_init(&p->env.keys, p->env.cfg->redis_prefix);
     job_defaults_from(&p->defaults, p->env.cfg);
     p->child = child_new(p->env.loop, o);
-    p->claimer = (struct claimer){.ops = &process_claimer_ops,
+    p->claimer = (struct claimer){.ops = &life_claimer_ops,
                                   .arg = p,
                                   .env = &p->env,
                                   .child = p->child,
@@ -304,7 +282,8 @@ static void stop(struct process *p)
     keys_done(&p->env.keys);
 }
 
-int process_main(const struct child_options *o, struct config *cfg)
+int life_main(const struct child_options *o, struct config *cfg,
+              const struct job_type *const types[JOB_TYPE_COUNT])
 {
     struct process *p = xcalloc(1, sizeof *p);
     struct err err = {0};
@@ -312,6 +291,7 @@ int process_main(const struct child_options *o, struct config *cfg)
 
     random_reseed();
     p->env.cfg = cfg;
+    p->types = types;
     p->env.group = config_group(cfg, o->group);
     if (!p->env.group) {
         log_event(LOG_ERROR, "start", "msg=%s", log_quote("no such worker group"));

@@ -1,17 +1,24 @@
-/* process_claimer.c - what the process answers to the parts of claims/ (claims/claimer.h). */
+/* life_claimer.c - what the process answers to the parts of claims/ (claims/claimer.h). */
 #include <string.h>
 
 #include "common/core/parse.h"
-#include "worker/process.h"
+#include "worker/claims/heartbeat.h"
+#include "worker/life.h"
 #include "worker/route/market.h"
 #include "worker/route/stops.h"
 #include "worker/run.h"
 
-static bool may_call(const struct claimer *h) { return process_may_call(h->arg); }
 static bool has(const struct claimer *h, const char *id) { return run_find(h->arg, id) != NULL; }
 static void settled(struct claimer *h, struct run *r, char code) { (void)h, run_settled(r, code); }
-static void gone(struct claimer *h) { process_gone(h->arg); }
-static void kick(struct claimer *h) { process_kick(h->arg); }
+static void gone(struct claimer *h) { life_gone(h->arg); }
+static void kick(struct claimer *h) { life_kick(h->arg); }
+
+static bool may_call(const struct claimer *h)
+{
+    const struct process *p = h->arg;
+
+    return h->registered && heartbeat_age_ms(p->heartbeat) < h->env->cfg->workers_lease_ms / 2;
+}
 
 static void start(struct claimer *h, const struct started *s)
 {
@@ -73,12 +80,12 @@ static void heard(struct claimer *h, const struct reply *beat)
     run_requeue_slotless(p);
 }
 
-const struct claimer_ops process_claimer_ops = {.may_call = may_call,
-                                                .has = has,
-                                                .start = start,
-                                                .settled = settled,
-                                                .costs_reported = costs_reported,
-                                                .stray = stray,
-                                                .heard = heard,
-                                                .gone = gone,
-                                                .kick = kick};
+const struct claimer_ops life_claimer_ops = {.may_call = may_call,
+                                             .has = has,
+                                             .start = start,
+                                             .settled = settled,
+                                             .costs_reported = costs_reported,
+                                             .stray = stray,
+                                             .heard = heard,
+                                             .gone = gone,
+                                             .kick = kick};
