@@ -168,8 +168,6 @@ void check_holds(struct round *r, struct books *b)
     int64_t until = now_ms() + patience_ms(HOLDS_MS);
 
     (void)b;
-    if (r->rolled_back) /* holds that were settled are there again, until their time is over */
-        return;
     while ((open_holds(r) || reserved(r)) && now_ms() < until)
         pause_ms(20);
     if (reserved(r))

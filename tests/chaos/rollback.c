@@ -176,7 +176,7 @@ void rollback(struct round *r, int transactions)
     json_t *ledger = cast_ask(r, &r->provider, "GET", "/_sim/ledger?items=0", NULL);
 
     r->redis_away = true;
-    r->rolled_back = r->w->redis_forgot = true;
+    r->rolled_back = true;
     r->counts.kills[ROLE_REDIS]++;
     r->counts.rollbacks++;
     r->forgotten_nanousd +=

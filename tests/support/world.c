@@ -166,8 +166,7 @@ void world_free(struct world *w)
     world_check_rights(w);
     if (w->redis) {
         world_redis_thaw(w);
-        if (!w->redis_forgot)
-            world_check_reserved(w);
+        world_check_reserved(w);
     }
     world_collect(w);
     world_redis_disconnect(w);

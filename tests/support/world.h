@@ -67,10 +67,8 @@ struct world {
     struct proxy *proxy;
     struct program *redis; /* NULL while it is not running */
     struct program *sim;
-    char *sim_url;     /* "http://127.0.0.1:PORT", without /v1 */
-    int http_port;     /* of the scheduler started last */
-    bool redis_forgot; /* the test took transactions back: money may be set aside for calls that
-                          ended, until the hold's time is over */
+    char *sim_url; /* "http://127.0.0.1:PORT", without /v1 */
+    int http_port; /* of the scheduler started last */
     struct world_private *private;
 };
 

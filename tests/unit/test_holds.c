@@ -317,6 +317,40 @@ START_TEST(a_worker_that_was_buried_holds_nothing_and_settles_all_the_same)
 }
 END_TEST
 
+/* As a crash of Redis with appendfsync everysec does, or a failover. */
+static void copy_keys(const char *from, const char *to)
+{
+    static const char *const names[] = {"budget", "holds", "holds-due"};
+    char words[128];
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        snprintf(words, sizeof words, "COPY %s:{0}:%s %s:{0}:%s REPLACE", from, names[i], to,
+                 names[i]);
+        ck_assert(ask(&line, words).ok);
+    }
+}
+
+START_TEST(a_settlement_that_redis_forgot_is_sent_again)
+{
+    struct kept a;
+
+    make(&a, 10, NULL);
+    ck_assert_int_eq(word_of(&a), HOLD_HELD);
+    copy_keys("fl", "before");
+    hold_settle(&a.hold, 4);
+    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:holds") == 0);
+    ck_assert_str_eq(sums(ALL, NULL), "4 0");
+    copy_keys("before", "fl");
+    ck_assert_str_eq(sums(ALL, NULL), "0 10");
+    lose_connection();
+    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:holds") == 0);
+    ck_assert_str_eq(sums(ALL, NULL), "4 0");
+    lose_connection();
+    TURN_UNTIL(p.env.loop, redis_outstanding(line.redis) == 0);
+    ck_assert_str_eq(sums(ALL, NULL), "4 0");
+}
+END_TEST
+
 /* What waited for Redis under an id is not held for the next one. */
 START_TEST(what_an_earlier_id_wanted_is_not_held_for_the_next)
 {
@@ -439,6 +473,7 @@ Suite *test_holds(void)
     tcase_add_test(tc, what_was_made_and_then_refused_is_settled);
     tcase_add_test(tc, a_call_is_noted_until_its_cost_is_told_or_it_is_not_made);
     tcase_add_test(tc, a_worker_that_was_buried_holds_nothing_and_settles_all_the_same);
+    tcase_add_test(tc, a_settlement_that_redis_forgot_is_sent_again);
     tcase_add_test(tc, what_an_earlier_id_wanted_is_not_held_for_the_next);
     suite_add_tcase(s, tc);
     return s;

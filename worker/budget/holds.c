@@ -11,6 +11,10 @@
  * Redis refuses (a key is of another type): holds are told so and not kept, for jobs shall not keep
  * slots meanwhile, and until the next try new ones hear it at once.
  *
+ * A Redis that lost its last moments (a crash with appendfsync everysec, a failover) may have an
+ * open hold again whose settlement it had acknowledged.  So the last settlements are kept, and sent
+ * again at each connect: settling twice changes nothing.
+ *
  * A hold that is given up before it was answered is dropped behind its request, and not asked for
  * when the request has to be sent (again).  So when this process has a new id, whose calls these
  * would be, nothing is asked for any more that was wanted under the old one. */
@@ -34,7 +38,9 @@ enum {
     BATCH_MAX = 256,
     RETRY_MS = 200,
     RETRY_MAX_MS = 5000,
-    GRACE_MS = 5000 /* between the hold and the call: the limiter's wait */
+    RECENT_MAX = 2048, /* settlements that are sent again after a reconnect, */
+    RECENT_MS = 10000, /* when they are not older than this */
+    GRACE_MS = 5000    /* between the hold and the call: the limiter's wait */
 };
 
 struct holds {
@@ -46,6 +52,8 @@ struct holds {
     bool refused;     /* the last answer was an error: until the retry nothing is asked */
     int64_t pause_ms; /* before the next retry */
     struct loop_timer *retry;
+    struct hold *recent[RECENT_MAX]; /* settled last, a ring; NULL: none */
+    size_t recent_next;
 };
 
 static void on_turn_end(void *arg);
@@ -111,11 +119,31 @@ void holds_free(struct holds *s)
     }
     if (s->open)
         free_batch(s->open);
+    for (size_t i = 0; i < RECENT_MAX; i++)
+        if (s->recent[i])
+            hold_unref(s->recent[i]);
     free(s);
+}
+
+/* ---- what Redis may forget ---- */
+
+static void remember(struct holds *s, const struct hold_list *settled)
+{
+    for (size_t i = 0; i < settled->count; i++) {
+        struct hold **place = &s->recent[s->recent_next++ % RECENT_MAX], *h = settled->items[i];
+
+        if (*place)
+            hold_unref(*place);
+        *place = h;
+        h->refs++;
+        h->settled_ms = clock_mono_ms();
+        free(TAKE(h->note));
+    }
 }
 
 /* ---- answers ---- */
 
+static struct hold_batch *open_batch(struct holds *s);
 static void send_batch(struct hold_batch *b);
 static void retry_later(struct holds *s);
 
@@ -184,6 +212,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     DL_DELETE(s->batches, b);
     log_alerts(reply_at(reply, 3));
     hold_batch_hear(b, reply);
+    remember(s, &b->settled);
     free_batch(b);
 }
 
@@ -210,9 +239,24 @@ static void send_all(struct holds *s)
     }
 }
 
+static void settle_again(struct holds *s)
+{
+    int64_t since_ms = clock_mono_ms() - RECENT_MS;
+
+    for (size_t i = 0; i < RECENT_MAX; i++) {
+        struct hold *h = TAKE(s->recent[i]);
+
+        if (h && h->settled_ms >= since_ms)
+            hold_list_add(&open_batch(s)->settled, h);
+        if (h)
+            hold_unref(h);
+    }
+}
+
 void holds_reconnected(struct holds *s)
 {
     loop_cancel(&s->retry);
+    settle_again(s);
     send_all(s);
 }
 

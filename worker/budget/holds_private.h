@@ -9,7 +9,7 @@
 struct hold {
     struct holds *s;
     char id[COST_NOTE];
-    char *note;
+    char *note;      /* NULL: settled */
     char tenant[72]; /* raw */
     int refs;        /* its owner, and the batches that it is in */
     hold_cb *cb;     /* NULL: nobody waits for the answer */
@@ -17,6 +17,7 @@ struct hold {
     bool asked, written;   /* in a batch that was not answered; and in the call under way */
     bool given_up, called; /* called: it is settled with what the call cost */
     int64_t amount_nanousd, cost_nanousd, ttl_ms;
+    int64_t settled_ms;       /* monotonic: when Redis acknowledged that */
     const struct config *cfg; /* as it was then: it outlives us */
     size_t count;
     unsigned char budgets[CONFIG_BUDGETS_MAX]; /* of cfg */
