@@ -82,6 +82,10 @@ const struct reply *cli_call(struct cli *c, struct redis_args *a)
     const struct reply *reply;
     char name[32];
 
+    if (c->lost) { /* else each of the calls to come waits its whole time out */
+        redis_args_done(a);
+        return NULL;
+    }
     redis_args_name(a, name, sizeof name);
     reply = redis_call(c->redis, a, &err);
     if (!reply)

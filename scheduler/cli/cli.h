@@ -62,7 +62,8 @@ int cli_fail(int status, const char *fmt, ...) PRINTF(2, 3);
 
 /* ---- Redis (ask.c) ---- */
 NODISCARD bool cli_connect(struct cli *c, struct err *err);
-/* The reply of a command, valid until the next one; NULL when it failed, which was printed. */
+/* The reply of a command, valid until the next one; NULL when it failed, which was printed.  Once
+ * the connection is lost nothing more is asked. */
 const struct reply *cli_call(struct cli *c, struct redis_args *a);
 const struct reply *cli_callv(struct cli *c, ...)
     __attribute__((sentinel)); /* NUL-terminated words, then NULL */

@@ -152,7 +152,7 @@ static bool follow(struct tail *t)
     redis_send_blocking(t->c->redis, &a, BLOCK_MS, on_entries, t);
     while (!t->answered)
         loop_turn(t->c->loop, 1000);
-    return !cli_has_failed(t->c);
+    return !cli_has_failed(t->c) && !ferror(stdout);
 }
 
 int cli_tail(struct cli *c)

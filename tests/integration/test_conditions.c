@@ -263,6 +263,27 @@ START_TEST(on_a_full_redis_each_command_says_what_it_did)
 }
 END_TEST
 
+/* Each further call would wait for its own time-out, of a server that is silent. */
+START_TEST(once_the_connection_is_lost_nothing_more_is_asked)
+{
+    static const char *const asked[][3] = {
+        {"queues", "ready:inference.standard"}, {"models", "routes"}, {"doctor", "workers"}};
+    struct world *w = world_new(.proxy = true);
+
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++) {
+        int64_t before = proxy_stats(w->proxy).accepted;
+        struct cli cli;
+
+        proxy_lose_reply(w->proxy, asked[i][1]);
+        cli = world_cli(w, asked[i][0], strcmp(asked[i][0], "models") ? "--json" : "--all");
+        CHECK_EXIT(cli, 69);
+        ck_assert_int_eq(proxy_stats(w->proxy).faults, (int)i + 1);
+        ck_assert_int_eq(proxy_stats(w->proxy).accepted - before, 1);
+    }
+    world_free(w);
+}
+END_TEST
+
 START_TEST(config_check_reads_all_of_the_url_of_redis)
 {
     static const char *const urls[] = {"redis://[::1", "redis://[::1]x", "redis://::1:6379",
@@ -291,6 +312,7 @@ Suite *test_conditions(void)
     tcase_add_test(tc, on_a_replica_and_without_rights_nothing_is_made_up);
     tcase_add_test(tc, away_or_loading_each_command_says_so_and_prints_nothing);
     tcase_add_test(tc, on_a_full_redis_each_command_says_what_it_did);
+    tcase_add_test(tc, once_the_connection_is_lost_nothing_more_is_asked);
     tcase_add_test(tc, config_check_reads_all_of_the_url_of_redis);
     suite_add_tcase(s, tc);
     return s;
