@@ -25,7 +25,7 @@ bool job_loose_next(struct job_loose *l);
 
 /* job_who.c: under which id a refusal is told (id, made_id, submitted_id), to whom (wants_reply)
  * and whose job it was (job.type, tenant, tags, webhook_url), as far as the bytes can be read.
- * webhook_url may be in single quotes; what is between the quotes is then good in double ones. */
+ * The first and last byte of webhook_url may be any; what is between them is good in double quotes. */
 void job_who(struct span doc, struct job_checked *ret);
 
 #endif

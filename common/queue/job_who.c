@@ -160,8 +160,16 @@ static void take_members(struct span text, struct job_checked *ret)
             take_member(&l, ret);
 }
 
+/* The same URL in doc, with a byte on either side; nothing when it was escaped there. */
+static struct span url_in(struct span doc, struct span url)
+{
+    const char *p = url.n > 2 ? memmem(doc.p, doc.n, url.p + 1, url.n - 2) : NULL;
+
+    return p ? (struct span){p - 1, url.n} : (struct span){NULL, 0};
+}
+
 /* A document that was made JSON twice is a string.  Its text is gone when this returns, and with it
- * what are spans. */
+ * what are spans, but for the URL: no escape of JSON changes the bytes of one. */
 static bool take_from_string(struct span doc, struct job_checked *ret)
 {
     struct buf text = BUF(doc.n);
@@ -169,8 +177,9 @@ static bool take_from_string(struct span doc, struct job_checked *ret)
 
     if (is)
         take_members(buf_span(&text), ret);
+    ret->job.webhook_url = url_in(doc, ret->job.webhook_url);
+    ret->job.tenant = ret->job.tags = (struct span){NULL, 0};
     buf_done(&text);
-    ret->job.tenant = ret->job.tags = ret->job.webhook_url = (struct span){NULL, 0};
     return is;
 }
 

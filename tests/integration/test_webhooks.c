@@ -102,14 +102,23 @@ START_TEST(a_webhook_carries_the_result_and_is_signed)
 }
 END_TEST
 
-/* Refused one after the other: by its schema, as no JSON, because of its id, and with a job under
- * its id. */
+/* Refused one after the other: by its schema, as no JSON, because of its id, with a job under its
+ * id, and as JSON in JSON. */
 static const char *const unacceptable[] = {
-    "\"id\":\"a\",\"type\":\"noop\",\"payload\":{},\"colour\":1",
-    "\"type\":\"noop\",\"payload\":{\"text\":\"say \"hi\"\"}",
-    "\"id\":\"b\",\"type\":\"noop\",\"payload\":{\"result\":2}",
-    "\"id\":\"b\",\"type\":\"nop\",\"payload\":{}",
+    "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{},\"colour\":1,\"webhook\":{\"url\":\"%s\"}}",
+    "{\"type\":\"noop\",\"payload\":{\"text\":\"say \"hi\"\"},\"webhook\":{\"url\":\"%s\"}}",
+    "{\"id\":\"b\",\"type\":\"noop\",\"payload\":{\"result\":2},\"webhook\":{\"url\":\"%s\"}}",
+    "{\"id\":\"b\",\"type\":\"nop\",\"payload\":{},\"webhook\":{\"url\":\"%s\"}}",
+    "\"{\\\"id\\\":\\\"c\\\",\\\"webhook\\\":{\\\"url\\\":\\\"%s\\\"}}\"",
 };
+
+/* The URL in place of %s. */
+static char *document(struct world *w, const char *text, const char *url)
+{
+    int at = (int)strcspn(text, "%");
+
+    return world_text(w, "%.*s%s%s", at, text, url, text + at + 2);
+}
 
 START_TEST(a_refused_document_is_reported_to_its_webhook)
 {
@@ -120,8 +129,7 @@ START_TEST(a_refused_document_is_reported_to_its_webhook)
     world_wait_results(w, 1, 10000);
     for (size_t i = 0; i < ARRAY_LEN(unacceptable); i++) {
         const char *name = world_text(w, "x%zu", i);
-        const char *doc = world_text(w, "{%s,\"webhook\":{\"url\":\"%s\"}}", unacceptable[i],
-                                     world_hook_url(w, name));
+        const char *doc = document(w, unacceptable[i], world_hook_url(w, name));
         json_t *body;
 
         world_push_raw(w, doc, strlen(doc));
