@@ -28,7 +28,7 @@ int cli_wait(struct cli *c)
         return cli_usage(c);
     w = cli_waiting_new(c);
     for (int i = 0; i < c->argc; i++)
-        cli_waiting_add(w, c->argv[i]);
+        cli_waiting_add(w, c->argv[i], "");
     seconds = seconds < 0 ? -1 : seconds * 1000;
     return stream ? cli_waiting_read(w, seconds) : cli_waiting_finish(w, seconds);
 }

@@ -105,11 +105,18 @@ static void submit_one(struct submission *s, struct span doc)
         with_id(doc, checked.id, &text);
     else
         buf_add_span(&text, doc);
+    if (text.n > s->c->defaults.max_bytes) {
+        cli_fail(1, "line %zu: document: with an id it is over limits.job_bytes (%zu bytes)",
+                 s->line, s->c->defaults.max_bytes);
+        s->faulty++;
+        buf_done(&text);
+        return;
+    }
     redis_arg_span(&s->push, buf_span(&text));
     buf_done(&text);
     buf_add(&s->ids, checked.id, strlen(checked.id) + 1);
     if (s->waiting)
-        cli_waiting_add(s->waiting, checked.id);
+        cli_waiting_add(s->waiting, checked.id, checked.made_id ? "" : checked.digest);
     if (s->push.count - 2 >= PUSH_JOBS || s->push.bytes.n >= PUSH_BYTES)
         push(s);
 }
@@ -117,7 +124,7 @@ static void submit_one(struct submission *s, struct span doc)
 static bool is_blank(const char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!strchr(" \t\r\n", p[i]))
+        if (!memchr(" \t\r\n", p[i], 4))
             return false;
     return true;
 }
@@ -191,6 +198,7 @@ static void submit_stream(struct submission *s, FILE *f)
 
 static bool read_input(struct submission *s, const char *file)
 {
+    bool read;
     FILE *f;
 
     if (!file && s->c->argc > 0) {
@@ -204,9 +212,13 @@ static bool read_input(struct submission *s, const char *file)
         return false;
     }
     submit_stream(s, f);
+    read = !ferror(f);
+    if (!read)
+        cli_fail(1, "%s: cannot be read%s", f == stdin ? "stdin" : file,
+                 s->pushed ? " to its end" : "");
     if (f != stdin)
         fclose(f);
-    return true;
+    return read;
 }
 
 int cli_submit(struct cli *c)

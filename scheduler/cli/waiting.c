@@ -9,15 +9,21 @@
 #include <string.h>
 
 #include "common/core/clock.h"
+#include "common/core/digest.h"
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
 #include "scheduler/cli/reading.h"
 
 enum { LOOK_JOBS = 128, PAUSE_MIN_MS = 5, PAUSE_MAX_MS = 250, UNKNOWN_MS = 300 };
 
+struct waited {
+    char *id;
+    char digest[DIGEST_TEXT]; /* of the document; "" of a job that was not submitted here */
+};
+
 struct cli_waiting {
     struct cli *c;
-    char **ids;
+    struct waited *jobs;
     size_t count, cap, total, failed;
     int64_t started_ms;
     bool missing; /* some id has no record */
@@ -40,18 +46,22 @@ void cli_waiting_free(struct cli_waiting *w)
     if (!w)
         return;
     for (size_t i = 0; i < w->count; i++)
-        free(w->ids[i]);
-    free(w->ids);
+        free(w->jobs[i].id);
+    free(w->jobs);
     free(w);
 }
 
-void cli_waiting_add(struct cli_waiting *w, const char *id)
+void cli_waiting_add(struct cli_waiting *w, const char *id, const char *digest)
 {
+    struct waited *job;
+
     if (w->count == w->cap) {
         w->cap = w->cap ? w->cap * 2 : 64;
-        w->ids = xrealloc(w->ids, w->cap * sizeof *w->ids);
+        w->jobs = xrealloc(w->jobs, w->cap * sizeof *w->jobs);
     }
-    w->ids[w->count++] = xstrdup(id);
+    job = &w->jobs[w->count++];
+    *job = (struct waited){.id = xstrdup(id)};
+    snprintf(job->digest, sizeof job->digest, "%s", digest);
     w->total++;
 }
 
@@ -111,8 +121,16 @@ static void print_result(struct cli_waiting *w, const char *id, const struct rec
            message.n > 4 ? (int)message.n : 0, message.n > 4 ? message.p : "");
 }
 
+/* Under that id there is a job of another document: the one that was submitted here is refused,
+ * under an id that is not known here. */
+static bool is_other(const struct waited *job, const struct record *rec)
+{
+    return job->digest[0] && rec->state != JOB_STATE_REJECTED &&
+           memcmp(job->digest, rec->digest, DIGEST_TEXT - 1) != 0;
+}
+
 /* True when that job has ended and was printed. */
-static bool look_at(struct cli_waiting *w, const char *id, struct span bytes)
+static bool look_at(struct cli_waiting *w, const struct waited *job, struct span bytes)
 {
     struct record rec;
 
@@ -120,9 +138,17 @@ static bool look_at(struct cli_waiting *w, const char *id, struct span bytes)
         w->missing = true;
         return false;
     }
-    if (!record_read(bytes.p, bytes.n, &rec) || !job_state_ended(rec.state))
+    if (!record_read(bytes.p, bytes.n, &rec))
         return false;
-    print_result(w, id, &rec, record_tail(&rec, bytes.p, bytes.n));
+    if (is_other(job, &rec)) {
+        cli_fail(CLI_JOB_FAILED, "%s: refused: another document was already submitted as '%s'",
+                 job->id, job->id);
+        w->failed++;
+        return true;
+    }
+    if (!job_state_ended(rec.state))
+        return false;
+    print_result(w, job->id, &rec, record_tail(&rec, bytes.p, bytes.n));
     return true;
 }
 
@@ -136,15 +162,15 @@ static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t ke
     redis_args_init(&a);
     redis_arg_str(&a, "MGET");
     for (size_t i = 0; i < n; i++)
-        keys_arg(&a, w->c->keys.job, w->ids[at + i]);
+        keys_arg(&a, w->c->keys.job, w->jobs[at + i].id);
     reply = cli_call(w->c, &a);
     for (size_t i = 0; i < n; i++) {
-        char *id = w->ids[at + i];
+        struct waited job = w->jobs[at + i];
 
-        if (reply && look_at(w, id, reply_span(reply_at(reply, i))))
-            free(id);
+        if (reply && look_at(w, &job, reply_span(reply_at(reply, i))))
+            free(job.id);
         else
-            w->ids[keep++] = id;
+            w->jobs[keep++] = job;
     }
     return keep;
 }
@@ -214,7 +240,7 @@ int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms)
     if (cli_has_failed(w->c) && w->count > 0)
         status = cli_fail(CLI_FAILED, "not known: how %zu of %zu jobs ended", w->count, w->total);
     else if (status == CLI_NOT_FOUND)
-        cli_fail(status, "%s: there is no such job", w->ids[0]);
+        cli_fail(status, "%s: there is no such job", w->jobs[0].id);
     else if (status == CLI_FAILED)
         cli_fail(status, "%zu of %zu jobs have not ended in time", w->count, w->total);
     cli_waiting_free(w);
@@ -226,7 +252,7 @@ int cli_waiting_read(struct cli_waiting *w, int64_t timeout_ms)
     int64_t start = clock_mono_ms();
 
     w->as_text = true;
-    w->was_read = cli_read_along(w->c, w->ids[0], timeout_ms);
+    w->was_read = cli_read_along(w->c, w->jobs[0].id, timeout_ms);
     if (timeout_ms >= 0) {
         timeout_ms -= clock_mono_ms() - start;
         timeout_ms = timeout_ms < 0 ? 0 : timeout_ms;

@@ -6,7 +6,9 @@
 
 struct cli_waiting;
 struct cli_waiting *cli_waiting_new(struct cli *c);
-void cli_waiting_add(struct cli_waiting *w, const char *id);
+/* digest: of the document that was submitted under that id (struct job_checked); "" when it is not
+ * known, or the id is new. */
+void cli_waiting_add(struct cli_waiting *w, const char *id, const char *digest);
 /* Look once at what is missing and print what ended; a progress bar on a terminal. */
 void cli_waiting_progress(struct cli_waiting *w, bool look);
 /* Wait for all, at most timeout_ms (-1: for ever); frees w.  CLI_OK, CLI_JOB_FAILED when one did

@@ -81,6 +81,36 @@ START_TEST(bad_lines_are_told_by_number_and_the_others_go)
 }
 END_TEST
 
+START_TEST(what_cannot_become_a_job_is_no_success)
+{
+    struct world *w = world_with_all();
+    char *long_doc = world_text(w, "{\"type\":\"noop\",\"payload\":{\"result\":\"%0999960d\"}}", 0);
+    struct cli cli = world_cli_input(w, long_doc, "submit");
+
+    ck_assert_int_le((int)strlen(long_doc), 1000000);
+    CHECK_EXIT(cli, 1);
+    CHECK_HAS(cli.err, "line 1: document: with an id it is over limits.job_bytes");
+    cli = world_cli(w, "submit", "-f", w->dir);
+    CHECK_EXIT(cli, 1);
+    CHECK_HAS(cli.err, ": cannot be read");
+    /* another document under an id in use, which has ended or is yet to run */
+    CHECK_EXIT(world_cli(w, "submit", "--wait", NOOP("a")), 0);
+    CHECK_EXIT(world_cli(w, "submit", "--wait", NOOP("a")), 0);
+    CHECK_EXIT(world_cli(w, "submit",
+                         "{\"id\":\"b\",\"type\":\"noop\",\"payload\":{},"
+                         "\"delay_ms\":600000}"),
+               0);
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "EXISTS fl:{0}:job:b") == 1);
+    cli = world_cli(w, "submit", "--wait",
+                    "{\"id\":\"a\",\"type\":\"noop\",\"payload\":{\"result\":1}}", NOOP("b"));
+    CHECK_EXIT(cli, 3);
+    ck_assert_str_eq(cli.out, "");
+    CHECK_HAS(cli.err, "a: refused: another document was already submitted as 'a'");
+    CHECK_HAS(cli.err, "b: refused: another document was already submitted as 'b'");
+    world_free(w);
+}
+END_TEST
+
 START_TEST(a_full_redis_refuses_the_submission)
 {
     struct world *w = world_new();
@@ -357,6 +387,7 @@ Suite *test_cli_jobs(void)
     static const TTest *const *const tests[] = {
         &jobs_come_from_arguments_files_and_stdin,
         &bad_lines_are_told_by_number_and_the_others_go,
+        &what_cannot_become_a_job_is_no_success,
         &a_full_redis_refuses_the_submission,
         &waiting_tells_how_the_jobs_ended,
         &a_job_in_intake_is_waited_for,
