@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/secret.h"
 #include "common/model/model_doc.h"
 #include "worker/together/catalogue.h"
 
@@ -179,6 +180,8 @@ static const char *const odd_items[] = {
     "{\"id\":\"good\"}", /* the same again */
     "{\"id\":\"v\",\"type\":\"video\"}",
     "{\"id\":\"v\",\"type\":7}",
+    "{\"id\":\"x\\/tgp_v1_0123456789abcdef\"}", /* a secret */
+    "{\"id\":\"tgp_v1_0123456789\"}",
 };
 
 START_TEST(leaves_out_what_is_no_model_of_ours)
@@ -186,6 +189,7 @@ START_TEST(leaves_out_what_is_no_model_of_ours)
     char text[256];
     struct model_table t;
 
+    secret_add("tgp_v1_0123456789abcdef");
     snprintf(text, sizeof text, "[%s,{\"id\":\"good\"},%s]", odd_items[_i], odd_items[_i]);
     t = read_good(text);
     ck_assert_uint_eq(t.count, 1);

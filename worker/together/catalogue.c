@@ -17,11 +17,13 @@
  * Another type of model: a row in `types`, or in `not_ours` when no task calls it. */
 #include "worker/together/catalogue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/core/json.h"
 #include "common/core/parse.h"
+#include "common/core/secret.h"
 #include "common/core/xalloc.h"
 
 /* ---- prices ---- */
@@ -182,6 +184,16 @@ static bool is_plain(const char *id)
     return true;
 }
 
+/* Names of models are kept in Redis, and shown. */
+static bool has_secret(const char *id)
+{
+    char text[MODEL_ID_MAX + 1];
+
+    snprintf(text, sizeof text, "%s", id);
+    secret_hide_text(text);
+    return strcmp(text, id) != 0;
+}
+
 /* False: not one of ours. */
 static bool read_row(struct span item, char id[MODEL_ID_MAX + 1], struct model *m)
 {
@@ -196,7 +208,8 @@ static bool read_row(struct span item, char id[MODEL_ID_MAX + 1], struct model *
 
     *m = MODEL_UNKNOWN;
     if (!item.n || *item.p != '{' || !json_pick(item.p, item.n, wants, ARRAY_LEN(wants)) ||
-        !json_read_text(name, id, MODEL_ID_MAX + 1) || !*id || !is_plain(id) || !read_type(type, m))
+        !json_read_text(name, id, MODEL_ID_MAX + 1) || !*id || !is_plain(id) || has_secret(id) ||
+        !read_type(type, m))
         return false;
     m->context = read_context(context, ARRAY_LEN(context));
     read_pricing(pricing, m);
