@@ -221,6 +221,20 @@ static enum http_outcome outcome_unsent(struct http_call *call, CURLcode code)
     return HTTP_NOT_SENT;
 }
 
+/* The words for a code.  curl has none of its own for some, and when it was kept from sending a
+ * request again, it tells of that and not of the connection that ended. */
+static void say_code(struct http_call *call, CURLcode code)
+{
+    bool again = code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_COULDNT_CONNECT;
+
+    if (call->why[0])
+        return;
+    if (again && http_wire_sent(call))
+        refuse(call, "the connection ended before the answer");
+    else if (!call->curl_why[0])
+        refuse(call, curl_easy_strerror(code));
+}
+
 enum http_outcome http_outcome_of(struct http_call *call, CURLcode code)
 {
     long status = 0;
@@ -230,8 +244,8 @@ enum http_outcome http_outcome_of(struct http_call *call, CURLcode code)
         return HTTP_ANSWERED;
     if (code == CURLE_OK) /* curl calls a connection that ends inside the headers a success */
         refuse(call, "the answer ended inside its headers");
-    else if (!call->why[0] && !call->curl_why[0]) /* it has no words of its own for some */
-        refuse(call, curl_easy_strerror(code));
+    else
+        say_code(call, code);
     if (call->too_large)
         return HTTP_TOO_LARGE;
     if (call->data_refused)

@@ -113,6 +113,9 @@ START_TEST(a_request_on_a_connection_that_dies_is_not_sent_again)
     ck_assert_msg(second.reply.outcome == HTTP_SENT_UNKNOWN, "row %d: outcome %d: %s", _i / 2,
                   (int)second.reply.outcome, second.detail);
     ck_assert(second.reply.reused && second.reply.sent);
+    ck_assert_str_ne(second.detail, ""); /* about the connection, not about our lock */
+    ck_assert_ptr_null(strstr(second.detail, "callback"));
+    ck_assert_ptr_null(strstr(second.detail, "connect to"));
     ck_assert_int_eq(server.seen->heads, spare ? 3 : 2);
     ck_assert_int_eq(server.seen->connections, spare ? 2 : 1);
     ck_assert_int_eq(server.seen->bodies, deaths[_i / 2].body_arrives);
