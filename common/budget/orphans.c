@@ -86,6 +86,7 @@ static void charge(struct orphans *o, const struct span *holds, size_t n, bool l
     for (size_t i = 0; i < n; i++) {
         redis_arg_span(&a, holds[i]);
         redis_arg_str(&a, "lost");
+        redis_arg_str(&a, "");
     }
     redis_arg_int(&a, 0);
     redis_script(o->redis, script(SCRIPT_BUDGET), 7, &a, last ? on_charged : NULL, o);

@@ -1,12 +1,15 @@
 /* recover.c - see recover.h.
  *
- *   SMEMBERS active --> prices, once --> HGETALL calls --> MGET 128 records --> defer / finish ...
- *        ^                                                                                 |
- *        |          notes of other jobs' calls are told <-- the last of them --------------+
- *        |                      |
- *        |          the money of its calls is charged (orphans.h)
+ *   SMEMBERS active --> prices, once --> HGETALL calls --> holds are charged (orphans.h)
+ *        ^                                                         |
+ *        |                         MGET 128 records --> defer / finish ...
+ *        |                                                         |
+ *        |          notes of other jobs' calls become events <-- the last of them
  *        |                      |
  *        +-- busy: some left -- bury --> done
+ *
+ * Holds are charged before anything deletes a note: a hold that is made later has a note that
+ * bury.lua finds, whoever else recovers the same worker meanwhile.
  *
  * The worker is forgotten last, so whatever stops this in between, it is found dead again and all
  * is done again: each step changes nothing the second time.  Until then it may not be dead at all,
@@ -152,24 +155,7 @@ static void bury(struct recover *v)
     redis_script(v->o.redis, script(SCRIPT_BURY), 4, &a, on_buried, v);
 }
 
-/* ---- the money ---- */
-
-/* A key of another type must not keep jobs from running again: the holds are charged at their
- * deadline then. */
-static void on_charged(void *arg, const struct err *err)
-{
-    struct recover *v = arg;
-
-    if (err && err->kind == ERR_REDIS_LOST)
-        end(v, err);
-    else
-        bury(v);
-}
-
-static void charge(struct recover *v)
-{
-    orphans_charge(v->o.redis, v->o.keys, v->o.worker, on_charged, v);
-}
+/* ---- costs of other jobs ---- */
 
 static void on_told(void *arg, struct settle *s, const char *codes, const struct err *err)
 {
@@ -180,7 +166,7 @@ static void on_told(void *arg, struct settle *s, const char *codes, const struct
     if (err)
         end(v, err);
     else
-        charge(v);
+        bury(v);
 }
 
 /* Calls of jobs that are not active here any more, as their outcome came before, or somebody has
@@ -197,7 +183,7 @@ static void tell_rest(struct recover *v)
         settle_send(s, v->o.redis, &v->who, on_told, v);
     } else {
         settle_free(s);
-        charge(v);
+        bury(v);
     }
 }
 
@@ -433,6 +419,20 @@ static void next_chunk(struct recover *v)
     redis_send(v->o.redis, &a, on_records, v);
 }
 
+/* ---- the money ---- */
+
+/* A key of another type must not keep jobs from running again: the holds are charged at their
+ * deadline then. */
+static void on_charged(void *arg, const struct err *err)
+{
+    struct recover *v = arg;
+
+    if (err && err->kind == ERR_REDIS_LOST)
+        end(v, err);
+    else
+        next_chunk(v);
+}
+
 static void on_notes(void *arg, const struct reply *reply, const struct err *err)
 {
     struct recover *v = arg;
@@ -443,7 +443,7 @@ static void on_notes(void *arg, const struct reply *reply, const struct err *err
     }
     notes_done(&v->notes);
     notes_read(&v->notes, reply);
-    next_chunk(v);
+    orphans_charge(v->o.redis, v->o.keys, v->o.worker, on_charged, v);
 }
 
 static void load_notes(struct recover *v)

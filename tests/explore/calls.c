@@ -190,6 +190,102 @@ static void send_cancel(const struct call *c)
     redis_script(WIRE, script(SCRIPT_CANCEL), 2, &a, NULL, NULL);
 }
 
+/* ---- money ---- */
+
+void hold_name_of(char name[96], const struct call *c, int n)
+{
+    snprintf(name, 96, "%s:%.*s.%d", job_ids[c->jobs], RECORD_TOKEN, header_of(c->held) + 10, n);
+}
+
+/* As worker/budget/holds_call.c does: one sum, and a hold to settle or to make. */
+static void begin_budget(struct redis_args *a, const struct call *c)
+{
+    redis_args_init(a);
+    redis_arg_str(a, key(&keys, KEY_BUDGET));
+    redis_arg_str(a, key(&keys, KEY_HOLDS));
+    redis_arg_str(a, key(&keys, KEY_HOLDS_DUE));
+    redis_arg_str(a, key(&keys, KEY_ALERTS));
+    redis_arg_str(a, key(&keys, KEY_ALERTED));
+    redis_arg_str(a, key(&keys, KEY_WORKERS));
+    keys_arg(a, keys.calls, worker_ids[c->who]);
+    redis_arg_int(a, 86400000);
+    redis_arg_int(a, 86400000);
+    redis_arg_str(a, worker_ids[c->who]);
+}
+
+static void send_hold(const struct call *c)
+{
+    struct buf note = BUF(1 << 16);
+    struct redis_args a;
+    char name[96];
+
+    hold_name_of(name, c, c->n);
+    begin_budget(&a, c);
+    redis_arg_int(&a, 1);
+    redis_arg_str(&a, BUDGET_SUM);
+    redis_arg_int(&a, 0);
+    redis_arg_int(&a, LATER_MS);
+    redis_arg_int(&a, LIMIT_NANOUSD);
+    redis_arg_str(&a, "");
+    redis_arg_int(&a, 0);
+    redis_arg_int(&a, 1);
+    redis_arg_str(&a, name);
+    redis_arg_int(&a, WORST_NANOUSD);
+    redis_arg_int(&a, DELAY_MS);
+    outcome_note(c, &note);
+    redis_arg_span(&a, buf_span(&note));
+    redis_arg_int(&a, 1);
+    redis_arg_int(&a, 1);
+    redis_script(WIRE, script(SCRIPT_BUDGET), 7, &a, NULL, NULL);
+    buf_done(&note);
+}
+
+static void send_settle(const struct call *c)
+{
+    struct redis_args a;
+    char name[96];
+
+    hold_name_of(name, c, c->n);
+    begin_budget(&a, c);
+    redis_arg_int(&a, 0);
+    redis_arg_int(&a, 1);
+    redis_arg_str(&a, name);
+    if (c->what & SETTLED_CALLED)
+        redis_arg_int(&a, COST_NANOUSD);
+    else
+        redis_arg_str(&a, "unmade");
+    redis_arg_str(&a, c->what & SETTLED_MAY_COME ? "1" : "");
+    redis_arg_int(&a, 0);
+    redis_script(WIRE, script(SCRIPT_BUDGET), 7, &a, NULL, NULL);
+}
+
+/* As worker/claims/rooms.c does. */
+static void send_room(const struct call *c)
+{
+    struct redis_args a;
+    char entry[64];
+
+    snprintf(entry, sizeof entry, "%s/%s", queue_name(queue_ids[0]), job_ids[c->jobs]);
+    redis_args_init(&a);
+    redis_arg_str(&a, key(&keys, KEY_ROOMS));
+    redis_arg_str(&a, key(&keys, KEY_BUDGET));
+    keys_arg(&a, keys.room, BUDGET_ROOM);
+    redis_arg_int(&a, 100);
+    redis_arg_int(&a, 86400000);
+    redis_arg_int(&a, 100);
+    redis_arg_str(&a, BUDGET_ROOM);
+    redis_arg_str(&a, "inf");
+    redis_arg_int(&a, c->what ? 0 : 1);
+    redis_arg_str(&a, c->what ? BUDGET_SUM : "");
+    redis_arg_int(&a, 20 * c->n);
+    redis_arg_int(&a, c->what ? 1 : 0);
+    if (c->what) {
+        redis_arg_int(&a, 1);
+        redis_arg_str(&a, entry);
+    }
+    redis_script(WIRE, script(SCRIPT_ROOM), 3, &a, NULL, NULL);
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -210,6 +306,9 @@ static const struct {
     [CALL_CANCEL] = {send_cancel, "cancel"},
     [CALL_END] = {send_end, "finish"},
     [CALL_REPLAY] = {send_replay, "replay"},
+    [CALL_HOLD] = {send_hold, "budget: hold"},
+    [CALL_SETTLE] = {send_settle, "budget: settle"},
+    [CALL_ROOM] = {send_room, "room"},
 };
 
 uint32_t call_id(const struct call *c)
@@ -266,6 +365,11 @@ void call_print(const struct call *c, struct buf *b)
                    c->what ? ", guessed" : "");
     else if (job && (c->kind < CALL_PROMOTE || c->kind > CALL_LEASE))
         buf_printf(b, " %s", job_ids[c->jobs]);
+    if (c->kind == CALL_HOLD || c->kind == CALL_SETTLE)
+        buf_printf(b, " .%d%s", c->n,
+                   c->kind == CALL_HOLD       ? ""
+                   : c->what & SETTLED_CALLED ? ", called"
+                                              : ", no call");
     if (c->held)
         buf_printf(b, " held at %.6s", header_of(c->held) + 4);
 }

@@ -35,15 +35,25 @@ enum call_kind {
     CALL_END,     /* jobs, held, what: OUT_CANCELLED by an operator; n: the token of
                      the scheduler that expires */
     CALL_REPLAY,  /* jobs, held */
+    CALL_HOLD,    /* who, jobs: one, n: number of the hold, held: set money aside */
+    CALL_SETTLE,  /* the same; what: of enum settled */
+    CALL_ROOM,    /* who; what: 1 jobs: one enters, n: taken when it was refused, in units of 20;
+                     0 the first one is called back */
     CALL_RAW,     /* raw: of a recovery, as it was noted */
     CALL_KINDS
 };
 
+enum settled {
+    SETTLED_UNMADE, /* no call was made */
+    SETTLED_CALLED,
+    SETTLED_MAY_COME = 2 /* added: a request to make it may still run */
+};
+
 struct call {
     uint8_t kind, who, jobs, what, n;
-    uint8_t docs[DOCS];
-    uint32_t held; /* in `records`: as the sender knows the job */
-    uint32_t raw;  /* in `commands` */
+    uint8_t docs[DOCS]; /* of an outcome: the first is the number of its hold; 0: none */
+    uint32_t held;      /* in `records`: as the sender knows the job */
+    uint32_t raw;       /* in `commands` */
 };
 
 void calls_open(void);
@@ -52,6 +62,8 @@ const struct config *calls_config(void);
 /* A call by number, so that a state holds numbers. */
 uint32_t call_id(const struct call *c);
 const struct call *call_of(uint32_t id);
+/* "<job>:<token>.<n>", as worker/budget/holds.c names it. */
+void hold_name_of(char name[96], const struct call *c, int n);
 /* What goes to Redis: in `commands`. */
 uint32_t call_bytes(uint32_t id);
 /* One line for a path. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/queue/ending.h"
+#include "common/queue/notes.h"
 #include "common/queue/scripts.h"
 #include "common/route/lost.h"
 #include "tests/explore/calls_private.h"
@@ -62,8 +63,20 @@ static void pay(struct scene *s, const struct call *c)
                                   .requested_model = {"m", 1},
                                   .cost = {.cost_nanousd = 100},
                                   .at_ms = wall_ms};
+    if (c->docs[0])
+        hold_name_of(s->cost.note, c, c->docs[0]);
     cost_name_event(&s->cost, &s->held, c->n);
     s->cost_count = 1;
+}
+
+void outcome_note(const struct call *c, struct buf *out)
+{
+    struct scene s;
+
+    scene_of(&s, c);
+    pay(&s, c);
+    s.cost.cost = (struct cost){.estimate_nanousd = WORST_NANOUSD, .flags = COST_UNCONFIRMED};
+    note_write(&s.cost, &s.held, c->n, out);
 }
 
 static void lose(struct scene *s, const struct call *c)

@@ -12,6 +12,8 @@ const struct routes *calls_routes(void);
 void claim_of(char claim[RECORD_CLAIM + 1], uint32_t held);
 
 void send_outcome(const struct call *c);
+/* What becomes of the call of a hold if its worker dies: the document of its note. */
+void outcome_note(const struct call *c, struct buf *out);
 void send_end(const struct call *c);
 void send_replay(const struct call *c);
 

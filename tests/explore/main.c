@@ -24,7 +24,7 @@ enum { SECONDS = 20, STATES_MAX = 25000000 };
 
 static const struct scope scopes[] = {
 #define X(name, jobs, workers, schedulers, share, outcomes, lets, cuts, late, kills, stalls, \
-          leases, operators, times, start)                                                   \
+          leases, operators, times, start, money)                                            \
     {name,                                                                                   \
      jobs,                                                                                   \
      workers,                                                                                \
@@ -32,7 +32,8 @@ static const struct scope scopes[] = {
      share,                                                                                  \
      outcomes,                                                                               \
      {cuts, late, kills, stalls, leases, operators, times, lets},                            \
-     start},
+     start,                                                                                  \
+     money},
 #include "tests/explore/scopes.def"
 };
 

@@ -130,7 +130,7 @@ static void on_job(struct trial *t, struct worker *w, int job, int n, const stru
     if (record.p && !w->run_state[job]) {
         w->held[job] = held_by(record, w->who, n);
         w->run_state[job] = RUN_GOES;
-        w->calls[job] = 0;
+        w->calls[job] = w->holds[job] = w->hold[job] = w->taken[job] = 0;
     } else if (!record.p && found && reply_type(answer) == REPLY_NIL) {
         worker_send(t, w, (struct call){.kind = CALL_READ, .jobs = (uint8_t)job});
     }
@@ -174,7 +174,7 @@ static void forget_run(struct worker *w, int job)
 {
     w->run_state[job] = RUN_NONE;
     w->held[job] = 0;
-    w->calls[job] = 0;
+    w->calls[job] = w->holds[job] = 0;
 }
 
 static void on_outcome(struct trial *t, struct worker *w, const struct call *c,
@@ -200,6 +200,9 @@ static void on_outcome(struct trial *t, struct worker *w, const struct call *c,
     }
     if (code == SETTLE_STALE)
         w->look = 1;
+    else if (c->what == OUT_PUT_OFF)
+        money_on_postponed(t, w, c->jobs);
+    w->taken[c->jobs] = 0;
     forget_run(w, c->jobs);
 }
 
@@ -224,8 +227,11 @@ static void on_read(struct trial *t, struct worker *w, const struct call *c, con
 
 static void (*const handlers[CALL_KINDS])(struct trial *t, struct worker *w, const struct call *c,
                                           const struct reply *r) = {
-    [CALL_BEAT] = on_beat,       [CALL_CLAIM] = on_claim, [CALL_START] = on_start,
-    [CALL_OUTCOME] = on_outcome, [CALL_LOOK] = on_look,   [CALL_READ] = on_read,
+    [CALL_BEAT] = on_beat,       [CALL_CLAIM] = on_claim,
+    [CALL_START] = on_start,     [CALL_OUTCOME] = on_outcome,
+    [CALL_LOOK] = on_look,       [CALL_READ] = on_read,
+    [CALL_HOLD] = money_on_hold, [CALL_SETTLE] = money_on_settled,
+    [CALL_ROOM] = money_on_room,
 };
 
 bool move_deliver(struct trial *t)
@@ -297,6 +303,8 @@ bool move_outcome(struct trial *t)
     enum outcome o = (enum outcome)t->m.what;
 
     if (w->run_state[t->m.job] != RUN_GOES || !t->s.left.outcomes)
+        return false;
+    if (t->s.money && outcome_is_paid(o) && w->hold[t->m.job] != HOLD_HELD)
         return false;
     t->s.left.outcomes--;
     worker_let_go(t, w, t->m.job, o);

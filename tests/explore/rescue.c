@@ -23,6 +23,9 @@ struct node {
 static struct pool *steps; /* parent and reply, or the start */
 static struct node *nodes;
 static size_t room;
+static bool with_money;
+
+void rescue_with_money(bool money) { with_money = money; }
 
 static void on_end(void *arg, const struct recover_report *report, const struct err *err)
 {
@@ -39,11 +42,15 @@ static bool has(struct span bytes, const char *text)
 /* The reply to what is no part of an image; NULL: it is one. */
 static const char *fixed_reply(struct span command)
 {
+    bool of_money = has(command, key(&keys, KEY_HOLDS)) || has(command, ":calls:");
+
+    if (of_money && with_money)
+        return NULL;
     if (has(command, "HSCAN"))
         return "*2\r\n$1\r\n0\r\n*0\r\n";
     if (has(command, "HGETALL"))
         return "*0\r\n";
-    return has(command, key(&keys, KEY_HOLDS)) || has(command, ":models:") ? "$-1\r\n" : NULL;
+    return of_money || has(command, ":models:") ? "$-1\r\n" : NULL;
 }
 
 static size_t answer_fixed(size_t at)

@@ -19,6 +19,8 @@ struct rescue_start {
     uint8_t blame;     /* job + 1 that crashed it; 0: none */
 };
 
+/* Money is part of the images: what is read of it is asked for. */
+void rescue_with_money(bool money);
 void rescue_open(void);
 void rescue_close(void);
 uint32_t rescue_begin(const struct rescue_start *s);

@@ -126,7 +126,7 @@ static uint32_t merge(struct span a, struct span b)
     return id;
 }
 
-static void hear(struct trial *t, uint32_t news)
+void rules_hear(struct trial *t, uint32_t news)
 {
     struct span told = pool_bytes(texts, news), seen = pool_bytes(texts, t->s.seen);
 
@@ -146,7 +146,8 @@ static bool only_costs(const struct image *before, const struct image *after, bo
 {
     struct image a = *before, b = *after;
 
-    a.late = b.late = 0;
+    a.late = b.late = a.holds = b.holds = a.notes = b.notes = a.room = b.room = 0;
+    a.spent = b.spent = a.reserved = b.reserved = 0;
     for (int w = 0; may_leave_set && w < IDS; w++)
         if ((b.active[w] & ~a.active[w]) == 0)
             a.active[w] = b.active[w];
@@ -254,10 +255,11 @@ void rules_of_answer(struct trial *t, const struct call *c, const struct answer 
         t->broken = "the sums of the day are not those of the cost events";
     t->overflow |= a->overflow;
     if (a->news)
-        hear(t, a->news);
+        rules_hear(t, a->news);
     if (c->what != OUT_TELL || c->kind != CALL_OUTCOME)
         look_at_codes(t, codes, a, image_before);
     look_at_loser(t, c, a, image_before);
+    rules_of_money(t, c, image_before, a->image);
     if (c->kind == CALL_REPLAY)
         codes = reply_span(r);
     look_for_event(t, c, codes.n ? codes.p[0] : '-');

@@ -1,6 +1,8 @@
 /* scope.c - see scope.h. */
 #include "tests/explore/scope.h"
 
+#include "tests/explore/rescue.h"
+
 #include <string.h>
 
 static bool (*const functions[])(struct trial *t) = {
@@ -36,7 +38,7 @@ static void add_outcomes(struct moves *s, const struct scope *c, int who, int jo
 static void add_worker(struct moves *s, const struct scope *c, int who)
 {
     for (int kind = MOVE_RUN; kind <= MOVE_RESPAWN; kind++) {
-        bool by_job = kind == MOVE_GUESS || kind == MOVE_CALL_BACK;
+        bool by_job = kind == MOVE_GUESS || kind == MOVE_CALL_BACK || kind == MOVE_HOLD;
 
         if (kind == MOVE_OUTCOME)
             for (int j = 0; j < c->jobs; j++)
@@ -98,6 +100,8 @@ void scope_begin(const struct scope *c, struct state *ret)
     struct trial t = {.print = NULL};
 
     *ret = (struct state){.left = c->budget};
+    t.s.money = c->money;
+    rescue_with_money(c->money);
     for (int j = 0; j < (c->start == 'r' ? c->jobs : 1); j++) {
         i.intake[j] = (uint8_t)(j + 1);
         t.s.pushed |= (uint8_t)(1 << j);
@@ -112,6 +116,7 @@ void scope_begin(const struct scope *c, struct state *ret)
         move_submit(&t);
     }
     t.s.left = c->budget;
+    t.s.money = c->money;
     for (int w = 0; w < c->workers; w++) { /* connected and registered */
         t.m.who = (uint8_t)w;
         t.s.worker[w] = (struct worker){.up = 1, .who = (uint8_t)w};

@@ -11,6 +11,7 @@ struct scope {
     const char *outcomes; /* letters of outcomes.def */
     struct budget budget;
     char start;
+    bool money;
 };
 
 enum { MOVES_MAX = 256 };

@@ -13,8 +13,10 @@
 #include "tests/explore/calls.h"
 
 enum { WORKERS = 2, RESCUES = 3, OFFICES = 2, STARTS = 3, BOXES = 4, PIPE = 7, LATE = 4 };
+enum { PURSE = 4, HOLDS_MOST = 3 };
 
 enum run_state { RUN_NONE, RUN_GOES, RUN_TOLD, RUN_ENDED };
+enum hold_state { HOLD_NONE, HOLD_ASKED, HOLD_HELD };
 enum { START_FOUND = 1, START_GUESS = 2, START_SENT = 4 };
 
 struct worker {
@@ -22,18 +24,23 @@ struct worker {
     uint8_t connected, registered, fenced, look, claiming, old_claim;
     uint8_t starts_made, beats;
     uint8_t run_state[JOBS], calls[JOBS], away[JOBS]; /* away: queue + 1 */
-    uint8_t untold[JOBS]; /* the cost event that comes with its next outcome; 0:
+    uint8_t untold[JOBS];            /* the cost event that comes with its next outcome; 0:
                              none */
-    uint8_t zero[2];
+    uint8_t hold[JOBS], holds[JOBS]; /* of its present claim: the state of its hold; how many */
+    uint8_t taken[JOBS]; /* of the budget, when it refused the job, in units of 20; 0: it did not */
     struct {
         uint8_t jobs, n, flags;
     } start[STARTS];
-    uint8_t box_sent[BOXES], pipe_ran[PIPE];
+    uint8_t again[JOBS]; /* its request was sent again */
+    uint8_t zero[2];
+    uint8_t purse_sent[PURSE], box_sent[BOXES], pipe_ran[PIPE];
     uint32_t held[JOBS];
-    uint32_t box[BOXES];  /* outcomes: calls, in order */
-    uint32_t pipe[PIPE];  /* calls that were sent, in order */
-    uint32_t reply[PIPE]; /* of those that ran */
-    uint32_t late[LATE];  /* calls of the last connection that Redis has still to run */
+    uint32_t box[BOXES];   /* outcomes: calls, in order */
+    uint32_t pipe[PIPE];   /* calls that were sent, in order */
+    uint32_t reply[PIPE];  /* of those that ran */
+    uint32_t purse[PURSE]; /* holds to make and to settle: calls, in order */
+    uint32_t settled_last; /* the last one that was answered: sent again after a reconnect */
+    uint32_t late[LATE];   /* calls of the last connection that Redis has still to run */
 };
 
 struct rescue {
@@ -75,7 +82,8 @@ struct state {
     uint8_t again;          /* the desk may still write once more */
     uint8_t turn;           /* worker + 1 that has made a move INSIDE: it is its turn; 0:
                                anybody's */
-    uint8_t zero[2];        /* it is compared as bytes: no gaps */
+    uint8_t money;          /* calls need holds */
+    uint8_t zero;           /* it is compared as bytes: no gaps */
 };
 
 struct move {
@@ -117,6 +125,24 @@ void worker_start(struct trial *t, struct worker *w, int jobs, int flags);
 bool worker_knows(const struct worker *w, int job);
 /* Nothing would change if this id died. */
 bool worker_is_idle(const struct trial *t, int who);
+
+/* ---- money.c ---- */
+/* A job is let go.  True: its call was made under the hold w->holds[job]. */
+bool money_let_go(struct trial *t, struct worker *w, int job, bool paid);
+void money_on_hold(struct trial *t, struct worker *w, const struct call *c, const struct reply *r);
+void money_on_settled(struct trial *t, struct worker *w, const struct call *c,
+                      const struct reply *r);
+void money_on_room(struct trial *t, struct worker *w, const struct call *c, const struct reply *r);
+/* The job's deferral is written. */
+void money_on_postponed(struct trial *t, struct worker *w, int job);
+void money_connect(struct trial *t, struct worker *w);
+/* This process will settle the hold of that name. */
+bool money_knows(const struct worker *w, const char *hold);
+
+/* ---- money_rules.c ---- */
+/* What was told, once. */
+void rules_hear(struct trial *t, uint32_t news);
+void rules_of_money(struct trial *t, const struct call *c, uint32_t before, uint32_t after);
 
 /* ---- rules.c ---- */
 /* The rule that this image breaks; NULL: none. */

@@ -25,6 +25,10 @@ enum { JOBS = 2, QUEUES = 2, IDS = 4, LIST = 6, DELAYED = 4, DOCS = 3, LEASES = 
 #define DELAY_MS INT64_C(3000000000000) /* what programs ask for: it is normalised to LATER_MS */
 extern int64_t wall_ms; /* the programs' clock stands still, at the beginning of this run */
 
+/* The money of a call: what it may cost, and what it does cost. */
+enum { WORST_NANOUSD = 100, COST_NANOUSD = 60, LIMIT_NANOUSD = 160 };
+#define BUDGET_SUM  "all d1"
+#define BUDGET_ROOM "budget-all"
 /* An entry of `delayed`. */
 enum { AT_JOB = 1, AT_QUEUE = 4, AT_LATER = 8, AT_FRONT = 16, AT_THERE = 32 };
 
@@ -32,6 +36,10 @@ struct image {
     uint32_t record[JOBS];             /* in `records`: the header, and 't' when it has a time
                                           to live */
     uint32_t late;                     /* in `texts`: ids of cost events, each behind a blank */
+    uint32_t holds;                    /* in `texts`: " <hold>=<o or c><amount>" each, sorted */
+    uint32_t notes;                    /* in `texts`: " <worker>/<hold>/<document in texts>" each */
+    uint32_t room;                     /* in `texts`: " <entry>" each, of the budget's room */
+    uint16_t spent, reserved;          /* of the one budget, LIMIT_NANOUSD */
     uint8_t ready[QUEUES][LIST];       /* job + 1, the next one first; 0: the end */
     uint8_t delayed[DELAYED];          /* AT_..., sorted */
     uint8_t active[IDS];               /* bits of jobs, by worker id */
@@ -41,7 +49,7 @@ struct image {
     uint8_t intake[DOCS], taken[DOCS]; /* job + 1, the oldest first */
     uint8_t zero[3];                   /* it is compared as bytes: no gaps */
 };
-_Static_assert(sizeof(struct image) == 48, "a gap in struct image");
+_Static_assert(sizeof(struct image) == 64, "a gap in struct image");
 
 struct answer {
     uint32_t image;

@@ -4,7 +4,7 @@
 
 #include "tests/explore/store.h"
 
-enum { IMAGE_QUESTIONS = 2 * JOBS + QUEUES + IDS + 11 };
+enum { IMAGE_QUESTIONS = 2 * JOBS + QUEUES + 2 * IDS + 14 };
 
 /* Put the image into Redis, run the command, read Redis. */
 struct answer image_run(const struct image *before, struct span command);

@@ -10,7 +10,7 @@
 #include "tests/explore/store_private.h"
 #include "tests/explore/wire.h"
 
-enum { TIME_DIGITS = 11 };
+enum { TIME_DIGITS = 11, WORDS_MAX = 16 };
 
 const struct reply *image_next(void)
 {
@@ -214,6 +214,74 @@ static int64_t read_sums(const struct reply *spend)
     return sum;
 }
 
+/* ---- money ---- */
+
+/* Sorted, each behind a blank.  The words are freed. */
+static uint32_t words_id(char **words, size_t n)
+{
+    struct buf b = BUF(1 << 20);
+    uint32_t id;
+
+    qsort(words, n, sizeof *words, by_text);
+    for (size_t k = 0; k < n; k++) {
+        buf_printf(&b, " %s", words[k]);
+        free(words[k]);
+    }
+    id = pool_id(texts, b.p, b.n);
+    buf_done(&b);
+    return id;
+}
+
+static void read_sum(const struct reply *r, struct image *i)
+{
+    struct span value = reply_span(reply_at(r, 1));
+    char *next = NULL;
+
+    if (!value.n)
+        return;
+    i->spent = (uint16_t)strtoul(value.p, &next, 10);
+    i->reserved = (uint16_t)strtoul(next, NULL, 10);
+}
+
+static bool read_holds(const struct reply *r, struct image *i)
+{
+    char *words[WORDS_MAX];
+    size_t n = 0;
+
+    for (size_t k = 0; k + 1 < reply_count(r) && n < WORDS_MAX; k += 2) {
+        struct span hold = reply_span(reply_at(r, k)), value = reply_span(reply_at(r, k + 1));
+
+        if (asprintf(&words[n++], "%.*s=%c%.*s", (int)hold.n, hold.p, value.p[0],
+                     (int)strcspn(value.p + 2, "|"), value.p + 2) < 0)
+            abort();
+    }
+    i->holds = words_id(words, n);
+    return reply_count(r) <= 2 * WORDS_MAX;
+}
+
+/* Adds to words. */
+static size_t read_notes(const struct reply *r, int w, char *words[WORDS_MAX], size_t n)
+{
+    for (size_t k = 0; k + 1 < reply_count(r) && n < WORDS_MAX; k += 2) {
+        struct span hold = reply_span(reply_at(r, k)), doc = reply_span(reply_at(r, k + 1));
+
+        if (asprintf(&words[n++], "%d/%.*s/%u", w, (int)hold.n, hold.p,
+                     pool_id(texts, doc.p, doc.n)) < 0)
+            abort();
+    }
+    return n;
+}
+
+static void read_room(const struct reply *r, struct image *i)
+{
+    char *words[WORDS_MAX];
+    size_t n = 0;
+
+    for (size_t k = 0; k < reply_count(r) && n < WORDS_MAX; k++)
+        words[n++] = xstrndup(reply_span(reply_at(r, k)).p, reply_span(reply_at(r, k)).n);
+    i->room = words_id(words, n);
+}
+
 #define WITH_NEXT(r, what)                      \
     do {                                        \
         const struct reply *(r) = image_next(); \
@@ -227,6 +295,8 @@ static struct answer read_all(void)
     struct image i = {0};
     struct buf news = BUF(1 << 20);
     int64_t costs = 0, sums = 0;
+    char *words[WORDS_MAX];
+    size_t n = 0;
     bool fits = true;
 
     for (int j = 0; j < JOBS; j++)
@@ -246,6 +316,12 @@ static struct answer read_all(void)
     WITH_NEXT(r, read_results(r, &news));
     WITH_NEXT(r, costs = read_costs(r, &news));
     WITH_NEXT(r, sums = read_sums(r));
+    WITH_NEXT(r, read_sum(r, &i));
+    WITH_NEXT(r, fits &= read_holds(r, &i));
+    for (int w = 0; w < IDS; w++)
+        WITH_NEXT(r, n = read_notes(r, w, words, n));
+    i.notes = words_id(words, n);
+    WITH_NEXT(r, read_room(r, &i));
     a.image = image_id(&i);
     a.news = pool_id(texts, news.p, news.n);
     a.overflow = !fits;

@@ -2,6 +2,7 @@
  * asked for: one write. store_read.c reads the replies.  See store.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/core/clock.h"
@@ -10,6 +11,7 @@
 #include "tests/explore/wire.h"
 
 enum { DOC_BYTES_AT = 106, STATE_AT = 2 };
+#define LATER_TEXT "8000000000000"
 
 /* ---- commands ---- */
 
@@ -116,6 +118,64 @@ static void write_docs(const char *list, const uint8_t *docs)
         say("LPUSH", list, job_docs[docs[d] - 1], NULL);
 }
 
+/* Calls f with each word of the text. */
+static void for_words(uint32_t text, void (*f)(const char *word))
+{
+    struct span all = pool_bytes(texts, text);
+    char word[192];
+
+    for (const char *p = all.p; p && *p;) {
+        size_t n = strcspn(++p, " ");
+
+        snprintf(word, sizeof word, "%.*s", (int)n, p);
+        f(word);
+        p += n;
+    }
+}
+
+static void write_hold(const char *word)
+{
+    const char *is = strchr(word, '=');
+    char hold[96], member[104], value[64];
+
+    snprintf(hold, sizeof hold, "%.*s", (int)(is - word), word);
+    snprintf(member, sizeof member, "h%s", hold);
+    snprintf(value, sizeof value, "%c %s|" BUDGET_SUM, is[1], is + 2);
+    say("HSET", key(&keys, KEY_HOLDS), hold, value, NULL);
+    say("ZADD", key(&keys, KEY_HOLDS_DUE), LATER_TEXT, member, NULL);
+}
+
+static void write_note(const char *word)
+{
+    const char *slash = strrchr(word, '/');
+    char calls[64], hold[96];
+
+    name(calls, keys.calls, worker_ids[word[0] - '0']);
+    snprintf(hold, sizeof hold, "%.*s", (int)(slash - word - 2), word + 2);
+    say("HSET", calls, hold, pool_bytes(texts, (uint32_t)strtoul(slash + 1, NULL, 10)).p, NULL);
+}
+
+static void write_entry(const char *word)
+{
+    char room[64];
+
+    name(room, keys.room, BUDGET_ROOM);
+    say("ZADD", room, "1", word, NULL);
+}
+
+static void write_money(const struct image *i)
+{
+    char value[64];
+
+    if (!i->spent && !i->reserved && !pool_bytes(texts, i->holds).n)
+        return;
+    snprintf(value, sizeof value, "%u %u 0 " LATER_TEXT " %d ", i->spent, i->reserved,
+             LIMIT_NANOUSD);
+    say("HSET", key(&keys, KEY_BUDGET), BUDGET_SUM, value, NULL);
+    say("ZADD", key(&keys, KEY_HOLDS_DUE), LATER_TEXT, "s" BUDGET_SUM, NULL);
+    for_words(i->holds, write_hold);
+}
+
 static void write_image(const struct image *i)
 {
     say("FLUSHDB", NULL);
@@ -138,6 +198,9 @@ static void write_image(const struct image *i)
     write_docs(key(&keys, KEY_INTAKE), i->intake);
     write_docs(key(&keys, KEY_TAKEN), i->taken);
     write_late(pool_bytes(texts, i->late));
+    write_money(i);
+    for_words(i->notes, write_note);
+    for_words(i->room, write_entry);
 }
 
 /* ---- the questions, in the order in which store_read.c reads the answers ----
@@ -170,6 +233,14 @@ static void ask_all(void)
     say("XRANGE", key(&keys, KEY_COSTS), "-", "+", NULL);
     name(text, keys.spend, clock_day(clock_wall_ms(), day));
     say("HGETALL", text, NULL);
+    say("HGETALL", key(&keys, KEY_BUDGET), NULL);
+    say("HGETALL", key(&keys, KEY_HOLDS), NULL);
+    for (int w = 0; w < IDS; w++) {
+        name(text, keys.calls, worker_ids[w]);
+        say("HGETALL", text, NULL);
+    }
+    name(text, keys.room, BUDGET_ROOM);
+    say("ZRANGE", text, "0", "-1", NULL);
 }
 
 struct answer image_run(const struct image *before, struct span command)

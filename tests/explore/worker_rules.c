@@ -45,6 +45,8 @@ void worker_let_go(struct trial *t, struct worker *w, int job, enum outcome o)
 
     if (outcome_is_paid(o))
         c.n = ++w->calls[job];
+    if (money_let_go(t, w, job, outcome_is_paid(o)))
+        c.docs[0] = w->holds[job];
     if (o == OUT_CANCELLED) /* what the outcome before it carried, which was not
                                written */
         c.n = w->untold[job];
@@ -54,7 +56,7 @@ void worker_let_go(struct trial *t, struct worker *w, int job, enum outcome o)
     } else {
         w->run_state[job] = RUN_ENDED;
     }
-    if (o == OUT_PUT_OFF)
+    if (o == OUT_PUT_OFF && !w->taken[job])
         w->away[job] = memcmp(header_of(w->held[job]) + 104, "02", 2) == 0 ? 1 : 2;
     put_in_box(t, w, c);
 }
@@ -101,7 +103,7 @@ bool worker_is_idle(const struct trial *t, int who)
     bool busy = image_of(t->s.image)->active[who] || w->late[0];
 
     if (w->who == who && w->up)
-        busy |= w->pipe[0] || w->box[0] || w->start[0].jobs;
+        busy |= w->pipe[0] || w->box[0] || w->start[0].jobs || w->purse[0];
     return !busy;
 }
 
@@ -173,6 +175,7 @@ bool move_connect(struct trial *t)
     w->connected = 1;
     if (!w->fenced)
         send_beat(t, w);
+    money_connect(t, w);
     for (int i = 0; i < BOXES && w->box[i]; i++) {
         w->box_sent[i] = 1;
         worker_send(t, w, *call_of(w->box[i]));

@@ -97,6 +97,7 @@ struct said tell_budget(const struct item *settled, size_t settled_n, const stru
             redis_arg_str(&a, "unmade");
         else
             redis_arg_int(&a, settled[i].amount);
+        redis_arg_str(&a, how.may_come ? "1" : "");
     }
     redis_arg_int(&a, (int64_t)made_n);
     for (size_t i = 0; i < made_n; i++)
@@ -112,7 +113,7 @@ void budget_scene_open(void)
     scene_open();
     how.starts_in_ms = -HOUR_MS / 2;
     how.remember_ms = how.keep_ms = HOUR_MS;
-    how.no_sums = false;
+    how.no_sums = how.may_come = false;
     how.raised = 0;
 }
 

@@ -21,6 +21,7 @@ extern struct budget_how {
     int64_t starts_in_ms, remember_ms, keep_ms;
     int64_t raised; /* the limit of "a"; 0: 100 */
     bool no_sums;
+    bool may_come; /* what is settled may still be made, by a request on its way */
 } how;
 
 /* Checked fixture; its end is scene_close(). */

@@ -121,6 +121,25 @@ START_TEST(settling_what_was_never_held_does_nothing)
 }
 END_TEST
 
+/* A connection is lost, its requests are not: Redis reads them behind those of the next one. */
+START_TEST(a_hold_that_is_made_after_it_was_settled_counts_nothing)
+{
+    how.may_come = true;
+    settle_hold("x", UNMADE);
+    ck_assert_int_eq(hold("x", 40, A | B, 1000).kind[0], 0);
+    check_sum(0, 0, 0);
+    hold("y", 40, A | B, 1000);
+    settle_hold("y", 15);
+    check_sum(0, 15, 0);
+    ck_assert_int_eq(hold("y", 40, A | B, 1000).kind[0], 0);
+    settle_hold("y", 15);
+    check_sum(0, 15, 0);
+    check_sum(1, 15, 0);
+    CK_SAYS("HMGET @holds x y", "[c 0 c 0]");
+    CK_SAYS("HLEN @calls:" W, "1"); /* y's, which goes with its cost */
+}
+END_TEST
+
 /* ---- expiry: a killed worker ---- */
 
 START_TEST(an_expired_hold_is_spent_and_a_late_answer_corrects_it)
@@ -430,6 +449,7 @@ Suite *test_budget_script(void)
     tcase_add_test(tc, a_hold_that_stands_twice_in_a_call_counts_once);
     tcase_add_test(tc, a_hold_that_is_asked_for_again_is_counted_once);
     tcase_add_test(tc, settling_what_was_never_held_does_nothing);
+    tcase_add_test(tc, a_hold_that_is_made_after_it_was_settled_counts_nothing);
     tcase_add_test(tc, an_expired_hold_is_spent_and_a_late_answer_corrects_it);
     tcase_add_test(tc, a_sum_is_forgotten_although_a_hold_of_it_expires_with_it);
     tcase_add_test(tc, an_expired_hold_is_forgotten_in_the_end_and_stays_spent);

@@ -119,6 +119,13 @@ static const char *sums(int budget, const char *tenant)
 
 static int64_t ask_int(const char *words) { return ask(&line, words).number; }
 
+static int64_t open_holds(struct line *l)
+{
+    return ask(l, "EVAL local\tn=0\tfor\t_,v\tin\tipairs(redis.call('HVALS',KEYS[1]))do\t"
+                  "if(v:sub(1,1)=='o')then\tn=n+1\tend\tend\treturn\tn 1 fl:{0}:holds")
+        .number;
+}
+
 /* The connection is lost with what is under way, and comes back. */
 static void lose(void)
 {
@@ -230,7 +237,7 @@ START_TEST(a_hold_may_be_given_up_at_any_time)
     ck_assert_str_eq(sums(ALL, NULL), "0 10");
     ck_assert_int_eq(a.told + b.told, 0);
     hold_abandon(&c.hold); /* it expires in Redis */
-    ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 1);
+    ck_assert_int_eq(open_holds(&line), 1);
 }
 END_TEST
 
@@ -268,7 +275,7 @@ START_TEST(what_was_given_up_is_not_asked_for_again)
     ck_assert_int_eq(word_of(&c), HOLD_HELD);
     ck_assert_int_eq(a.told, 0);
     ck_assert_str_eq(sums(ALL, NULL), "0 21");
-    ck_assert_int_eq(ask_int("HLEN fl:{0}:holds"), 2);
+    ck_assert_int_eq(open_holds(&line), 2);
     hold_drop(&b.hold);
     hold_drop(&c.hold);
 }
@@ -447,7 +454,7 @@ START_TEST(what_was_made_and_then_refused_is_settled)
     holds_reconnected(p.holds);
     ck_assert_int_eq(word_of(&a), HOLD_UNKNOWN);
     ask(&line, "RENAME aside fl:{0}:budget");
-    TURN_UNTIL(p.env.loop, ask_int("HLEN fl:{0}:holds") == 1);
+    TURN_UNTIL(p.env.loop, open_holds(&line) == 1);
     ck_assert_str_eq(sums(ALL, NULL), "0 1");
     hold_drop(&b.hold);
     line_close(&other);

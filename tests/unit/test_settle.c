@@ -157,14 +157,39 @@ static char finish(const struct record *held)
     return send(s);
 }
 
-static char tell(const struct record *held)
+static char tell_as(const struct record *held, const struct record *claim)
 {
-    const struct tell d = {.id = "j", .held = held, .costs = call_of(held), .cost_count = 1};
+    const struct tell d = {.id = "j", .held = claim, .costs = call_of(held), .cost_count = 1};
     struct settle *s = settle_new(SETTLE_TELL);
 
     settle_tell(s, &d, NULL);
     return send(s);
 }
+
+static char tell(const struct record *held) { return tell_as(held, held); }
+
+/* Two recoveries of one worker read the same note; for one of them no claim is the job's. */
+START_TEST(a_lost_call_that_one_recovery_told_is_not_told_by_another)
+{
+    static const struct record nobody = {.token = "0000000000000000"};
+    struct settle *s = settle_new(SETTLE_DEFER);
+    struct record held;
+    struct defer d;
+
+    claim();
+    held = start();
+    ck_assert_int_eq(tell_as(&held, &nobody), SETTLE_STALE);
+    d = (struct defer){.id = "j",
+                       .held = &held,
+                       .next = held,
+                       .taken = true,
+                       .costs = call_of(&held),
+                       .cost_count = 1};
+    settle_defer(s, &d, NULL);
+    ck_assert_int_eq(send(s), SETTLE_WRITTEN);
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:costs").number, 1);
+}
+END_TEST
 
 /* _i 1: the job was taken away in between, and then sent once more. */
 START_TEST(what_a_call_cost_is_told_once_before_the_end)
@@ -345,6 +370,7 @@ Suite *test_settle(void)
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_set_timeout(tc, 20);
+    tcase_add_test(tc, a_lost_call_that_one_recovery_told_is_not_told_by_another);
     tcase_add_loop_test(tc, what_a_call_cost_is_told_once_before_the_end, 0, 2);
     tcase_add_test(tc, an_outcome_sent_twice_is_written_once);
     tcase_add_test(tc, an_outcome_of_a_job_that_was_taken_away_adds_only_its_cost);

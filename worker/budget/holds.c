@@ -385,8 +385,10 @@ void hold_drop(struct hold **take_h)
 
     if (!h)
         return;
-    if (!take_back(h))
+    if (!take_back(h)) {
+        h->may_come |= h->asked;
         hold_list_add(&open_batch(h->s)->settled, h);
+    }
     give_up(h);
 }
 

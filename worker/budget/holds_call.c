@@ -46,6 +46,7 @@ static size_t find_rows(struct hold_batch *b, int64_t now_ms)
         h->written = !h->given_up;
         if (!h->written)
             continue;
+        h->may_come = b->tries > 1;
         wanted++;
         for (size_t k = 0; k < h->count; k++)
             h->rows[k] = row_of(b, h, &h->cfg->budgets[h->budgets[k]], now_ms);
@@ -88,6 +89,7 @@ static void add_settled(struct redis_args *a, const struct hold *h)
         redis_arg_int(a, h->cost_nanousd);
     else
         redis_arg_str(a, "unmade");
+    redis_arg_str(a, h->may_come ? "1" : "");
 }
 
 void hold_batch_write(struct hold_batch *b, const struct env *env, int64_t now_ms,

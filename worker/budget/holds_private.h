@@ -15,6 +15,7 @@ struct hold {
     hold_cb *cb;     /* NULL: nobody waits for the answer */
     void *arg;
     bool asked, written;   /* in a batch that was not answered; and in the call under way */
+    bool may_come;         /* it is settled while a request to make it may still run */
     bool given_up, called; /* called: it is settled with what the call cost */
     int64_t amount_nanousd, cost_nanousd, ttl_ms;
     int64_t settled_ms;       /* monotonic: when Redis acknowledged that */

@@ -9,8 +9,9 @@
 -- ARGV: 1 ms that a charged hold is remembered  2 ms that a sum is kept after its period
 --       3 worker id ('': no hold is made)
 --       4 n, then n sums: name, start and end of its period, limit, alerts ('50,80,100')
---       then n, then n holds to settle: hold, what the call cost; or 'lost': nobody will ever know;
---         or 'unmade': the call was not made, and its note goes
+--       then n, then n holds to settle: hold; what the call cost, or 'lost': nobody will ever know,
+--         or 'unmade': the call was not made, and its note goes; '1' when the request to make the
+--         hold may still come, from a connection that was lost: it is remembered then
 --       then n, then n holds to make: hold, amount, ms until it expires, note, k, k sums (from 1).
 --         Without sums it is a note alone
 -- Returns {'ok', now, {answer per hold to make}, {sum, percent, spent, limit, ...}}
@@ -39,7 +40,8 @@
 --   it is settled twice                       the same
 --   it was charged, and then is settled       spent += cost - amount, while it is remembered
 --   later than that                           the amount stays spent
---   it is settled before it is made           nothing happens; whoever gave it up asks no more
+--   it is settled before it is made           it is remembered as charged with 0: made later, by a
+--                                             connection that was lost, it counts nothing
 --   the call was made, and its cost not told  the note stays: whoever recovers the worker tells it
 --   it is made for a worker that was buried   it is refused
 -- A hold counts in the period in which it was made, whenever it is settled.
@@ -123,12 +125,12 @@ end
 
 -- ---- settling: one read and two writes for all ----
 local function settle(n)
-    local ids, gone, undue, seen, unmade = {}, {}, {}, {}, {}
-    for i = 1, n do ids[i] = ARGV[a + 2 * i - 2] end
+    local ids, gone, undue, seen, unmade, kept, due = {}, {}, {}, {}, {}, {}, {}
+    for i = 1, n do ids[i] = ARGV[a + 3 * i - 3] end
     local values = call('HMGET', KEYS[2], unpack(ids))
     for i = 1, n do
         local state, amount, names = read_hold(values[i])
-        local cost = ARGV[a + 2 * i - 1]
+        local cost, may_come = ARGV[a + 3 * i - 2], ARGV[a + 3 * i - 1] == '1'
         if cost == 'unmade' then
             cost = 0
             unmade[#unmade + 1] = ids[i]
@@ -139,16 +141,28 @@ local function settle(n)
         elseif state and not seen[ids[i]] then
             change_all(names, state == 'o' and -amount or 0, cost - (state == 'o' and 0 or amount))
             seen[ids[i]] = true
-            gone[#gone + 1] = ids[i]
-            undue[#undue + 1] = 'h' .. ids[i]
+            if not may_come then
+                gone[#gone + 1] = ids[i]
+                undue[#undue + 1] = 'h' .. ids[i]
+            end
         end
+        if may_come then
+            kept[#kept + 1] = ids[i]
+            kept[#kept + 1] = 'c 0'
+            due[#due + 1] = int(now + remember)
+            due[#due + 1] = 'h' .. ids[i]
+        end
+    end
+    if #kept > 0 then
+        call('HSET', KEYS[2], unpack(kept))
+        call('ZADD', KEYS[3], unpack(due))
     end
     if #gone > 0 then
         call('HDEL', KEYS[2], unpack(gone))
         call('ZREM', KEYS[3], unpack(undue))
     end
     if #unmade > 0 then call('HDEL', KEYS[7], unpack(unmade)) end
-    a = a + 2 * n
+    a = a + 3 * n
 end
 
 -- ---- making holds: the same ----

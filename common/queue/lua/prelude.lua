@@ -167,13 +167,14 @@ end
 
 -- The events at ARGV[a] when the job's transition was written.  late_key: the job may run
 -- again, so that the same outcome, sent once more after its answer was lost, would be taken for
--- a late one: its events are remembered as told.
+-- a late one: its events are remembered.  Two recoveries of one worker may know the same note, and
+-- one of them may have no claim for it (tell.lua): the second adds nothing.
 local function add_costs(a, costs_key, id, late_key, now)
     local n = tonumber(ARGV[a])
     a = a + 1
     for _ = 1, n do
-        if late_key then redis.pcall('ZADD', late_key, now, ARGV[a]) end
-        add_cost(a, costs_key, id, ARGV[a + 1])
+        local known = late_key and redis.pcall('ZADD', late_key, 'NX', now, ARGV[a]) == 0
+        if not known then add_cost(a, costs_key, id, ARGV[a + 1]) end
         drop_note(a)
         a = a + 8
     end
