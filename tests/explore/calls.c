@@ -65,6 +65,22 @@ static void send_start(const struct call *c)
     work_start(WIRE, &keys, &w, NULL, NULL);
 }
 
+static void send_giveback(const struct call *c)
+{
+    const char *ids[JOBS];
+    int queues[JOBS];
+    size_t n = 0;
+
+    for (int j = 0; j < JOBS; j++) {
+        if (!(c->jobs & 1 << j))
+            continue;
+        queues[n] = (int)queue_ids[0];
+        ids[n++] = job_ids[j];
+    }
+    work_give_back(WIRE, &keys, &(struct work_give_back){worker_ids[c->who], ids, queues, n}, NULL,
+                   NULL);
+}
+
 static void send_look(const struct call *c)
 {
     struct redis_args a;
@@ -309,6 +325,7 @@ static const struct {
     [CALL_HOLD] = {send_hold, "budget: hold"},
     [CALL_SETTLE] = {send_settle, "budget: settle"},
     [CALL_ROOM] = {send_room, "room"},
+    [CALL_GIVEBACK] = {send_giveback, "giveback"},
 };
 
 uint32_t call_id(const struct call *c)

@@ -19,27 +19,28 @@ enum outcome {
 
 enum call_kind {
     CALL_NONE,
-    CALL_BEAT,    /* who, n: its counter, what: 1 registers */
-    CALL_CLAIM,   /* who, n: ids at most */
-    CALL_START,   /* who, jobs: bits, n: number of the start, what: 1 a guess */
-    CALL_OUTCOME, /* who, jobs: one, what: OUT_..., n: number of the cost event
+    CALL_BEAT,     /* who, n: its counter, what: 1 registers */
+    CALL_CLAIM,    /* who, n: ids at most */
+    CALL_START,    /* who, jobs: bits, n: number of the start, what: 1 a guess */
+    CALL_OUTCOME,  /* who, jobs: one, what: OUT_..., n: number of the cost event
                      (0: none), held */
-    CALL_LOOK,    /* who: read its active set */
-    CALL_READ,    /* jobs: read a record */
-    CALL_RETIME,  /* jobs, what: queue: now */
-    CALL_PROMOTE, /* n: token of the lease */
-    CALL_TAKE,    /* n */
-    CALL_SUBMIT,  /* n, what: entries to drop, docs */
-    CALL_LEASE,   /* n */
-    CALL_CANCEL,  /* jobs, held: flag an active job */
-    CALL_END,     /* jobs, held, what: OUT_CANCELLED by an operator; n: the token of
+    CALL_LOOK,     /* who: read its active set */
+    CALL_READ,     /* jobs: read a record */
+    CALL_RETIME,   /* jobs, what: queue: now */
+    CALL_PROMOTE,  /* n: token of the lease */
+    CALL_TAKE,     /* n */
+    CALL_SUBMIT,   /* n, what: entries to drop, docs */
+    CALL_LEASE,    /* n */
+    CALL_CANCEL,   /* jobs, held: flag an active job */
+    CALL_END,      /* jobs, held, what: OUT_CANCELLED by an operator; n: the token of
                      the scheduler that expires */
-    CALL_REPLAY,  /* jobs, held */
-    CALL_HOLD,    /* who, jobs: one, n: number of the hold, held: set money aside */
-    CALL_SETTLE,  /* the same; what: of enum settled */
-    CALL_ROOM,    /* who; what: 1 jobs: one enters, n: taken when it was refused, in units of 20;
+    CALL_REPLAY,   /* jobs, held */
+    CALL_HOLD,     /* who, jobs: one, n: number of the hold, held: set money aside */
+    CALL_SETTLE,   /* the same; what: of enum settled */
+    CALL_ROOM,     /* who; what: 1 jobs: one enters, n: taken when it was refused, in units of 20;
                      0 the first one is called back */
-    CALL_RAW,     /* raw: of a recovery, as it was noted */
+    CALL_GIVEBACK, /* who, jobs: bits: written by a newer program */
+    CALL_RAW,      /* raw: of a recovery, as it was noted */
     CALL_KINDS
 };
 

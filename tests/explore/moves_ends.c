@@ -21,6 +21,7 @@ static void lose_pipe(struct worker *w)
     memset(w->reply, 0, sizeof w->reply);
     memset(w->box_sent, 0, sizeof w->box_sent);
     memset(w->purse_sent, 0, sizeof w->purse_sent);
+    w->newer_sent = 0;
     for (int i = 0; i < STARTS; i++)
         w->start[i].flags &= (uint8_t)~START_SENT;
     w->connected = 0;

@@ -131,6 +131,8 @@ static void on_job(struct trial *t, struct worker *w, int job, int n, const stru
         w->held[job] = held_by(record, w->who, n);
         w->run_state[job] = RUN_GOES;
         w->calls[job] = w->holds[job] = w->hold[job] = w->taken[job] = 0;
+    } else if (reply_type(answer) == REPLY_INT && reply_int(answer) > 0) {
+        w->newer |= (uint8_t)(1 << job);
     } else if (!record.p && found && reply_type(answer) == REPLY_NIL) {
         worker_send(t, w, (struct call){.kind = CALL_READ, .jobs = (uint8_t)job});
     }
@@ -225,12 +227,22 @@ static void on_read(struct trial *t, struct worker *w, const struct call *c, con
     w->held[c->jobs] = held;
 }
 
+static void on_giveback(struct trial *t, struct worker *w, const struct call *c,
+                        const struct reply *r)
+{
+    (void)t;
+    (void)r;
+    if (c->who != w->who)
+        return;
+    w->newer &= (uint8_t)~w->newer_sent;
+    w->newer_sent = 0;
+}
+
 static void (*const handlers[CALL_KINDS])(struct trial *t, struct worker *w, const struct call *c,
                                           const struct reply *r) = {
-    [CALL_BEAT] = on_beat,       [CALL_CLAIM] = on_claim,
-    [CALL_START] = on_start,     [CALL_OUTCOME] = on_outcome,
-    [CALL_LOOK] = on_look,       [CALL_READ] = on_read,
-    [CALL_HOLD] = money_on_hold, [CALL_SETTLE] = money_on_settled,
+    [CALL_BEAT] = on_beat,         [CALL_CLAIM] = on_claim,     [CALL_START] = on_start,
+    [CALL_OUTCOME] = on_outcome,   [CALL_LOOK] = on_look,       [CALL_READ] = on_read,
+    [CALL_GIVEBACK] = on_giveback, [CALL_HOLD] = money_on_hold, [CALL_SETTLE] = money_on_settled,
     [CALL_ROOM] = money_on_room,
 };
 
@@ -263,6 +275,7 @@ static int room(const struct worker *w)
         used += w->run_state[j] == RUN_GOES || w->run_state[j] == RUN_TOLD;
     for (int i = 0; i < STARTS; i++)
         used += (w->start[i].jobs & 1) + (w->start[i].jobs >> 1);
+    used += (w->newer & 1) + (w->newer >> 1);
     return JOBS - used;
 }
 
@@ -308,6 +321,17 @@ bool move_outcome(struct trial *t)
         return false;
     t->s.left.outcomes--;
     worker_let_go(t, w, t->m.job, o);
+    return true;
+}
+
+bool move_newer_back(struct trial *t)
+{
+    struct worker *w = worker(t);
+
+    if (!w->newer || w->newer_sent || !w->connected)
+        return false;
+    w->newer_sent = w->newer;
+    worker_send(t, w, (struct call){.kind = CALL_GIVEBACK, .jobs = w->newer});
     return true;
 }
 

@@ -94,6 +94,19 @@ bool scope_move(struct trial *t)
 
 /* ---- the first state ---- */
 
+/* The first job's record is of a version that this program does not know. */
+static void make_newer(struct state *s)
+{
+    struct image i = *image_of(s->image);
+    struct span old = pool_bytes(records, i.record[0]);
+    char bytes[RECORD_HEADER + 1];
+
+    memcpy(bytes, old.p, old.n);
+    memcpy(bytes, "02", 2);
+    i.record[0] = pool_id(records, bytes, old.n);
+    s->image = image_id(&i);
+}
+
 void scope_begin(const struct scope *c, struct state *ret)
 {
     struct image i = {0};
@@ -102,7 +115,7 @@ void scope_begin(const struct scope *c, struct state *ret)
     *ret = (struct state){.left = c->budget};
     t.s.money = c->money;
     rescue_with_money(c->money);
-    for (int j = 0; j < (c->start == 'r' ? c->jobs : 1); j++) {
+    for (int j = 0; j < (c->start == 'i' ? 1 : c->jobs); j++) {
         i.intake[j] = (uint8_t)(j + 1);
         t.s.pushed |= (uint8_t)(1 << j);
     }
@@ -110,11 +123,13 @@ void scope_begin(const struct scope *c, struct state *ret)
     t.s.image = image_id(&i);
     t.s.office[0] = (struct office){.believes = 1, .token = 1};
     t.s.office[1].token = 3;
-    if (c->start == 'r') {
+    if (c->start != 'i') {
         t.m.who = 1;
         move_take(&t);
         move_submit(&t);
     }
+    if (c->start == 'n')
+        make_newer(&t.s);
     t.s.left = c->budget;
     t.s.money = c->money;
     for (int w = 0; w < c->workers; w++) { /* connected and registered */

@@ -31,8 +31,8 @@ struct worker {
     struct {
         uint8_t jobs, n, flags;
     } start[STARTS];
-    uint8_t again[JOBS]; /* its request was sent again */
-    uint8_t zero[2];
+    uint8_t again[JOBS];       /* its request was sent again */
+    uint8_t newer, newer_sent; /* bits of jobs that a newer program wrote: held, being given back */
     uint8_t purse_sent[PURSE], box_sent[BOXES], pipe_ran[PIPE];
     uint32_t held[JOBS];
     uint32_t box[BOXES];   /* outcomes: calls, in order */

@@ -65,6 +65,8 @@ void worker_let_go(struct trial *t, struct worker *w, int job, enum outcome o)
 
 bool worker_knows(const struct worker *w, int job)
 {
+    if (w->newer & 1 << job)
+        return true;
     for (int i = 0; i < STARTS; i++)
         if (w->start[i].jobs & 1 << job)
             return true;
@@ -103,7 +105,7 @@ bool worker_is_idle(const struct trial *t, int who)
     bool busy = image_of(t->s.image)->active[who] || w->late[0];
 
     if (w->who == who && w->up)
-        busy |= w->pipe[0] || w->box[0] || w->start[0].jobs || w->purse[0];
+        busy |= w->pipe[0] || w->box[0] || w->start[0].jobs || w->purse[0] || w->newer;
     return !busy;
 }
 
@@ -116,6 +118,7 @@ void worker_gone(struct trial *t, struct worker *w)
     w->look = 0;
     w->old_claim = w->claiming;
     memset(w->start, 0, sizeof w->start);
+    w->newer = w->newer_sent = 0;
     worker_kick(t, w);
 }
 
