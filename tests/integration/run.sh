@@ -1,8 +1,9 @@
 #!/bin/sh
 # run.sh BUILD_DIR [PATTERN] - run the integration suites whose name matches.
 #
-# Suites mostly wait, so JOBS of them (4) run at a time, each a process of
-# BUILD_DIR/integration.  What one prints is kept, and shown only if it failed.
+# Suites mostly wait, so JOBS of them (5) run at a time, each a process of
+# BUILD_DIR/integration.  Those that take longest begin first; what is not named
+# in `longest` follows in the order of names.  What one prints is kept, and shown only if it failed.
 # The last line adds all up in Check's own format.
 #
 #   JOBS=1 ...                     one after the other
@@ -52,13 +53,19 @@ if [ -z "${FLOTILLA_COLLECT:-}" ]; then
 fi
 mkdir -p "$FLOTILLA_COLLECT"
 
-"$build/integration" --list | grep -E -- "$pattern" >"$out/suites" ||
+longest='quiet silence pace redis_gone lost_keys outage shift unnamed memory'
+"$build/integration" --list | grep -E -- "$pattern" >"$out/matching" ||
     { echo "no suite matches '$pattern'; there are:"; "$build/integration" --list; exit 2; }
+{
+    for suite in $longest; do grep -x -- "$suite" "$out/matching" || :; done
+    for suite in $longest; do echo "$suite"; done | grep -vxF -f - "$out/matching" || :
+} >"$out/suites"
 
 # One suite: its output and its exit code go to files named after it.
 run_suite()
 {
     code=0
+    began=$(date +%s)
     # A session of its own: at TERM, Check ends its whole process group.
     TMPDIR=$out setsid "$build/integration" "$1" >"$out/$1.log" 2>&1 </dev/null &
     echo $! >"$out/$1.pid"
@@ -66,7 +73,7 @@ run_suite()
     rm -f "$out/$1.pid"
     summary=$(grep -E '^[0-9]+%: Checks: ' "$out/$1.log" || echo "did not end: no summary")
     if [ $code -eq 0 ] && [ "$CK_VERBOSITY" = normal ]; then
-        printf '  %-20s %s\n' "$1" "$summary"
+        printf '  %-20s %s, %d s\n' "$1" "$summary" $(($(date +%s) - began))
     else
         [ $code -eq 0 ] || summary="$summary  FAILED"
         { printf '  %-20s %s\n' "$1" "$summary"; sed 's/^/    /' "$out/$1.log"; } >"$out/$1.txt"
@@ -79,7 +86,7 @@ run_suite()
 mkfifo "$out/slots"
 exec 3<>"$out/slots"
 n=0
-while [ $n -lt "${JOBS:-4}" ]; do
+while [ $n -lt "${JOBS:-5}" ]; do
     echo >&3
     n=$((n + 1))
 done

@@ -124,12 +124,14 @@ static void set_prices(struct day *d, int percent)
                 {"Qwen/Qwen3.5-9B", 170000000, 250000000},
                 {"deepseek-ai/DeepSeek-V4-Flash-0731", 140000000, 280000000}};
     int loaded = look_logged(d->worker, "event=catalogue.loaded ");
+    const char *doc = "";
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        world_sim(d->w, "POST", "/_sim/models",
-                  world_text(d->w, "{\"%s\":{\"in_nanousd\":%lld,\"out_nanousd\":%lld}}",
-                             rows[i].id, (long long)(rows[i].in * percent / 100),
-                             (long long)(rows[i].out * percent / 100)));
+        doc = world_text(d->w, "%s%s\"%s\":{\"in_nanousd\":%lld,\"out_nanousd\":%lld}", doc,
+                         i ? "," : "{", rows[i].id, (long long)(rows[i].in * percent / 100),
+                         (long long)(rows[i].out * percent / 100));
+    /* at once: a catalogue that is fetched in between would have some of them */
+    world_sim(d->w, "POST", "/_sim/models", world_text(d->w, "%s}", doc));
     /* each of both processes has seen the last of them */
     WAIT_UNTIL(d->w, ALL_MS, look_logged(d->worker, "event=catalogue.loaded ") >= loaded + 2);
 }

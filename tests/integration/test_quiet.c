@@ -7,7 +7,8 @@
 #include "tests/support/look.h"
 
 enum { ALL_MS = 60000, JOBS = 6 };
-#define BEAT "FLOTILLA_WORKERS_HEARTBEAT_MS=200"
+#define BEAT  "FLOTILLA_WORKERS_HEARTBEAT_MS=200"
+#define LEASE "FLOTILLA_WORKERS_LEASE_MS=2000" /* of the dead, in the end */
 
 /* ---- idle ------------------------------------------------------------------- */
 enum { WAKEUPS_PER_S = 60, SETTLE_MS = 3000, LOOK_MS = 2000 };
@@ -96,8 +97,8 @@ static pid_t make_orphan(struct world *w, void (*lose)(struct world *), const ch
     pid_t pid;
 
     world_sim_latency(w, 1500);
-    world_start_scheduler(w);
-    worker = world_start_worker(w, BEAT, "FLOTILLA_WORKERS_PROCESSES=1", drain, orphan);
+    world_start_scheduler(w, BEAT, LEASE);
+    worker = world_start_worker(w, BEAT, LEASE, "FLOTILLA_WORKERS_PROCESSES=1", drain, orphan);
     pid = look_wait_workers(w, worker, 1)[0];
     world_push_questions(w, JOBS, NULL);
     WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "requests") == JOBS);
@@ -116,7 +117,7 @@ static void check_books(struct world *w, void (*lose)(struct world *))
         world_redis_thaw(w);
     else
         world_redis_start(w);
-    world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1");
+    world_start_worker(w, BEAT, LEASE, "FLOTILLA_WORKERS_PROCESSES=1");
     world_wait_results(w, JOBS, ALL_MS);
     world_check_one_result_each(w, JOBS);
     world_check_money(w);
@@ -177,8 +178,8 @@ START_TEST(a_worker_that_cannot_write_its_outcomes_ends_at_term)
     struct program *worker;
 
     world_sim_latency(w, 500);
-    world_start_scheduler(w);
-    worker = world_start_worker(w, BEAT, "FLOTILLA_WORKERS_PROCESSES=1",
+    world_start_scheduler(w, BEAT, LEASE);
+    worker = world_start_worker(w, BEAT, LEASE, "FLOTILLA_WORKERS_PROCESSES=1",
                                 _i ? "FLOTILLA_WORKERS_DRAIN_MS=600000"
                                    : "FLOTILLA_WORKERS_DRAIN_MS=500");
     look_wait_workers(w, worker, 1);
