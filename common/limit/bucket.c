@@ -73,9 +73,13 @@ void bucket_write(const struct bucket *b, struct buf *ret)
 
 bool bucket_read_place(struct span progress, char *name, size_t size, struct bucket_ticket *ret)
 {
-    struct span bucket = {NULL, 0}, class = {NULL, 0}, calls = {NULL, 0}, tokens = {NULL, 0};
-    const struct json_want wants[] = {
-        {"bucket", &bucket}, {"class", &class}, {"calls", &calls}, {"tokens", &tokens}};
+    struct span bucket = {NULL, 0}, class = {NULL, 0}, calls = {NULL, 0}, tokens = {NULL, 0},
+                took = {NULL, 0};
+    const struct json_want wants[] = {{"bucket", &bucket},
+                                      {"class", &class},
+                                      {"calls", &calls},
+                                      {"tokens", &tokens},
+                                      {"took", &took}};
     struct bucket_ticket t = {0};
     int64_t k = -1;
 
@@ -84,6 +88,8 @@ bool bucket_read_place(struct span progress, char *name, size_t size, struct buc
         k >= BUCKET_CLASSES || !json_read_double(calls, &t.number[BUCKET_CALLS]) ||
         !json_read_double(tokens, &t.number[BUCKET_TOKENS]) || t.number[BUCKET_CALLS] <= 0)
         return false;
+    if (!json_read_double(took, &t.took) || t.took < 0) /* of an earlier version */
+        t.took = 0;
     t.class = (enum bucket_class)k;
     *ret = t;
     return true;

@@ -47,6 +47,7 @@ struct bucket {
 struct bucket_ticket {
     enum bucket_class class;
     double number[BUCKET_LANES]; /* 0: of a lane without limit */
+    double took;                 /* of the tokens' lane: what is not used of it is given back */
 };
 
 /* False when the text is none of this version. */
@@ -54,7 +55,7 @@ NODISCARD bool bucket_read(struct span text, struct bucket *ret);
 /* The same text without control. */
 void bucket_write(const struct bucket *b, struct buf *ret);
 /* The place of a job that was put off, as its progress keeps it:
- *   {"bucket": NAME, "class": k, "calls": number, "tokens": number}
+ *   {"bucket": NAME, "class": k, "calls": number, "tokens": number, "took": tokens}
  * With that bucket, moved to now, bucket_wait_us tells how long the job still waits.  False when
  * there is none. */
 NODISCARD bool bucket_read_place(struct span progress, char *name, size_t size,

@@ -166,7 +166,7 @@ static void answers(void)
 
         slice_answered(s, f->epoch);
         if (f->passed)
-            slice_well(s, f->cuts, 0, 0);
+            slice_well(s, BUCKET_STANDARD, f->cuts, &(struct slice_tokens){0, 0});
         else
             (void)slice_refused(s, BUCKET_CALLS, f->cuts, world.rule.silent ? -1 : f->reset_s * S,
                                 world.now_us);

@@ -15,7 +15,8 @@
  *                                                           (not covered)    (it has its turn)
  *
  * What is kept in the record while it is put off, for the next claim and for `flotilla why`:
- *   {"bucket": NAME, "class": k, "calls": number, "tokens": number, "tnum": of the claim}
+ *   {"bucket": NAME, "class": k, "calls": number, "tokens": number, "took": tokens,
+ *    "tnum": of the claim}
  * It is good for the next claim alone: behind a retry, a pause, a worker that died it is still in
  * the record, but its turn was used.  A job that comes back from a pause (429, 503 ...) has lost
  * its place and goes before others. */
@@ -58,8 +59,8 @@ static void write_place(const struct run *r, struct buf *b)
     buf_putc(b, '{');
     json_add_str(b, "bucket", limiter_bucket_name(c));
     json_add_int(b, "class", (int64_t)c->ticket.class);
-    snprintf(text, sizeof text, ",\"calls\":%.3f,\"tokens\":%.3f", c->ticket.number[BUCKET_CALLS],
-             c->ticket.number[BUCKET_TOKENS]);
+    snprintf(text, sizeof text, ",\"calls\":%.3f,\"tokens\":%.3f,\"took\":%.3f",
+             c->ticket.number[BUCKET_CALLS], c->ticket.number[BUCKET_TOKENS], c->ticket.took);
     buf_puts(b, text);
     json_add_int(b, "tnum", r->held.tnum);
     if (i->invalid) /* inference_check.c counts on */

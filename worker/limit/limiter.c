@@ -270,6 +270,15 @@ void limiter_serve(struct limiter_bucket *b)
 
 /* ---- in and out ---- */
 
+/* A postponed call has taken what was expected then.  What it does not use of that comes back when
+ * it is answered, so this is still what is expected of it. */
+static void expect_tokens(struct limiter_call *c)
+{
+    c->answer_tokens = c->has_ticket && c->ticket.took > c->tokens ? c->ticket.took - c->tokens
+                                                                   : c->bucket->answer_tokens;
+    c->tokens += c->answer_tokens;
+}
+
 int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *name, int64_t most)
 {
     struct limiter_bucket *b = limiter_bucket_of(l, name);
@@ -280,8 +289,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
     b->calls++;
     b->used_us = now;
     b->most = most;
-    c->answer_tokens = b->answer_tokens;
-    c->tokens += c->answer_tokens;
+    expect_tokens(c);
     if (c->has_ticket || (!b->asks[c->ticket.class] &&
                           slice_take(&b->slice, c->ticket.class, c->tokens, &c->ticket))) {
         c->has_ticket = true;
@@ -369,7 +377,9 @@ void limiter_end(struct limiter_call *c, const struct limiter_outcome *o)
     switch (o->end) {
     case LIMITER_LOST: break;
     case LIMITER_WELL:
-        slice_well(l, c->cuts, c->tokens, o->tokens_used >= 0 ? o->tokens_used : c->tokens);
+        slice_well(
+            l, c->ticket.class, c->cuts,
+            &(struct slice_tokens){c->tokens, o->tokens_used >= 0 ? o->tokens_used : c->tokens});
         if (o->tokens_used >= 0)
             b->answer_tokens +=
                 ANSWER_PART * (o->tokens_used - c->tokens + c->answer_tokens - b->answer_tokens);

@@ -66,8 +66,10 @@ bool slice_take(struct slice *l, enum bucket_class k, double tokens, struct buck
     ret->number[BUCKET_CALLS] = take_from(l->stock[BUCKET_CALLS][k], 1);
     l->taken[BUCKET_CALLS][k] += 1;
     l->taken[BUCKET_TOKENS][k] += tokens;
-    if (limited && tokens > 0)
+    if (limited && tokens > 0) {
         ret->number[BUCKET_TOKENS] = take_from(l->stock[BUCKET_TOKENS][k], tokens);
+        ret->took = tokens;
+    }
     return true;
 }
 
@@ -148,12 +150,24 @@ void slice_answered(struct slice *l, int64_t epoch)
         l->answered += 1;
 }
 
-void slice_well(struct slice *l, int64_t cuts, double estimated, double used)
+/* What comes back is of use where somebody waits: in the call's own class first. */
+static enum bucket_class waiting_class(const struct slice *l, enum bucket_class own)
+{
+    const struct bucket_lane *b = &l->b.lane[BUCKET_TOKENS];
+
+    for (int k = 0; k < BUCKET_CLASSES && b->issued[own] <= b->pos[own]; k++)
+        if (b->issued[k] > b->pos[k])
+            return (enum bucket_class)k;
+    return own;
+}
+
+void slice_well(struct slice *l, enum bucket_class class, int64_t cuts,
+                const struct slice_tokens *t)
 {
     l->well |= cuts == l->b.cuts;
-    l->sent[BUCKET_TOKENS] += used - estimated;
+    l->sent[BUCKET_TOKENS] += t->used - t->estimated;
     if (is_limited(l, BUCKET_TOKENS))
-        l->back[BUCKET_TOKENS][BUCKET_STANDARD] += estimated - used;
+        l->back[BUCKET_TOKENS][waiting_class(l, class)] += t->estimated - t->used;
 }
 
 void slice_told(struct slice *l, enum bucket_lane_id lane, double limit, int64_t quiet_us,

@@ -70,8 +70,12 @@ int64_t slice_wait_us(struct slice *l, const struct bucket_ticket *t, int64_t no
 void slice_sent(struct slice *l, double tokens);
 /* An answer, good or not, to a call that was sent when l->b.epoch was this. */
 void slice_answered(struct slice *l, int64_t epoch);
-/* A good one: what it really used.  cuts: l->b.cuts when it was sent. */
-void slice_well(struct slice *l, int64_t cuts, double tokens_estimated, double tokens_used);
+/* A good one.  cuts: l->b.cuts when it was sent. */
+struct slice_tokens {
+    double estimated, used;
+};
+void slice_well(struct slice *l, enum bucket_class class, int64_t cuts,
+                const struct slice_tokens *t);
 /* 429.  cuts: likewise.  True: the script should be asked at once. */
 bool slice_refused(struct slice *l, enum bucket_lane_id lane, int64_t cuts, int64_t wait_us,
                    int64_t now_us);
