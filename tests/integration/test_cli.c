@@ -489,7 +489,7 @@ START_TEST(the_doctor_finds_what_is_wrong_and_how_to_mend_it)
         found += !strncmp(line, "FAIL", 4) || !strncmp(line, "warn", 4);
     }
     ck_assert_uint_eq(found, ARRAY_LEN(findings));
-    CHECK_HAS(cli.out, " ago: the provider does not accept the API key (401)\n");
+    CHECK_HAS(cli.out, " ago: the provider rejects the API key (401)\n");
     file = world_file(w, "keyless.yaml",
                       "providers:\n  together_api_key: k\n  others:\n    - {name: mine, base_url: "
                       "'https://example.invalid/v1', api_key: a-key}\n    - {name: keyless, "

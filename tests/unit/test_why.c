@@ -63,7 +63,7 @@ START_TEST(a_job_that_nothing_keeps_is_the_next)
 {
     struct why w = ask(ready());
 
-    CHECK_WHY(w, WHY_READY, "next when a slot is free");
+    CHECK_WHY(w, WHY_READY, "next in its queue");
     ck_assert_int_eq(w.starts_ms, NOW);
     ck_assert_int_eq(w.until_ms, 0);
 }
@@ -167,7 +167,7 @@ START_TEST(a_turn_at_the_rate_is_told_as_it_stands_now)
     f.turn_ms = NOW + 3000; /* the rate has grown since it was put off */
     snprintf(f.rate, sizeof f.rate, "%s", "30 calls before it, 10.0 a second for all");
     w = ask(f);
-    CHECK_WHY(w, WHY_RATE, "then: 30 calls before it, 10.0 a second");
+    CHECK_WHY(w, WHY_RATE, "limit: 30 calls before it, 10.0 a second");
     ck_assert_int_eq(w.until_ms, NOW + 3000);
     ck_assert_int_eq(w.starts_ms, NOW + 3000);
 }
@@ -177,13 +177,14 @@ START_TEST(a_parked_job_tells_what_is_wrong_at_the_provider)
 {
     struct why_facts f = parked();
 
-    CHECK_WHY(ask(f), WHY_PARKED, "spends no attempt");
+    CHECK_WHY(ask(f), WHY_PARKED, "no attempt is spent");
     snprintf(f.route, sizeof f.route, "%s", "7 of 10 calls failed");
     CHECK_WHY(ask(f), WHY_ROUTE, "7 of 10 calls failed");
     snprintf(f.stop, sizeof f.stop, "%s", "bad_key");
-    CHECK_WHY(ask(f), WHY_STOPPED, "does not accept the API key (401); `flotilla doctor`");
+    CHECK_WHY(ask(f), WHY_STOPPED, "rejects the API key (401); `flotilla doctor`");
     snprintf(f.stop, sizeof f.stop, "%s", "no_credit");
-    CHECK_WHY(ask(f), WHY_STOPPED, "is stopped: the provider's spend cap or balance is reached");
+    CHECK_WHY(ask(f), WHY_STOPPED,
+              "is stopped: the spend cap or balance of the account is used up");
     snprintf(f.stop, sizeof f.stop, "%s", "newer"); /* of a later version */
     CHECK_WHY(ask(f), WHY_STOPPED, "is stopped: newer;");
     f.stop[0] = '\0';
@@ -222,7 +223,7 @@ START_TEST(what_is_due_and_nobody_puts_into_its_queue_waits_for_a_scheduler)
     CHECK_WHY(ask(f), WHY_NO_SCHEDULER, "no scheduler is running");
     ck_assert_int_eq(ask(f).starts_ms, 0);
     f.rec.due_ms = NOW + 1;
-    CHECK_WHY(ask(f), WHY_DELAYED, "time has not come");
+    CHECK_WHY(ask(f), WHY_DELAYED, "its start time is in the future");
 }
 END_TEST
 
@@ -231,7 +232,7 @@ START_TEST(a_retry_and_a_delay_are_told_apart)
     struct why_facts f = ready();
 
     f.rec.due_ms = NOW + 1;
-    CHECK_WHY(ask(f), WHY_DELAYED, "time has not come");
+    CHECK_WHY(ask(f), WHY_DELAYED, "its start time is in the future");
     f.rec.attempts = 2;
     CHECK_WHY(ask(f), WHY_RETRY, "(2 failed)");
 }
@@ -264,11 +265,11 @@ START_TEST(the_document_has_null_for_what_is_not_known)
     struct buf out = BUF(4096);
 
     why_write("a", &f, &w, &out);
-    ck_assert_str_eq(out.p,
-                     "{\"id\":\"a\",\"state\":\"ready\",\"reason\":\"ready\",\"text\":\"it is "
-                     "the next when a slot is free\",\"until\":null,\"starts_at\":"
-                     "1790000000000,\"ahead\":0,\"failures\":0,\"last_failure\":null,"
-                     "\"unknown\":[],\"cost_at_most_nanousd\":null}");
+    ck_assert_str_eq(
+        out.p, "{\"id\":\"a\",\"state\":\"ready\",\"reason\":\"ready\",\"text\":\"it is "
+               "next in its queue and starts when a slot is free\",\"until\":null,\"starts_at\":"
+               "1790000000000,\"ahead\":0,\"failures\":0,\"last_failure\":null,"
+               "\"unknown\":[],\"cost_at_most_nanousd\":null}");
     buf_done(&out);
 }
 END_TEST
