@@ -40,9 +40,10 @@ TESTLIBS := $(shell $(PKG_CONFIG) --libs check 2>/dev/null)
 obj     = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(foreach d,$(1),$(d)/*.c))))
 ASSETS := $(wildcard common/queue/lua/*.lua scheduler/web/* schemas/*.json)
 GEN    := $(ASSETS:%=$(B)/gen/%.o)
+PAGES  := $(wildcard deploy/docs/*.md)
 COMMON := $(call obj,$(wildcard common/*)) $(GEN)
 SCHED  := $(call obj,scheduler scheduler/http)
-CLI    := $(call obj,scheduler/cli)
+CLI    := $(call obj,scheduler/cli) $(PAGES:%=$(B)/gen/%.o)
 WORKER := $(call obj,worker $(wildcard worker/*))
 SIM    := $(call obj,tests/sim)
 SUPPORT := $(call obj,tests/support)
@@ -106,6 +107,13 @@ $(B)/gen/suites.inc $(B)/gen/integration.inc:
 	@mkdir -p $(@D)
 	@for t in $(notdir $(basename $(filter %.c,$^))); do echo "SUITE($$t)"; done > $@
 
+# So is the list of pages of `flotilla help`: PAGE(asset, "subject")
+$(B)/scheduler/cli/help_pages.o: $(B)/gen/pages.inc
+$(B)/gen/pages.inc: $(PAGES) Makefile
+	@mkdir -p $(@D)
+	@for p in $(basename $(notdir $(PAGES))); do \
+	 echo "PAGE(asset_deploy_docs_$$(echo $$p | tr -c 'a-z0-9\n' _)_md, \"$$p\")"; done > $@
+
 # ---- tests and checks -------------------------------------------------------
 tests: $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(CHAOS) ## build the tests, run none
 check: unit-halves $(EXPLORE) ## unit and integration tests, and a short exploration of the protocol beside them
@@ -133,7 +141,7 @@ fuzz: $(GEN) ## libFuzzer: make fuzz F=fuzz_job SECS=60
 	clang $(CPPFLAGS) -std=c17 -g -O1 -fsanitize=fuzzer,address,undefined -o $(B)/$(F) \
 	 tests/fuzz/$(F).c $(wildcard common/*/*.c) $(wildcard worker/together/*.c) $(wildcard worker/cache/canonical*.c) $(GEN) $(LDLIBS)
 	$(B)/$(F) -max_total_time=$(or $(SECS),60) $(B)/corpus/$(F) $(wildcard tests/fuzz/seeds/$(F))
-tidy: $(B)/gen/suites.inc $(B)/gen/integration.inc ## clang-tidy, with the function-size limits of .clang-tidy
+tidy: $(B)/gen/suites.inc $(B)/gen/integration.inc $(B)/gen/pages.inc ## clang-tidy, with the function-size limits of .clang-tidy
 	@# One file per process: version 14 mistakes va_lists in the second of several.
 	printf '%s\n' $(CFILES) | xargs -P "$$(nproc)" -I{} clang-tidy --quiet {} -- $(CPPFLAGS) -std=c17
 lint: ## banned functions, includes that point the wrong way, shell scripts
@@ -153,16 +161,17 @@ demo: $(PROGS) $(B)/demo ## 500 mixed jobs through the real programs, with failu
 
 # ---- install ----------------------------------------------------------------
 SHARE := $(DESTDIR)$(PREFIX)/share
-install: all ## install programs, config example, units and man pages under DESTDIR/PREFIX
+install: all ## install programs, config example, manual and man pages under DESTDIR/PREFIX
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla
 	install -D -m644 -t $(SHARE)/flotilla deploy/flotilla.yaml $(wildcard schemas/*.json)
+	install -D -m644 -t $(SHARE)/doc/flotilla README.md $(PAGES)
 	install -D -m644 -t $(SHARE)/flotilla/redis deploy/redis/users.acl deploy/redis/users.sh
 	$(if $(wildcard deploy/man/*.1),install -D -m644 -t $(SHARE)/man/man1 $(wildcard deploy/man/*.1))
 	$(if $(wildcard deploy/man/*.5),install -D -m644 -t $(SHARE)/man/man5 $(wildcard deploy/man/*.5))
 	$(if $(wildcard deploy/man/*.8),install -D -m644 -t $(SHARE)/man/man8 $(wildcard deploy/man/*.8))
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,flotilla-scheduler flotilla-worker flotilla)
-	rm -rf $(SHARE)/flotilla
+	rm -rf $(SHARE)/flotilla $(SHARE)/doc/flotilla
 	rm -f $(foreach s,1 5 8,$(addprefix $(SHARE)/man/man$(s)/,$(notdir $(wildcard deploy/man/*.$(s)))))
 clean: ## remove build/
 	rm -rf build

@@ -27,7 +27,7 @@ enum {
     CLI_UNREACHABLE = 69,
     CLI_CONFIG = 78
 };
-enum { CLI_REDIS = 1 };
+enum { CLI_REDIS = 1, CLI_ALONE = 2 };
 
 struct cli {
     struct config *cfg;

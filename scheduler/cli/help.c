@@ -36,7 +36,7 @@ static void put_row(FILE *to, const char *left, const char *text)
     cli_put_words(to, TEXT_AT, text);
 }
 
-int cli_help(FILE *to, int status)
+int cli_commands(FILE *to, int status)
 {
     fprintf(to, "usage: flotilla [-c FILE] [--json] COMMAND ...\n\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
@@ -50,7 +50,8 @@ int cli_help(FILE *to, int status)
                 "           /etc/flotilla/flotilla.yaml, else defaults\n"
                 "  --json   output for programs\n"
                 "\n"
-                "`flotilla COMMAND --help` lists the options of a command.\n"
+                "`flotilla COMMAND --help` lists the options of a command,\n"
+                "`flotilla help` the pages of the manual.\n"
                 "\n"
                 "exit status: 0 ok, 1 failure, 2 usage, 3 the job failed, 4 not found,\n"
                 "             69 Redis unreachable, 78 bad configuration\n");

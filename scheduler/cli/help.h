@@ -14,7 +14,7 @@ struct cli_command {
 /* NULL when there is none of that name. */
 const struct cli_command *cli_find(const char *name);
 /* The list of all; returns status. */
-int cli_help(FILE *to, int status);
+int cli_commands(FILE *to, int status);
 
 /* The first argument that looks like an option, and is none of the command's; NULL: there is none.
  * Nothing is taken out of argv. */

@@ -56,15 +56,10 @@ static int run_args(int argc, char **argv)
     c.json = cli_flag(&c, "--json");
     path = cli_option(&c, "-c");
     help = cli_flag(&c, "--help") || cli_flag(&c, "-h");
-    if (c.argc > 0 && !strcmp(c.argv[0], "help")) {
-        help = true;
-        c.argc--;
-        c.argv++;
-    }
     if (help && c.argc == 0)
-        return cli_help(stdout, CLI_OK);
+        return cli_commands(stdout, CLI_OK);
     if (c.argc == 0)
-        return cli_help(stderr, CLI_USAGE);
+        return cli_commands(stderr, CLI_USAGE);
     if (!strcmp(c.argv[0], "--version"))
         c.argv[0] += 2;
     cmd = cli_find(c.argv[0]);
@@ -77,6 +72,8 @@ static int run_args(int argc, char **argv)
     c.argv++;
     if (cli_unknown_option(&c, cmd))
         return cli_usage(&c);
+    if (cmd->flags & CLI_ALONE)
+        return cmd->run(&c);
     log_setup("flotilla", LOG_ERROR, LOG_LOGFMT);
     c.cfg = config_load(path, &err);
     if (!c.cfg)

@@ -1,9 +1,11 @@
 /* test_cli.c - every command of `flotilla` but those about jobs: what it prints, for people and for
  * programs, and how it exits. */
 #include <check.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/core/clock.h"
 #include "tests/support/cli_checks.h"
@@ -19,6 +21,14 @@ static const struct {
     {{NULL}, 2, "", "usage: flotilla"},
     {{"--help"}, 0, "exit status:", ""},
     {{"help"}, 0, "submit", ""},
+    {{"help"}, 0, "\n  jobs ", ""},
+    {{"help", "jobs"}, 0, "JOBS\n\n  A job is ", ""},
+    {{"help", "costs"}, 0, "COSTS\n", ""}, /* the page, not the command */
+    {{"help", "submit"}, 0, "usage: flotilla submit", ""},
+    {{"help", "-c", "/no/such/file", "jobs"}, 0, "JOBS\n", ""},
+    {{"help", "jbos"}, 4, "", "did you mean 'jobs'?"},
+    {{"help", "nothing"}, 4, "", "\n  webhooks "},
+    {{"help", "jobs", "costs"}, 2, "", "usage: flotilla help"},
     {{"submit", "--help"}, 0, "read documents from FILE", ""},
     {{"submit", "--wait", "-h"}, 0, "read documents from FILE", ""},
     {{"-h"}, 0, "exit status:", ""},
@@ -129,9 +139,11 @@ END_TEST
 static void check_columns(const char *text)
 {
     for (const char *line = text; *line;) {
-        size_t n = strcspn(line, "\n");
+        size_t n = strcspn(line, "\n"), columns = 0;
 
-        ck_assert_msg(n <= 80, "%zu columns: %.*s", n, (int)n, line);
+        for (size_t i = 0; i < n; i++)
+            columns += (line[i] & 0xc0) != 0x80; /* characters */
+        ck_assert_msg(columns <= 80, "%zu columns: %.*s", columns, (int)n, line);
         line += n + (line[n] == '\n');
     }
 }
@@ -152,8 +164,31 @@ START_TEST(help_fits_into_80_columns_for_all_and_for_each_command)
         CHECK_EXIT(cli, 0);
         check_columns(cli.out);
         CHECK_HAS(cli.out, world_text(w, "usage: flotilla %s", names[i]));
-        ck_assert_str_eq(cli.out, world_cli(w, "help", names[i]).out);
+        if (access(world_text(w, "deploy/docs/%s.md", names[i]), R_OK) != 0)
+            ck_assert_str_eq(cli.out, world_cli(w, "help", names[i]).out);
     }
+    world_free(w);
+}
+END_TEST
+
+/* What a terminal gets: marks, and lines of its width (help_markdown.h). */
+START_TEST(pages_of_the_manual_fit_into_80_columns_and_have_no_escapes)
+{
+    struct world *w = world_new();
+    glob_t pages = {0};
+
+    ck_assert_int_eq(glob("deploy/docs/*.md", 0, NULL, &pages), 0);
+    for (size_t i = 0; i < pages.gl_pathc; i++) {
+        const char *file = strrchr(pages.gl_pathv[i], '/') + 1;
+        const char *name = world_text(w, "%.*s", (int)strcspn(file, "."), file);
+        struct cli cli = world_cli(w, "help", name);
+
+        CHECK_EXIT(cli, 0);
+        check_columns(cli.out);
+        ck_assert_ptr_null(strchr(cli.out, '\x1b'));
+        CHECK_HAS(world_cli(w, "help").out, world_text(w, "\n  %s ", name));
+    }
+    globfree(&pages);
     world_free(w);
 }
 END_TEST
@@ -508,6 +543,7 @@ Suite *test_cli(void)
         &a_command_alone_says_and_exits,
         &the_manual_knows_every_command,
         &help_fits_into_80_columns_for_all_and_for_each_command,
+        &pages_of_the_manual_fit_into_80_columns_and_have_no_escapes,
         &help_of_a_command_lists_its_options,
         &without_redis_the_exit_is_69,
         &a_bad_configuration_is_told_by_file_and_line,

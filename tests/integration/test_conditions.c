@@ -71,6 +71,7 @@ static const struct {
     {{"tail", "alerts"}, true, {{-1, "", ""}, {-1, "", ""}, NO_RIGHT("XREVRANGE")}},
     {{"doctor"}, false, {{1, "Redis is full", NULL}, {1, "because it is a replica", NULL}, {0, "not known: INFO refused (ACL)", NULL}}},
     {{"config", "check"}, false, {DONE("good"), DONE("good"), DONE("good")}},
+    {{"help"}, false, {DONE("jobs"), DONE("jobs"), DONE("jobs")}},
     {{"version"}, false, {DONE("flotilla"), DONE("flotilla"), DONE("flotilla")}},
 };
 /* clang-format on */
