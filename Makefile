@@ -4,6 +4,11 @@
 # each; everything else in them can also be linked by the unit tests.
 # Variants (release, debug, asan, tsan) are the same rules in build/<variant>.
 
+# All cores, unless -j says otherwise.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 VARIANT ?= release
 PREFIX  ?= /usr/local
 B       := build/$(VARIANT)
