@@ -14,7 +14,7 @@
 
 #include "worker/child.h"
 
-enum { DRAIN_END_MS = 1000 }; /* what Redis may take to hear what was given back */
+enum { DRAIN_END_MS = 1000 }; /* what Redis may take to acknowledge what was requeued */
 
 struct process;
 struct drain;

@@ -2,7 +2,7 @@
  *
  * start() makes the parts, which know each other through struct process alone, and stop() ends
  * them in an order that matters: what still has to be said to Redis is said first, and callbacks
- * of a connection that is freed must find those whom they tell.
+ * of a connection that is freed must find the parts that they belong to.
  *
  * Between them stands one question, asked whenever something ended (life_kick): claim more,
  * take a new id, or leave (drain.c)?
@@ -113,7 +113,7 @@ void life_gone(struct process *p)
     p->claimer.registered = false;
     p->claimer.fenced = true;
     HASH_ITER(hh, p->runs, r, tmp) { r->fenced = true; }
-    /* Answers that are there already still tell what they cost; then the calls are closed. */
+    /* Answers that have arrived are still booked; then the calls are closed. */
     loop_after(p->env.loop, FENCED_GRACE_MS, close_fenced, p);
     pull_reset(p->pull);
     life_kick(p);
@@ -257,8 +257,8 @@ static void stop(struct process *p)
     redis_free(p->wait[1]);
     clients_free(p->clients);
     outbox_free(p->outbox);
-    limiter_free(p->limiter); /* before Redis tells it of what is lost: nobody may go now */
-    redis_free(p->env.redis); /* what it has not answered is told to pull and heartbeat now */
+    limiter_free(p->limiter); /* before the connection reports what is lost: no call may go now */
+    redis_free(p->env.redis); /* pull and heartbeat hear of what it has not answered */
     p->env.redis = NULL;
     pull_free(p->pull);
     heartbeat_free(p->heartbeat);

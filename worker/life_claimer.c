@@ -53,7 +53,7 @@ static void stray(struct claimer *h, const char *id)
     strays_give_back(&((struct process *)h->arg)->strays, id);
 }
 
-/* Never 0: with no process nobody would hear the next number. */
+/* Never 0: without a process the next number would not be heard. */
 static void hear_scale(struct process *p, const struct reply *pairs)
 {
     const char *own = p->env.group->name;

@@ -30,7 +30,7 @@ struct retry_in {
 enum retry_action { RETRY_END, RETRY_LATER, RETRY_PARK };
 struct retry_out {
     enum retry_action action;
-    enum err_kind kind; /* the kind to tell when it ends (waited_too_long, expired, or the same) */
+    enum err_kind kind; /* of the result when it ends (waited_too_long, expired, or the same) */
     int64_t delay_ms;
     bool attempt_spent;
 };

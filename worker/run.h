@@ -33,7 +33,7 @@
  *   fenced     the worker was reaped; its jobs are somebody else's, only its costs are written
  *   hold       money reserved for a call until its cost is known
  *   lease      the time after which a worker without a heartbeat is reaped
- *   note       what a call may cost, written before it is made, for whoever recovers the worker
+ *   note       what a call may cost, written before it is made, for the recovery of the worker
  *   outcome    how a run ended: a result (finish.lua) or a deferral
  *   place      a postponed job's turn at a bucket, kept in its record
  *   route      a model at a provider; it may be out (circuit breaker) and is then probed

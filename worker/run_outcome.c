@@ -15,7 +15,7 @@
 
 /* ---- endings ---- */
 
-/* What waited in vain, to be started or for the provider, spent none at last. */
+/* A job that expired, or waited too long for the provider, spent none with its last run. */
 static bool spends_attempt(enum job_state status, const struct failure *f)
 {
     return status != JOB_STATE_EXPIRED && !(f && f->err.kind == ERR_WAITED_TOO_LONG);

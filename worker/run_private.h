@@ -9,7 +9,7 @@ void run_end(struct run *r);
 void run_abort(struct run *r); /* no callback of its step comes after this */
 void run_end_cancelled(struct run *r);
 void run_end_expired(struct run *r); /* it was not started in time */
-/* Redis's clock, as far as this run can tell. */
+/* Redis's clock, by the time of the start. */
 int64_t run_now_ms(const struct run *r);
 
 #endif

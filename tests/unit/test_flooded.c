@@ -1,6 +1,6 @@
 /* test_flooded.c - what a process keeps by names of users stays flat when 50,000 come.
  *
- * The limiter's table is in test_limit_alone.c, Redis's fields are in test_limit_script.c. */
+ * The limiter's table is in test_limit_offline.c, Redis's fields are in test_limit_script.c. */
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>

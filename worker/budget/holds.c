@@ -1,6 +1,6 @@
 /* holds.c - see holds.h.
  *
- *   holds_make, hold_settle --> open batch --end of turn, or full--> sent --answered--> told, freed
+ *   holds_make, hold_settle --> open batch --end of turn, or full--> sent --answered--> callbacks, freed
  *                                                                     |  lost
  *                                              unsent, in order <-----+
  *                                                 |  reconnected, or "that is not the period"
@@ -8,8 +8,8 @@
  *
  * Redis's clock, which names the periods, is learned from every answer.
  *
- * Redis refuses (a key is of another type): holds are told so and not kept, for jobs shall not keep
- * slots meanwhile, and until the next try new ones hear it at once.
+ * Redis refuses (a key is of another type): holds get that answer and are not kept, for jobs must not keep
+ * slots meanwhile; until the next try new ones get it at once.
  *
  * A Redis that lost its last moments (a crash with appendfsync everysec, a failover) may have an
  * open hold again whose settlement it had acknowledged.  So the last settlements are kept, and sent
@@ -148,14 +148,14 @@ static void send_batch(struct hold_batch *b);
 static void retry_later(struct holds *s);
 
 /* The alerts are in Redis already. */
-static void log_alerts(const struct reply *told)
+static void log_alerts(const struct reply *alerts)
 {
-    for (size_t i = 0; i + 3 < reply_count(told); i += 4) {
-        struct span sum = reply_span(reply_at(told, i));
+    for (size_t i = 0; i + 3 < reply_count(alerts); i += 4) {
+        struct span sum = reply_span(reply_at(alerts, i));
 
         log_event(LOG_WARN, "budget", "sum=%s percent=%" PRId64 " spent_nanousd=%" PRId64,
-                  log_quote_n(sum.p, sum.n), reply_int(reply_at(told, i + 1)),
-                  reply_int(reply_at(told, i + 2)));
+                  log_quote_n(sum.p, sum.n), reply_int(reply_at(alerts, i + 1)),
+                  reply_int(reply_at(alerts, i + 2)));
     }
 }
 
@@ -182,7 +182,7 @@ static void on_refused(struct hold_batch *b, const struct err *err)
     if (first && reply_error(err, "WRONGTYPE"))
         alert_send(s->env->redis, &s->env->keys, "wrong_type", key(&s->env->keys, KEY_BUDGET),
                    "a key that budgets need is of another type, so jobs with budgets wait: delete "
-                   "or rename it (TYPE tells which of budget, holds and holds-due it is)");
+                   "or rename it (TYPE shows which of budget, holds and holds-due it is)");
     if (!first && !s->retry && s->pause_ms < RETRY_MAX_MS)
         s->pause_ms = s->pause_ms * 2 < RETRY_MAX_MS ? s->pause_ms * 2 : RETRY_MAX_MS;
     refuse(b);

@@ -15,7 +15,7 @@
  *
  * While Redis is away nothing is answered: a call that could break a budget is
  * not made.  Requests are kept and sent again; both kinds may run twice.
- * When Redis refuses the script (a key of another type, which is an alert), what is wanted is told
+ * When Redis refuses the script (a key of another type, which is an alert), what is wanted gets
  * HOLD_UNKNOWN, and Redis is asked again after 0.2 to 5 s; what is to be settled is kept till then.
  */
 #ifndef FLOTILLA_HOLDS_H
@@ -61,13 +61,13 @@ struct hold_want {
 struct holds *holds_new(const struct env *env);
 void holds_free(struct holds *s);
 struct hold *holds_make(struct holds *s, const struct hold_want *w, hold_cb *cb, void *arg);
-/* The call was made, and its cost will be told; *h becomes NULL; NULL is fine. */
+/* The call was made, and its cost will be recorded; *h becomes NULL; NULL is fine. */
 void hold_settle(struct hold **h, int64_t cost_nanousd);
 /* No call was made; likewise. */
 void hold_drop(struct hold **h);
 /* The name of its note; good as long as the hold. */
 const char *hold_name(const struct hold *h);
-/* The job was taken over: whoever did so has told that its call may be paid, and charges the hold
+/* The job was taken over: the recovery records that its call may be paid, and charges the hold
  * (common/budget/orphans.h); else that happens at its deadline. */
 void hold_abandon(struct hold **h);
 void holds_reconnected(struct holds *s);

@@ -4,7 +4,7 @@
  *   holds to settle, with what their calls cost
  *   holds to make, each with the numbers of its rows
  *
- * It is written anew for every try: the names of sums depend on the period, and
+ * It is written again for every try: the names of sums depend on the period, and
  * holds that were given up since the first try are not asked for again. */
 #include "worker/budget/holds_private.h"
 
@@ -122,7 +122,7 @@ void hold_batch_write(struct hold_batch *b, const struct env *env, int64_t now_m
 }
 
 /* To its owner, who keeps it only when the money is set aside. */
-static void tell(struct hold *h, const struct hold_answer *a)
+static void call_back(struct hold *h, const struct hold_answer *a)
 {
     hold_cb *cb = h->cb;
 
@@ -151,7 +151,7 @@ static void answer(struct hold_batch *b, struct hold *h, const struct reply *sai
         a.reserved_nanousd = reply_int(reply_at(said, 3));
         a.next_period_ms = refuses->period.ends_ms - now_ms;
     }
-    tell(h, &a);
+    call_back(h, &a);
 }
 
 void hold_batch_hear(struct hold_batch *b, const struct reply *reply)
@@ -179,7 +179,7 @@ void hold_batch_refuse(struct hold_batch *b, int64_t again_ms)
         h->asked = false;
         if (h->cb && b->tries > 1)
             hold_list_add(&b->settled, h);
-        tell(h, &a);
+        call_back(h, &a);
     }
     hold_list_clear(&b->made);
 }

@@ -1,7 +1,7 @@
 /* bells.h - which queues may have work, as far as this worker knows: pure.
  *
  * A bell names one queue, so what follows is a claim of that queue alone, and a
- * claim tells which of its queues are empty now.  While one queue of a class has
+ * claim shows which of its queues are empty now.  While one queue of a class has
  * work nobody waits at the bells of that class: then all its queues are asked
  * now and then. */
 #ifndef FLOTILLA_BELLS_H

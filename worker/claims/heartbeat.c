@@ -1,4 +1,4 @@
-/* heartbeat.c - tells the fleet that this process lives, and hears back.
+/* heartbeat.c - shows the fleet that this process lives, and reads the answer.
  *
  * Every heartbeat_ms one script call writes this worker's entry, a document
  * with a counter, and returns what it must know: cancelled jobs, wanted
@@ -147,13 +147,13 @@ void heartbeat_leave(struct heartbeat *h)
 {
     struct redis_args a;
 
-    loop_cancel(&h->timer); /* another would be answered `gone`, and register anew */
+    loop_cancel(&h->timer); /* another would be answered `gone`, and register again */
     redis_args_init(&a);
     redis_arg_str(&a, key(&h->claimer->env->keys, KEY_LEASE));
     redis_arg_str(&a, key(&h->claimer->env->keys, KEY_WORKERS));
     keys_arg(&a, h->claimer->env->keys.active, h->claimer->env->id);
     keys_arg(&a, h->claimer->env->keys.calls, h->claimer->env->id);
-    redis_arg_str(&a, ""); /* whoever holds the lease */
+    redis_arg_str(&a, ""); /* no lease is asked for */
     redis_arg_str(&a, h->claimer->env->id);
     redis_arg_str(&a, "");
     redis_script(h->claimer->env->redis, script(SCRIPT_BURY), 4, &a, NULL, NULL);

@@ -1,4 +1,4 @@
-/* heartbeat.h - tells the fleet that this process lives, and hears back: heartbeat.c. */
+/* heartbeat.h - shows the fleet that this process lives, and reads the answer: heartbeat.c. */
 #ifndef FLOTILLA_HEARTBEAT_H
 #define FLOTILLA_HEARTBEAT_H
 

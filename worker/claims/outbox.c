@@ -246,8 +246,8 @@ void outbox_defer(struct outbox *o, const struct defer *d, struct run *r)
     added(o, SETTLE_DEFER);
 }
 
-void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *told)
+void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *report)
 {
-    settle_tell(open_batch(o, SETTLE_TELL), t, told);
+    settle_tell(open_batch(o, SETTLE_TELL), t, report);
     added(o, SETTLE_TELL);
 }

@@ -16,8 +16,9 @@ struct outbox *outbox_new(struct claimer *h);
 void outbox_free(struct outbox *o);
 void outbox_finish(struct outbox *o, const struct finish *f, struct run *r);
 void outbox_defer(struct outbox *o, const struct defer *d, struct run *r);
-/* What its calls cost so far, in front of the next one; told comes back to run_costs_reported. */
-void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *told);
+/* What its calls cost so far, before the next one; the report comes back to
+ * claimer_ops.costs_reported. */
+void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *report);
 void outbox_resend(struct outbox *o); /* the connection is back */
 void outbox_flush(struct outbox *o);  /* now, not at the end of the turn */
 bool outbox_is_empty(const struct outbox *o);

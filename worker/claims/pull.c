@@ -9,7 +9,7 @@
  * A tenth of the slots is kept for realtime jobs, so there are two classes of
  * queues, each with its own connection to wait on: a worker full of standard
  * jobs still hears the bell of a realtime one.  bells.h knows which queues may
- * have work; only those are claimed from.  A bell of a single new job tells its
+ * have work; only those are claimed from.  A bell of a single new job has its
  * id, so that its start follows the claim at once (starts.h).
  *
  * What is lost with a connection: a start without answer is sent again with
@@ -42,7 +42,7 @@ struct pull {
     bool claiming, look; /* look: read the active set before claiming */
     uint64_t era;        /* +1 with each new id: older answers are not ours */
     struct starts *starts;
-    char guess[JOB_ID_MAX + 8]; /* told by the bell that is being answered */
+    char guess[JOB_ID_MAX + 8]; /* from the bell that is being answered */
     struct loop_timer *look_timer;
 };
 
@@ -286,7 +286,7 @@ static void on_woken(void *arg, const struct reply *reply, const struct err *err
         return; /* pull_reconnected */
     if (wake.p && (room(u, class) == 0 || u->claimer->draining || !claimer_may_call(u->claimer)))
         ring_on(u, wake, token);
-    else if (token.n > 1 && token.n < sizeof u->guess) /* "1" tells no id */
+    else if (token.n > 1 && token.n < sizeof u->guess) /* "1" is no id */
         snprintf(u->guess, sizeof u->guess, "%.*s", (int)token.n, token.p);
     pull_kick(u);
     u->guess[0] = '\0';

@@ -61,7 +61,7 @@ typedef void room_cb(void *arg, const struct room_seen *seen);
 /* Of two looks into one room in one turn the later one counts, and `most` of both. */
 void rooms_look(struct rooms *s, const char *name, const struct room_look *look, room_cb *cb,
                 void *arg);
-/* The names of rooms that may have entries, whoever made them: for a process that begins. */
+/* The names of rooms that may have entries of any process: for a process that starts. */
 typedef void room_name_cb(void *arg, const char *name);
 void rooms_list(struct rooms *s, room_name_cb *cb, void *arg);
 /* arg goes away: its callbacks do not come any more. */

@@ -3,7 +3,7 @@
  *   ids --start (documents)--> runs
  *    |         ^    \--no answer: kept, and sent again with the same token
  *    |         |
- *   guess: the id that a wake token told; sent behind the claim, in the same write
+ *   guess: the id that came with a wake token; sent behind the claim, in the same write
  *
  * The script answers an equal token equally, so what is sent twice is started
  * once.  A guess is started only if the claim before it brought that id. */

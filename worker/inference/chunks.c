@@ -45,7 +45,7 @@ struct chunk_stream {
     int64_t seq;              /* number of the next chunk to come */
     int64_t lost, gap;        /* dropped before and behind text */
     int flying;               /* writes without an answer */
-    bool dirty, closed, ends; /* ends: that is still to be told */
+    bool dirty, closed, ends; /* ends: the end is still to be written */
 };
 TAILQ_HEAD(chunk_list, chunk_stream);
 
@@ -127,7 +127,7 @@ struct chunk_stream *chunks_open(struct chunks *c, const char *job_id, int run)
 
 /* ---- writing ---- */
 
-/* An end that may not have arrived is told again; chunks are not, for they may come twice then. */
+/* An end that may not have arrived is sent again.  Chunks are not: they might come twice. */
 static void lost(const struct part *part, const struct err *err)
 {
     struct chunk_stream *s = part->stream;
@@ -201,7 +201,7 @@ static void add_entry(struct redis_args *a, const struct chunk_stream *s, bool e
 }
 
 /* What waits of a stream goes into a script's arguments.  An end that stands behind dropped chunks
- * comes in an entry of its own, which tells them. */
+ * comes in an entry of its own. */
 static struct part take(struct chunk_stream *s, struct redis_args *keys, struct redis_args *args)
 {
     struct chunks *c = s->all;

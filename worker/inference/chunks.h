@@ -6,7 +6,7 @@
  *     run 1  attempt 1  call 1:1:000003-a1b2c3d4.1  seq 3  data {...}
  *     run 1  end completed
  *
- *   call  which call of the provider: when it changes, the text starts anew
+ *   call  which call of the provider: when it changes, the text starts from the beginning
  *   seq   number of the first chunk of data within the call; from 0
  *   data  the provider's chunks, one JSON object per line
  *   lost  so many chunks before these were dropped (Redis was away or too slow); the result is
@@ -25,7 +25,7 @@
 #include "worker/env.h"
 
 struct chunks;       /* one per process */
-struct chunk_stream; /* what one run tells */
+struct chunk_stream; /* the chunks of one run */
 
 /* on_idle: all that was written is acknowledged. */
 struct chunks *chunks_new(const struct env *env, void (*on_idle)(void *arg), void *arg);

@@ -27,7 +27,7 @@ static void done(struct run *r)
     limiter_leave(&i->pace, false);
     health_drop(r->p->health, &i->health);
     inference_stream_over(r);
-    inference_let_go(r);
+    inference_release(r);
     inference_cache_over(r);
     together_request_done(&i->req);
     free(i);

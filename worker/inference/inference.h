@@ -38,7 +38,7 @@ struct inference {
     const struct config_provider *provider;
     char fingerprint[STOPS_FINGERPRINT]; /* of the provider's key */
     struct limiter_call pace;            /* its turn at the provider's rate */
-    struct loop_timer *patience;         /* so long it keeps its money while it waits for that */
+    struct loop_timer *patience;         /* then the money of a waiting call is released */
     struct loop_timer *review;           /* then the wait is looked at again */
     int reviews;                         /* of a wait in the slot */
     struct hold *hold;                   /* money set aside for the call; NULL: none */
@@ -50,7 +50,7 @@ struct inference {
     bool probe_expected;                 /* it has waited for that already */
     struct flight *flight;               /* the call under way */
     bool again;                          /* the one immediate retry was used */
-    struct failure failed;               /* of the routes before: what tells most */
+    struct failure failed;               /* of the routes before: the failure that counts */
     bool blocked;                        /* that was no failed call, but none */
     char failed_code[64];                /* its provider_code's memory */
     struct inference_cached *cached;     /* its answer may be known, or another's; else NULL */
@@ -76,22 +76,22 @@ void inference_pace_abort(struct run *r);
 void inference_send_abort(struct run *r);
 
 /* ---- the way from one route to the next (inference_plan.c) ---- */
-/* A call's last steps, for each route anew. */
+/* The first step that each further call of the run repeats. */
 #define INFERENCE_CALL INFERENCE_BUDGET
 /* Turn to this place of i->routes; false: the run is over. */
 bool inference_take(struct run *r, size_t at);
 /* Has this model the context and the features that the body asks for? */
 bool inference_suits(const struct run *r, const struct model *m);
 /* The call to the present route failed: goes to the next one that may do better, else ends the run
- * as run_fail does, by the failure that tells most. */
+ * as run_fail does, by the failure that counts. */
 void inference_failed(struct run *r, const struct failure *f);
-/* It cannot be made now: the same, but for the end, which is a park of just so long. */
+/* It cannot be made now: the same, but at the end the job is parked for exactly wait_ms. */
 void inference_blocked(struct run *r, const struct err *why, int64_t wait_ms);
 
 /* ---- the rate (inference_pace.c) ---- */
-/* The call was answered, or lost: the limiter hears it.  tokens: that it used, -1 unknown. */
+/* The call was answered, or lost: the limiter learns from it.  tokens: used, -1 unknown. */
 void inference_pace_end(struct run *r, const struct inference_answer *a, double tokens);
-/* 429: a job that was put aside often enough waits for another turn where it is.  False: it is
+/* 429: a job that was postponed often enough waits for another turn where it is.  False: it is
  * parked, as for any other state of the provider, or has waited for too long. */
 NODISCARD bool inference_pace_again(struct run *r);
 
@@ -101,16 +101,16 @@ struct run_call inference_call(const struct inference *i);
 /* A call ended, and cost this or may have: what was set aside for it is settled.  Another call of
  * the same run passes through BUDGET again. */
 void inference_settle(struct run *r, const struct cost *c);
-void inference_let_go(struct run *r); /* the run is over; a call that was not told was not made */
+void inference_release(struct run *r); /* the run is over: what it still holds is released */
 /* The call is not made soon: others may have its money meanwhile.  It passes through BUDGET again
  * when it may go. */
-void inference_uncover(struct run *r);
+void inference_release_money(struct run *r);
 
 /* ---- judging (inference_judge.c): each ends the run, or goes to a step ---- */
 void inference_answered(struct run *r, const struct inference_answer *a);
 void inference_lost(struct run *r, const struct http_reply *reply); /* no complete answer */
 /* A call was cut by us: it may be paid. */
-void inference_tell_lost(struct run *r);
+void inference_report_lost(struct run *r);
 
 /* ---- is it the JSON that was asked for? (inference_check.c) ---- */
 int inference_invalid_so_far(const struct run *r); /* as persisted */
@@ -121,7 +121,7 @@ NODISCARD bool inference_fits(struct run *r, struct span answer);
 NODISCARD bool inference_check(struct run *r, struct span answer);
 
 /* ---- answers that others may have (inference_keep.c) ---- */
-/* There is a good answer to a call of that model: keep it, tell those who wait for it.  *output:
+/* There is a good answer to a call of that model: keep it, and give it to the runs that wait for it.  *output:
  * what the job ends with, when it is kept. */
 enum inference_kept {
     INFERENCE_KEPT,
@@ -135,12 +135,12 @@ void inference_cache_failed(struct run *r); /* no answer for others: another one
 /* It did not fit, and is asked again: another one calls; after so many such answers all do. */
 void inference_cache_again(struct run *r, int64_t most);
 void inference_cache_leave(struct run *r); /* it is taken away: another one calls at once */
-void inference_cache_over(struct run *r);  /* the run has ended, or was put aside */
+void inference_cache_over(struct run *r);  /* the run has ended or was deferred */
 /* ---- the route's health (inference_health.c) ---- */
-/* False: the route is out, and the run was put aside. */
+/* False: the route is out, and the run was deferred or waits for a probe. */
 NODISCARD bool inference_may_go(struct run *r);
 /* message: the provider's. */
-void inference_tell_failed(struct run *r, enum err_kind kind, const char *message);
+void inference_report_failed(struct run *r, enum err_kind kind, const char *message);
 
 /* ---- streamed answers (inference_stream.c), for inference_call.c ---- */
 struct inference_stream;
@@ -153,6 +153,6 @@ bool inference_stream_data(struct inference_stream *s, struct http_call *call, c
                            size_t n);
 /* The call is over.  False: no stream came, it is an answer like any other. */
 NODISCARD bool inference_stream_done(struct inference_stream *s, const struct http_reply *reply);
-void inference_stream_over(struct run *r); /* the run has ended, or was put aside */
+void inference_stream_over(struct run *r); /* the run has ended or was deferred */
 
 #endif

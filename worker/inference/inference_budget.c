@@ -1,17 +1,17 @@
 /* inference_budget.c - no call before its worst case fits into every budget that speaks of it, nor
- * before it is known to whoever recovers this worker.
+ * before a note of it is written for the recovery of this worker.
  *
  *   budgets that apply --none, and the call is plain------------------> next step
  *        | some, or it is not
  *   their money is set aside, the call noted (holds.h) --held---------> next step
  *        | refused
- *        |-- close: calls under way hold it; they will settle for less --> put off
+ *        |-- close: calls under way hold it; they will settle for less --> postponed
  *        |-- full: not in this period --------> the policy of the budget that refuses:
- *        |                                        wait       put off
- *        |                                        downgrade  a cheaper route; none: put off
- *        |                                        batch      to inference.batch; there: put off
+ *        |                                        wait       postponed
+ *        |                                        downgrade  a cheaper route; none: postponed
+ *        |                                        batch      to inference.batch; there: postponed
  *        |                                        reject     the job fails: over_budget
- *        |-- unknown: Redis refuses to say ----> put off
+ *        |-- unknown: Redis refuses to say ----> postponed
  *        |-- gone: this worker was reaped -----> given back; others have the job by now
  *        +-- never: the worst case of this call alone is over the limit: a cheaper route when
  *            the policy is downgrade; else the job fails, for no period would help
@@ -21,7 +21,7 @@
  * round trip to Redis here.  Any other is noted: what is free to choose (`auto`), a fallback, a
  * further provider, what replaces a model, a cheaper route.
  *
- * A job that is put off spends no attempt and is not bounded by retry.max_wait_ms, for a month's
+ * A postponed job spends no attempt and is not bounded by retry.max_wait_ms, for a month's
  * budget may be a month away; its expiry ends it.  It waits in the room of the budget
  * (worker/budget/budget_room.h), and is called back when a call that ended gives money back, or a
  * job before it found room.  Its own time is a net: pauses are about as long as all before them,
@@ -30,7 +30,7 @@
  *
  * When the call ended, what it cost, or may have cost, takes the place of the
  * worst case.  What the provider may bill of an unpriced model is not known:
- * nothing is set aside for it, an alert tells, and what it is found to cost counts.
+ * nothing is set aside for it; an alert says so, and the cost that is found counts.
  *
  * A new policy is a row in policies[]. */
 #include <inttypes.h>
@@ -205,7 +205,7 @@ static const struct {
     [BUDGET_REJECT] = {reject, reject},
 };
 
-/* The heartbeat would hear the same, only later. */
+/* The next heartbeat would get the same answer. */
 static void leave(struct run *r)
 {
     claimer_gone(&r->p->claimer);
@@ -288,7 +288,7 @@ static void on_answer(void *arg, const struct hold_answer *a)
     }
 }
 
-static void tell_unpriced(struct run *r, const char *budget)
+static void alert_unpriced(struct run *r, const char *budget)
 {
     const struct inference *i = r->state;
     char model[256], text[400];
@@ -319,7 +319,7 @@ static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
     i->worst_nanousd = worst.estimate_nanousd;
     /* not of a name that may be a slip of the pen: of that when it is answered */
     if (count && (worst.flags & COST_UNPRICED) && i->model)
-        tell_unpriced(r, r->p->env.cfg->budgets[budgets[0]].name);
+        alert_unpriced(r, r->p->env.cfg->budgets[budgets[0]].name);
     w.amount_nanousd = i->worst_nanousd;
     run_note(r, &worst, &call, &note);
     w.note = buf_span(&note);
@@ -334,7 +334,7 @@ struct run_call inference_call(const struct inference *i)
                              .requested = i->req.requested ? i->req.named : (struct span){NULL, 0}};
 }
 
-/* The recovery would find the same route without being told. */
+/* The recovery finds the same route from the document alone. */
 static bool is_plain(const struct run *r)
 {
     const struct inference *i = r->state;
@@ -374,7 +374,7 @@ void inference_settle(struct run *r, const struct cost *c)
     settle(r, add64(c->cost_nanousd, c->estimate_nanousd));
 }
 
-void inference_uncover(struct run *r)
+void inference_release_money(struct run *r)
 {
     struct inference *i = r->state;
 
@@ -384,11 +384,11 @@ void inference_uncover(struct run *r)
     drop(r);
 }
 
-void inference_let_go(struct run *r)
+void inference_release(struct run *r)
 {
     struct inference *i = r->state;
 
-    if (r->fenced) /* whoever took the job over told that a call may be paid */
+    if (r->fenced) /* the recovery has recorded that a call may be paid */
         hold_abandon(&i->hold);
     else
         drop(r);

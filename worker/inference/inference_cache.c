@@ -6,7 +6,7 @@
  *        ├──LEAD, ALONE──▶ the next step (of an embedding: with the texts that are not known)
  *        ├──ELSEWHERE──▶ once more, under the model that answered, if the job may take it;
  *        │               else alone
- *        └──LATER, FULL──▶ put off
+ *        └──LATER, FULL──▶ postponed
  *
  * What becomes of a call that is made is in inference_keep.c.
  *

@@ -23,7 +23,7 @@ struct inference_cached {
     bool moved;           /* it looked under another model already */
 };
 
-/* Why a run that is put aside in its present step waits: an equal call that gives the same text
+/* Why a run that is deferred at its present step waits: an equal call that gives the same text
  * would do so too. */
 #define INFERENCE_REASON (2 + DIGEST_TEXT)
 void inference_cache_reason(const struct run *r, bool for_money, char text[INFERENCE_REASON]);

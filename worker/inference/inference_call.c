@@ -7,7 +7,7 @@
  *        |                                  none         --> inference_lost
  *        +--> on_head, on_data: a stream's, inference_stream.c
  *
- * A flight is what the HTTP client knows.  It outlives its run: an abort cuts the two apart, tells
+ * A flight is what the HTTP client knows.  It outlives its run: an abort cuts the two apart, records
  * that the call may be paid, and cancels; on_done then only frees. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,7 +189,7 @@ void inference_send_abort(struct run *r)
     fl->run = NULL;
     health_drop(r->p->health, &i->health);
     inference_stream_free(TAKE(fl->stream)); /* it knows the run, and may hold a timer */
-    if (!r->fenced)                          /* else whoever took it away has told the loss */
-        inference_tell_lost(r);
+    if (!r->fenced)                          /* else the recovery has recorded the loss */
+        inference_report_lost(r);
     http_cancel(fl->call);
 }

@@ -1,10 +1,10 @@
-/* inference_health.c - whether the route works: asked before the call, told after it.
+/* inference_health.c - whether the route works: checked before the call, updated after it.
  *
- * When a route is out, the next one is tried.  Without one the job is put aside
+ * When a route is out, the next one is tried.  Without one the job is parked
  * until this one may be probed; the pause grows with what the job has waited,
  * up to the longest pause between two probes, so that many jobs do not come all
  * at once.  The one for which the probe was asked waits for it in memory, once: the probe is this
- * process's, and a job that is put aside is claimed by another one.  A route that is slow, or that
+ * process's, and a parked job is claimed by another one.  A route that is slow, or that
  * the provider did not have a while ago, is called all the same when nothing better follows.  So is
  * one by a job that could not wait any longer: none ends without having asked. */
 #include <string.h>
@@ -112,7 +112,7 @@ static void gone(struct run *r, const char *message)
                     replaced ? l.of[i->at + 1].name : (struct span){NULL, 0});
 }
 
-void inference_tell_failed(struct run *r, enum err_kind kind, const char *message)
+void inference_report_failed(struct run *r, enum err_kind kind, const char *message)
 {
     struct inference *i = r->state;
 

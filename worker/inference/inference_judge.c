@@ -1,12 +1,12 @@
 /* inference_judge.c - what an answer, or its absence, means for the job and for its costs.
  *
- *     inference_answered --> good_answer: told to stops, health, rate, costs; then is it what was
+ *     inference_answered --> good_answer: stops, health, rate and costs are updated; is it what was
  *            |                            asked for?  --> the result, or another call
  *            +-------------> refused:     the same of a failure --> the next route, retry, park,
  * end inference_lost ------> lost_kinds: could it have run?  then it may be paid
  *
- * The order in a branch is the promise: costs are told before anything can end the run, and
- * whoever waits for the call (rate, health, equal calls) hears of every ending.  Money is told once
+ * The order in a branch is the promise: costs are recorded before anything can end the run, and
+ * all that wait for the call (rate, health, equal calls) learn of every ending.  Money is recorded once
  * per call: the real sum, the most it can have been, or nothing, never two of them. */
 #include <stdio.h>
 #include <strings.h>
@@ -19,7 +19,7 @@
 
 /* ---- money ---- */
 
-static void tell_cost(struct run *r, const struct cost *c, struct span answered)
+static void report_cost(struct run *r, const struct cost *c, struct span answered)
 {
     struct inference *i = r->state;
     struct run_call call = inference_call(i);
@@ -30,7 +30,7 @@ static void tell_cost(struct run *r, const struct cost *c, struct span answered)
     inference_settle(r, c);
 }
 
-void inference_tell_lost(struct run *r)
+void inference_report_lost(struct run *r)
 {
     struct inference *i = r->state;
     struct cost c;
@@ -38,7 +38,7 @@ void inference_tell_lost(struct run *r)
     cost_of_lost(&c, i->model, i->req.task, buf_span(&i->req.body));
     if (i->hold) /* prices may have changed since */
         c.estimate_nanousd = max64(c.estimate_nanousd, i->worst_nanousd);
-    tell_cost(r, &c, (struct span){NULL, 0});
+    report_cost(r, &c, (struct span){NULL, 0});
 }
 
 /* ---- answers ---- */
@@ -73,7 +73,7 @@ static const struct model *priced_as(struct run *r, struct span answered, struct
 }
 
 /* A call without a known price costs all the same. */
-static void tell_unpriced(struct run *r, struct span model)
+static void alert_unpriced(struct run *r, struct span model)
 {
     char name[256], text[512];
 
@@ -99,11 +99,11 @@ static void good_answer(struct run *r, const struct inference_answer *a)
     health_answered(r->p->health, &i->health, -1);
     cost_of_answer(&c, m, i->req.task, buf_span(&i->req.body), &t->usage, a->body);
     inference_pace_end(r, a, (double)(c.prompt_tokens + c.completion_tokens));
-    tell_cost(r, &c, name);
+    report_cost(r, &c, name);
     if (i->req.stream)
         habits_streamed(r->p->habits, i->provider, i->req.ask_usage, t->usage.there);
     if (c.flags & COST_UNPRICED)
-        tell_unpriced(r, name);
+        alert_unpriced(r, name);
     r->model = name; /* not the answer's, which goes away before a run that goes on does */
     r->usage = t->usage;
     r->usage.prompt_tokens = c.prompt_tokens;
@@ -127,7 +127,7 @@ static void good_answer(struct run *r, const struct inference_answer *a)
 
 /* What is known of the cost of a call that failed: its usage; or it may have run (text had begun, a
  * gateway gave up waiting, the answer is no answer); or nothing was done. */
-static void tell_failed_cost(struct run *r, const struct inference_answer *a)
+static void report_failed_cost(struct run *r, const struct inference_answer *a)
 {
     struct inference *i = r->state;
     const struct together_reply *t = &a->reply;
@@ -140,11 +140,11 @@ static void tell_failed_cost(struct run *r, const struct inference_answer *a)
         cost_of_answer(&c, m, i->req.task, buf_span(&i->req.body), &t->usage,
                        (struct span){NULL, 0});
         c.flags |= COST_FAILED;
-        tell_cost(r, &c, name);
+        report_cost(r, &c, name);
     } else if (a->began || t->kind == ERR_ANSWER_LOST || t->kind == ERR_BAD_ANSWER) {
-        inference_tell_lost(r);
+        inference_report_lost(r);
     } else {
-        tell_cost(r, &(struct cost){.flags = COST_FAILED}, (struct span){NULL, 0});
+        report_cost(r, &(struct cost){.flags = COST_FAILED}, (struct span){NULL, 0});
     }
 }
 
@@ -184,13 +184,13 @@ static void refused(struct run *r, const struct inference_answer *a)
         http_retry_after_ms(reply, clock_wall_ms(), r->p->env.cfg->retry_server_wait_max_ms);
     err_set(&f.err, kind, "%s answered %d: %s", i->provider->name, reply->status,
             t->message[0] ? t->message : err_text(t->kind));
-    tell_failed_cost(r, a);
+    report_failed_cost(r, a);
     if (err_class(t->kind) == ERR_CLASS_STOP)
         stops_set(r->p->stops, i->fingerprint, t->kind);
     inference_pace_end(r, a, -1);
     if (refuses_question(r, a))
         return;
-    inference_tell_failed(r, kind, t->message);
+    inference_report_failed(r, kind, t->message);
     if (kind == ERR_RATE_LIMITED && inference_pace_again(r))
         return;
     inference_failed(r, &f);
@@ -218,7 +218,7 @@ void inference_lost(struct run *r, const struct http_reply *reply)
 
     inference_pace_end(r, NULL, -1);
     if (lost_kinds[reply->outcome].may_have_run)
-        inference_tell_lost(r);
+        inference_report_lost(r);
     if (reply->outcome == HTTP_SENT_UNKNOWN && reply->reused && !i->again) {
         i->again = true;
         log_event(LOG_INFO, "call.again", "job=%s reason=stale_connection", r->id);
@@ -228,7 +228,7 @@ void inference_lost(struct run *r, const struct http_reply *reply)
     if (reply->unverified)
         watch_tell(r->p->watch, "bad_certificate", i->provider->name, reply->detail);
     if (reply->outcome != HTTP_REFUSED && reply->outcome != HTTP_CANCELLED) /* by us */
-        inference_tell_failed(r, kind, "");
+        inference_report_failed(r, kind, "");
     err_set(&f.err, kind, "%s: %s", err_text(kind),
             reply->detail && *reply->detail ? reply->detail : "no detail");
     inference_failed(r, &f);

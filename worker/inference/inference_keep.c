@@ -1,10 +1,10 @@
 /* inference_keep.c - what became of a call whose answer others may have.
  *
- *   a good answer ──fit?── yes ──▶ kept in Redis (not one that was cut at max_tokens), told to
+ *   a good answer ──fit?── yes ──▶ kept in Redis (not one that was cut at max_tokens), given to
  *                            │         those who wait
  *                            └─ no ──▶ those who wait call for themselves
  *   a failure, the job's own ────────▶ the next of them makes the call; after some failures all do
- *   put aside for a while ───────────▶ those who would wait for the same are put off as well; if
+ *   deferred for a while ────────────▶ runs that would wait for the same are deferred as well; if
  *                                      there is another one, he makes the call for all
  *   no good answer, asked again ─────▶ the next of them makes the call, some times
  *   given back, cancelled ───────────▶ the next of them makes the call
@@ -12,7 +12,7 @@
  * The answer to an embedding that asked for some of its texts is put together
  * of those and what was known.  A call that fell back to another route asked for
  * all of them, for vectors of two models do not go together; the number of
- * elements tells which it was.  When the provider itself has put another model
+ * elements decides which it was.  When the provider itself has put another model
  * in the place of the one whose vectors are known, all are asked for again.
  */
 #include "worker/inference/inference_cached.h"

@@ -7,14 +7,14 @@
  *   much later, if it may .. moves to inference.batch (payload "overflow": "batch")
  *
  * Money that was set aside for the call stays so for a short wait only.  After a longer one (of a
- * job that was put off often, or for a place among a model's calls at once) the job has its turn
+ * job that was postponed often, or for a place among a model's calls at once) the job has its turn
  * first, and then BUDGET is asked again, which may refuse: then the turn is lost, and nothing was
  * spent.  So what waits keeps nobody from calling another model.
  *
  *   PACE ── waits ── PATIENCE_MS: money back ── its turn ── SEND ──▶ BUDGET ──▶ PACE ──▶ SEND
  *                                                           (not covered)    (it has its turn)
  *
- * What is kept in the record while it is put off, for the next claim and for `flotilla why`:
+ * What is kept in the record of a postponed job, for the next claim and for `flotilla why`:
  *   {"bucket": NAME, "class": k, "calls": number, "tokens": number, "took": tokens,
  *    "tnum": of the claim}
  * It is good for the next claim alone: behind a retry, a pause, a worker that died it is still in
@@ -44,7 +44,7 @@ enum {
     OWN_MOST_MS = 600000,  /* but after this at most */
     UNKNOWN_MS = 1000,     /* a wait of unknown length is postponed by this, doubled each time */
     UNKNOWN_DOUBLED = 6,   /* but not more often */
-    PATIENCE_MS = 1500,    /* money is set aside for so long without a call */
+    PATIENCE_MS = 1500,    /* how long money stays set aside without a call */
     PARKS_MAX = 2          /* often; with a pause after a 429 these are three */
 };
 
@@ -115,8 +115,8 @@ static void wait_away(struct run *r)
     const struct inference *i = r->state;
     char name[LIMITER_NAME];
 
-    limiter_put_off(r->p->limiter, limiter_name(i->fingerprint, i->req.model, name),
-                    &i->pace.ticket, r->held.queue, r->id);
+    limiter_postpone(r->p->limiter, limiter_name(i->fingerprint, i->req.model, name),
+                     &i->pace.ticket, r->held.queue, r->id);
 }
 
 static void postpone(struct run *r, int64_t wait_ms, int64_t in_ms)
@@ -163,7 +163,7 @@ static void review_later(struct run *r)
     i->review = loop_after(r->p->env.loop, r->slot ? SLOT_MOST_MS : MEMORY_MOST_MS, on_review, r);
 }
 
-/* Its turn comes in wait_ms.  False: it was put aside. */
+/* Its turn comes in wait_ms.  False: it was deferred. */
 static bool place(struct run *r, int64_t wait_ms)
 {
     struct inference *i = r->state;
@@ -243,7 +243,7 @@ static void on_patience(void *arg)
     struct inference *i = r->state;
 
     i->patience = NULL;
-    inference_uncover(r);
+    inference_release_money(r);
 }
 
 static void on_turn(void *arg)

@@ -5,7 +5,7 @@
  * All of it is one attempt of the job.  Whether a failure is one that another
  * route may not have is a row of `onward`; the job's own failures are not
  * there, and end or repeat the job as ever.  When all routes have failed the
- * failure that tells most decides: one that is the provider's state parks the
+ * failure that counts most decides: one that is the provider's state parks the
  * job, unless a call may have been paid, which is an attempt.
  *
  * A call that timed out or was lost may be paid, and the next one is a second one: that is
@@ -152,7 +152,7 @@ static enum onward onward_of(enum err_kind kind)
     return STAY;
 }
 
-/* How much a failure tells of what will become of the job: the provider's state most; but a call
+/* How much a failure counts when all routes have failed: the provider's state most; but a call
  * that may be paid is an attempt, or a job could pay for one after every pause. */
 static int weight(enum err_kind kind)
 {

@@ -89,7 +89,7 @@ static void tell_chunk(void *arg, struct span chunk)
     chunks_add(i->chunks, chunk);
 }
 
-/* The run is over: readers are told how. */
+/* The run is over: its end is written for the readers. */
 void inference_stream_over(struct run *r)
 {
     struct inference *i = r->state;
@@ -104,7 +104,7 @@ void inference_stream_over(struct run *r)
 
 /* ---- the answer comes ---- */
 
-/* Whatever the head says of its type: the first bytes tell (together/stream.h). */
+/* The first bytes decide, not the content type (together/stream.h). */
 bool inference_stream_head(struct inference_stream *s, const struct http_reply *head)
 {
     struct run *r = s->run;

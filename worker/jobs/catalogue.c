@@ -1,15 +1,15 @@
 /* catalogue.c - fetches what a provider offers, at what price (GET /models); internal.
  *
- *   fetch ──answered──▶ compare ────▶ keep ─────────────────▶ tell ───────────────▶ done
+ *   fetch ──answered──▶ compare ────▶ keep ─────────────────▶ publish ────────────▶ done
  *     │                 with what     fl:{0}:models:          fl:{0}:catalogues: its
  *     │                 was kept      <provider>              stamp, which all workers
- *     │                 (alerts)                              hear with their heartbeat
+ *     │                 (alerts)                              learn with their heartbeat
  *     └──anything else──▶ the same step later; after all pauses the next hour's job has its turn
  *
  * The scheduler makes one such job per provider and hour (payload.provider).  It
  * costs nothing, so it is sent again without much ado, and however it ends it is
  * no dead job: prices stay as they are known then.  A provider that has no
- * catalogue (404) is told once in the log, and is fine. */
+ * catalogue (404) is logged once, and is fine. */
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -104,7 +104,7 @@ static void failed(struct run *r, const char *why)
 
 /* ---- keeping ---- */
 
-static void on_told(void *arg, const struct reply *reply, const struct err *err)
+static void on_published(void *arg, const struct reply *reply, const struct err *err)
 {
     struct fetch *f = arg;
     struct run *r = run_of(f);
@@ -119,10 +119,10 @@ static void on_told(void *arg, const struct reply *reply, const struct err *err)
         end(r, f->rows.count ? "kept" : NONE);
 }
 
-static void tell(struct fetch *f)
+static void publish(struct fetch *f)
 {
     f->asking = true;
-    redis_sendv(f->p->env.redis, on_told, f, "HSET", key(&f->p->env.keys, KEY_CATALOGUES),
+    redis_sendv(f->p->env.redis, on_published, f, "HSET", key(&f->p->env.keys, KEY_CATALOGUES),
                 f->provider->name, f->stamp, NULL);
 }
 
@@ -136,7 +136,7 @@ static void on_kept(void *arg, const struct reply *reply, const struct err *err)
     RUN_SCOPE(r);
 
     if (reply)
-        tell(f);
+        publish(f);
     else
         failed(r, err->msg);
 }
@@ -264,7 +264,7 @@ static void on_stamp(void *arg, const struct reply *reply, const struct err *err
         if (!reply_is(reply, NONE))
             log_event(LOG_INFO, "catalogue.none", "provider=%s", f->provider->name);
         snprintf(f->stamp, sizeof f->stamp, NONE);
-        tell(f);
+        publish(f);
     }
 }
 

@@ -1,6 +1,6 @@
 /* noop.c - does nothing, through the very same scripts as the rest.
  *
- * payload.sleep_ms: wait so long; payload.result: the output (any JSON).
+ * payload.sleep_ms: time to wait; payload.result: the output (any JSON).
  *
  * With FLOTILLA_TEST_FAULTS=1 in the environment (never in production) a result
  * "crash", "abort" or "hang" makes the process do just that: for the tests of

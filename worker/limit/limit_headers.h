@@ -1,4 +1,4 @@
-/* limit_headers.h - what an answer's headers tell of the provider's limits, if anything.
+/* limit_headers.h - the provider's limits, as an answer's headers state them.
  *
  *   x-ratelimit-limit[-dynamic], x-ratelimit-remaining[-dynamic]     requests per second
  *   x-tokenlimit-limit[-dynamic], x-tokenlimit-remaining[-dynamic]   tokens per second
@@ -12,10 +12,10 @@
 #include "common/limit/bucket.h"
 
 struct limit_headers {
-    double limit[BUCKET_LANES], remaining[BUCKET_LANES]; /* -1: not told */
-    double reset_s;                                      /* -1: not told */
+    double limit[BUCKET_LANES], remaining[BUCKET_LANES]; /* -1: not stated */
+    double reset_s;                                      /* -1: not stated */
 };
-/* headers: the raw block.  False when it tells nothing. */
+/* headers: the raw block.  False when it states no limit. */
 NODISCARD bool limit_headers_read(struct span headers, struct limit_headers *ret);
 
 #endif

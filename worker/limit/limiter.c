@@ -67,7 +67,7 @@ struct limiter_bucket *limiter_bucket_of(struct limiter *l, const char *name)
     snprintf(b->name, sizeof b->name, "%s", name);
     b->answer_tokens = ANSWER_TOKENS;
     slice_init(&b->slice);
-    limiter_away_init(b);
+    limiter_postponed_init(b);
     HASH_ADD_STR(l->buckets, name, b);
     return b;
 }
@@ -229,7 +229,7 @@ static int64_t serve_starved(struct limiter_bucket *b, int64_t now)
     return limiter_somebody_asks(b) && has_room(b) ? limiter_alone_us(b, now) : NEVER_US;
 }
 
-/* The first refusal ever: waits were told by a rate that nobody had limited, and are longer. */
+/* The first refusal: waits were computed from an unlimited rate, and are longer now. */
 static void tell_places(struct limiter_bucket *b, int64_t now)
 {
     struct limiter_call *c, *tmp;

@@ -41,7 +41,7 @@ struct limiter_call {
     bool has_ticket;             /* the number was kept from before, or given here */
     double tokens;               /* of the request; limiter_enter adds those expected in answer */
     double answer_tokens;        /* private: these */
-    int64_t cuts, epoch;         /* private: to tell answers apart */
+    int64_t cuts, epoch;         /* private: to distinguish answers */
     /* It has a place now (or the place is another), and its turn is in so many ms.  It may leave
      * here. */
     void (*on_place)(void *arg, int64_t wait_ms);
@@ -59,15 +59,15 @@ void limiter_reconnected(struct limiter *l);
 char *limiter_name(const char *fingerprint, struct span model, char name[LIMITER_NAME]);
 /* most: calls at once in the whole fleet, 0: any.  The caller's class, tokens, callbacks and, when
  * it has one, ticket are set.  0: it goes now, without a callback.  > 0: it waits for so many ms.
- * -1: that is not known yet, on_place will tell. */
+ * -1: not known yet; on_place is called with it. */
 int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *name, int64_t most);
 /* It does not wait any longer.  keep: its ticket is kept for when it comes back; else it is given
  * back.  Nothing when it is OUT; what GOES is ended. */
 void limiter_leave(struct limiter_call *c, bool keep);
 /* A job with this ticket is postponed, and that is written: it is called back when its turn is
  * near. */
-void limiter_put_off(struct limiter *l, const char *bucket, const struct bucket_ticket *t,
-                     enum queue_id queue, const char *id);
+void limiter_postpone(struct limiter *l, const char *bucket, const struct bucket_ticket *t,
+                      enum queue_id queue, const char *id);
 /* ms until the turn of a call that waits: > 0; INT64_MAX: not known (it asks, or waits for one of
  * the calls at once). */
 int64_t limiter_wait_ms(const struct limiter_call *c);
@@ -87,7 +87,7 @@ struct limiter_outcome {
     enum limiter_end end;
     double tokens_used;
     int64_t wait_ms;
-    const struct http_reply *reply; /* its headers may tell a limit; or NULL */
+    const struct http_reply *reply; /* its headers may state a limit; or NULL */
 };
 void limiter_end(struct limiter_call *c, const struct limiter_outcome *o);
 

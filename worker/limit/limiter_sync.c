@@ -192,7 +192,7 @@ void limiter_forget(struct limiter_bucket *b)
 {
     HASH_DEL(b->l->buckets, b);
     loop_cancel(&b->timer);
-    limiter_away_free(b);
+    limiter_postponed_free(b);
     free(b);
 }
 
@@ -349,7 +349,7 @@ void limiter_sync_soon(struct limiter *l)
 void limiter_reconnected(struct limiter *l)
 {
     l->refused = false;
-    limiter_away_find(l);
+    limiter_postponed_find(l);
     limiter_sync_now(l);
 }
 

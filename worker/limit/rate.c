@@ -46,7 +46,7 @@ double rate_bounded(const struct rate *r, double v, int64_t now_us)
 
 /* ---- time ---- */
 
-/* One doubling on the way back; at its end the drift begins anew. */
+/* One doubling on the way back; at its end the drift begins again. */
 static void climb(struct rate *r, int64_t now_us)
 {
     double v = r->phase == RATE_KNOWN ? rate_lesser(r->climb, rate_target(r)) : r->climb;

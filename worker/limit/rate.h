@@ -7,7 +7,7 @@
  *        │/   |.'     |'      |
  *        └────────────────────────────────▶ t
  *
- * A provider tells nothing but yes or no, so each refusal must teach.  What passed before it shows
+ * A provider answers only yes or no, so each refusal is evidence.  What passed before it shows
  * between which two numbers the limit is (rate_met).  Then there are two views of it:
  *
  *   it stays   where it is, as fixed windows and plain buckets do        rate_steady.c
@@ -19,7 +19,7 @@
  *
  * The rate only moves on while it is used and no 503 came.  When three times as much passes as is
  * expected and was met, that is wrong, and the rate grows as quickly as it is.  Refusals that are
- * not about the rate are told apart by what comes between them: rate_blocked.c.
+ * not about the rate are recognised by what comes between them: rate_blocked.c.
  *
  * The state is kept by all processes together in the bucket's control text, one for each lane. */
 #ifndef FLOTILLA_RATE_H
@@ -96,7 +96,7 @@ void rate_cut(struct rate *r, const struct rate_refusal *f);
 int64_t rate_pause_us(const struct rate *r, int64_t now_us, int64_t told_us);
 /* A call that was sent after the last cut was answered well.  True when that is news. */
 bool rate_well(struct rate *r, int64_t now_us);
-/* A header told the limit per second.  True when that is news. */
+/* A header stated the limit per second.  True when it is new. */
 bool rate_tell(struct rate *r, double limit, int64_t now_us);
 
 /* Words between blanks, the first is the version; text moves behind them. */

@@ -25,8 +25,8 @@
 #define CLIMB_FROM 16   /* the part of the rate of before, at which it begins */
 #define BACK       0.85 /* up to so much of it */
 #define IDLE       0.3  /* of the rate: when less was used, it was not what was refused */
-#define IDLE_US    INT64_C(3000000)   /* so long after a cut */
-#define IDLE_AGAIN INT64_C(600000000) /* once in so long */
+#define IDLE_US    INT64_C(3000000)   /* after a cut */
+#define IDLE_AGAIN INT64_C(600000000) /* at most once in this time */
 #define SOON       10 /* times as long as it was blocked: being blocked again before is a limit */
 
 bool rate_is_blocked(const struct rate *r) { return r->climb > 0 && r->strikes > 0; }

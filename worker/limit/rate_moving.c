@@ -18,7 +18,7 @@
  * The constants were chosen with the dynamic rule of tests/unit/test_limit_fleet.c. */
 #include "worker/limit/rate_private.h"
 
-#define HALF_S 0.5 /* halved for so long */
+#define HALF_S 0.5 /* how long the rate stays halved */
 /* the way through the expected line */
 #define MARGIN      0.05   /* under it at first */
 #define DRIFT       0.0017 /* per second, growing with time (CURVE) */

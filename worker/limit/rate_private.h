@@ -41,7 +41,7 @@ void moving_begin(struct rate_line *l, double met);
 double moving_expected(const struct rate_line *l);
 double moving_target(const struct rate_line *l);
 void moving_refused(struct rate_line *l, double met);
-/* The drift begins anew, but not below so much. */
+/* The drift begins again, but not below `least`. */
 void moving_sweep_from(struct rate_line *l, double goal);
 
 /* ---- refusals that show no limit (rate_blocked.c) ---- */

@@ -5,7 +5,7 @@
  *      met - all |   . '        | '               | '            unsure
  *                └──────────────┴─────────────────┴─────────▶ t
  *
- * One refusal cannot tell a strict limit from a lower one that lets a burst pass: it only shows
+ * One refusal cannot distinguish a strict limit from a lower one that lets a burst pass: it only shows
  * that the limit is between two numbers (struct rate_met).  What was thought before decides: when
  * it lies between them, nothing was learned; or else the nearer one is taken.  So the sweeps come
  * to lie around any limit, with whatever burst, and become flat.  Where no refusal comes, the sweep

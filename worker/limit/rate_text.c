@@ -1,7 +1,7 @@
 /* rate_text.c - the state of a lane as words, for the bucket's control text; see rate.h.
  *
  * The first word is the version of all that follows.  A text of another version
- * is none: who reads it starts anew at the lane's rate, as OPEN.  What is only
+ * is none: its reader starts at the lane's rate, as OPEN.  What is only
  * known while it is KNOWN, or while refusals show no limit, is left out
  * otherwise.  A new field is a row here and another VERSION. */
 #include "common/core/parse.h"

@@ -10,14 +10,14 @@
 #define HOLD_US      INT64_C(2000000)
 #define LEAST_CALLS  0.5 /* per second; less comes of pauses */
 #define LEAST_TOKENS 500.0
-#define IDLE_US      3000000 /* not used for so long: it is idle */
+#define IDLE_US      3000000 /* not used for this time: it is idle */
 #define ANSWERED_S   0.02
 #define USED_PART    0.5 /* of the rate: what is used, as reports lag behind */
-/* The same of a rate that nobody has limited, when somebody has waited for so long: many tickets
+/* The same of a rate that nobody has limited, when a call has waited for OPEN_US: many tickets
  * lapse when calls come in bursts. */
 #define OPEN_PART 0.3
 #define OPEN_US   1500000
-#define TOLD_PART 0.98 /* of a told limit that is used */
+#define TOLD_PART 0.98 /* of a stated limit that is used */
 
 void slice_init(struct slice *l) { *l = (struct slice){.share = 0.5}; }
 
@@ -383,7 +383,7 @@ void slice_lost(struct slice *l, const struct slice_ask *a, int64_t now_us)
     }
     if (a->change != 'c' || !l->cut)
         return;
-    l->cut = false; /* nobody may hear of it for a while: it holds here */
+    l->cut = false; /* other processes may not know of it yet: it holds here */
     memcpy(l->rate, l->next_rate, sizeof l->rate);
     for (int i = 0; i < BUCKET_LANES; i++)
         l->b.lane[i].rate = a->rate[i];

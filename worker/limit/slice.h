@@ -5,7 +5,7 @@
  *       └── sent, well, refused ... ──────────┘ reports
  *
  * Redis is not asked per call: a few times a second the process says what it used and what it will
- * need (slice_ask), and hears the state (slice_hear), from which it computes itself when each
+ * need (slice_ask), and reads the state (slice_hear), from which it computes itself when each
  * ticket is due.  A refusal stops the bucket here at once, until the fleet's answer to it was
  * heard; the first process whose cut arrives cuts for all, and refusals of calls that were sent
  * before that change nothing more.
@@ -29,9 +29,9 @@ struct slice {
     int64_t offset_us; /* Redis's clock minus ours */
     int64_t heard_us;  /* 0: never */
     struct slice_range stock[BUCKET_LANES][BUCKET_CLASSES][SLICE_RANGES];
-    /* not told yet */
+    /* not reported yet */
     double sent[BUCKET_LANES], refused, back[BUCKET_LANES][BUCKET_CLASSES];
-    bool cut;         /* next_rate is a cut, not told yet or not answered: nothing is due */
+    bool cut;         /* next_rate is a cut, not reported yet or not answered: nothing is due */
     bool well;        /* something was answered well since the last ask */
     double answered;  /* calls that were sent at this epoch's rate and answered */
     int64_t pause_us; /* of that cut, how long */
@@ -39,7 +39,7 @@ struct slice {
     int64_t used_us[BUCKET_LANES]; /* Redis's time when a lane was last used, and not held */
     int64_t idle_us[BUCKET_LANES]; /* and when that was not so for a while */
     int64_t quiet_us;              /* nothing is due before: a header said that nothing remains */
-    double told[BUCKET_LANES];     /* limits that headers told since the last ask; 0 none */
+    double told[BUCKET_LANES];     /* limits that headers stated since the last ask; 0: none */
     double share;                  /* of the fleet's calls that are this process's */
     struct rate next_rate[BUCKET_LANES];
     /* expected use */
@@ -79,7 +79,7 @@ void slice_well(struct slice *l, enum bucket_class class, int64_t cuts,
 /* 429.  cuts: likewise.  True: the script should be asked at once. */
 bool slice_refused(struct slice *l, enum bucket_lane_id lane, int64_t cuts, int64_t wait_us,
                    int64_t now_us);
-/* Headers: a limit per second (<= 0: none), and to send nothing for so long. */
+/* Headers: a limit per second (<= 0: none), and how long nothing is to be sent. */
 void slice_told(struct slice *l, enum bucket_lane_id lane, double limit, int64_t quiet_us,
                 int64_t now_us);
 void slice_overloaded(struct slice *l, int64_t now_us); /* 503 */
@@ -97,7 +97,7 @@ NODISCARD bool slice_hear(struct slice *l, const struct slice_ask *ask, struct s
 void slice_lost(struct slice *l, const struct slice_ask *ask, int64_t now_us);
 /* Its rate has changed, or is about to: who knows nothing of it would begin at another. */
 bool slice_has_learned(const struct slice *l);
-/* There is something to tell: calls, answers, tickets. */
+/* There is something to report: calls, answers, tickets. */
 bool slice_has_news(const struct slice *l);
 
 #endif

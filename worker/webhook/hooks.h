@@ -17,7 +17,7 @@ struct hooks;
 
 struct hooks *hooks_new(const struct env *env);
 void hooks_free(struct hooks *h);
-/* Read webhooks.allow_networks (anew); what it was before lives on for calls under way. */
+/* Read webhooks.allow_networks (again); what it was before lives on for calls under way. */
 void hooks_reload(struct hooks *h);
 const struct http_networks *hooks_networks(const struct hooks *h); /* NULL: none */
 /* May a delivery to that host ("example.com:443") be made now?  0: yes, and it counts until

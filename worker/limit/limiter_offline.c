@@ -1,4 +1,4 @@
-/* limiter_alone.c - while Redis is away: calls without a ticket.
+/* limiter_offline.c - while Redis is away: calls without a ticket.
  *
  *   the last answer ──▶ tickets in memory, here and elsewhere, are used up
  *                   ──▶ each process goes on at its share of the last known rate
@@ -6,7 +6,7 @@
  *
  * All tickets in memory together go at the whole rate, so calls without one wait
  * for their end, as this process computes it.  What is due later than IN_HAND_US
- * belongs to jobs that were put off, which nobody can take up now.  Calls with a
+ * belongs to postponed jobs, which cannot be claimed now.  Calls with a
  * ticket are counted in the share as well: no process makes up for a pause. */
 #include "worker/limit/limiter_private.h"
 

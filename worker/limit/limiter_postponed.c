@@ -1,11 +1,11 @@
-/* limiter_away.c - jobs that were postponed until their turn: the waiting rooms of a bucket.
+/* limiter_postponed.c - jobs that were postponed until their turn: the waiting rooms of a bucket.
  *
  * The time of a turn is known by the rate of one moment only, so a postponed job is called back
  * when its turn is near by the rate of now.  Its own time is a good deal later: it is for jobs that
  * nobody calls back, and a rate that fell brings few jobs too early.
  *
  * Each class of a bucket has a room (rooms.h): the entries stand there in the order of their
- * tickets, whoever postponed the jobs.  Each process that uses the bucket looks there a few times a
+ * tickets, whichever process postponed the jobs.  Each process that uses the bucket looks there a few times a
  * second while somebody waits, and seldom while nobody does; a process that begins looks into all
  * rooms that there are.  One look hands out what may be called in 0.4 s. */
 #include <stdio.h>
@@ -19,23 +19,23 @@
 #define LOOK_US   INT64_C(200000)
 #define SELDOM_US INT64_C(5000000) /* between looks into a room that was empty */
 #define AGAIN_US  INT64_C(1000000) /* when those that came are too early: the rate may grow */
-#define BACK_US   INT64_C(200000)  /* so long before its turn a job is back */
+#define BACK_US   INT64_C(200000)  /* how long before its turn a job is called back */
 #define MOST      500              /* entries of one look */
 #define NEVER_US  (INT64_MAX / 2)
 
-static char *room_name(const struct limiter_away *w, char name[ROOM_NAME])
+static char *room_name(const struct limiter_postponed *w, char name[ROOM_NAME])
 {
     snprintf(name, ROOM_NAME, "rate:%d:%s", (int)(w - w->b->away), w->b->name);
     return name;
 }
 
-void limiter_away_init(struct limiter_bucket *b)
+void limiter_postponed_init(struct limiter_bucket *b)
 {
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        b->away[k] = (struct limiter_away){.b = b};
+        b->away[k] = (struct limiter_postponed){.b = b};
 }
 
-void limiter_away_free(struct limiter_bucket *b)
+void limiter_postponed_free(struct limiter_bucket *b)
 {
     for (int k = 0; k < BUCKET_CLASSES; k++)
         rooms_forget(b->l->rooms, &b->away[k]);
@@ -54,14 +54,14 @@ static void on_room(void *arg, const char *name)
     limiter_sync_later(l);
 }
 
-void limiter_away_find(struct limiter *l) { rooms_list(l->rooms, on_room, l); }
+void limiter_postponed_find(struct limiter *l) { rooms_list(l->rooms, on_room, l); }
 
 /* ---- in ---- */
 
-void limiter_put_off(struct limiter *l, const char *bucket, const struct bucket_ticket *t,
-                     enum queue_id queue, const char *id)
+void limiter_postpone(struct limiter *l, const char *bucket, const struct bucket_ticket *t,
+                      enum queue_id queue, const char *id)
 {
-    struct limiter_away *w = &limiter_bucket_of(l, bucket)->away[t->class];
+    struct limiter_postponed *w = &limiter_bucket_of(l, bucket)->away[t->class];
     char name[ROOM_NAME], entry[ROOM_ENTRY];
 
     snprintf(entry, sizeof entry, "%s/%s/%.0f", queue_name(queue), id, t->number[BUCKET_TOKENS]);
@@ -80,7 +80,7 @@ static int64_t near_us(const struct limiter_bucket *b)
     return BACK_US + 2 * max64(LOOK_US, b->l->env->cfg->limits_sync_ms * 1000);
 }
 
-static struct bucket_ticket ticket_of(const struct limiter_away *w, const struct room_entry *e)
+static struct bucket_ticket ticket_of(const struct limiter_postponed *w, const struct room_entry *e)
 {
     const char *tokens = strrchr(e->text, '/');
     struct bucket_ticket t = {.class = (enum bucket_class)(w - w->b->away)};
@@ -92,7 +92,7 @@ static struct bucket_ticket ticket_of(const struct limiter_away *w, const struct
 
 static void on_look(void *arg, const struct room_seen *seen)
 {
-    struct limiter_away *w = arg;
+    struct limiter_postponed *w = arg;
     struct limiter_bucket *b = w->b;
     int64_t now = clock_mono_us(), first_us = 0;
 
@@ -125,7 +125,7 @@ static int most_of(const struct limiter_bucket *b)
     return n < 1 ? 1 : n > MOST ? MOST : (int)n;
 }
 
-static void look(struct limiter_away *w, int64_t now)
+static void look(struct limiter_postponed *w, int64_t now)
 {
     struct limiter_bucket *b = w->b;
     enum bucket_class k = (enum bucket_class)(w - b->away);
@@ -147,7 +147,7 @@ void limiter_recall(struct limiter_bucket *b)
     int64_t now = clock_mono_us();
 
     for (int k = 0; k < BUCKET_CLASSES; k++) {
-        struct limiter_away *w = &b->away[k];
+        struct limiter_postponed *w = &b->away[k];
 
         if (!w->looking && now >= w->look_us)
             look(w, now);

@@ -1,4 +1,4 @@
-/* test_limit_alone.c - Redis does not answer: calls go on for limits.stale_ms, and then stop. */
+/* test_limit_offline.c - Redis does not answer: calls go on for limits.stale_ms, and then stop. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,8 +239,8 @@ START_TEST(names_that_come_once_are_forgotten_and_those_in_use_never)
 }
 END_TEST
 
-Suite *test_limit_alone(void);
-Suite *test_limit_alone(void)
+Suite *test_limit_offline(void);
+Suite *test_limit_offline(void)
 {
     Suite *s = suite_create("limit_alone");
     TCase *tc = tcase_create("alone");
