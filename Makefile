@@ -120,15 +120,15 @@ $(B)/gen/pages.inc: $(PAGES) Makefile
 	 echo "PAGE(asset_deploy_docs_$$(echo $$p | tr -c 'a-z0-9\n' _)_md, \"$$p\")"; done > $@
 
 # ---- tests and checks -------------------------------------------------------
-tests: $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(CHAOS) ## build the tests, run none
-check: unit-halves $(EXPLORE) ## unit and integration tests, and a short exploration of the protocol beside them
+tests: $(UNIT) $(INTEG) $(BENCH) $(EXPLORE) $(CHAOS) ## build the tests without running them
+check: unit-halves $(EXPLORE) ## unit and integration tests, and a short exploration of the protocol
 	@nice $(EXPLORE) 30 >$(B)/explore.log 2>&1 & first=$$!; \
 	 code=0; $(MAKE) integration || code=1; wait $$first || code=1; cat $(B)/explore.log; exit $$code
 unit: $(UNIT) ## unit tests; SUITE=job runs one suite
 	$(if $(SUITE),SUITE=$(SUITE) )$(UNIT)
-integration: $(PROGS) $(INTEG) ## the real programs against throw-away redis-servers; T=kill runs suites that match
+integration: $(PROGS) $(INTEG) ## the real programs with temporary redis-servers; T=kill runs the suites that match
 	sh tests/integration/run.sh $(B) $(T)
-explore: $(EXPLORE) ## all orders of what a few programs do with a few jobs, on the real scripts; SECS=3600, S=death one scope, SEED=7
+explore: $(EXPLORE) ## the real scripts in all orders of calls and faults; SECS=3600, S=death (one scope), SEED=7
 	$(EXPLORE) $(or $(SECS),60) "$(S)" $(or $(SEED),1)
 asan tsan: ## unit tests under AddressSanitizer+UBSan, or ThreadSanitizer
 	$(MAKE) VARIANT=$@ unit-halves
@@ -149,17 +149,17 @@ fuzz: $(GEN) ## libFuzzer: make fuzz F=fuzz_job SECS=60
 tidy: $(B)/gen/suites.inc $(B)/gen/integration.inc $(B)/gen/pages.inc ## clang-tidy, with the function-size limits of .clang-tidy
 	@# One file per process: version 14 mistakes va_lists in the second of several.
 	printf '%s\n' $(CFILES) | xargs -P "$$(nproc)" -I{} clang-tidy --quiet {} -- $(CPPFLAGS) -std=c17
-lint: ## banned functions, includes that point the wrong way, shell scripts
+lint: ## banned functions, wrong includes, shell scripts
 	sh tests/support/lint.sh
 format: ## rewrite all C files with clang-format
 	clang-format -i $(SRCS)
-format-check: ## fail if any C file is not formatted
+format-check: ## check the format of all C files
 	@clang-format --dry-run -Werror $(SRCS)
-chaos: $(PROGS) $(CHAOS) ## random kills, cuts and errors for MINUTES=10; SEED=n chooses them, ROUND=n is one alone
+chaos: $(PROGS) $(CHAOS) ## random kills, cuts and errors for MINUTES=10; SEED=n repeats a run, ROUND=n one round
 	$(CHAOS)
-soak: $(PROGS) $(CHAOS) ## MINUTES=20 at RATE=500 jobs per second: memory stays flat, nobody starves
+soak: $(PROGS) $(CHAOS) ## MINUTES=20 at RATE=500 jobs per second; memory must stay flat
 	$(CHAOS) soak
-bench: $(PROGS) $(BENCH) ## the benchmarks, side by side in one run; W=drain runs those that match, QUICK=1 tries them
+bench: $(PROGS) $(BENCH) ## the benchmarks, side by side in one run; W=drain runs those that match, QUICK=1 is short
 	sh tests/bench/run.sh $(B) $(W)
 demo: $(PROGS) $(B)/demo ## 500 mixed jobs through the real programs, with failures, in 30 s
 	sh deploy/demo/demo.sh $(B)
@@ -174,7 +174,7 @@ install: all ## install programs, config example, manual and man pages under DES
 	$(if $(wildcard deploy/man/*.1),install -D -m644 -t $(SHARE)/man/man1 $(wildcard deploy/man/*.1))
 	$(if $(wildcard deploy/man/*.5),install -D -m644 -t $(SHARE)/man/man5 $(wildcard deploy/man/*.5))
 	$(if $(wildcard deploy/man/*.8),install -D -m644 -t $(SHARE)/man/man8 $(wildcard deploy/man/*.8))
-uninstall: ## remove what install put there
+uninstall: ## remove the installed files
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,flotilla-scheduler flotilla-worker flotilla)
 	rm -rf $(SHARE)/flotilla $(SHARE)/doc/flotilla
 	rm -f $(foreach s,1 5 8,$(addprefix $(SHARE)/man/man$(s)/,$(notdir $(wildcard deploy/man/*.$(s)))))

@@ -26,10 +26,11 @@ size_t documents(struct document ret[DOCUMENTS_MAX])
     ck_assert_int_eq(glob("deploy/docs/*.md", 0, NULL, &found), 0);
     snprintf(ret[0].path, sizeof ret[0].path, "README.md");
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        ck_assert_uint_lt(n, DOCUMENTS_MAX);
+        ck_assert_uint_lt(n, DOCUMENTS_MAX - 1);
         snprintf(ret[n++].path, sizeof ret[0].path, "%s", found.gl_pathv[i]);
     }
     globfree(&found);
+    snprintf(ret[n++].path, sizeof ret[0].path, "CONTRIBUTING.md");
     for (size_t i = 0; i < n; i++)
         ret[i].text = document_text(ret[i].path);
     return n;

@@ -1,4 +1,4 @@
-/* documents_scene.h - README.md and deploy/docs, in the pieces that the tests look at. */
+/* documents_scene.h - README.md, CONTRIBUTING.md and deploy/docs, in the pieces that the tests look at. */
 #ifndef FLOTILLA_TESTS_DOCUMENTS_SCENE_H
 #define FLOTILLA_TESTS_DOCUMENTS_SCENE_H
 
@@ -21,7 +21,7 @@ struct piece {
 };
 typedef void piece_func(const struct piece *piece);
 
-/* README.md first, then the pages.  They live until the end of the test. */
+/* README.md first, then the pages, CONTRIBUTING.md last.  The caller frees each text. */
 size_t documents(struct document ret[DOCUMENTS_MAX]);
 char *document_text(const char *path); /* malloc'd */
 void each_line(piece_func *found);     /* outside of blocks */

@@ -1,4 +1,4 @@
-/* test_documents.c - README.md and the manual say what the programs do.
+/* test_documents.c - README.md, CONTRIBUTING.md and the manual say what the programs do.
  *
  * The kind of a JSON block stands behind its fence: a job, or "json result" and the like.  Jobs in
  * shell, Python, Go, JavaScript and C are found by their quotes. */
@@ -392,7 +392,7 @@ END_TEST
 
 static void check_width(const struct piece *block)
 {
-    if (!strcmp(block->of->path, "README.md"))
+    if (!strchr(block->of->path, '/')) /* no page of `flotilla help` */
         return;
     for (const char *p = block->text; *p; p += strcspn(p, "\n") + 1)
         ck_assert_msg(strcspn(p, "\n") <= CODE_COLUMNS, "%s: over %d columns: %.*s",
@@ -404,6 +404,8 @@ static void check_words(const struct piece *line)
     static const char *const words[] = {"so long as",    "for so long",  " anew",    " mended",
                                         "there is none", "comes to lie", " is told", " are told"};
 
+    if (!strncmp(line->text, "- Not \"", 7)) /* the rule itself */
+        return;
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         ck_assert_msg(!strstr(line->text, words[i]), "%s: say it in plain words", piece_at(line));
 }
