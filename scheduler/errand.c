@@ -97,19 +97,11 @@ void errand_send(struct errand *e, const char *from, const char *to, errand_cb *
     e->cb = cb;
     e->arg = arg;
     snprintf(e->to, sizeof e->to, "%s", to);
-    redis_args_init(&a);
-    redis_arg_str(&a, key(k, KEY_LEASE));
-    redis_arg_str(&a, key(k, KEY_ERRANDS));
-    redis_arg_str(&a, key(k, KEY_WORKERS));
-    redis_arg_str(&a, k->ready[e->queue]);
-    redis_arg_str(&a, k->wake[e->queue]);
+    redis_args_make(&a, key(k, KEY_LEASE), key(k, KEY_ERRANDS), key(k, KEY_WORKERS),
+                    k->ready[e->queue], k->wake[e->queue]);
     redis_args_append(&a, &e->key_part);
     nkeys = a.count;
-    redis_arg_str(&a, lease_token(e->s->lease));
-    redis_arg_str(&a, e->what);
-    redis_arg_str(&a, from);
-    redis_arg_str(&a, to);
-    redis_arg_str(&a, e->needs_worker ? "1" : "0");
+    redis_args_add(&a, lease_token(e->s->lease), e->what, from, to, e->needs_worker ? "1" : "0");
     redis_args_append(&a, &e->job_part);
     redis_args_done(&e->key_part);
     redis_args_done(&e->job_part);

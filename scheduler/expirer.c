@@ -47,9 +47,7 @@ static void remove_ids(struct expirer *e)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "ZREM");
-    redis_arg_str(&a, key(&e->s->keys, KEY_EXPIRING));
+    redis_args_make(&a, "ZREM", key(&e->s->keys, KEY_EXPIRING));
     for (size_t i = 0; i < e->count; i++)
         redis_arg_str(&a, e->ids[i]);
     redis_send(e->s->redis, &a, NULL, NULL);
@@ -144,15 +142,9 @@ static void on_time(void *arg, const struct reply *reply, const struct err *err)
         later(e, LOOK_MS);
         return;
     }
-    redis_args_init(&a);
-    redis_arg_str(&a, "ZRANGE");
-    redis_arg_str(&a, key(&e->s->keys, KEY_EXPIRING));
-    redis_arg_str(&a, "-inf");
-    redis_arg_int(&a, reply_int(reply_at(reply, 0)) * 1000 + reply_int(reply_at(reply, 1)) / 1000);
-    redis_arg_str(&a, "BYSCORE");
-    redis_arg_str(&a, "LIMIT");
-    redis_arg_str(&a, "0");
-    redis_arg_int(&a, MOST);
+    redis_args_make(&a, "ZRANGE", key(&e->s->keys, KEY_EXPIRING), "-inf",
+                    reply_int(reply_at(reply, 0)) * 1000 + reply_int(reply_at(reply, 1)) / 1000,
+                    "BYSCORE", "LIMIT", "0", MOST);
     redis_send(e->s->redis, &a, on_due, e);
 }
 

@@ -229,11 +229,8 @@ static void shorten_record(struct housekeeper *h, struct span id)
     char name[96];
 
     snprintf(name, sizeof name, "%.*s", (int)id.n, id.p);
-    redis_args_init(&a);
-    redis_arg_str(&a, "PEXPIRE");
-    keys_arg(&a, h->s->keys.job, name);
-    redis_arg_int(&a, h->s->cfg->retention_ids_ms);
-    redis_arg_str(&a, "XX");
+    redis_args_make(&a, "PEXPIRE", key_word(h->s->keys.job, name), h->s->cfg->retention_ids_ms,
+                    "XX");
     redis_send(h->s->redis, &a, NULL, NULL);
 }
 
@@ -264,10 +261,10 @@ static void on_time(void *arg, const struct reply *reply, const struct err *err)
     (void)err;
     if (!reply || !h->running)
         return;
-    redis_args_init(&a);
-    redis_arg_str(&a, "PEXPIRE");
-    keys_arg(&a, h->s->keys.spend, clock_day(reply_int(reply_at(reply, 0)) * 1000, day));
-    redis_arg_int(&a, h->s->cfg->retention_spend_ms);
+    redis_args_make(
+        &a, "PEXPIRE",
+        key_word(h->s->keys.spend, clock_day(reply_int(reply_at(reply, 0)) * 1000, day)),
+        h->s->cfg->retention_spend_ms);
     redis_send(h->s->redis, &a, NULL, NULL);
 }
 

@@ -228,21 +228,12 @@ static void take(struct intake *i)
     i->busy = true;
     i->crossed = i->waiting;
     snprintf(word, sizeof word, "%s-%u", lease_token(i->s->lease), i->takes++);
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&i->s->keys, KEY_LEASE));
-    redis_arg_str(&a, key(&i->s->keys, KEY_INTAKE));
-    redis_arg_str(&a, key(&i->s->keys, KEY_TAKEN));
-    redis_arg_str(&a, key(&i->s->keys, KEY_PORTION));
-    redis_arg_str(&a, key(&i->s->keys, KEY_ASIDE));
-    redis_arg_str(&a, key(&i->s->keys, KEY_ALERTS));
-    redis_arg_str(&a, key(&i->s->keys, KEY_ALERTED));
-    redis_arg_str(&a, lease_token(i->s->lease));
-    redis_arg_int(&a, i->s->cfg->scheduler_take_jobs);
-    redis_arg_int(&a, i->s->cfg->scheduler_take_bytes);
-    redis_arg_int(&a, i->s->cfg->limits_job_bytes + 1);
-    redis_arg_str(&a, i->took ? "" : word);
-    redis_arg_str(&a, i->aside);
-    redis_arg_int(&a, ALERT_AGAIN_MS);
+    redis_args_make(&a, key(&i->s->keys, KEY_LEASE), key(&i->s->keys, KEY_INTAKE),
+                    key(&i->s->keys, KEY_TAKEN), key(&i->s->keys, KEY_PORTION),
+                    key(&i->s->keys, KEY_ASIDE), key(&i->s->keys, KEY_ALERTS),
+                    key(&i->s->keys, KEY_ALERTED), lease_token(i->s->lease),
+                    i->s->cfg->scheduler_take_jobs, i->s->cfg->scheduler_take_bytes,
+                    i->s->cfg->limits_job_bytes + 1, i->took ? "" : word, i->aside, ALERT_AGAIN_MS);
     redis_script(i->s->redis, script(SCRIPT_TAKE), 7, &a, on_taken, i);
 }
 
@@ -301,13 +292,8 @@ static void wait_for_one(struct intake *i)
         return;
     }
     i->waiting = true;
-    redis_args_init(&a);
-    redis_arg_str(&a, "BLMOVE");
-    redis_arg_str(&a, key(&i->s->keys, KEY_INTAKE));
-    redis_arg_str(&a, key(&i->s->keys, KEY_TAKEN));
-    redis_arg_str(&a, "RIGHT");
-    redis_arg_str(&a, "LEFT");
-    redis_arg_str(&a, "5");
+    redis_args_make(&a, "BLMOVE", key(&i->s->keys, KEY_INTAKE), key(&i->s->keys, KEY_TAKEN),
+                    "RIGHT", "LEFT", "5");
     redis_send_blocking(i->s->intake_wait, &a, WAIT_MS, on_moved, i);
 }
 

@@ -101,10 +101,7 @@ static void send_lease(struct lease *l, int64_t ms, redis_cb *cb)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&l->s->keys, KEY_LEASE));
-    redis_arg_str(&a, l->token);
-    redis_arg_int(&a, ms);
+    redis_args_make(&a, key(&l->s->keys, KEY_LEASE), l->token, ms);
     redis_script(l->s->redis, script(SCRIPT_LEASE), 1, &a, cb, l);
 }
 

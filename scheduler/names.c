@@ -162,11 +162,7 @@ static void scan_args(struct names_walk *w, struct redis_args *a, const char *co
                       const char *prefix, const char *id)
 {
     redis_args_init(a);
-    redis_arg_str(a, command);
-    keys_arg(a, prefix, id);
-    redis_arg_str(a, w->cursor);
-    redis_arg_str(a, "COUNT");
-    redis_arg_int(a, PORTION);
+    redis_args_add(a, command, key_word(prefix, id), w->cursor, "COUNT", PORTION);
 }
 
 /* ---- active sets ---- */
@@ -246,15 +242,11 @@ static void read_ready(void *arg)
     w->timer = NULL;
     redis_args_init(&a);
     if (w->queue > QUEUE_COUNT) {
-        redis_arg_str(&a, "HKEYS");
-        redis_arg_str(&a, key(&w->s->keys, KEY_WORKERS));
+        redis_args_add(&a, "HKEYS", key(&w->s->keys, KEY_WORKERS));
         ask(w, &a, on_workers);
         return;
     }
-    redis_arg_str(&a, "LRANGE");
-    redis_arg_str(&a, w->s->keys.ready[w->queue]);
-    redis_arg_int(&a, w->index);
-    redis_arg_int(&a, w->index + PORTION - 1);
+    redis_args_add(&a, "LRANGE", w->s->keys.ready[w->queue], w->index, w->index + PORTION - 1);
     ask(w, &a, on_ready_ids);
 }
 

@@ -81,12 +81,9 @@ static void promote(struct promoter *p)
         return;
     }
     p->busy = true;
-    redis_args_init(&a);
-    redis_arg_str(&a, key(k, KEY_LEASE));
-    redis_arg_str(&a, key(k, KEY_DELAYED));
+    redis_args_make(&a, key(k, KEY_LEASE), key(k, KEY_DELAYED));
     keys_arg_queues(&a, k);
-    redis_arg_str(&a, lease_token(p->s->lease));
-    redis_arg_int(&a, p->s->cfg->scheduler_promote_jobs);
+    redis_args_add(&a, lease_token(p->s->lease), p->s->cfg->scheduler_promote_jobs);
     for (int q = 1; q <= QUEUE_COUNT; q++)
         redis_arg_str(&a, queue_name((enum queue_id)q));
     redis_script(p->s->redis, script(SCRIPT_PROMOTE), 2 + 2 * QUEUE_COUNT, &a, on_promoted, p);
@@ -116,10 +113,7 @@ static void listen_bell(struct promoter *p)
     if (!p->running || p->listening || !redis_is_ready(p->s->bell_wait))
         return;
     p->listening = true;
-    redis_args_init(&a);
-    redis_arg_str(&a, "BLPOP");
-    redis_arg_str(&a, key(&p->s->keys, KEY_BELL));
-    redis_arg_str(&a, "5");
+    redis_args_make(&a, "BLPOP", key(&p->s->keys, KEY_BELL), "5");
     redis_send_blocking(p->s->bell_wait, &a, NET_MS, on_bell, p);
 }
 

@@ -212,13 +212,10 @@ static void peek(struct rescuer *r, const char *done)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&r->s->keys, KEY_LEASE));
-    redis_arg_str(&a, key(&r->s->keys, KEY_SWEEP));
+    redis_args_make(&a, key(&r->s->keys, KEY_LEASE), key(&r->s->keys, KEY_SWEEP));
     for (size_t i = 0; i < r->count; i++)
         keys_arg(&a, r->s->keys.job, r->ids[i]);
-    redis_arg_str(&a, lease_token(r->s->lease));
-    redis_arg_str(&a, suspects_count(r->suspects) == 0 ? done : "");
+    redis_args_add(&a, lease_token(r->s->lease), suspects_count(r->suspects) == 0 ? done : "");
     redis_script(r->s->redis, script(SCRIPT_PEEK), 2 + r->count, &a, on_headers, r);
 }
 
@@ -257,13 +254,7 @@ static void scan(void *arg)
 
     r->timer = NULL;
     snprintf(pattern, sizeof pattern, "%s*", r->s->keys.job);
-    redis_args_init(&a);
-    redis_arg_str(&a, "SCAN");
-    redis_arg_str(&a, r->cursor);
-    redis_arg_str(&a, "MATCH");
-    redis_arg_str(&a, pattern);
-    redis_arg_str(&a, "COUNT");
-    redis_arg_int(&a, portion(r));
+    redis_args_make(&a, "SCAN", r->cursor, "MATCH", pattern, "COUNT", portion(r));
     redis_send(r->s->redis, &a, on_scanned, r);
 }
 

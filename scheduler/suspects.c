@@ -123,12 +123,11 @@ static void add_job(const struct suspects *p, const struct suspect *one, struct 
 
     record_claim(&one->rec, claim);
     snprintf(nobody, sizeof nobody, "unnamed-%.*s", WORKER_TAG, one->rec.token);
-    keys_arg(a, p->s->keys.job, one->id);
-    keys_arg(a, p->s->keys.active, worker ? worker : nobody);
+    redis_args_add(a, key_word(p->s->keys.job, one->id),
+                   key_word(p->s->keys.active, worker ? worker : nobody));
     redis_arg_str(args, one->id);
     redis_arg_pieces(args, expected, 2);
-    redis_arg_int(args, one->rec.queue);
-    redis_arg_str(args, queue_name(one->rec.queue));
+    redis_args_add(args, one->rec.queue, queue_name(one->rec.queue));
 }
 
 static void send_some(struct suspects *p)
@@ -147,8 +146,7 @@ static void send_some(struct suspects *p)
     for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
         redis_arg_str(&a, key(&p->s->keys, fixed[i]));
     keys_arg_queues(&a, &p->s->keys);
-    redis_arg_str(&args, lease_token(p->s->lease));
-    redis_arg_int(&args, ALERT_AGAIN_MS);
+    redis_args_add(&args, lease_token(p->s->lease), ALERT_AGAIN_MS);
     for (; p->next < end; p->next++)
         add_job(p, &p->all[p->next], &a, &args);
     nkeys = a.count;

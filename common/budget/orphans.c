@@ -70,23 +70,13 @@ static void charge(struct orphans *o, const struct span *holds, size_t n, bool l
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(o->keys, KEY_BUDGET));
-    redis_arg_str(&a, key(o->keys, KEY_HOLDS));
-    redis_arg_str(&a, key(o->keys, KEY_HOLDS_DUE));
-    redis_arg_str(&a, key(o->keys, KEY_ALERTS));
-    redis_arg_str(&a, key(o->keys, KEY_ALERTED));
-    redis_arg_str(&a, key(o->keys, KEY_WORKERS));
-    keys_arg(&a, o->keys->calls, o->worker);
-    redis_arg_int(&a, BUDGET_REMEMBER_MS);
-    redis_arg_int(&a, BUDGET_KEEP_SUM_MS);
-    redis_arg_str(&a, "");
-    redis_arg_int(&a, 0);
-    redis_arg_int(&a, (int64_t)n);
+    redis_args_make(&a, key(o->keys, KEY_BUDGET), key(o->keys, KEY_HOLDS),
+                    key(o->keys, KEY_HOLDS_DUE), key(o->keys, KEY_ALERTS),
+                    key(o->keys, KEY_ALERTED), key(o->keys, KEY_WORKERS),
+                    key_word(o->keys->calls, o->worker), BUDGET_REMEMBER_MS, BUDGET_KEEP_SUM_MS, "",
+                    0, (int64_t)n);
     for (size_t i = 0; i < n; i++) {
-        redis_arg_span(&a, holds[i]);
-        redis_arg_str(&a, "lost");
-        redis_arg_str(&a, "");
+        redis_args_add(&a, holds[i], "lost", "");
     }
     redis_arg_int(&a, 0);
     redis_script(o->redis, script(SCRIPT_BUDGET), 7, &a, last ? on_charged : NULL, o);

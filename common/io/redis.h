@@ -32,6 +32,7 @@
 #include "common/core/base.h"
 #include "common/core/buf.h"
 #include "common/core/err.h"
+#include "common/io/redis_words.h"
 
 struct loop;
 struct redis;
@@ -103,6 +104,8 @@ void redis_args_append(struct redis_args *a, const struct redis_args *part);
 void redis_args_name(const struct redis_args *a, char *name, size_t size);
 /* Init, and all words up to a NULL. */
 void redis_args_words(struct redis_args *a, va_list words);
+/* Many arguments at once, each by its own type: redis_args_make and redis_args_add in redis_words.h.
+ */
 /* One argument made of several pieces. */
 void redis_arg_pieces(struct redis_args *a, const struct span *pieces, size_t count);
 

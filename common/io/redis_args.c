@@ -118,6 +118,18 @@ void redis_arg_pieces(struct redis_args *a, const struct span *pieces, size_t co
     arg_end(a, to);
 }
 
+void redis_args_add_words(struct redis_args *a, const struct redis_word *words, size_t n)
+{
+    for (const struct redis_word *w = words; w < words + n; w++) {
+        if (!w->text.p)
+            redis_arg_int(a, w->number);
+        else if (!w->rest.p)
+            redis_arg_span(a, w->text);
+        else
+            redis_arg_pieces(a, (const struct span[]){w->text, w->rest}, 2);
+    }
+}
+
 void redis_args_append(struct redis_args *a, const struct redis_args *part)
 {
     size_t n = part->count ? part->bytes.n - HEAD_ROOM : 0;

@@ -273,10 +273,7 @@ static void send_script_again(struct redis *r, struct command *c)
     struct redis_args a;
 
     if (r->reloading != c->script) {
-        redis_args_init(&a);
-        redis_arg_str(&a, "SCRIPT");
-        redis_arg_str(&a, "LOAD");
-        redis_arg_str(&a, c->script->text);
+        redis_args_make(&a, "SCRIPT", "LOAD", c->script->text);
         r->reloading = c->script;
         pipe_put(r, &(struct command){.kind = COMMAND_RELOAD, .script = c->script},
                  redis_args_close(&a, NULL, 0));

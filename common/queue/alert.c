@@ -34,13 +34,8 @@ void alert_send(struct redis *r, const struct keys *k, const char *code, const c
     struct redis_args a;
 
     alert_write(&doc, code, subject, message);
-    redis_args_init(&a);
-    redis_arg_str(&a, key(k, KEY_ALERTS));
-    redis_arg_str(&a, key(k, KEY_ALERTED));
-    redis_arg_str(&a, code);
-    redis_arg_str(&a, subject);
-    redis_arg_span(&a, buf_span(&doc));
-    redis_arg_int(&a, ALERT_AGAIN_MS);
+    redis_args_make(&a, key(k, KEY_ALERTS), key(k, KEY_ALERTED), code, subject, buf_span(&doc),
+                    ALERT_AGAIN_MS);
     redis_script(r, script(SCRIPT_ALERT), 2, &a, NULL, NULL);
     buf_done(&doc);
 }

@@ -54,10 +54,7 @@ static void count(struct blame *b, const struct record *rec)
 
     snprintf(claim, sizeof claim, "%06x%s", rec->tnum, rec->token);
     snprintf(crashes, sizeof crashes, "%02x", (unsigned)(rec->crashes + 1) & 0xff);
-    redis_args_init(&a);
-    keys_arg(&a, b->o.who->keys->job, b->o.job);
-    redis_arg_str(&a, claim);
-    redis_arg_str(&a, crashes);
+    redis_args_make(&a, key_word(b->o.who->keys->job, b->o.job), claim, crashes);
     redis_script(b->o.redis, script(SCRIPT_BLAME), 1, &a, on_counted, b);
 }
 
@@ -111,9 +108,7 @@ static void look(struct blame *b)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, b->o.who->keys->job, b->o.job);
+    redis_args_make(&a, "GET", key_word(b->o.who->keys->job, b->o.job));
     redis_send(b->o.redis, &a, on_record, b);
 }
 

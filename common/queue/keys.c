@@ -79,6 +79,11 @@ void keys_arg(struct redis_args *a, const char *prefix, const char *id)
     redis_arg_pieces(a, pieces, 2);
 }
 
+struct redis_word key_word(const char *prefix, const char *id)
+{
+    return (struct redis_word){.text = {prefix, strlen(prefix)}, .rest = {id, strlen(id)}};
+}
+
 void keys_arg_queues(struct redis_args *a, const struct keys *k)
 {
     for (int q = 1; q <= QUEUE_COUNT; q++)

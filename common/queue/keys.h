@@ -29,6 +29,8 @@ void keys_done(struct keys *k);
 static inline const char *key(const struct keys *k, enum key_id id) { return k->fixed[id]; }
 /* Add prefix + id as one argument: keys_arg(a, k->job, id). */
 void keys_arg(struct redis_args *a, const char *prefix, const char *id);
+/* The same as a word of redis_args_add. */
+struct redis_word key_word(const char *prefix, const char *id);
 /* ready 1..8, then wake 1..8: sixteen arguments. */
 void keys_arg_queues(struct redis_args *a, const struct keys *k);
 

@@ -143,15 +143,10 @@ static void bury(struct recover *v)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(v->o.keys, KEY_LEASE));
-    redis_arg_str(&a, key(v->o.keys, KEY_WORKERS));
-    keys_arg(&a, v->o.keys->active, v->o.worker);
-    keys_arg(&a, v->o.keys->calls, v->o.worker);
-    redis_arg_str(&a, v->o.lease ? v->o.lease : "");
-    redis_arg_str(&a, v->o.worker);
-    redis_arg_str(&a, v->o.what ? v->o.what : "");
-    redis_arg_int(&a, (int64_t)v->kept);
+    redis_args_make(&a, key(v->o.keys, KEY_LEASE), key(v->o.keys, KEY_WORKERS),
+                    key_word(v->o.keys->active, v->o.worker),
+                    key_word(v->o.keys->calls, v->o.worker), v->o.lease ? v->o.lease : "",
+                    v->o.worker, v->o.what ? v->o.what : "", (int64_t)v->kept);
     redis_script(v->o.redis, script(SCRIPT_BURY), 4, &a, on_buried, v);
 }
 
@@ -277,10 +272,7 @@ static void drop_damaged(struct recover *v, size_t at)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "SREM");
-    keys_arg(&a, v->o.keys->active, v->o.worker);
-    redis_arg_str(&a, v->ids[at]);
+    redis_args_make(&a, "SREM", key_word(v->o.keys->active, v->o.worker), v->ids[at]);
     redis_send(v->o.redis, &a, NULL, NULL);
     free(v->ids[at]);
     v->ids[at] = NULL;
@@ -450,9 +442,7 @@ static void load_notes(struct recover *v)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "HGETALL");
-    keys_arg(&a, v->o.keys->calls, v->o.worker);
+    redis_args_make(&a, "HGETALL", key_word(v->o.keys->calls, v->o.worker));
     redis_send(v->o.redis, &a, on_notes, v);
 }
 
@@ -495,9 +485,7 @@ static void load(struct recover *v)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "SMEMBERS");
-    keys_arg(&a, v->o.keys->active, v->o.worker);
+    redis_args_make(&a, "SMEMBERS", key_word(v->o.keys->active, v->o.worker));
     redis_send(v->o.redis, &a, on_ids, v);
 }
 

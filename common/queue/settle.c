@@ -93,13 +93,8 @@ static void add_costs(struct settle *s, const struct cost_event *costs, size_t c
 
         buf_clear(&s->scratch);
         cost_write(&costs[i], &s->scratch);
-        redis_arg_str(a, costs[i].event_id);
-        redis_arg_span(a, buf_span(&s->scratch));
-        redis_arg_int(a, (int64_t)set);
-        redis_arg_int(a, c->cost_nanousd);
-        redis_arg_int(a, c->prompt_tokens);
-        redis_arg_int(a, c->completion_tokens);
-        redis_arg_int(a, c->estimate_nanousd);
+        redis_args_add(a, costs[i].event_id, buf_span(&s->scratch), (int64_t)set, c->cost_nanousd,
+                       c->prompt_tokens, c->completion_tokens, c->estimate_nanousd);
         if (c->flags & COST_CACHED)
             redis_arg_int(a, c->list_cost_nanousd);
         else if (costs[i].note[0])
@@ -188,9 +183,7 @@ void settle_finish(struct settle *s, const struct finish *f, void *item)
     add_how(a, f->held, header[STATE_AT], flags);
     redis_arg_pieces(a, (const struct span[]){{header, RECORD_HEADER}, f->doc, f->result}, 3);
     if (f->webhook_id) {
-        redis_arg_str(a, f->webhook_id);
-        redis_arg_str(a, f->webhook_spare_id);
-        redis_arg_span(a, f->webhook_record);
+        redis_args_add(a, f->webhook_id, f->webhook_spare_id, f->webhook_record);
     }
     if (f->cost_count > 0)
         add_costs(s, f->costs, f->cost_count);
@@ -214,10 +207,8 @@ void settle_defer(struct settle *s, const struct defer *d, void *item)
         add_word(s, NULL);
     redis_arg_str(a, d->id);
     add_claim(a, d->held);
-    redis_arg_int(a, (int64_t)next.queue);
-    redis_arg_str(a, queue_name(next.queue));
-    redis_arg_int(a, d->delay_ms);
-    redis_arg_str(a, d->front ? "f" : "b");
+    redis_args_add(a, (int64_t)next.queue, queue_name(next.queue), d->delay_ms,
+                   d->front ? "f" : "b");
     redis_arg(a, header, RECORD_HEADER);
     redis_arg_span(a, d->body);
     add_costs(s, d->costs, d->cost_count);
@@ -275,8 +266,7 @@ static void add_job_keys(struct redis_args *a, const struct settle *s, const str
         if (strchr(flags, 'r'))
             keys_arg(a, k->reply, id);
         if (strchr(flags, 'w')) {
-            keys_arg(a, k->job, hook);
-            keys_arg(a, k->job, spare);
+            redis_args_add(a, key_word(k->job, hook), key_word(k->job, spare));
         }
         p = spare + strlen(spare) + 1;
     }
@@ -287,16 +277,10 @@ static void finish_head(struct redis_args *a, const struct letterhead *h)
     const struct settle_who *w = h->who;
     const struct keys *k = w->keys;
 
-    redis_arg_str(a, key(k, KEY_LEASE));
-    keys_arg(a, k->active, w->worker ? w->worker : "~");
-    redis_arg_str(a, key(k, KEY_RESULTS));
-    redis_arg_str(a, key(k, KEY_COSTS));
-    redis_arg_str(a, key(k, KEY_DEAD));
-    redis_arg_str(a, key(k, KEY_CANCELS));
+    redis_args_add(a, key(k, KEY_LEASE), key_word(k->active, w->worker ? w->worker : "~"),
+                   key(k, KEY_RESULTS), key(k, KEY_COSTS), key(k, KEY_DEAD), key(k, KEY_CANCELS));
     add_spend_key(a, h);
-    redis_arg_str(a, key(k, KEY_LATE));
-    redis_arg_str(a, k->ready[QUEUE_WEBHOOK]);
-    redis_arg_str(a, k->wake[QUEUE_WEBHOOK]);
+    redis_args_add(a, key(k, KEY_LATE), k->ready[QUEUE_WEBHOOK], k->wake[QUEUE_WEBHOOK]);
     add_calls_key(a, w);
 }
 
@@ -305,13 +289,10 @@ static void defer_head(struct redis_args *a, const struct letterhead *h)
     const struct settle_who *w = h->who;
     const struct keys *k = w->keys;
 
-    redis_arg_str(a, key(k, KEY_LEASE));
-    keys_arg(a, k->active, w->worker ? w->worker : "~");
-    redis_arg_str(a, key(k, KEY_COSTS));
+    redis_args_add(a, key(k, KEY_LEASE), key_word(k->active, w->worker ? w->worker : "~"),
+                   key(k, KEY_COSTS));
     add_spend_key(a, h);
-    redis_arg_str(a, key(k, KEY_LATE));
-    redis_arg_str(a, key(k, KEY_DELAYED));
-    redis_arg_str(a, key(k, KEY_BELL));
+    redis_args_add(a, key(k, KEY_LATE), key(k, KEY_DELAYED), key(k, KEY_BELL));
     keys_arg_queues(a, k);
     add_calls_key(a, w);
 }
@@ -348,12 +329,9 @@ static size_t build(const struct settle *s, const struct settle_who *w, struct r
     if (kinds[s->kind].guarded)
         redis_arg_str(a, w->lease ? w->lease : "");
     if (kinds[s->kind].times) {
-        redis_arg_int(a, w->ids_ms);
-        redis_arg_int(a, w->dead_ms);
-        redis_arg_int(a, w->reply_ms);
+        redis_args_add(a, w->ids_ms, w->dead_ms, w->reply_ms);
     }
-    redis_arg_int(a, (int64_t)s->dims.count);
-    redis_arg_int(a, h.now_ms - h.now_ms % DAY_MS);
+    redis_args_add(a, (int64_t)s->dims.count, h.now_ms - h.now_ms % DAY_MS);
     redis_args_append(a, &s->dims.sets);
     redis_args_append(a, &s->jobs);
     return nkeys;
@@ -429,9 +407,7 @@ void settle_args(const struct settle *s, const struct settle_who *who, struct re
     size_t nkeys = build(s, who, &a);
 
     redis_args_init(ret);
-    redis_arg_str(ret, "EVAL");
-    redis_arg_str(ret, script(script_of(s))->text);
-    redis_arg_int(ret, (int64_t)nkeys);
+    redis_args_add(ret, "EVAL", script(script_of(s))->text, (int64_t)nkeys);
     redis_args_append(ret, &a);
     redis_args_done(&a);
 }

@@ -105,8 +105,7 @@ static void add_hook(struct submit *s, const struct job_checked *c, const struct
 {
     if (!*hook->id)
         return;
-    redis_arg_int(&s->job_part, (int64_t)number_of(s, QUEUE_WEBHOOK));
-    redis_arg_str(&s->job_part, hook->id);
+    redis_args_add(&s->job_part, (int64_t)number_of(s, QUEUE_WEBHOOK), hook->id);
     buf_clear(&s->scratch);
     webhook_job_begin(&s->scratch, &c->job, JOB_STATE_REJECTED, now);
     redis_arg_span(&s->job_part, buf_span(&s->scratch));
@@ -132,15 +131,11 @@ void submit_job(struct submit *s, const struct job_checked *c)
     record_of(c, &rec);
     record_write(&rec, header);
     hook = add_keys(s, c);
-    redis_arg_str(a, "J");
-    redis_arg_str(a, c->id);
+    redis_args_add(a, "J", c->id);
     add_flags(s, c, false);
-    redis_arg_int(a, (int64_t)number_of(s, c->queue));
-    redis_arg_str(a, queue_name(c->queue));
+    redis_args_add(a, (int64_t)number_of(s, c->queue), queue_name(c->queue));
     redis_arg(a, header, TIMES_AT);
-    redis_arg_int(a, c->job.delay_ms);
-    redis_arg_int(a, c->job.run_at_ms);
-    redis_arg_int(a, c->job.expires_in_ms);
+    redis_args_add(a, c->job.delay_ms, c->job.run_at_ms, c->job.expires_in_ms);
     redis_arg_pieces(
         a, (const struct span[]){{header + TIMES_END, RECORD_HEADER - TIMES_END}, c->job.doc}, 2);
     add_hook(s, c, &hook, *hook.id ? clock_wall_ms() : 0);
@@ -199,8 +194,7 @@ void submit_refusal(struct submit *s, const struct job_checked *c, const struct 
     rec.submitted_ms = rec.due_ms = now;
     record_write(&rec, header);
     hook = add_keys(s, c);
-    redis_arg_str(a, "R");
-    redis_arg_str(a, c->id);
+    redis_args_add(a, "R", c->id);
     add_flags(s, c, own);
     redis_arg(a, header, RECORD_HEADER);
     write_refusal(c, why, c->id, submitted, now, &s->scratch);
@@ -245,13 +239,8 @@ void submit_send(struct submit *s, struct redis *r, const struct submit_how *how
         redis_arg_str(&a, s->keys->wake[s->queues[i]]);
     redis_args_append(&a, &s->key_part);
     nkeys = a.count;
-    redis_arg_str(&a, how->lease);
-    redis_arg_int(&a, (int64_t)how->drop);
-    redis_arg_span(&a, how->drop_value);
-    redis_arg_int(&a, how->ids_ms);
-    redis_arg_int(&a, how->reply_ms);
-    redis_arg_str(&a, random_uuid7(made));
-    redis_arg_int(&a, (int64_t)s->queue_count);
+    redis_args_add(&a, how->lease, (int64_t)how->drop, how->drop_value, how->ids_ms, how->reply_ms,
+                   random_uuid7(made), (int64_t)s->queue_count);
     redis_args_append(&a, &s->job_part);
     s->cb = cb;
     s->arg = arg;

@@ -41,23 +41,16 @@ void work_claim(struct redis *r, const struct keys *k, const struct work_claim *
     struct redis_args a;
     size_t nkeys;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(k, KEY_WORKERS));
-    keys_arg(&a, k->active, c->worker);
-    redis_arg_str(&a, key(k, KEY_PAUSED));
+    redis_args_make(&a, key(k, KEY_WORKERS), key_word(k->active, c->worker), key(k, KEY_PAUSED));
     for (size_t i = 0; i < c->n; i++)
         redis_arg_str(&a, k->ready[c->wants[i].queue]);
     for (size_t i = 0; i < c->n; i++)
         redis_arg_str(&a, k->wake[c->wants[i].queue]);
     nkeys = a.count;
-    redis_arg_str(&a, c->worker);
-    redis_arg_int(&a, (int64_t)c->n);
-    redis_arg_int(&a, c->total);
+    redis_args_add(&a, c->worker, (int64_t)c->n, c->total);
     for (size_t i = 0; i < c->n; i++) {
-        redis_arg_str(&a, queue_name(c->wants[i].queue));
-        redis_arg_int(&a, c->wants[i].quota);
-        redis_arg_str(&a, c->wants[i].class);
-        redis_arg_int(&a, c->wants[i].most);
+        redis_args_add(&a, queue_name(c->wants[i].queue), c->wants[i].quota, c->wants[i].class,
+                       c->wants[i].most);
     }
     redis_script(r, script(SCRIPT_CLAIM), nkeys, &a, cb, arg);
 }
@@ -67,15 +60,10 @@ void work_start(struct redis *r, const struct keys *k, const struct work_start *
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(k, KEY_WORKERS));
-    keys_arg(&a, k->active, w->worker);
-    redis_arg_str(&a, key(k, KEY_DELAYED));
+    redis_args_make(&a, key(k, KEY_WORKERS), key_word(k->active, w->worker), key(k, KEY_DELAYED));
     for (size_t i = 0; i < w->n; i++)
         keys_arg(&a, k->job, w->ids[i]);
-    redis_arg_str(&a, w->worker);
-    redis_arg_str(&a, w->token);
-    redis_arg_int(&a, (int64_t)strlen(k->job));
+    redis_args_add(&a, w->worker, w->token, (int64_t)strlen(k->job));
     if (w->guess)
         redis_arg_str(&a, "guess");
     redis_script(r, script(SCRIPT_START), w->n + 3, &a, cb, arg);
@@ -86,16 +74,9 @@ void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, s
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(k, KEY_WORKERS));
-    redis_arg_str(&a, key(k, KEY_CANCELS));
-    redis_arg_str(&a, key(k, KEY_SCALE));
-    redis_arg_str(&a, key(k, KEY_STOPS));
-    redis_arg_str(&a, key(k, KEY_CATALOGUES));
-    redis_arg_str(&a, key(k, KEY_ROUTES));
-    redis_arg_str(&a, worker);
-    redis_arg_span(&a, what);
-    redis_arg_str(&a, first ? "1" : "0");
+    redis_args_make(&a, key(k, KEY_WORKERS), key(k, KEY_CANCELS), key(k, KEY_SCALE),
+                    key(k, KEY_STOPS), key(k, KEY_CATALOGUES), key(k, KEY_ROUTES), worker, what,
+                    first ? "1" : "0");
     redis_script(r, script(SCRIPT_HEARTBEAT), 6, &a, cb, arg);
 }
 
@@ -110,8 +91,7 @@ void work_give_back(struct redis *r, const struct keys *k, const struct work_giv
     keys_arg_queues(&a, k);
     nkeys = a.count;
     for (size_t i = 0; i < g->n; i++) {
-        redis_arg_str(&a, g->ids[i]);
-        redis_arg_int(&a, g->queues[i]);
+        redis_args_add(&a, g->ids[i], g->queues[i]);
     }
     redis_script(r, script(SCRIPT_GIVEBACK), nkeys, &a, cb, arg);
 }

@@ -78,9 +78,7 @@ void live_read(struct redis *redis, const struct keys *keys, const struct config
     for (size_t i = 0; i < cfg->provider_count; i++) {
         struct redis_args a;
 
-        redis_args_init(&a);
-        redis_arg_str(&a, "GET");
-        keys_arg(&a, keys->models, cfg->providers[i].name);
+        redis_args_make(&a, "GET", key_word(keys->models, cfg->providers[i].name));
         redis_send(redis, &a, on_catalogue, v);
     }
 }

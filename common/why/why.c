@@ -205,8 +205,6 @@ void why_ask(const struct why_options *o, const char *id, why_cb *cb, void *arg)
     a->record = record;
     a->cb = cb;
     a->arg = arg;
-    redis_args_init(&args);
-    redis_arg_str(&args, "GET");
-    keys_arg(&args, o->keys->job, a->id);
+    redis_args_make(&args, "GET", key_word(o->keys->job, a->id));
     redis_send(o->redis, &args, on_record, a);
 }

@@ -21,8 +21,7 @@ enum { LOOK = 100000, CALLS = 300, BUCKET_NAME = 256, TOLD_MS = 2 * ALERT_AGAIN_
 
 static void ask_length(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "LLEN");
-    redis_arg_str(r, a->o.keys->ready[a->facts.rec.queue]);
+    redis_args_add(r, "LLEN", a->o.keys->ready[a->facts.rec.queue]);
 }
 static void read_length(struct asking *a, const struct reply *reply)
 {
@@ -32,13 +31,8 @@ static void read_length(struct asking *a, const struct reply *reply)
 /* The oldest stands at the right. */
 static void ask_place(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "LPOS");
-    redis_arg_str(r, a->o.keys->ready[a->facts.rec.queue]);
-    redis_arg_str(r, a->id);
-    redis_arg_str(r, "RANK");
-    redis_arg_int(r, -1);
-    redis_arg_str(r, "MAXLEN");
-    redis_arg_int(r, LOOK);
+    redis_args_add(r, "LPOS", a->o.keys->ready[a->facts.rec.queue], a->id, "RANK", -1, "MAXLEN",
+                   LOOK);
 }
 static void read_place(struct asking *a, const struct reply *reply)
 {
@@ -50,9 +44,7 @@ static void read_place(struct asking *a, const struct reply *reply)
 
 static void ask_paused(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "HEXISTS");
-    redis_arg_str(r, key(a->o.keys, KEY_PAUSED));
-    redis_arg_str(r, queue_name(a->facts.rec.queue));
+    redis_args_add(r, "HEXISTS", key(a->o.keys, KEY_PAUSED), queue_name(a->facts.rec.queue));
 }
 static void read_paused(struct asking *a, const struct reply *reply)
 {
@@ -64,9 +56,7 @@ static void ask_due(const struct asking *a, struct redis_args *r)
     char member[160];
 
     snprintf(member, sizeof member, "%s/%s", queue_name(a->facts.rec.queue), a->id);
-    redis_arg_str(r, "ZSCORE");
-    redis_arg_str(r, key(a->o.keys, KEY_DELAYED));
-    redis_arg_str(r, member);
+    redis_args_add(r, "ZSCORE", key(a->o.keys, KEY_DELAYED), member);
 }
 static void read_due(struct asking *a, const struct reply *reply)
 {
@@ -75,8 +65,7 @@ static void read_due(struct asking *a, const struct reply *reply)
 
 static void ask_scheduler(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "EXISTS");
-    redis_arg_str(r, key(a->o.keys, KEY_LEASE));
+    redis_args_add(r, "EXISTS", key(a->o.keys, KEY_LEASE));
 }
 static void read_scheduler(struct asking *a, const struct reply *reply)
 {
@@ -100,8 +89,7 @@ static bool serves(const struct asking *a, struct span group)
 
 static void ask_workers(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "HVALS");
-    redis_arg_str(r, key(a->o.keys, KEY_WORKERS));
+    redis_args_add(r, "HVALS", key(a->o.keys, KEY_WORKERS));
 }
 static void read_workers(struct asking *a, const struct reply *reply)
 {
@@ -128,8 +116,7 @@ static void read_workers(struct asking *a, const struct reply *reply)
  * provider takes any. */
 static void ask_stops(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "HGETALL");
-    redis_arg_str(r, key(a->o.keys, KEY_STOPS));
+    redis_args_add(r, "HGETALL", key(a->o.keys, KEY_STOPS));
 }
 static void read_stops(struct asking *a, const struct reply *reply)
 {
@@ -149,9 +136,7 @@ static void ask_key(const struct asking *a, struct redis_args *r)
     char field[80];
 
     snprintf(field, sizeof field, "no_key %s", a->facts.no_key);
-    redis_arg_str(r, "HGET");
-    redis_arg_str(r, key(a->o.keys, KEY_ALERTED));
-    redis_arg_str(r, field);
+    redis_args_add(r, "HGET", key(a->o.keys, KEY_ALERTED), field);
 }
 static void read_key(struct asking *a, const struct reply *reply)
 {
@@ -166,12 +151,7 @@ static void read_key(struct asking *a, const struct reply *reply)
 /* How quickly calls end: the times of the last cost events (they are small, results may not be). */
 static void ask_pace(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "XREVRANGE");
-    redis_arg_str(r, key(a->o.keys, KEY_COSTS));
-    redis_arg_str(r, "+");
-    redis_arg_str(r, "-");
-    redis_arg_str(r, "COUNT");
-    redis_arg_int(r, CALLS);
+    redis_args_add(r, "XREVRANGE", key(a->o.keys, KEY_COSTS), "+", "-", "COUNT", CALLS);
 }
 static void read_pace(struct asking *a, const struct reply *reply)
 {
@@ -200,9 +180,7 @@ static void ask_budget(const struct asking *a, struct redis_args *r)
     char name[BUDGET_SUM_NAME];
 
     budget_of(a, name);
-    redis_arg_str(r, "HGET");
-    redis_arg_str(r, key(a->o.keys, KEY_BUDGET));
-    redis_arg_str(r, name);
+    redis_args_add(r, "HGET", key(a->o.keys, KEY_BUDGET), name);
 }
 static void read_budget(struct asking *a, const struct reply *reply)
 {
@@ -235,9 +213,7 @@ static void ask_rate(const struct asking *a, struct redis_args *r)
     char name[BUCKET_NAME];
 
     (void)place_of(a, name, &t);
-    redis_arg_str(r, "HGET");
-    redis_arg_str(r, key(a->o.keys, KEY_BUCKET));
-    redis_arg_str(r, name);
+    redis_args_add(r, "HGET", key(a->o.keys, KEY_BUCKET), name);
 }
 static void read_rate(struct asking *a, const struct reply *reply)
 {
@@ -260,9 +236,7 @@ static void read_rate(struct asking *a, const struct reply *reply)
 
 static void ask_route(const struct asking *a, struct redis_args *r)
 {
-    redis_arg_str(r, "HGET");
-    redis_arg_str(r, key(a->o.keys, KEY_HEALTH));
-    redis_arg_str(r, a->route);
+    redis_args_add(r, "HGET", key(a->o.keys, KEY_HEALTH), a->route);
 }
 static void read_route(struct asking *a, const struct reply *reply)
 {

@@ -124,9 +124,7 @@ enum cli_found cli_record(struct cli *c, const char *id, struct buf *bytes, stru
     struct redis_args a;
     struct span s;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, c->keys.job, id);
+    redis_args_make(&a, "GET", key_word(c->keys.job, id));
     reply = cli_call(c, &a);
     s = reply_span(reply);
     buf_clear(bytes);

@@ -71,14 +71,8 @@ static bool flag_running(struct cli *c, const char *id, const struct record *rec
     char claim[32];
 
     snprintf(claim, sizeof claim, "%06x%s", rec->tnum, rec->token);
-    redis_args_init(&a);
-    redis_arg_str(&a, "EVAL");
-    redis_arg_str(&a, script(SCRIPT_CANCEL)->text);
-    redis_arg_int(&a, 2);
-    keys_arg(&a, c->keys.job, id);
-    redis_arg_str(&a, key(&c->keys, KEY_CANCELS));
-    redis_arg_str(&a, id);
-    redis_arg_str(&a, claim);
+    redis_args_make(&a, "EVAL", script(SCRIPT_CANCEL)->text, 2, key_word(c->keys.job, id),
+                    key(&c->keys, KEY_CANCELS), id, claim);
     return reply_is(cli_call(c, &a), "ok");
 }
 
@@ -179,10 +173,7 @@ static void replay_send(struct replay *p)
     const struct reply *reply;
     struct span codes;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "EVAL");
-    redis_arg_str(&a, script(SCRIPT_REPLAY)->text);
-    redis_arg_int(&a, (int64_t)p->keys.count);
+    redis_args_make(&a, "EVAL", script(SCRIPT_REPLAY)->text, (int64_t)p->keys.count);
     redis_args_append(&a, &p->keys);
     redis_args_append(&a, &p->args);
     redis_args_done(&p->keys);
@@ -223,9 +214,7 @@ static void replay_add(struct replay *p, const char *id, const struct record *ol
     record_write(&r, header);
     snprintf(claim, sizeof claim, "%06x%s", old->tnum, old->token);
     keys_arg(&p->keys, p->c->keys.job, id);
-    redis_arg_str(&p->args, id);
-    redis_arg_str(&p->args, claim);
-    redis_arg_int(&p->args, (int64_t)r.queue);
+    redis_args_add(&p->args, id, claim, (int64_t)r.queue);
     redis_arg_pieces(&p->args, (const struct span[]){{header, RECORD_HEADER}, doc}, 2);
     p->ids[p->count++] = xstrdup(id);
 }
@@ -347,14 +336,8 @@ static int set_pause(struct cli *c, const char *at)
 
     if (!known_queue(name))
         return CLI_NOT_FOUND;
-    redis_args_init(&a);
-    redis_arg_str(&a, "EVAL");
-    redis_arg_str(&a, script(SCRIPT_PAUSE)->text);
-    redis_arg_int(&a, 2);
-    redis_arg_str(&a, key(&c->keys, KEY_PAUSED));
-    redis_arg_str(&a, c->keys.wake[queue_of(name, strlen(name))]);
-    redis_arg_str(&a, name);
-    redis_arg_str(&a, at);
+    redis_args_make(&a, "EVAL", script(SCRIPT_PAUSE)->text, 2, key(&c->keys, KEY_PAUSED),
+                    c->keys.wake[queue_of(name, strlen(name))], name, at);
     return cli_call(c, &a) ? CLI_OK : cli_not_done(c, name, *at ? "paused" : "resumed");
 }
 

@@ -173,9 +173,7 @@ enum verdict doctor_writes(struct cli *c, char *said, size_t size)
     struct redis_args a;
     struct err err = {0};
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "HDEL");
-    redis_arg_str(&a, key(&c->keys, KEY_PAUSED));
+    redis_args_make(&a, "HDEL", key(&c->keys, KEY_PAUSED));
     redis_arg_str(&a, "-"); /* no queue's name */
     if (call(c, &a, &err)) {
         snprintf(said, size, "Redis takes writes");

@@ -193,11 +193,7 @@ static void list_part(struct listing *l, const struct reply *names)
     for (size_t i = 0; i < n && l->shown < l->limit; i++) {
         struct redis_args a;
 
-        redis_args_init(&a);
-        redis_arg_str(&a, "GETRANGE");
-        keys_arg(&a, l->c->keys.job, ids[i]);
-        redis_arg_int(&a, 0);
-        redis_arg_int(&a, RECORD_HEADER - 1);
+        redis_args_make(&a, "GETRANGE", key_word(l->c->keys.job, ids[i]), 0, RECORD_HEADER - 1);
         list_record(l, ids[i], reply_span(cli_call(l->c, &a)));
     }
     for (size_t i = 0; i < n; i++)

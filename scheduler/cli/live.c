@@ -24,9 +24,7 @@ static void add_catalogue(struct cli *c, struct routes *t, const char *provider)
     struct redis_args a;
     int64_t fetched_ms;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, c->keys.models, provider);
+    redis_args_make(&a, "GET", key_word(c->keys.models, provider));
     if (!catalogue_doc_read(reply_span(cli_call(c, &a)), &rows, &fetched_ms))
         return;
     overlay_catalogue(t, provider, &rows);

@@ -151,17 +151,11 @@ static void read_more(struct reading *r, int64_t block_ms)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "XREAD");
-    redis_arg_str(&a, "COUNT");
-    redis_arg_int(&a, ENTRIES);
+    redis_args_make(&a, "XREAD", "COUNT", ENTRIES);
     if (block_ms) {
-        redis_arg_str(&a, "BLOCK");
-        redis_arg_int(&a, block_ms);
+        redis_args_add(&a, "BLOCK", block_ms);
     }
-    redis_arg_str(&a, "STREAMS");
-    redis_arg_str(&a, r->key);
-    redis_arg_str(&a, r->last);
+    redis_args_add(&a, "STREAMS", r->key, r->last);
     r->answered = false;
     r->entries = 0;
     redis_send_blocking(r->c->redis, &a, block_ms, on_entries, r);

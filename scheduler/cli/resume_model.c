@@ -53,20 +53,9 @@ static bool put_back(struct cli *c, const struct found *f)
 
     health_put_back(&next, clock_wall_ms());
     health_head_write(&next, &head);
-    redis_args_init(&a);
-    redis_arg_str(&a, "EVAL");
-    redis_arg_str(&a, script(SCRIPT_HEALTH)->text);
-    redis_arg_int(&a, 3);
-    redis_arg_str(&a, key(&c->keys, KEY_HEALTH));
-    redis_arg_str(&a, key(&c->keys, KEY_ALERTS));
-    redis_arg_str(&a, key(&c->keys, KEY_ALERTED));
-    redis_arg_int(&a, ROUTES_MAX_KEPT);
-    redis_arg_int(&a, INT64_MAX);
-    redis_arg_str(&a, f->name);
-    redis_arg_str(&a, "");
-    redis_arg_int(&a, f->state.seq);
-    redis_arg_span(&a, buf_span(&head));
-    redis_arg_str(&a, "clear");
+    redis_args_make(&a, "EVAL", script(SCRIPT_HEALTH)->text, 3, key(&c->keys, KEY_HEALTH),
+                    key(&c->keys, KEY_ALERTS), key(&c->keys, KEY_ALERTED), ROUTES_MAX_KEPT,
+                    INT64_MAX, f->name, "", f->state.seq, buf_span(&head), "clear");
     for (int i = 0; i < 3; i++) /* it is not told: who asks for it knows */
         redis_arg_str(&a, "");
     letters = reply_span(reply_at(cli_call(c, &a), 1));

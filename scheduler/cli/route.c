@@ -91,11 +91,7 @@ static int add(struct cli *c)
     if (row.in_nanousd < 0 && row.image_nanousd <= 0)
         fprintf(stderr, "flotilla: without prices its calls are flagged `unpriced`\n");
     model_done(&row);
-    redis_args_init(&a);
-    redis_arg_str(&a, "HSET");
-    redis_arg_str(&a, key(&c->keys, KEY_ROUTES));
-    redis_arg_str(&a, id);
-    redis_arg_span(&a, buf_span(&doc));
+    redis_args_make(&a, "HSET", key(&c->keys, KEY_ROUTES), id, buf_span(&doc));
     r = cli_call(c, &a);
     buf_done(&doc);
     if (!r)

@@ -142,9 +142,7 @@ static bool add_day(struct cli *c, json_t *rows, const char *by, const char *day
     const struct reply *r;
     size_t by_n = strlen(by);
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "HGETALL");
-    keys_arg(&a, c->keys.spend, day);
+    redis_args_make(&a, "HGETALL", key_word(c->keys.spend, day));
     r = cli_call(c, &a);
     for (size_t i = 0; i + 1 < reply_count(r); i += 2) {
         struct span f = reply_span(reply_at(r, i));

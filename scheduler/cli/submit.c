@@ -26,8 +26,7 @@ struct submission {
 static void begin_push(struct submission *s)
 {
     redis_args_init(&s->push);
-    redis_arg_str(&s->push, "LPUSH");
-    redis_arg_str(&s->push, key(&s->c->keys, KEY_INTAKE));
+    redis_args_add(&s->push, "LPUSH", key(&s->c->keys, KEY_INTAKE));
 }
 
 /* The ids of the push: pushed they are jobs, or will be. */

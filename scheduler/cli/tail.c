@@ -139,15 +139,7 @@ static bool follow(struct tail *t)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "XREAD");
-    redis_arg_str(&a, "BLOCK");
-    redis_arg_int(&a, BLOCK_MS);
-    redis_arg_str(&a, "COUNT");
-    redis_arg_int(&a, 100);
-    redis_arg_str(&a, "STREAMS");
-    redis_arg_str(&a, t->stream);
-    redis_arg_str(&a, t->last);
+    redis_args_make(&a, "XREAD", "BLOCK", BLOCK_MS, "COUNT", 100, "STREAMS", t->stream, t->last);
     t->answered = false;
     redis_send_blocking(t->c->redis, &a, BLOCK_MS, on_entries, t);
     while (!t->answered)

@@ -56,7 +56,7 @@ static struct went go_on(void)
     struct went w = {0};
 
     for (int64_t us = 0; us < 60 * S; us += MS)
-        if (limiter_alone_us(&bucket, HEARD + us) == 0) {
+        if (limiter_offline_us(&bucket, HEARD + us) == 0) {
             limiter_spend(&bucket, HEARD + us);
             if (!w.calls++)
                 w.first_us = us;
@@ -82,7 +82,7 @@ START_TEST(calls_go_on_at_this_processs_share_until_the_state_is_too_old)
         ck_assert_int_le(w.last_us, stale_us);
         ck_assert_int_gt(w.last_us, stale_us - 2 * S / RATE * 2);
     }
-    ck_assert_int_eq(limiter_alone_us(&bucket, HEARD + stale_us + S), NEVER_US);
+    ck_assert_int_eq(limiter_offline_us(&bucket, HEARD + stale_us + S), NEVER_US);
 }
 END_TEST
 
@@ -108,9 +108,9 @@ END_TEST
 START_TEST(who_has_just_come_waits_for_redis_first)
 {
     hear_last(0, 30000);
-    ck_assert_int_eq(limiter_alone_us(&bucket, HEARD + 200 * MS), LIMITER_STARVED_US - 200 * MS);
+    ck_assert_int_eq(limiter_offline_us(&bucket, HEARD + 200 * MS), LIMITER_STARVED_US - 200 * MS);
     bucket.starved_us = 0; /* nobody waits */
-    ck_assert_int_eq(limiter_alone_us(&bucket, HEARD + 2 * S), NEVER_US);
+    ck_assert_int_eq(limiter_offline_us(&bucket, HEARD + 2 * S), NEVER_US);
 }
 END_TEST
 
@@ -242,7 +242,7 @@ END_TEST
 Suite *test_limit_offline(void);
 Suite *test_limit_offline(void)
 {
-    Suite *s = suite_create("limit_alone");
+    Suite *s = suite_create("limit_offline");
     TCase *tc = tcase_create("alone");
 
     tcase_set_timeout(tc, 20);

@@ -64,20 +64,13 @@ static void add_row(struct redis_args *a, const struct hold_row *row)
     for (size_t i = 0; i < row->budget->alert_count; i++)
         n += (size_t)snprintf(alerts + n, sizeof alerts - n, "%s%d", i ? "," : "",
                               row->budget->alert_percent[i]);
-    redis_arg_str(a, row->name);
-    redis_arg_int(a, row->period.starts_ms);
-    redis_arg_int(a, row->period.ends_ms);
-    redis_arg_int(a, row->budget->limit_nanousd);
-    redis_arg_str(a, alerts);
+    redis_args_add(a, row->name, row->period.starts_ms, row->period.ends_ms,
+                   row->budget->limit_nanousd, alerts);
 }
 
 static void add_hold(struct redis_args *a, const struct hold *h)
 {
-    redis_arg_str(a, h->id);
-    redis_arg_int(a, h->amount_nanousd);
-    redis_arg_int(a, h->ttl_ms);
-    redis_arg_str(a, h->note);
-    redis_arg_int(a, (int64_t)h->count);
+    redis_args_add(a, h->id, h->amount_nanousd, h->ttl_ms, h->note, (int64_t)h->count);
     for (size_t k = 0; k < h->count; k++)
         redis_arg_int(a, h->rows[k] + 1);
 }
@@ -99,17 +92,10 @@ void hold_batch_write(struct hold_batch *b, const struct env *env, int64_t now_m
     size_t wanted = find_rows(b, now_ms);
 
     redis_args_init(a);
-    redis_arg_str(a, key(k, KEY_BUDGET));
-    redis_arg_str(a, key(k, KEY_HOLDS));
-    redis_arg_str(a, key(k, KEY_HOLDS_DUE));
-    redis_arg_str(a, key(k, KEY_ALERTS));
-    redis_arg_str(a, key(k, KEY_ALERTED));
-    redis_arg_str(a, key(k, KEY_WORKERS));
-    keys_arg(a, k->calls, env->id);
-    redis_arg_int(a, BUDGET_REMEMBER_MS);
-    redis_arg_int(a, BUDGET_KEEP_SUM_MS);
-    redis_arg_str(a, env->id);
-    redis_arg_int(a, (int64_t)b->row_count);
+    redis_args_add(a, key(k, KEY_BUDGET), key(k, KEY_HOLDS), key(k, KEY_HOLDS_DUE),
+                   key(k, KEY_ALERTS), key(k, KEY_ALERTED), key(k, KEY_WORKERS),
+                   key_word(k->calls, env->id), BUDGET_REMEMBER_MS, BUDGET_KEEP_SUM_MS, env->id,
+                   (int64_t)b->row_count);
     for (size_t i = 0; i < b->row_count; i++)
         add_row(a, &b->rows[i]);
     redis_arg_int(a, (int64_t)b->settled.count);

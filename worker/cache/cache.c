@@ -305,9 +305,7 @@ static void on_room(void *arg, const struct reply *reply, const struct err *err)
         struct span key = reply_span(reply_at(reply, i));
         struct redis_args a;
 
-        redis_args_init(&a);
-        redis_arg_str(&a, "UNLINK");
-        redis_arg_span(&a, key);
+        redis_args_make(&a, "UNLINK", key);
         redis_send(c->env->redis, &a, NULL, NULL);
     }
 }
@@ -317,10 +315,8 @@ static void tell_kept(struct cache *c)
     struct redis_args a;
 
     loop_cancel(&c->hold);
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&c->env->keys, KEY_CACHED));
-    redis_arg_str(&a, key(&c->env->keys, KEY_CACHED_BYTES));
-    redis_arg_int(&a, c->env->cfg->cache_max_bytes);
+    redis_args_make(&a, key(&c->env->keys, KEY_CACHED), key(&c->env->keys, KEY_CACHED_BYTES),
+                    c->env->cfg->cache_max_bytes);
     redis_args_append(&a, &c->kept);
     redis_script(c->env->redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
     redis_args_done(&c->kept);
@@ -338,9 +334,7 @@ static void on_hold_over(void *arg)
 /* Nobody waits for the sum, so that many entries share a call. */
 static void note_kept(struct cache *c, const char *name, size_t bytes, int64_t ttl)
 {
-    redis_arg_int(&c->kept, (int64_t)(bytes + 2 * strlen(name) + AROUND_BYTES));
-    redis_arg_int(&c->kept, ttl);
-    redis_arg_str(&c->kept, name);
+    redis_args_add(&c->kept, (int64_t)(bytes + 2 * strlen(name) + AROUND_BYTES), ttl, name);
     if (c->kept.count >= KEPT_ARGS_MAX)
         tell_kept(c);
     else if (!c->hold)
@@ -365,12 +359,7 @@ bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const s
     entry_write(e, (size_t)cfg->cache_compress_bytes, &b);
     fits = !buf_failed(&b) && b.n <= max;
     if (fits) {
-        redis_args_init(&a);
-        redis_arg_str(&a, "SET");
-        redis_arg_str(&a, name);
-        redis_arg_span(&a, buf_span(&b));
-        redis_arg_str(&a, "PX");
-        redis_arg_int(&a, ttl);
+        redis_args_make(&a, "SET", name, buf_span(&b), "PX", ttl);
         redis_send(c->env->redis, &a, NULL, NULL);
         note_kept(c, name, b.n, ttl);
     }

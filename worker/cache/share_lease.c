@@ -59,8 +59,7 @@ static void on_hold_over(void *arg)
 static void add_word(struct shares *in, const char *name, const char *word, int64_t ms)
 {
     keys_arg(&in->names, in->env->keys.flight, name);
-    redis_arg_str(&in->words, word);
-    redis_arg_int(&in->words, ms);
+    redis_args_add(&in->words, word, ms);
     if (in->names.count >= TOLD_MAX)
         lease_flush(in);
     else if (!in->hold)
@@ -118,13 +117,8 @@ void lease_take(struct share *s)
     struct redis_args a;
 
     s->leased = s->refused = false;
-    redis_args_init(&a);
-    redis_arg_str(&a, "SET");
-    keys_arg(&a, s->in->env->keys.flight, s->name);
-    redis_arg_str(&a, s->in->token);
-    redis_arg_str(&a, "NX");
-    redis_arg_str(&a, "PX");
-    redis_arg_int(&a, s->in->env->cfg->cache_lease_ms);
+    redis_args_make(&a, "SET", key_word(s->in->env->keys.flight, s->name), s->in->token, "NX", "PX",
+                    s->in->env->cfg->cache_lease_ms);
     redis_send(s->in->env->redis, &a, on_taken, ask_new(s));
 }
 
@@ -144,9 +138,7 @@ void lease_look(struct share *s)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, s->in->env->keys.flight, s->name);
+    redis_args_make(&a, "GET", key_word(s->in->env->keys.flight, s->name));
     redis_send(s->in->env->redis, &a, on_seen, ask_new(s));
 }
 

@@ -148,13 +148,11 @@ void heartbeat_leave(struct heartbeat *h)
     struct redis_args a;
 
     loop_cancel(&h->timer); /* another would be answered `gone`, and register again */
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&h->claimer->env->keys, KEY_LEASE));
-    redis_arg_str(&a, key(&h->claimer->env->keys, KEY_WORKERS));
-    keys_arg(&a, h->claimer->env->keys.active, h->claimer->env->id);
-    keys_arg(&a, h->claimer->env->keys.calls, h->claimer->env->id);
+    redis_args_make(&a, key(&h->claimer->env->keys, KEY_LEASE),
+                    key(&h->claimer->env->keys, KEY_WORKERS),
+                    key_word(h->claimer->env->keys.active, h->claimer->env->id),
+                    key_word(h->claimer->env->keys.calls, h->claimer->env->id));
     redis_arg_str(&a, ""); /* no lease is asked for */
-    redis_arg_str(&a, h->claimer->env->id);
-    redis_arg_str(&a, "");
+    redis_args_add(&a, h->claimer->env->id, "");
     redis_script(h->claimer->env->redis, script(SCRIPT_BURY), 4, &a, NULL, NULL);
 }

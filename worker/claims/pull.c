@@ -130,9 +130,7 @@ static void look_at_active(struct pull *u)
     struct redis_args a;
 
     u->claiming = true;
-    redis_args_init(&a);
-    redis_arg_str(&a, "SMEMBERS");
-    keys_arg(&a, u->claimer->env->keys.active, u->claimer->env->id);
+    redis_args_make(&a, "SMEMBERS", key_word(u->claimer->env->keys.active, u->claimer->env->id));
     redis_send(u->claimer->env->redis, &a, on_active, u);
 }
 
@@ -254,10 +252,7 @@ static void ring_on(struct pull *u, struct span wake, struct span token)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "LPUSH");
-    redis_arg_span(&a, wake);
-    redis_arg_span(&a, token);
+    redis_args_make(&a, "LPUSH", wake, token);
     redis_send(u->claimer->env->redis, &a, NULL, NULL);
 }
 

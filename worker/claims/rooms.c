@@ -122,23 +122,17 @@ static void send_batch(struct batch *b)
     const struct env *e = b->s->env;
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&e->keys, KEY_ROOMS));
-    redis_arg_str(&a, key(&e->keys, KEY_BUDGET));
+    redis_args_make(&a, key(&e->keys, KEY_ROOMS), key(&e->keys, KEY_BUDGET));
     for (size_t i = 0; i < b->count; i++)
         keys_arg(&a, e->keys.room, b->ops[i].name);
-    redis_arg_int(&a, ROOM_MAX);
-    redis_arg_int(&a, ROOM_KEEP_MS);
-    redis_arg_int(&a, ROOMS_MAX);
+    redis_args_add(&a, ROOM_MAX, ROOM_KEEP_MS, ROOMS_MAX);
     for (size_t i = 0; i < b->count; i++) {
         const struct op *op = &b->ops[i];
 
         redis_arg_str(&a, op->name);
         add_number(&a, op->look.last);
-        redis_arg_int(&a, op->look.most);
-        redis_arg_str(&a, op->sum.name);
-        redis_arg_int(&a, op->sum.taken_nanousd);
-        redis_arg_int(&a, (int64_t)op->entered);
+        redis_args_add(&a, op->look.most, op->sum.name, op->sum.taken_nanousd,
+                       (int64_t)op->entered);
         redis_args_append(&a, &op->entries);
     }
     DL_APPEND(b->s->sent, b);
@@ -192,9 +186,7 @@ static void send_recalls(struct rooms *s)
         free_recalls(c);
         return;
     }
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&s->env->keys, KEY_DELAYED));
-    redis_arg_str(&a, key(&s->env->keys, KEY_BELL));
+    redis_args_make(&a, key(&s->env->keys, KEY_DELAYED), key(&s->env->keys, KEY_BELL));
     redis_args_append(&a, &c->keys);
     redis_args_append(&a, &c->args);
     DL_APPEND(s->called, c);
@@ -350,8 +342,7 @@ void rooms_recall(struct rooms *s, const char *name, const char *entry)
         return;
     c = open_recalls(s);
     keys_arg(&c->keys, s->env->keys.job, strchr(member, '/') + 1);
-    redis_arg_str(&c->args, member);
-    redis_arg_int(&c->args, 0);
+    redis_args_add(&c->args, member, 0);
     snprintf(c->rooms[c->count++], ROOM_NAME, "%s", name);
     send_soon(s);
 }

@@ -110,12 +110,8 @@ void strays_give_back(const struct strays *of, const char *id)
 
     s->of = of;
     s->id = xstrdup(id);
-    redis_args_init(&a);
-    redis_arg_str(&a, "HGETALL");
-    keys_arg(&a, e->keys.calls, e->id);
+    redis_args_make(&a, "HGETALL", key_word(e->keys.calls, e->id));
     redis_send(e->redis, &a, on_notes, s);
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, e->keys.job, id);
+    redis_args_make(&a, "GET", key_word(e->keys.job, id));
     redis_send(e->redis, &a, on_record, s);
 }

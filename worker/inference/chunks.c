@@ -164,8 +164,7 @@ static void on_written(void *arg, const struct reply *reply, const struct err *e
 
 static int add_int(struct redis_args *a, const char *name, int64_t v)
 {
-    redis_arg_str(a, name);
-    redis_arg_int(a, v);
+    redis_args_add(a, name, v);
     return 2;
 }
 
@@ -248,9 +247,7 @@ void chunks_flush(struct chunks *c)
     sent = xcalloc(1, sizeof *sent + most * sizeof *sent->parts);
     sent->all = c;
     redis_args_init(&keys);
-    redis_args_init(&args);
-    redis_arg_int(&args, c->env->cfg->limits_chunks_entries);
-    redis_arg_int(&args, c->env->cfg->limits_chunks_ttl_ms);
+    redis_args_make(&args, c->env->cfg->limits_chunks_entries, c->env->cfg->limits_chunks_ttl_ms);
     while (sent->parts_n < most && (s = TAILQ_FIRST(&c->dirty)) && may_write(c)) {
         sent->bytes += s->text.n;
         c->flying += s->text.n;

@@ -163,12 +163,8 @@ static void keep(struct fetch *f)
 
     make_stamp(f);
     catalogue_doc_write(&f->rows, f->provider->name, clock_wall_ms(), &text);
-    redis_args_init(&a);
-    redis_arg_str(&a, "SET");
-    keys_arg(&a, f->p->env.keys.models, f->provider->name);
-    redis_arg_span(&a, buf_span(&text));
-    redis_arg_str(&a, "PX");
-    redis_arg_int(&a, (ttl_ms > next_ms ? ttl_ms : next_ms) + GRACE_MS);
+    redis_args_make(&a, "SET", key_word(f->p->env.keys.models, f->provider->name), buf_span(&text),
+                    "PX", (ttl_ms > next_ms ? ttl_ms : next_ms) + GRACE_MS);
     f->asking = true;
     redis_send(f->p->env.redis, &a, on_kept, f);
     buf_done(&text);
@@ -240,9 +236,7 @@ static void compare(struct fetch *f)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, f->p->env.keys.models, f->provider->name);
+    redis_args_make(&a, "GET", key_word(f->p->env.keys.models, f->provider->name));
     f->asking = true;
     redis_send(f->p->env.redis, &a, on_before, f);
 }

@@ -224,9 +224,9 @@ static int64_t serve_starved(struct limiter_bucket *b, int64_t now)
     if (!b->starved_us)
         b->starved_us = b->spent_us = now;
     for (int k = 0; k < BUCKET_CLASSES; k++)
-        while (b->asks[k] && has_room(b) && limiter_alone_us(b, now) == 0)
+        while (b->asks[k] && has_room(b) && limiter_offline_us(b, now) == 0)
             turn(b->asks[k]);
-    return limiter_somebody_asks(b) && has_room(b) ? limiter_alone_us(b, now) : NEVER_US;
+    return limiter_somebody_asks(b) && has_room(b) ? limiter_offline_us(b, now) : NEVER_US;
 }
 
 /* The first refusal: waits were computed from an unlimited rate, and are longer now. */

@@ -23,7 +23,7 @@ void limiter_spend(struct limiter_bucket *b, int64_t now)
     b->spent_us += (int64_t)(1e6 / (per_s > LEAST ? per_s : LEAST));
 }
 
-int64_t limiter_alone_us(struct limiter_bucket *b, int64_t now)
+int64_t limiter_offline_us(struct limiter_bucket *b, int64_t now)
 {
     const struct slice *l = &b->slice;
 

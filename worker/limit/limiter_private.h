@@ -57,7 +57,7 @@ void limiter_serve(struct limiter_bucket *b);
 /* limiter_offline.c: Redis does not answer, and calls wait for tickets. */
 enum { LIMITER_STARVED_US = 500000 };
 /* us until a call may go without a ticket; INT64_MAX/2 never. */
-int64_t limiter_alone_us(struct limiter_bucket *b, int64_t now);
+int64_t limiter_offline_us(struct limiter_bucket *b, int64_t now);
 void limiter_spend(struct limiter_bucket *b, int64_t now); /* one goes, with a ticket or without */
 /* limiter_postponed.c: after each round, postponed jobs whose turn is near are called back. */
 void limiter_postponed_init(struct limiter_bucket *b);

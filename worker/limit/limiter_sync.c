@@ -110,8 +110,7 @@ static void add_bucket(struct redis_args *a, const struct limiter_bucket *b,
         for (int j = 0; j < counts[i]; j++)
             redis_arg_int(a, (int64_t)lists[i][j]);
     redis_arg(a, &k->change, 1);
-    redis_arg_int(a, k->expects);
-    redis_arg_int(a, k->pause_us);
+    redis_args_add(a, k->expects, k->pause_us);
     for (int i = 0; i < BUCKET_LANES; i++) {
         snprintf(text, sizeof text, "%.9g", k->rate[i]);
         redis_arg_str(a, text);
@@ -121,8 +120,7 @@ static void add_bucket(struct redis_args *a, const struct limiter_bucket *b,
         bucket_write(k->seen, &seen);
     redis_arg(a, seen.p, seen.n);
     buf_done(&seen);
-    redis_arg_int(a, b->most);
-    redis_arg_int(a, b->most > 0 ? slots_wanted(b) : 0);
+    redis_args_add(a, b->most, b->most > 0 ? slots_wanted(b) : 0);
 }
 
 /* ---- the answer ---- */
@@ -177,10 +175,7 @@ static void send_round(struct limiter *l, struct limiter_round *o)
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&l->env->keys, KEY_BUCKET));
-    redis_arg_str(&a, l->env->id);
-    redis_arg_int(&a, l->env->cfg->workers_lease_ms);
+    redis_args_make(&a, key(&l->env->keys, KEY_BUCKET), l->env->id, l->env->cfg->workers_lease_ms);
     for (size_t i = 0; i < o->n; i++)
         add_bucket(&a, o->items[i].b, &o->items[i].ask);
     l->round = o;

@@ -67,9 +67,8 @@ static void add_alert(const struct shift *shift, const struct health_state *next
 
     if (shift->code)
         alert_write(&doc, shift->code, shift->route->name, shift->text);
-    redis_arg_str(a, shift->code ? shift->code : "");
-    redis_arg_span(a, buf_span(&doc));
-    redis_arg_int(a, next->openings > FLAP_OPENINGS ? FLAP_MS : 0);
+    redis_args_add(a, shift->code ? shift->code : "", buf_span(&doc),
+                   next->openings > FLAP_OPENINGS ? FLAP_MS : 0);
     buf_done(&doc);
 }
 
@@ -94,8 +93,7 @@ static void add_route(struct sync *s, struct health_route *t, struct redis_args 
         buf_clear(&b);
         if (proposed)
             health_head_write(&w.next, &b);
-        redis_arg_span(a, buf_span(&b));
-        redis_arg_str(a, w.fate);
+        redis_args_add(a, buf_span(&b), w.fate);
         shift->code = proposed ? w.code : NULL;
         shift->text = shift->code ? message_of(t, &w) : NULL;
         add_alert(shift, &w.next, a);
@@ -227,12 +225,8 @@ static void send(struct health *h)
 
     s->h = h;
     s->at_ms = clock_mono_ms();
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&h->env->keys, KEY_HEALTH));
-    redis_arg_str(&a, key(&h->env->keys, KEY_ALERTS));
-    redis_arg_str(&a, key(&h->env->keys, KEY_ALERTED));
-    redis_arg_int(&a, HEALTH_ROUTES_MAX);
-    redis_arg_int(&a, FORGET_MS);
+    redis_args_make(&a, key(&h->env->keys, KEY_HEALTH), key(&h->env->keys, KEY_ALERTS),
+                    key(&h->env->keys, KEY_ALERTED), HEALTH_ROUTES_MAX, FORGET_MS);
     HASH_ITER(hh, h->routes, t, tmp)
     {
         if (h->heard_ms) /* else its clock is not known: this time we only hear */

@@ -88,9 +88,7 @@ static void read_catalogue(struct shelf *s, struct span stamp)
 
     copy(s->heard, stamp);
     s->asking = true;
-    redis_args_init(&a);
-    redis_arg_str(&a, "GET");
-    keys_arg(&a, env->keys.models, s->provider);
+    redis_args_make(&a, "GET", key_word(env->keys.models, s->provider));
     redis_send(env->redis, &a, on_catalogue, s);
 }
 

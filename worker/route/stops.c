@@ -75,12 +75,8 @@ static void call_script(struct stops *s, const char *fingerprint, const char *ve
 {
     struct redis_args a;
 
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&s->env->keys, KEY_STOPS));
-    redis_arg_str(&a, fingerprint);
-    redis_arg_str(&a, verb);
-    redis_arg_str(&a, err_code(why));
-    redis_arg_int(&a, s->env->cfg->retry_probe_ms);
+    redis_args_make(&a, key(&s->env->keys, KEY_STOPS), fingerprint, verb, err_code(why),
+                    s->env->cfg->retry_probe_ms);
     redis_script(s->env->redis, script(SCRIPT_STOP), 1, &a, cb, arg);
 }
 
