@@ -1,9 +1,9 @@
 #!/bin/sh
-# users.sh DIR [PREFIX] - the users of users.acl with passwords of their own.
+# users.sh DIR [PREFIX] - write users.acl with new passwords.
 #
 # Writes DIR/users.acl for Redis (`aclfile DIR/users.acl`), which holds only the
 # SHA-256 of each password, and DIR/<user>.password for REDIS_URL.
-# PREFIX: redis.prefix of the configuration, when it is not fl.
+# PREFIX: redis.prefix of the configuration, if it is not fl.
 set -eu
 umask 077
 [ $# -ge 1 ] || { echo "usage: users.sh DIR [PREFIX]" >&2; exit 2; }

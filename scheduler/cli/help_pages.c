@@ -8,7 +8,7 @@
 #include "scheduler/cli/help.h"
 #include "scheduler/cli/help_markdown.h"
 
-enum { WIDEST = 100, NAME_AT = 2, TEXT_AT = 24 };
+enum { WIDEST = 100, NAME_AT = 2, TEXT_AT = 22 };
 
 #define PAGE(asset, subject) extern const char asset[];
 #include "pages.inc"

@@ -104,3 +104,15 @@ void each_code(piece_func *found)
     code_found = found;
     walk(codes_of, NULL);
 }
+
+void each_line_of(const struct document *d, piece_func *found)
+{
+    int number = 1;
+
+    for (const char *p = d->text; *p; number++) {
+        size_t n = strcspn(p, "\n");
+
+        give(d, number, "", (struct span){p, n}, found);
+        p += n + (p[n] == '\n');
+    }
+}

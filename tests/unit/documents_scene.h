@@ -27,6 +27,7 @@ char *document_text(const char *path); /* malloc'd */
 void each_line(piece_func *found);     /* outside of blocks */
 void each_code(piece_func *found);     /* between backquotes, outside of blocks */
 void each_block(piece_func *found);    /* between fences */
+void each_line_of(const struct document *d, piece_func *found); /* of any text: all lines */
 
 /* "deploy/docs/jobs.md:12: `text`: ", for messages; valid until the next call. */
 const char *piece_at(const struct piece *piece);

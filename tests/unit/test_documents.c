@@ -14,8 +14,6 @@
 #include "tests/unit/config_scene.h"
 #include "tests/unit/documents_scene.h"
 
-enum { README_LINES = 180, PAGE_LINES = 250, CODE_COLUMNS = 76 };
-
 static int seen; /* examples that were looked at */
 
 /* ---- JSON ---- */
@@ -388,48 +386,6 @@ START_TEST(each_command_stands_in_a_page_and_each_page_in_the_readme)
 }
 END_TEST
 
-/* ---- form ---- */
-
-static void check_width(const struct piece *block)
-{
-    if (!strchr(block->of->path, '/')) /* no page of `flotilla help` */
-        return;
-    for (const char *p = block->text; *p; p += strcspn(p, "\n") + 1)
-        ck_assert_msg(strcspn(p, "\n") <= CODE_COLUMNS, "%s: over %d columns: %.*s",
-                      block->of->path, CODE_COLUMNS, (int)strcspn(p, "\n"), p);
-}
-
-static void check_words(const struct piece *line)
-{
-    static const char *const words[] = {"so long as",    "for so long",  " anew",    " mended",
-                                        "there is none", "comes to lie", " is told", " are told"};
-
-    if (!strncmp(line->text, "- Not \"", 7)) /* the rule itself */
-        return;
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        ck_assert_msg(!strstr(line->text, words[i]), "%s: say it in plain words", piece_at(line));
-}
-
-START_TEST(documents_are_short_and_plain)
-{
-    struct document all[DOCUMENTS_MAX];
-    size_t count = documents(all);
-
-    for (size_t i = 0; i < count; i++) {
-        int lines = 0;
-
-        for (const char *p = all[i].text; (p = strchr(p, '\n')); p++)
-            lines++;
-        ck_assert_msg(lines <= (i ? PAGE_LINES : README_LINES), "%s has %d lines", all[i].path,
-                      lines);
-        ck_assert_msg(!strncmp(all[i].text, "# ", 2), "%s begins without a heading", all[i].path);
-        free(all[i].text);
-    }
-    each_block(check_width);
-    each_line(check_words);
-}
-END_TEST
-
 Suite *test_documents(void);
 Suite *test_documents(void)
 {
@@ -443,7 +399,6 @@ Suite *test_documents(void)
     tcase_add_test(tc, each_link_and_each_file_that_is_named_is_there);
     tcase_add_test(tc, the_manual_has_every_error_reason_alert_and_field);
     tcase_add_test(tc, each_command_stands_in_a_page_and_each_page_in_the_readme);
-    tcase_add_test(tc, documents_are_short_and_plain);
     suite_add_tcase(s, tc);
     return s;
 }
