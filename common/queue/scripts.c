@@ -6,6 +6,7 @@
 
 #include <openssl/evp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/core/buf.h"
@@ -115,6 +116,71 @@ static void add_tables(struct buf *b)
     buf_printf(b, "'\nlocal TYPES = '%s'\n", types);
 }
 
+/* ---- places in a record's header ---- */
+
+/* The place of a field by its name; ends the program when a script names none. */
+static void place_of(struct span name, size_t *at, size_t *n)
+{
+    static const struct {
+        const char *name;
+        size_t at, n;
+    } places[] = {
+#define HEX(field, at, len)  {#field, at, len},
+#define TEXT(field, at, len) {#field, at, len},
+#include "common/queue/record_fields.def"
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        if (strlen(places[i].name) != name.n || memcmp(places[i].name, name.p, name.n) != 0)
+            continue;
+        *at = places[i].at;
+        *n = places[i].n;
+        return;
+    }
+    fprintf(stderr, "scripts: a record has no field %.*s\n", (int)name.n, name.p);
+    abort();
+}
+
+/* What stands behind an '@': see prelude.lua.  Returns what follows it. */
+static const char *add_place(struct buf *b, const char *p)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz_";
+    char kind = strchr("<>=[", *p) ? *p++ : ' ';
+    size_t n = strspn(p, letters), from, to, len;
+
+    place_of((struct span){p, n}, &from, &len);
+    p += n;
+    to = from + len;
+    if (*p == '-') {
+        n = strspn(++p, letters);
+        place_of((struct span){p, n}, &to, &len);
+        to += len;
+        p += n;
+    }
+    if (kind == '<')
+        buf_printf(b, "1, %zu", from);
+    else if (kind == '>')
+        buf_printf(b, "%zu", to + 1);
+    else if (kind == '=')
+        buf_printf(b, "'%zu'", from);
+    else if (kind == '[')
+        buf_printf(b, "'%zu', '%zu'", from, to - 1);
+    else
+        buf_printf(b, "%zu, %zu", from + 1, to);
+    return kind == '[' ? p + 1 : p;
+}
+
+static void add_text(struct buf *b, struct span text)
+{
+    const char *p = text.p, *end = text.p + text.n, *at;
+
+    while ((at = memchr(p, '@', (size_t)(end - p)))) {
+        buf_add(b, p, (size_t)(at - p));
+        p = add_place(b, at + 1);
+    }
+    buf_add(b, p, (size_t)(end - p));
+}
+
 static void build(enum script_id id)
 {
     struct buf b = BUF((size_t)256 * 1024);
@@ -129,8 +195,8 @@ static void build(enum script_id id)
     buf_add_span(&b, base);
     for (size_t i = 0; i < n; i++)
         if (parts[i].needed)
-            buf_add_span(&b, parts[i].text);
-    buf_puts(&b, sources[id].text);
+            add_text(&b, parts[i].text);
+    add_text(&b, (struct span){sources[id].text, strlen(sources[id].text)});
     built[id].name = sources[id].name;
     built[id].text = buf_take(&b);
     sha1_hex(built[id].text, built[id].sha1);

@@ -6,6 +6,6 @@
 --
 -- No transition: whoever holds the job keeps it.  The number only grows: an equal call that comes late
 -- does not undo a crash that was counted since.
-if redis.call('GETRANGE', KEYS[1], '4', '25') ~= ARGV[1] then return 'moved' end
-if redis.call('GETRANGE', KEYS[1], '43', '44') < ARGV[2] then redis.call('SETRANGE', KEYS[1], '43', ARGV[2]) end
+if redis.call('GETRANGE', KEYS[1], @[tnum-token]) ~= ARGV[1] then return 'moved' end
+if redis.call('GETRANGE', KEYS[1], @[crashes]) < ARGV[2] then redis.call('SETRANGE', KEYS[1], @=crashes, ARGV[2]) end
 return 'ok'

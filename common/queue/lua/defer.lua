@@ -22,7 +22,7 @@ local k, a, out, ids, front, back, due_args, earliest = 25, read_sets(2), {}, {}
 local function defer(id, key)
     local delay, first, head, body = tonumber(ARGV[a + 4]), ARGV[a + 5] == 'f', ARGV[a + 6], ARGV[a + 7]
     local due = now + delay
-    head = string.sub(head, 1, 70) .. hex11(due) .. string.sub(head, 82)
+    head = string.sub(head, @<due_ms) .. hex11(due) .. string.sub(head, @>due_ms)
     if body ~= '' then
         redis.call('SET', key, head .. body)
     else

@@ -52,7 +52,7 @@ local function finish(id, p, record, key, reply, hook)
     call('SET', key, record, 'PX', p.dead and dead_ttl or ttl)
     if p.dead then call('ZADD', KEYS[5], string.format('%.0f', now), id) end
     if p.publish or reply then
-        local kept = p.keeps and tonumber(sub(record, 107, 113), 16) or 0
+        local kept = p.keeps and tonumber(sub(record, @doc_bytes), 16) or 0
         local result = sub(record, HEADER + 1 + kept)
         if p.publish then redis.pcall('XADD', KEYS[3], '*', 'id', id, 'status', p.status, 'doc', result) end
         if reply then -- a key of the producer's making may be of another type
@@ -83,7 +83,7 @@ while ARGV[a] do
         if held ~= p.held then redis.pcall('HDEL', KEYS[6], id) end -- cancel was asked
         out[#out + 1] = 'k'
         a = p.costs and add_costs(costs, KEYS[4], id, p.late and KEYS[8], now) or costs
-    elseif sub(held, 2) == sub(record, 5, 26) then
+    elseif sub(held, 2) == sub(record, @tnum-token) then
         out[#out + 1] = 'a'
         a = p.costs and skip_costs(costs) or costs
     else

@@ -8,7 +8,7 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'deposed'} end
 if ARGV[2] ~= '' then redis.call('SET', KEYS[2], ARGV[2], 'PX', 86400000) end
 local out = {'ok'}
 for k = 3, #KEYS do
-    local state = redis.pcall('GETRANGE', KEYS[k], '2', '2')
+    local state = redis.pcall('GETRANGE', KEYS[k], @[state])
     local lives = state == 'r' or state == 'a' or state == 'w'
     out[k - 1] = lives and redis.call('GETRANGE', KEYS[k], '0', HEADER - 1) or ''
 end

@@ -8,8 +8,13 @@
 -- KEYS, ARGV: those of the script that follows.
 -- Returns: nothing; it defines local functions only.
 --
--- The offsets are those of common/queue/record.h (here 1-based).  Numbers in a
--- record are fixed-width lower-case hex, so that strings compare as numbers.
+-- Places in a record's header come from common/queue/record_fields.def.  In the scripts
+--   @due_ms       is from, to        of a field, or of several (@tnum-token), for string.sub
+--   @<due_ms      is 1, to           of all before it
+--   @>due_ms      is from            of all behind it
+--   @[due_ms]     is 'from', 'to'    for GETRANGE
+--   @=due_ms      is 'from'          for SETRANGE
+-- Numbers in a record are fixed-width lower-case hex, so that strings compare as numbers.
 -- A script that uses TYPES gets two more lines, made of the tables in C:
 --   QUEUES  '01=name 02=name ', as a record numbers them     TYPES  the codes of the types
 local HEADER = 129
@@ -50,7 +55,7 @@ end
 -- Flag, tnum and token of a record; '' when there is none.  A key that is no string is
 -- none: one such job must not keep a whole batch from being written.
 local function held_of(key)
-    local held = redis.pcall('GETRANGE', key, '3', '25')
+    local held = redis.pcall('GETRANGE', key, @[flags-token])
     return type(held) == 'string' and held or ''
 end
 

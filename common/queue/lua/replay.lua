@@ -5,7 +5,7 @@
 -- Returns one letter per job: k written, s not as expected (replayed already, or gone).
 local k, a, out, lists = 18, 1, {}, {}
 while ARGV[a] do
-    if redis.call('GETRANGE', KEYS[k], 4, 25) == ARGV[a + 1] then
+    if redis.call('GETRANGE', KEYS[k], @[tnum-token]) == ARGV[a + 1] then
         redis.call('SET', KEYS[k], ARGV[a + 3])
         redis.call('ZREM', KEYS[1], ARGV[a])
         append(lists, tonumber(ARGV[a + 2]), ARGV[a])

@@ -20,9 +20,9 @@ local function is_listed(list, id)
 end
 
 local function restore(id, header, q, queue, active)
-    if string.sub(header, 3, 3) == 'a' then return redis.call('SADD', active, id) == 1 end
+    if string.sub(header, @state) == 'a' then return redis.call('SADD', active, id) == 1 end
     if redis.call('ZSCORE', KEYS[2], queue .. '/' .. id) or is_listed(KEYS[5 + q], id) then return false end
-    local due = tonumber(string.sub(header, 71, 81), 16)
+    local due = tonumber(string.sub(header, @due_ms), 16)
     if due > now then
         due_args[#due_args + 1] = string.format('%.0f.5', due)
         due_args[#due_args + 1] = queue .. '/' .. id
@@ -35,7 +35,7 @@ end
 
 for a = 3, #ARGV, 4 do
     local id, header = ARGV[a], redis.pcall('GETRANGE', KEYS[k], '0', HEADER - 1)
-    local same = type(header) == 'string' and string.sub(header, 3, 3) .. string.sub(header, 5, 26) == ARGV[a + 1]
+    local same = type(header) == 'string' and string.sub(header, @state) .. string.sub(header, @tnum-token) == ARGV[a + 1]
     if not same then
         out[#out + 1] = 's'
     elseif restore(id, header, tonumber(ARGV[a + 2]), ARGV[a + 3], KEYS[k + 1]) then

@@ -8,8 +8,8 @@ for i = 1, #ARGV, 2 do
     local record, in_ms = KEYS[(i + 1) / 2 + 2], tonumber(ARGV[i + 1])
     out[#out + 1] = '0'
     local due = redis.call('ZSCORE', KEYS[1], ARGV[i])
-    if due and tonumber(due) > now and redis.pcall('GETRANGE', record, '2', '2') == 'r' then
-        redis.call('SETRANGE', record, '70', hex11(now + in_ms))
+    if due and tonumber(due) > now and redis.pcall('GETRANGE', record, @[state]) == 'r' then
+        redis.call('SETRANGE', record, @=due_ms, hex11(now + in_ms))
         moved[#moved + 1] = string.format('%.0f.5', now + in_ms)
         moved[#moved + 1] = ARGV[i]
         at_once = at_once or in_ms == 0

@@ -24,18 +24,18 @@ local out, dropped, again, changes = {'ok', now}, nil, nil, {}
 
 -- Nothing is started: why not?
 local function refuse(key, rec)
-    local state = rec and sub(rec, 3, 3)
+    local state = rec and sub(rec, @state)
     if not rec then return 0 end
-    if sub(rec, 1, 2) > '01' or not string.find(TYPES, sub(rec, 104, 104), 1, true) then
-        local queue = tonumber(sub(rec, 105, 106), 16) or 0
+    if sub(rec, @<state) > '01' or not string.find(TYPES, sub(rec, @type), 1, true) then
+        local queue = tonumber(sub(rec, @queue), 16) or 0
         return state == 'r' and (queue > 0 and queue or 99) or 0
     end
     if state == 'r' then -- it waits for its time, wherever its id came from
-        local queue, due = string.match(QUEUES, sub(rec, 105, 106) .. '=(%S+)'), tonumber(sub(rec, 71, 81), 16)
+        local queue, due = string.match(QUEUES, sub(rec, @queue) .. '=(%S+)'), tonumber(sub(rec, @due_ms), 16)
         call('ZADD', KEYS[3], 'NX', string.format('%.0f', due), queue .. '/' .. sub(key, ARGV[3] + 1))
     end
     if state ~= 'a' then return 0 end
-    if sub(rec, 11, 26) == token then return rec end
+    if sub(rec, @token) == token then return rec end
     if sub(rec, 11, 18) == sub(token, 1, 8) then return false end
     return 0
 end
@@ -44,16 +44,16 @@ local records = call('MGET', unpack(KEYS, 4))
 for i = 1, #records do
     local key, rec = KEYS[i + 3], records[i]
     local answer = rec
-    if rec and sub(rec, 3, 3) == 'r' and sub(rec, 1, 2) <= '01' and sub(rec, 71, 81) <= now_hex and
-        string.find(TYPES, sub(rec, 104, 104), 1, true) then
+    if rec and sub(rec, @state) == 'r' and sub(rec, @<state) <= '01' and sub(rec, @due_ms) <= now_hex and
+        string.find(TYPES, sub(rec, @type), 1, true) then
         -- what is written over state, flag, tnum, token and started: by the old flag and tnum
-        local old = sub(rec, 4, 10)
+        local old = sub(rec, @flags-tnum)
         local change = changes[old]
         if not change then
             change = 'a' .. sub(old, 1, 1) .. next_tnum(sub(old, 2)) .. token .. now_hex
             changes[old] = change
         end
-        call('SETRANGE', key, '2', change)
+        call('SETRANGE', key, @=state, change)
         -- claim.lua put the id among ours; what ended or recovered an earlier claim since may
         -- have taken it out
         if sub(old, 2) ~= '000000' then

@@ -63,12 +63,12 @@ local function unusual(id, flags, key, reply, hook, times, due, expires)
         local at = a + (ARGV[a] == 'J' and 10 or 6)
         local head = ARGV[at + 2]
         local body = sub(head, HEADER + 1) .. doc .. '}}}'
-        call('SET', hook, sub(head, 1, 106) .. string.format('%07x', #body) .. sub(head, 114, HEADER) .. body)
+        call('SET', hook, sub(head, @<doc_bytes) .. string.format('%07x', #body) .. sub(head, @digest) .. body)
         append(ready, tonumber(ARGV[at]), ARGV[at + 1])
     end
 
     local function next_run(rec)
-        return math.min(tonumber(sub(rec, 38, 40), 16) + 1, 4095)
+        return math.min(tonumber(sub(rec, @run), 16) + 1, 4095)
     end
 
     -- A producer that counts its ids wrongly makes thousands: the first of each hour is told.
@@ -99,19 +99,19 @@ local function unusual(id, flags, key, reply, hook, times, due, expires)
     -- The id is known already.
     local function submit_again(head, tail)
         local old = call('GETRANGE', key, 0, HEADER - 1)
-        local state = sub(old, 3, 3)
+        local state = sub(old, @state)
         if state == 'j' then -- only refused documents came under this id: this one is the next run
             local run = string.format('%03x', next_run(old))
-            call('SET', key, sub(head, 1, 37) .. run .. sub(head, 41) .. times .. tail)
+            call('SET', key, sub(head, @<run) .. run .. sub(head, @>run) .. times .. tail)
             admit(id, due, expires)
             return 's'
         end
-        if sub(old, 114, 129) ~= sub(tail, 11, 26) then
+        if sub(old, @digest) ~= sub(tail, 11, 26) then
             conflict()
             return 'c'
         end
         if reply and state ~= '' and string.find('cpfxe', state, 1, true) then
-            answer(call('GETRANGE', key, HEADER + tonumber(sub(old, 107, 113), 16), -1))
+            answer(call('GETRANGE', key, HEADER + tonumber(sub(old, @doc_bytes), 16), -1))
         end
         return 'd'
     end
@@ -120,15 +120,15 @@ local function unusual(id, flags, key, reply, hook, times, due, expires)
         local own = string.find(flags, 'o', 1, true)
         if own then
             local old = call('GETRANGE', key, 0, HEADER - 1)
-            local state = sub(old, 3, 3)
+            local state = sub(old, @state)
             if state == 'j' then
-                if sub(old, 114, 129) == sub(record, 114, 129) then
+                if sub(old, @digest) == sub(record, @digest) then
                     answer(call('GETRANGE', key, HEADER, -1))
                     return 'd'
                 end
                 local run = next_run(old)
                 result = string.gsub(result, '"run":1,', '"run":' .. run .. ',', 1)
-                call('SET', key, sub(record, 1, 37) .. string.format('%03x', run) .. sub(record, 41) .. result,
+                call('SET', key, sub(record, @<run) .. string.format('%03x', run) .. sub(record, @>run) .. result,
                     'PX', ARGV[4])
             elseif state ~= '' then
                 own = nil
