@@ -49,7 +49,7 @@ static int64_t number(const char *text)
     return parse_int64(text, strlen(text), 0, INT64_MAX, &v) ? v : 0;
 }
 
-static void look(void *arg);
+static void clerk_look(void *arg);
 
 static void on_made(void *arg, enum errand_end end, const char *at)
 {
@@ -64,7 +64,7 @@ static void on_made(void *arg, enum errand_end end, const char *at)
     }
     if (end == ERRAND_MOVED && f->c->running) { /* now it is known whether one is due */
         loop_cancel(&f->c->timer);
-        f->c->timer = loop_after(f->c->s->loop, 0, look, f->c);
+        f->c->timer = loop_after(f->c->s->loop, 0, clerk_look, f->c);
     }
 }
 
@@ -92,14 +92,14 @@ static bool is_due(const struct shelf *f, int64_t now, int64_t every_ms)
     return f->at_ms < now - now % every_ms || (f->fresh && f->at_ms < now - JUST_NOW_MS);
 }
 
-static void look(void *arg)
+static void clerk_look(void *arg)
 {
     struct clerk *c = arg;
     int64_t every_ms = c->s->cfg->routing_catalogue_ms, now = clock_wall_ms();
     int64_t pause = every_ms / 4;
 
     pause = pause < LOOK_MIN_MS ? LOOK_MIN_MS : pause > LOOK_MS ? LOOK_MS : pause;
-    c->timer = loop_after(c->s->loop, every_ms ? pause : LOOK_MS, look, c);
+    c->timer = loop_after(c->s->loop, every_ms ? pause : LOOK_MS, clerk_look, c);
     if (every_ms == 0 || !redis_is_ready(c->s->redis))
         return;
     for (size_t i = 0; i < c->count; i++) {
@@ -134,7 +134,7 @@ void clerk_start(struct clerk *c)
     c->running = true;
     for (size_t i = 0; i < c->count; i++)
         c->shelves[i].fresh = true;
-    c->timer = loop_after(c->s->loop, 0, look, c);
+    c->timer = loop_after(c->s->loop, 0, clerk_look, c);
 }
 
 void clerk_stop(struct clerk *c)

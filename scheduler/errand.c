@@ -69,7 +69,7 @@ static void end(struct errand *e, enum errand_end how, const char *at)
     free(e);
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+static void errand_on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
     struct errand *e = arg;
     const struct reply *word = reply_at(reply, 0);
@@ -105,5 +105,5 @@ void errand_send(struct errand *e, const char *from, const char *to, errand_cb *
     redis_args_append(&a, &e->job_part);
     redis_args_done(&e->key_part);
     redis_args_done(&e->job_part);
-    redis_script(e->s->redis, script(SCRIPT_ERRAND), nkeys, &a, on_answer, e);
+    redis_script(e->s->redis, script(SCRIPT_ERRAND), nkeys, &a, errand_on_answer, e);
 }

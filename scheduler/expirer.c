@@ -25,7 +25,7 @@ struct expirer {
     size_t count;
 };
 
-static void look(void *arg);
+static void expirer_look(void *arg);
 
 static void later(struct expirer *e, int64_t ms)
 {
@@ -33,7 +33,7 @@ static void later(struct expirer *e, int64_t ms)
     if (!e->running)
         return;
     loop_cancel(&e->timer);
-    e->timer = loop_after(e->s->loop, ms, look, e);
+    e->timer = loop_after(e->s->loop, ms, expirer_look, e);
 }
 
 static void forget_ids(struct expirer *e)
@@ -148,7 +148,7 @@ static void on_time(void *arg, const struct reply *reply, const struct err *err)
     redis_send(e->s->redis, &a, on_due, e);
 }
 
-static void look(void *arg)
+static void expirer_look(void *arg)
 {
     struct expirer *e = arg;
 

@@ -206,12 +206,12 @@ static void add_entry(struct herald *h, struct errand *e, const struct reply *en
 
 /* ---- looking ---- */
 
-static void look(void *arg);
+static void herald_look(void *arg);
 
 static void later(struct herald *h, int64_t ms)
 {
     loop_cancel(&h->timer);
-    h->timer = loop_after(h->s->loop, ms, look, h);
+    h->timer = loop_after(h->s->loop, ms, herald_look, h);
 }
 
 /* What an answer needs to know, and whether it still matters. */
@@ -220,7 +220,7 @@ struct asked {
     unsigned life;
 };
 
-static struct asked *ask(struct herald *h)
+static struct asked *herald_ask(struct herald *h)
 {
     struct asked *q = xcalloc(1, sizeof *q);
 
@@ -272,7 +272,7 @@ static void on_entries(void *arg, const struct reply *reply, const struct err *e
     last = reply_span(reply_at(reply_at(reply, n - 1), 0));
     snprintf(to, sizeof to, "%.*s", (int)last.n, last.p ? last.p : "");
     h->more = n == AT_ONCE;
-    errand_send(e, h->cursor, to, on_sent, ask(h));
+    errand_send(e, h->cursor, to, on_sent, herald_ask(h));
 }
 
 static void on_cursor(void *arg, const struct reply *reply, const struct err *err)
@@ -302,7 +302,7 @@ static void read_from(const struct herald *h, char text[CURSOR_MAX + 1])
         snprintf(text, CURSOR_MAX + 1, "%s", floor);
 }
 
-static void look(void *arg)
+static void herald_look(void *arg)
 {
     struct herald *h = arg;
     char from[CURSOR_MAX + 1];
@@ -312,15 +312,15 @@ static void look(void *arg)
         h->known = false;
         later(h, LOOK_MS);
     } else if (!h->known) {
-        redis_sendv(h->s->redis, on_cursor, ask(h), "HGET", key(&h->s->keys, KEY_ERRANDS), WHAT,
-                    NULL);
+        redis_sendv(h->s->redis, on_cursor, herald_ask(h), "HGET", key(&h->s->keys, KEY_ERRANDS),
+                    WHAT, NULL);
     } else {
         char count[16];
 
         snprintf(count, sizeof count, "%d", AT_ONCE);
         read_from(h, from);
-        redis_sendv(h->s->redis, on_entries, ask(h), "XRANGE", key(&h->s->keys, KEY_ALERTS), from,
-                    "+", "COUNT", count, NULL);
+        redis_sendv(h->s->redis, on_entries, herald_ask(h), "XRANGE", key(&h->s->keys, KEY_ALERTS),
+                    from, "+", "COUNT", count, NULL);
     }
 }
 

@@ -32,7 +32,7 @@ struct lease {
     struct loop_timer *timer;
 };
 
-static void ask(struct lease *l);
+static void lease_ask(struct lease *l);
 
 static void set_held(struct lease *l, bool held)
 {
@@ -70,7 +70,7 @@ static void tick(void *arg)
     l->timer = NULL;
     if (l->held && clock_mono_ms() - l->renewed_ms >= l->s->cfg->scheduler_lease_ms)
         set_held(l, false);
-    ask(l);
+    lease_ask(l);
 }
 
 static void again(struct lease *l)
@@ -79,7 +79,7 @@ static void again(struct lease *l)
     l->timer = loop_after(l->s->loop, l->s->cfg->scheduler_lease_ms / 3, tick, l);
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+static void lease_on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
     struct lease *l = arg;
 
@@ -105,14 +105,14 @@ static void send_lease(struct lease *l, int64_t ms, redis_cb *cb)
     redis_script(l->s->redis, script(SCRIPT_LEASE), 1, &a, cb, l);
 }
 
-static void ask(struct lease *l)
+static void lease_ask(struct lease *l)
 {
     again(l);
     if (l->asking || !redis_is_ready(l->s->redis))
         return;
     l->asking = true;
     l->asked_ms = clock_mono_ms();
-    send_lease(l, l->s->cfg->scheduler_lease_ms, on_answer);
+    send_lease(l, l->s->cfg->scheduler_lease_ms, lease_on_answer);
 }
 
 struct lease *lease_new(struct scheduler *s)
@@ -140,7 +140,7 @@ const char *lease_token(const struct lease *l) { return l->token; }
 void lease_on_ready(struct lease *l)
 {
     snprintf(l->token + TOKEN - NUMBER, NUMBER + 1, "%08x", ++l->connection);
-    ask(l);
+    lease_ask(l);
 }
 
 void lease_lost(struct lease *l) { set_held(l, false); }

@@ -125,7 +125,7 @@ static void end(struct names_walk *w, bool ok)
     walk_free(w);
 }
 
-static void ask(struct names_walk *w, struct redis_args *a, redis_cb *cb)
+static void names_ask(struct names_walk *w, struct redis_args *a, redis_cb *cb)
 {
     w->asking = true;
     redis_send(w->s->redis, a, cb, w);
@@ -194,7 +194,7 @@ static void read_active(void *arg)
         return;
     }
     scan_args(w, &a, "SSCAN", w->s->keys.active, w->names->workers[w->worker]);
-    ask(w, &a, on_active);
+    names_ask(w, &a, on_active);
 }
 
 static void on_workers(void *arg, const struct reply *reply, const struct err *err)
@@ -243,11 +243,11 @@ static void read_ready(void *arg)
     redis_args_init(&a);
     if (w->queue > QUEUE_COUNT) {
         redis_args_add(&a, "HKEYS", key(&w->s->keys, KEY_WORKERS));
-        ask(w, &a, on_workers);
+        names_ask(w, &a, on_workers);
         return;
     }
     redis_args_add(&a, "LRANGE", w->s->keys.ready[w->queue], w->index, w->index + PORTION - 1);
-    ask(w, &a, on_ready_ids);
+    names_ask(w, &a, on_ready_ids);
 }
 
 /* ---- delayed ---- */
@@ -278,7 +278,7 @@ static void read_delayed(void *arg)
 
     w->timer = NULL;
     scan_args(w, &a, "ZSCAN", key(&w->s->keys, KEY_DELAYED), "");
-    ask(w, &a, on_delayed);
+    names_ask(w, &a, on_delayed);
 }
 
 static void on_time(void *arg, const struct reply *reply, const struct err *err)
@@ -305,7 +305,7 @@ struct names_walk *names_read(struct scheduler *s, int64_t keys, names_cb *cb, v
                              .cursor = "0"};
     redis_args_init(&a);
     redis_arg_str(&a, "TIME");
-    ask(w, &a, on_time);
+    names_ask(w, &a, on_time);
     return w;
 }
 

@@ -25,7 +25,7 @@ struct promoter {
 static void promote(struct promoter *p);
 static void listen_bell(struct promoter *p);
 
-static void on_timer(void *arg)
+static void promoter_on_timer(void *arg)
 {
     struct promoter *p = arg;
 
@@ -42,7 +42,7 @@ void promoter_due_in(struct promoter *p, int64_t ms)
         return;
     loop_cancel(&p->timer);
     p->at_ms = at;
-    p->timer = loop_after(p->s->loop, ms, on_timer, p);
+    p->timer = loop_after(p->s->loop, ms, promoter_on_timer, p);
 }
 
 static void on_promoted(void *arg, const struct reply *reply, const struct err *err)

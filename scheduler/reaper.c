@@ -113,7 +113,7 @@ static void see(struct reaper *r, struct span id, struct span what, int64_t now)
     }
 }
 
-struct look {
+struct reaper_look {
     struct reaper *r;
     uint64_t era;
 };
@@ -131,7 +131,7 @@ static void forgive_gap(struct reaper *r, int64_t now)
 
 static void on_workers(void *arg, const struct reply *reply, const struct err *err)
 {
-    struct look *k = arg;
+    struct reaper_look *k = arg;
     struct reaper *r = k->r;
     bool current = r->running && k->era == r->era;
     struct seen *w, *tmp;
@@ -157,10 +157,10 @@ static void on_workers(void *arg, const struct reply *reply, const struct err *e
     }
 }
 
-static void look(void *arg)
+static void reaper_look(void *arg)
 {
     struct reaper *r = arg;
-    struct look *k = xcalloc(1, sizeof *k);
+    struct reaper_look *k = xcalloc(1, sizeof *k);
 
     r->timer = NULL;
     k->r = r;
@@ -171,7 +171,7 @@ static void look(void *arg)
 static void look_later(struct reaper *r)
 {
     loop_cancel(&r->timer);
-    r->timer = loop_after(r->s->loop, LOOK_MS, look, r);
+    r->timer = loop_after(r->s->loop, LOOK_MS, reaper_look, r);
 }
 
 struct reaper *reaper_new(struct scheduler *s)

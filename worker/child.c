@@ -140,7 +140,7 @@ void child_on_stop(struct child *c, void (*cb)(void *arg, enum child_stop why), 
     c->arg = arg;
 }
 
-static void tell(struct child *c, const char *line)
+static void child_tell(struct child *c, const char *line)
 {
     size_t n = strlen(line);
 
@@ -154,7 +154,7 @@ void child_tell_id(struct child *c, const char *worker_id)
 
     snprintf(c->page->worker, sizeof c->page->worker, "%s", worker_id);
     snprintf(line, sizeof line, "id %s\n", worker_id);
-    tell(c, line);
+    child_tell(c, line);
 }
 
 void child_tell_scale(struct child *c, const char *group, int64_t processes)
@@ -162,7 +162,7 @@ void child_tell_scale(struct child *c, const char *group, int64_t processes)
     char line[LINE_MAX_BYTES];
 
     snprintf(line, sizeof line, "scale %s %" PRId64 "\n", group, processes);
-    tell(c, line);
+    child_tell(c, line);
 }
 
 void child_beat(struct child *c)

@@ -169,7 +169,7 @@ static void on_due(void *arg)
     act(c, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static int on_timer(CURLM *multi, long ms, void *client)
+static int http_client_multi_on_timer(CURLM *multi, long ms, void *client)
 {
     struct http_client *c = client;
     struct timeval tv = {ms / 1000, ms % 1000 * 1000};
@@ -220,7 +220,7 @@ bool http_multi_start(struct http_client *c)
         return false;
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, http_client_multi_on_timer);
     curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
     curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return true;

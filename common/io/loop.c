@@ -223,7 +223,7 @@ void loop_stop(struct loop *l) { l->stopped = true; }
 
 /* ---- timers ---- */
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void loop_on_timer(evutil_socket_t fd, short what, void *arg)
 {
     struct loop_timer *t = arg;
     loop_cb *cb = t->cb;
@@ -241,7 +241,7 @@ struct loop_timer *loop_after(struct loop *l, int64_t ms, loop_cb *cb, void *arg
     if (ms < 0)
         ms = 0;
     t->cb = cb;
-    evtimer_assign(&t->node.ev, l->base, on_timer, t);
+    evtimer_assign(&t->node.ev, l->base, loop_on_timer, t);
     node_link(l, &t->node, arg);
     event_add(&t->node.ev,
               &(struct timeval){.tv_sec = (time_t)(ms / 1000), .tv_usec = (ms % 1000) * 1000});

@@ -24,7 +24,7 @@ struct blame {
     int rounds;
 };
 
-static void look(struct blame *b);
+static void blame_look(struct blame *b);
 
 static void end(struct blame *b, bool ended, const struct err *err)
 {
@@ -42,7 +42,7 @@ static void on_counted(void *arg, const struct reply *reply, const struct err *e
     struct blame *b = arg;
 
     if (reply && reply_is(reply, "moved") && ++b->rounds < ROUNDS)
-        look(b);
+        blame_look(b);
     else
         end(b, false, reply ? NULL : err);
 }
@@ -65,7 +65,7 @@ static void on_finished(void *arg, struct settle *s, const char *codes, const st
 
     settle_free(s);
     if (code == SETTLE_STALE && ++b->rounds < ROUNDS)
-        look(b);
+        blame_look(b);
     else
         end(b, code == SETTLE_WRITTEN || code == SETTLE_AGAIN, codes ? NULL : err);
 }
@@ -104,7 +104,7 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
         count(b, &rec);
 }
 
-static void look(struct blame *b)
+static void blame_look(struct blame *b)
 {
     struct redis_args a;
 
@@ -119,5 +119,5 @@ void blame_start(const struct blame_options *o, blame_cb *cb, void *arg)
     b->o = *o;
     b->cb = cb;
     b->arg = arg;
-    look(b);
+    blame_look(b);
 }

@@ -358,7 +358,7 @@ const char *settle_codes(const struct settle *s, const struct reply *reply,
     return codes.p;
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *redis_err);
+static void settle_on_answer(void *arg, const struct reply *reply, const struct err *redis_err);
 
 static void send_now(struct settle *s)
 {
@@ -366,10 +366,10 @@ static void send_now(struct settle *s)
     size_t nkeys = build(s, &s->who, &a);
 
     s->tries++;
-    redis_script(s->redis, script(script_of(s)), nkeys, &a, on_answer, s);
+    redis_script(s->redis, script(script_of(s)), nkeys, &a, settle_on_answer, s);
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *redis_err)
+static void settle_on_answer(void *arg, const struct reply *reply, const struct err *redis_err)
 {
     struct settle *s = arg;
     struct err err = {0};

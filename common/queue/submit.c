@@ -206,7 +206,7 @@ void submit_refusal(struct submit *s, const struct job_checked *c, const struct 
     s->count++;
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *redis_err)
+static void submit_on_answer(void *arg, const struct reply *reply, const struct err *redis_err)
 {
     struct submit *s = arg;
     struct span codes = reply_span(reply_at(reply, 1));
@@ -244,5 +244,5 @@ void submit_send(struct submit *s, struct redis *r, const struct submit_how *how
     redis_args_append(&a, &s->job_part);
     s->cb = cb;
     s->arg = arg;
-    redis_script(r, script(SCRIPT_SUBMIT), nkeys, &a, on_answer, s);
+    redis_script(r, script(SCRIPT_SUBMIT), nkeys, &a, submit_on_answer, s);
 }

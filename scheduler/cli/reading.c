@@ -167,7 +167,7 @@ static void read_more(struct reading *r, int64_t block_ms)
 
 enum seen { SEEN_NOTHING, SEEN_ALIVE, SEEN_ENDED };
 
-static enum seen look(struct reading *r)
+static enum seen reading_look(struct reading *r)
 {
     struct buf bytes = BUF((size_t)512 << 20);
     struct record rec;
@@ -199,7 +199,7 @@ bool cli_read_along(struct cli *c, const char *id, int64_t timeout_ms)
         int64_t ms = clock_mono_ms() - start;
 
         if (r.entries == 0)
-            seen = look(&r);
+            seen = reading_look(&r);
         if (is_unknown(&r, seen, ms) || (timeout_ms >= 0 && ms >= timeout_ms))
             break;
         read_more(&r, seen == SEEN_ENDED ? 0 : BLOCK_MS);

@@ -175,7 +175,7 @@ static size_t look_at_part(struct cli_waiting *w, size_t at, size_t n, size_t ke
     return keep;
 }
 
-static void look(struct cli_waiting *w)
+static void waiting_look(struct cli_waiting *w)
 {
     size_t keep = 0;
     /* Looked at before the records: a job goes from intake to its record, never back. */
@@ -207,7 +207,7 @@ static void bar(const struct cli_waiting *w)
 void cli_waiting_progress(struct cli_waiting *w, bool do_look)
 {
     if (do_look)
-        look(w);
+        waiting_look(w);
     bar(w);
 }
 

@@ -29,7 +29,7 @@ static void show(const struct why_answer *w)
         printf("costs      at most %s\n", cli_usd(w->facts.cost_at_most_nanousd));
 }
 
-static void on_answer(void *arg, const struct why_answer *w, const struct err *err)
+static void why_on_answer(void *arg, const struct why_answer *w, const struct err *err)
 {
     struct asked *a = arg;
     struct buf out = BUF(1 << 20);
@@ -58,7 +58,7 @@ int cli_why(struct cli *c)
 
     if (c->argc != 1 || cli_has_option(c))
         return cli_usage(c);
-    why_ask(&o, c->argv[0], on_answer, &a);
+    why_ask(&o, c->argv[0], why_on_answer, &a);
     while (!a.done)
         loop_turn(c->loop, 100);
     return a.status;

@@ -167,7 +167,7 @@ int64_t budget_room_count(struct budget_rooms *s, const struct config_budget *b,
     return max64(e ? e->left : 0, count_expected(s));
 }
 
-static void on_timer(void *arg)
+static void budget_room_on_timer(void *arg)
 {
     struct budget_rooms *s = arg;
 
@@ -183,7 +183,7 @@ static void look_again(struct budget_rooms *s, struct seen *e)
 {
     e->again = true;
     if (!s->timer)
-        s->timer = loop_after(s->env->loop, AGAIN_MS, on_timer, s);
+        s->timer = loop_after(s->env->loop, AGAIN_MS, budget_room_on_timer, s);
 }
 
 void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size_t count,

@@ -56,7 +56,7 @@ struct holds {
     size_t recent_next;
 };
 
-static void on_turn_end(void *arg);
+static void holds_on_turn_end(void *arg);
 
 struct holds *holds_new(const struct env *env)
 {
@@ -109,7 +109,7 @@ void holds_free(struct holds *s)
 
     if (!s)
         return;
-    loop_undefer(s->env->loop, on_turn_end, s);
+    loop_undefer(s->env->loop, holds_on_turn_end, s);
     loop_cancel(&s->retry);
     DL_FOREACH_SAFE(s->batches, b, tmp)
     {
@@ -188,7 +188,7 @@ static void on_refused(struct hold_batch *b, const struct err *err)
     refuse(b);
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+static void holds_on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
     struct hold_batch *b = arg;
     struct holds *s = b->s;
@@ -225,7 +225,7 @@ static void send_batch(struct hold_batch *b)
     b->sent = true;
     b->tries++;
     hold_batch_write(b, b->s->env, clock_wall_ms() + b->s->offset_ms, &a);
-    redis_script(b->s->env->redis, script(SCRIPT_BUDGET), 7, &a, on_answer, b);
+    redis_script(b->s->env->redis, script(SCRIPT_BUDGET), 7, &a, holds_on_answer, b);
 }
 
 static void send_all(struct holds *s)
@@ -292,7 +292,7 @@ static void close_batch(struct holds *s)
         send_batch(b);
 }
 
-static void on_turn_end(void *arg)
+static void holds_on_turn_end(void *arg)
 {
     struct holds *s = arg;
 
@@ -312,7 +312,7 @@ static struct hold_batch *open_batch(struct holds *s)
     }
     if (!s->deferred) {
         s->deferred = true;
-        loop_defer(s->env->loop, on_turn_end, s);
+        loop_defer(s->env->loop, holds_on_turn_end, s);
     }
     return s->open;
 }

@@ -5,7 +5,7 @@ bool claimer_may_call(const struct claimer *c) { return c->ops->may_call(c); }
 void claimer_gone(struct claimer *c) { c->ops->gone(c); }
 void claimer_kick(struct claimer *c) { c->ops->kick(c); }
 
-static void on_turn_end(void *arg)
+static void claimer_on_turn_end(void *arg)
 {
     struct claimer *c = arg;
 
@@ -18,5 +18,5 @@ void claimer_kick_later(struct claimer *c)
     if (c->kicking)
         return;
     c->kicking = true;
-    loop_defer(c->env->loop, on_turn_end, c);
+    loop_defer(c->env->loop, claimer_on_turn_end, c);
 }

@@ -52,7 +52,7 @@ static void write_what(struct heartbeat *h, struct buf *b)
     buf_putc(b, '}');
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+static void heartbeat_on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
     struct sent *s = arg;
     struct heartbeat *h = s->h;
@@ -84,7 +84,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
     claimer_kick(o);
 }
 
-static void send(struct heartbeat *h)
+static void heartbeat_send(struct heartbeat *h)
 {
     const struct claimer *o = h->claimer;
     struct buf what = BUF(1024);
@@ -97,7 +97,7 @@ static void send(struct heartbeat *h)
     s->at_ms = h->sent_ms;
     memcpy(s->id, o->env->id, sizeof s->id);
     work_heartbeat(o->env->redis, &o->env->keys, o->env->id, buf_span(&what), !o->registered,
-                   on_answer, s);
+                   heartbeat_on_answer, s);
     buf_done(&what);
 }
 
@@ -110,7 +110,7 @@ static void beat(void *arg)
     child_beat(h->claimer->child);
     child_running(h->claimer->child, h->claimer->slots->running);
     if (!h->waiting && !h->claimer->fenced && redis_is_ready(h->claimer->env->redis))
-        send(h);
+        heartbeat_send(h);
     h->on_beat(h->arg);
 }
 
@@ -138,7 +138,7 @@ void heartbeat_free(struct heartbeat *h)
 void heartbeat_now(struct heartbeat *h)
 {
     if (!h->claimer->fenced && redis_is_ready(h->claimer->env->redis))
-        send(h);
+        heartbeat_send(h);
 }
 
 int64_t heartbeat_age_ms(const struct heartbeat *h) { return clock_mono_ms() - h->acked_ms; }

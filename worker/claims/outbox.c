@@ -38,7 +38,7 @@ struct outbox {
     int64_t pause_ms; /* before the next retry: Redis refuses */
 };
 
-static void on_turn_end(void *arg);
+static void outbox_on_turn_end(void *arg);
 
 struct outbox *outbox_new(struct claimer *h)
 {
@@ -65,7 +65,7 @@ void outbox_free(struct outbox *o)
         return;
     loop_cancel(&o->hold);
     loop_cancel(&o->retry);
-    loop_undefer(o->claimer->env->loop, on_turn_end, o);
+    loop_undefer(o->claimer->env->loop, outbox_on_turn_end, o);
     DL_FOREACH_SAFE(o->batches, b, tmp)
     {
         redis_forget(o->claimer->env->redis, b->settle);
@@ -124,7 +124,7 @@ static void on_settled(void *arg, struct settle *s, const char *codes, const str
     claimer_kick(h);
 }
 
-static void send(struct outbox *o, struct batch *b)
+static void outbox_send(struct outbox *o, struct batch *b)
 {
     const struct config *c = o->claimer->env->cfg;
     const struct settle_who who = {.keys = &o->claimer->env->keys,
@@ -145,7 +145,7 @@ void outbox_resend(struct outbox *o)
     DL_FOREACH_SAFE(o->batches, b, tmp)
     {
         if (!b->sent)
-            send(o, b);
+            outbox_send(o, b);
     }
 }
 
@@ -180,7 +180,7 @@ static void close_batch(struct outbox *o, enum settle_kind kind)
     b->settle = TAKE(o->open[kind]);
     DL_APPEND(o->batches, b);
     if (redis_is_ready(o->claimer->env->redis))
-        send(o, b);
+        outbox_send(o, b);
 }
 
 void outbox_flush(struct outbox *o)
@@ -200,7 +200,7 @@ static void on_hold_over(void *arg)
     outbox_flush(o);
 }
 
-static void on_turn_end(void *arg)
+static void outbox_on_turn_end(void *arg)
 {
     struct outbox *o = arg;
 
@@ -230,7 +230,7 @@ static void added(struct outbox *o, enum settle_kind kind)
         close_batch(o, kind);
     if (!o->deferred) {
         o->deferred = true;
-        loop_defer(o->claimer->env->loop, on_turn_end, o);
+        loop_defer(o->claimer->env->loop, outbox_on_turn_end, o);
     }
 }
 

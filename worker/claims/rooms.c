@@ -97,7 +97,7 @@ static void hear(const struct op *op, const struct reply *answer)
     free(list);
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+static void rooms_on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
     struct batch *b = arg;
 
@@ -136,7 +136,7 @@ static void send_batch(struct batch *b)
         redis_args_append(&a, &op->entries);
     }
     DL_APPEND(b->s->sent, b);
-    redis_script(e->redis, script(SCRIPT_ROOM), b->count + 2, &a, on_answer, b);
+    redis_script(e->redis, script(SCRIPT_ROOM), b->count + 2, &a, rooms_on_answer, b);
 }
 
 static void close_batch(struct rooms *s)
@@ -193,7 +193,7 @@ static void send_recalls(struct rooms *s)
     redis_script(s->env->redis, script(SCRIPT_RETIME), c->count + 2, &a, on_recalled, c);
 }
 
-static void on_turn_end(void *arg)
+static void rooms_on_turn_end(void *arg)
 {
     struct rooms *s = arg;
 
@@ -209,7 +209,7 @@ static void send_soon(struct rooms *s)
     if (s->deferred)
         return;
     s->deferred = true;
-    loop_defer(s->env->loop, on_turn_end, s);
+    loop_defer(s->env->loop, rooms_on_turn_end, s);
 }
 
 static struct op *op_of(struct rooms *s, const char *name)
@@ -376,7 +376,7 @@ void rooms_free(struct rooms *s)
 
     if (!s)
         return;
-    loop_undefer(s->env->loop, on_turn_end, s);
+    loop_undefer(s->env->loop, rooms_on_turn_end, s);
     DL_FOREACH_SAFE(s->sent, b, tmp)
     {
         if (s->env->redis)

@@ -93,7 +93,7 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
     claimer_kick(h);
 }
 
-static void send(struct starting *s)
+static void starts_send(struct starting *s)
 {
     const struct env *e = s->owner->claimer->env;
     const struct work_start w = {.worker = e->id,
@@ -118,7 +118,7 @@ static void add(struct starts *o, char **take_ids, size_t n, bool found, bool gu
     snprintf(s->token, sizeof s->token, "%.8s%08x", work_tag(o->claimer->env->id), ++o->calls);
     DL_APPEND(o->list, s);
     o->pending += (int)n;
-    send(s);
+    starts_send(s);
 }
 
 void starts_add(struct starts *s, char **take_ids, size_t n, bool found)
@@ -144,7 +144,7 @@ void starts_resend(struct starts *o)
     DL_FOREACH(o->list, s)
     {
         if (!s->sent)
-            send(s);
+            starts_send(s);
     }
 }
 

@@ -261,7 +261,7 @@ void chunks_flush(struct chunks *c)
 
 bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty) || c->calls > 0; }
 
-static void on_timer(void *arg)
+static void chunks_on_timer(void *arg)
 {
     struct chunks *c = arg;
 
@@ -286,7 +286,7 @@ static void schedule(struct chunks *c)
     if (c->timer || c->deferred || !redis_is_ready(c->env->redis))
         return;
     if (wait > 0) {
-        c->timer = loop_after(c->env->loop, wait, on_timer, c);
+        c->timer = loop_after(c->env->loop, wait, chunks_on_timer, c);
     } else {
         c->deferred = true;
         loop_defer(c->env->loop, on_deferred, c);

@@ -271,7 +271,7 @@ static bool has_waited(const struct run *r)
     return json_at(run_progress(r), "over_budget_since").p != NULL;
 }
 
-static void on_answer(void *arg, const struct hold_answer *a)
+static void inference_budget_on_answer(void *arg, const struct hold_answer *a)
 {
     struct run *r = arg;
     struct inference *i = r->state;
@@ -323,7 +323,7 @@ static void set_aside(struct run *r, const unsigned char *budgets, size_t count)
     w.amount_nanousd = i->worst_nanousd;
     run_note(r, &worst, &call, &note);
     w.note = buf_span(&note);
-    i->hold = holds_make(r->p->holds, &w, on_answer, r);
+    i->hold = holds_make(r->p->holds, &w, inference_budget_on_answer, r);
     buf_done(&note);
 }
 

@@ -90,7 +90,7 @@ static void join(char *text, size_t size, const char *a, const char *b)
     text[na + nb] = '\0';
 }
 
-static void send(struct run *r)
+static void inference_call_send(struct run *r)
 {
     struct inference *i = r->state;
     struct flight *fl = xcalloc(1, sizeof *fl);
@@ -172,7 +172,7 @@ void inference_send(struct run *r)
     if (!has_key(r) || !inference_may_go(r) || !may_use_key(r))
         return;
     if (claimer_may_call(&r->p->claimer))
-        send(r);
+        inference_call_send(r);
     else
         run_requeue(r); /* others may think that we are dead */
 }

@@ -228,7 +228,7 @@ static void on_place(void *arg, int64_t wait_ms)
 }
 
 /* For the time of a question to Redis a slot does as well. */
-static void ask(struct run *r)
+static void inference_pace_ask(struct run *r)
 {
     const struct inference *i = r->state;
 
@@ -315,7 +315,7 @@ void inference_pace(struct run *r)
     if (wait == 0)
         run_next(r);
     else if (wait < 0)
-        ask(r);
+        inference_pace_ask(r);
     else
         (void)place(r, wait);
 }

@@ -305,7 +305,7 @@ static void on_done(void *arg, const struct http_reply *reply)
         failed(r, reply->detail && *reply->detail ? reply->detail : "no complete answer");
 }
 
-static void send(struct fetch *f)
+static void catalogue_send(struct fetch *f)
 {
     const struct config *c = f->p->env.cfg;
     const char *headers[3] = {"Accept: application/json"};
@@ -354,7 +354,7 @@ static void start(struct run *r)
     if (!f->provider || (!f->provider->api_key && !f->provider->loopback))
         end(r, f->provider ? "no key" : "no such provider");
     else if (claimer_may_call(&r->p->claimer))
-        send(f);
+        catalogue_send(f);
     else
         run_requeue(r);
 }

@@ -32,7 +32,7 @@ static void misbehave(struct span result)
         ;
 }
 
-static void on_timer(void *arg)
+static void noop_on_timer(void *arg)
 {
     struct run *r = arg;
     struct noop *n = r->state;
@@ -58,7 +58,7 @@ static void start(struct run *r)
     }
     n = xcalloc(1, sizeof *n);
     n->result = result;
-    n->timer = loop_after(r->p->env.loop, ms, on_timer, r);
+    n->timer = loop_after(r->p->env.loop, ms, noop_on_timer, r);
     r->state = n;
 }
 

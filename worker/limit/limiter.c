@@ -199,7 +199,7 @@ static int64_t serve_class(struct limiter_bucket *b, int k, int64_t now)
     return NEVER_US;
 }
 
-static void on_timer(void *arg)
+static void limiter_on_timer(void *arg)
 {
     struct limiter_bucket *b = arg;
 
@@ -264,7 +264,7 @@ void limiter_serve(struct limiter_bucket *b)
         limiter_sync_soon(b->l);
     if (next < NEVER_US && !b->timer) {
         next = next < RECHECK_US ? next : RECHECK_US; /* the rate may grow meanwhile */
-        b->timer = loop_after(b->l->env->loop, (next + 999) / 1000, on_timer, b);
+        b->timer = loop_after(b->l->env->loop, (next + 999) / 1000, limiter_on_timer, b);
     }
 }
 
@@ -303,7 +303,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
         enqueue(b, c);
         if (!b->timer || b->waits[c->ticket.class] == c) {
             loop_cancel(&b->timer);
-            b->timer = loop_after(l->env->loop, (wait + 999) / 1000, on_timer, b);
+            b->timer = loop_after(l->env->loop, (wait + 999) / 1000, limiter_on_timer, b);
         }
         if (!has_room(b)) /* of an idle bucket, a round must get it */
             limiter_sync_soon(l);
@@ -316,7 +316,7 @@ int64_t limiter_enter(struct limiter *l, struct limiter_call *c, const char *nam
         DL_APPEND(b->asks[c->ticket.class], c);
     }
     if (!b->timer)
-        b->timer = loop_after(l->env->loop, LIMITER_STARVED_US / 1000, on_timer, b);
+        b->timer = loop_after(l->env->loop, LIMITER_STARVED_US / 1000, limiter_on_timer, b);
     limiter_sync_soon(l);
     return -1;
 }
@@ -393,6 +393,6 @@ void limiter_end(struct limiter_call *c, const struct limiter_outcome *o)
     case LIMITER_OVERLOADED: slice_overloaded(l, now); break;
     }
     if (b->most && !b->timer) /* a slot is free */
-        b->timer = loop_after(b->l->env->loop, 0, on_timer, b);
+        b->timer = loop_after(b->l->env->loop, 0, limiter_on_timer, b);
     limiter_sync_later(b->l);
 }

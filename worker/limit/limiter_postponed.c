@@ -125,7 +125,7 @@ static int most_of(const struct limiter_bucket *b)
     return n < 1 ? 1 : n > MOST ? MOST : (int)n;
 }
 
-static void look(struct limiter_postponed *w, int64_t now)
+static void limiter_postponed_look(struct limiter_postponed *w, int64_t now)
 {
     struct limiter_bucket *b = w->b;
     enum bucket_class k = (enum bucket_class)(w - b->away);
@@ -150,6 +150,6 @@ void limiter_recall(struct limiter_bucket *b)
         struct limiter_postponed *w = &b->away[k];
 
         if (!w->looking && now >= w->look_us)
-            look(w, now);
+            limiter_postponed_look(w, now);
     }
 }

@@ -135,7 +135,7 @@ static bool hear(struct limiter_bucket *b, const struct slice_ask *ask, const st
     return true;
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+static void limiter_sync_on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
     struct limiter_round *o = arg;
     struct limiter *l = o->l;
@@ -180,7 +180,7 @@ static void send_round(struct limiter *l, struct limiter_round *o)
         add_bucket(&a, o->items[i].b, &o->items[i].ask);
     l->round = o;
     l->asked_us = clock_mono_us();
-    redis_script(l->env->redis, script(SCRIPT_LIMIT), 1, &a, on_answer, o);
+    redis_script(l->env->redis, script(SCRIPT_LIMIT), 1, &a, limiter_sync_on_answer, o);
 }
 
 void limiter_forget(struct limiter_bucket *b)
@@ -271,7 +271,7 @@ static void begin(struct limiter *l)
         free(o);
 }
 
-static void on_timer(void *arg)
+static void limiter_sync_on_timer(void *arg)
 {
     struct limiter *l = arg;
 
@@ -314,7 +314,8 @@ void limiter_sync_later(struct limiter *l)
     if (pause < 0)
         return;
     since = (clock_mono_us() - l->asked_us) / 1000;
-    l->timer = loop_after(l->env->loop, pause > since ? pause - since : 1, on_timer, l);
+    l->timer =
+        loop_after(l->env->loop, pause > since ? pause - since : 1, limiter_sync_on_timer, l);
 }
 
 void limiter_sync_now(struct limiter *l)
@@ -338,7 +339,7 @@ void limiter_sync_soon(struct limiter *l)
         return;
     }
     loop_cancel(&l->timer);
-    l->timer = loop_after(l->env->loop, SOON_MS - since, on_timer, l);
+    l->timer = loop_after(l->env->loop, SOON_MS - since, limiter_sync_on_timer, l);
 }
 
 void limiter_reconnected(struct limiter *l)

@@ -117,13 +117,16 @@ static void drop_lapsed(struct slice *l)
 
 /* ---- time ---- */
 
-static void look(struct slice *l, int64_t now_us) { bucket_advance(&l->b, now_us + l->offset_us); }
+static void slice_look(struct slice *l, int64_t now_us)
+{
+    bucket_advance(&l->b, now_us + l->offset_us);
+}
 
 int64_t slice_wait_us(struct slice *l, const struct bucket_ticket *t, int64_t now_us)
 {
     int64_t wait;
 
-    look(l, now_us);
+    slice_look(l, now_us);
     wait = bucket_wait_us(&l->b, t);
     if (wait >= NEVER_US)
         return wait;
@@ -306,7 +309,7 @@ void slice_ask(struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES], doub
     a->seen = l->heard_us ? &l->b : NULL;
     expect(l, now_us);
     if (l->heard_us)
-        look(l, now_us);
+        slice_look(l, now_us);
     want(l, needs, a);
     memcpy(a->sent, l->sent, sizeof a->sent);
     memcpy(a->back, l->back, sizeof a->back);

@@ -28,7 +28,7 @@ void sse_done(struct sse *s)
     buf_done(&s->data);
 }
 
-static void tell(struct sse *s)
+static void sse_tell(struct sse *s)
 {
     if (s->has_data && !s->on_event(s->arg, (struct span){s->name, s->name_n}, buf_span(&s->data)))
         s->stopped = true;
@@ -67,7 +67,7 @@ static void read_line(struct sse *s, const char *p, size_t n)
     }
     s->begun = true;
     if (n == 0) {
-        tell(s);
+        sse_tell(s);
         return;
     }
     if (is_field("event", p, n, &value)) {
@@ -153,6 +153,6 @@ void sse_end(struct sse *s)
         ((data.n == 6 && !memcmp(data.p, "[DONE]", 6)) ||
          (s->name_n == 5 && !memcmp(s->name, "error", 5)) ||
          (data.n && *data.p == '{' && is_json(data))))
-        tell(s);
+        sse_tell(s);
     s->stopped = true;
 }

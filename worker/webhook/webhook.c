@@ -174,7 +174,7 @@ static void sign(struct run *r, struct span body, int64_t at_s, struct buf *head
     buf_done(&value);
 }
 
-static void send(struct run *r)
+static void webhook_send(struct run *r)
 {
     struct webhook *w = r->state;
     struct flight *fl = xcalloc(1, sizeof *fl);
@@ -249,7 +249,7 @@ static void start(struct run *r)
     if (wait > 0)
         run_poll(r, "deliver", wait, (struct span){NULL, 0});
     else if (claimer_may_call(&r->p->claimer))
-        send(r);
+        webhook_send(r);
     else {
         hooks_drop(r->p->hooks, w->host);
         run_requeue(r);
