@@ -1,7 +1,7 @@
 /* help_table.c - tables of the manual, in columns that fit the width.
  *
- * A column is as wide as its widest cell.  When all together are too wide, the widest one gives a
- * column at a time, and cells that do not fit are folded:
+ * A column is as wide as its widest cell.  When all together are too wide, the widest one becomes
+ * narrower, down to its longest word while others can, and cells that do not fit are folded:
  *
  *     STATUS     MEANING
  *     completed  The answer is in `output`.
@@ -20,7 +20,7 @@ enum { COLUMNS_MAX = 8, GAP = 2, NARROWEST = 8 };
 struct table {
     FILE *to;
     struct help_style style;
-    int indent, width[COLUMNS_MAX];
+    int indent, width[COLUMNS_MAX], word[COLUMNS_MAX]; /* of the longest word */
     size_t columns;
 };
 
@@ -63,10 +63,48 @@ static bool is_empty(const struct span *cells, size_t n)
     return true;
 }
 
+/* The longest word of a cell whose marks are replaced. */
+static int longest_word(struct span text)
+{
+    struct buf words = BUF(HELP_LINE_BYTES);
+    struct span left, line;
+    int longest = 0;
+
+    help_fold(&words, text, 1);
+    left = buf_span(&words);
+    while (help_line(&left, &line))
+        longest = (int)max64(longest, help_columns(line));
+    buf_done(&words);
+    return longest;
+}
+
+/* The column to make narrower: the widest one, of those whose longest word still fits if
+ * there is any; -1: none can be. */
+static int widest_column(const struct table *t)
+{
+    int found = -1;
+
+    for (int pass = 0; pass < 2 && found < 0; pass++)
+        for (int i = 0; i < (int)t->columns; i++)
+            if (t->width[i] > (pass ? NARROWEST : t->word[i]) &&
+                (found < 0 || t->width[i] > t->width[found]))
+                found = i;
+    return found;
+}
+
+static void fit(struct table *t)
+{
+    int over = t->indent - GAP - t->style.width, at;
+
+    for (size_t i = 0; i < t->columns; i++)
+        over += t->width[i] + GAP;
+    for (; over > 0 && (at = widest_column(t)) >= 0; over--)
+        t->width[at]--;
+}
+
 static void measure(struct table *t, struct span rows)
 {
     struct span row, cells[COLUMNS_MAX];
-    int sum, widest;
 
     while (help_line(&rows, &row)) {
         size_t n = is_separator(row) ? 0 : split(row, cells);
@@ -76,18 +114,12 @@ static void measure(struct table *t, struct span rows)
 
             help_inline(&text, cells[i], t->style);
             t->width[i] = (int)max64(t->width[i], help_columns(buf_span(&text)));
+            t->word[i] = (int)max64(t->word[i], longest_word(buf_span(&text)));
             buf_done(&text);
         }
         t->columns = n > t->columns ? n : t->columns;
     }
-    do {
-        sum = t->indent - GAP;
-        widest = 0;
-        for (int i = 0; i < (int)t->columns; i++) {
-            sum += t->width[i] + GAP;
-            widest = t->width[i] > t->width[widest] ? i : widest;
-        }
-    } while (sum > t->style.width && t->width[widest]-- > NARROWEST);
+    fit(t);
 }
 
 /* One line of each cell; false when no cell has any left. */
@@ -112,7 +144,7 @@ static bool put_lines(const struct table *t, struct span left[COLUMNS_MAX])
 
         if (lines[i].n)
             fwrite(lines[i].p, 1, lines[i].n, t->to);
-        fprintf(t->to, "%*s", (int)max64(pad, 0), "");
+        fprintf(t->to, "%*s", i < last ? (int)max64(pad, GAP) : 0, "");
     }
     fputc('\n', t->to);
     return true;

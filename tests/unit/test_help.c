@@ -38,6 +38,7 @@ static const struct {
     {"text:\n- a\n\n- b\n\n9. c\n10. d\n", "  text:\n  - a\n\n  - b\n\n  9. c\n  10. d\n"},
     {"see\n```sh\n  a line of code that is not folded\n\n  b\n```\nend\n", "  see\n      a line of code that is not folded\n\n      b\n\n  end\n"},
     {"|a|b|\n|---|---|\n|long one|2|\n|`x\\|y`|c d|\n", "  a         b\n  ────────  ───\n  long one  2\n  `x|y`     c d\n"},
+    {"|a|b|\n|---|---|\n|word_of_17_places|some of them|\n", "  a                  b\n  ─────────────────  ─────────\n  word_of_17_places  some of\n                     them\n"},
     {"| | |\n|---|---|\n| k | some words that do not fit here |\n| | z |\n", "  k  some words that do not\n     fit here\n     z\n"},
     {"[jobs](jobs.md), [a job](jobs.md#id), [s](../../schemas/job.json), [h](https://x.y/z)\n",
      "  jobs, a job (jobs), s\n  (schemas/job.json), h\n  (https://x.y/z)\n"},
