@@ -169,7 +169,9 @@ SHARE := $(DESTDIR)$(PREFIX)/share
 install: all ## install programs, config example, manual and man pages under DESTDIR/PREFIX
 	install -D -t $(DESTDIR)$(PREFIX)/bin $(B)/flotilla-scheduler $(B)/flotilla-worker $(B)/flotilla
 	install -D -m644 -t $(SHARE)/flotilla deploy/flotilla.yaml $(wildcard schemas/*.json)
-	install -D -m644 -t $(SHARE)/doc/flotilla README.md $(PAGES)
+	install -D -m644 -t $(SHARE)/doc/flotilla README.md CONTRIBUTING.md LICENSE $(PAGES)
+	@# The links follow the files.
+	sed -i 's,](deploy/docs/,](,g; s,](../../schemas/,](../../flotilla/,g' $(SHARE)/doc/flotilla/*.md
 	install -D -m644 -t $(SHARE)/flotilla/redis deploy/redis/users.acl deploy/redis/users.sh
 	$(if $(wildcard deploy/man/*.1),install -D -m644 -t $(SHARE)/man/man1 $(wildcard deploy/man/*.1))
 	$(if $(wildcard deploy/man/*.5),install -D -m644 -t $(SHARE)/man/man5 $(wildcard deploy/man/*.5))
