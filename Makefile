@@ -12,7 +12,7 @@ endif
 VARIANT ?= release
 PREFIX  ?= /usr/local
 B       := build/$(VARIANT)
-PKGS    := hiredis libevent libevent_openssl libcurl jansson yaml-0.1 libcrypto libssl zlib
+PKGS    := hiredis libevent libevent_openssl libcurl jansson yaml-0.1 libcrypto libssl zlib libpcre2-8
 PKG_CONFIG ?= pkg-config
 V       ?=
 Q       := $(if $(V),,@)

@@ -19,6 +19,7 @@ libssl-dev            signatures, digests and TLS to Redis
 libjansson-dev        JSON of configuration and tools
 libyaml-dev           the configuration file
 zlib1g-dev            large answers in the cache
+libpcre2-dev          regular expressions of JSON schemas
 libmicrohttpd-dev     the HTTP API and dashboard
 uthash-dev            hash tables
 check                 the unit tests

@@ -312,6 +312,6 @@ bool schema_check(const struct schema *s, const json_t *doc, struct err *err)
     bool ok = check(&w, s->root, doc, NULL);
 
     if (w.left <= 0)
-        return err_set(err, ERR_INVALID, "too many values to check them all");
+        return err_set(err, ERR_INVALID, "the check takes too many steps");
     return ok;
 }

@@ -24,7 +24,8 @@
  *     when it starts with "expected", the value is added: `run_at: expected ..., got 5`;
  *   - a document nested deeper than SCHEMA_MAX_DEPTH where the schema looks is refused, and
  *     one that takes more than SCHEMA_MAX_NODES steps (alternatives of alternatives are
- *     exponential): no schema and no document can hold up the process.
+ *     exponential, and so are patterns that backtrack): no schema and no document can hold up
+ *     the process.
  *
  * Schemas that somebody else wrote (schema_new_theirs) are read as the standard has it: 1
  * equals 1.0, and a $comment says nothing.  They have more keywords:
@@ -59,6 +60,9 @@ struct schema *schema_new(const char *json_text, struct err *err);
 #define SCHEMA_THEIRS_STEPS 1000000
 struct schema *schema_new_theirs(struct span json_text, bool lenient, struct err *err);
 void schema_free(struct schema *s); /* NULL is fine */
+/* Memory of its compiled patterns.  Beyond SCHEMA_PATTERN_BYTES a schema may have no more of them. */
+#define SCHEMA_PATTERN_BYTES (8 << 20)
+size_t schema_pattern_bytes(const struct schema *s);
 
 /* Check doc (borrowed).  False: err (kind INVALID) has path, expectation and value; values and
  * names are escaped and cut at SCHEMA_SHOWN_MAX characters. */

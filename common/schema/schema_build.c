@@ -149,10 +149,16 @@ BOUND_READER(maximum, high, false)
 BOUND_READER(exclusive_minimum, low, true)
 BOUND_READER(exclusive_maximum, high, true)
 
-static bool not_a_pattern(struct schema_builder *b)
+static bool read_regex(struct schema_builder *b, struct schema_pattern *ret, const char *text)
 {
-    b->err->kind = ERR_CONFIG;
-    return false;
+    if (b->schema->pattern_bytes > SCHEMA_PATTERN_BYTES)
+        return fail(b, "the regular expressions of the schema are too large together");
+    if (!schema_pattern_init(ret, text, b->err)) {
+        b->err->kind = ERR_CONFIG;
+        return false;
+    }
+    b->schema->pattern_bytes += pattern_bytes(ret->program);
+    return true;
 }
 
 static bool read_pattern(struct schema_builder *b, struct schema_node *node, const json_t *v)
@@ -161,8 +167,8 @@ static bool read_pattern(struct schema_builder *b, struct schema_node *node, con
 
     if (!json_is_string(v))
         return fail(b, "not a regular expression");
-    if (!schema_pattern_init(&pattern, json_string_value(v), b->err))
-        return not_a_pattern(b);
+    if (!read_regex(b, &pattern, json_string_value(v)))
+        return false;
     node->pattern = xmalloc(sizeof pattern);
     *node->pattern = pattern;
     return true;
@@ -226,8 +232,8 @@ static bool read_pattern_properties(struct schema_builder *b, struct schema_node
     json_object_foreach ((json_t *)(uintptr_t)v, text, json) {
         struct schema_pattern_property *p = &node->pattern_properties[node->pattern_count];
 
-        if (!schema_pattern_init(&p->pattern, text, b->err))
-            return not_a_pattern(b) || err_wrap(b->err, "%.100s", text);
+        if (!read_regex(b, &p->pattern, text))
+            return err_wrap(b->err, "%.100s", text);
         node->pattern_count++;
         if (!build(b, json, &p->node))
             return err_wrap(b->err, "%.100s", text);

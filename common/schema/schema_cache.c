@@ -1,9 +1,8 @@
 /* schema_cache.c - see schema_cache.h.
  *
- * One table per process, for its one thread.  The key is the text itself behind
- * a letter for lenient, so that no two schemas can be mistaken for each other.
- * uthash keeps what was added in order: who is asked for is added anew, so the
- * first one is the one that was not used for the longest time. */
+ * One table per process, for its one thread.  The key is the text itself behind a letter for
+ * lenient, so no two schemas can be confused.  uthash keeps the order of insertion: each hit is
+ * removed and added again, so the first entry is the least recently used one. */
 #include "common/schema/schema_cache.h"
 
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 struct entry {
     struct schema *schema;
     UT_hash_handle hh;
-    size_t n;
+    size_t key_n, bytes; /* bytes: with its compiled patterns */
     char key[];
 };
 
@@ -25,7 +24,7 @@ static size_t bytes, misses;
 static void forget(struct entry *e)
 {
     HASH_DEL(entries, e);
-    bytes -= e->n;
+    bytes -= e->bytes;
     schema_free(e->schema);
     free(e);
 }
@@ -42,7 +41,7 @@ static struct entry *new_entry(struct span text, bool lenient)
 {
     struct entry *e = xcalloc(1, sizeof *e + text.n + 1);
 
-    e->n = text.n + 1;
+    e->key_n = text.n + 1;
     e->key[0] = lenient ? 'l' : 's';
     memcpy(e->key + 1, text.p, text.n);
     return e;
@@ -57,11 +56,11 @@ const struct schema *schema_cached(struct span json_text, bool lenient, struct e
         return NULL;
     }
     e = new_entry(json_text, lenient);
-    HASH_FIND(hh, entries, e->key, e->n, found);
+    HASH_FIND(hh, entries, e->key, e->key_n, found);
     if (found) {
         free(e);
         HASH_DEL(entries, found);
-        HASH_ADD(hh, entries, key, found->n, found);
+        HASH_ADD(hh, entries, key, found->key_n, found);
         return found->schema;
     }
     misses++;
@@ -70,10 +69,11 @@ const struct schema *schema_cached(struct span json_text, bool lenient, struct e
         free(e);
         return NULL;
     }
+    e->bytes = e->key_n + schema_pattern_bytes(e->schema);
     while (entries &&
-           (HASH_COUNT(entries) >= SCHEMA_CACHE_ENTRIES || bytes + e->n > SCHEMA_CACHE_BYTES))
+           (HASH_COUNT(entries) >= SCHEMA_CACHE_ENTRIES || bytes + e->bytes > SCHEMA_CACHE_BYTES))
         forget(entries);
-    HASH_ADD(hh, entries, key, e->n, e);
-    bytes += e->n;
+    HASH_ADD(hh, entries, key, e->key_n, e);
+    bytes += e->bytes;
     return e->schema;
 }

@@ -110,6 +110,8 @@ struct schema *schema_new_theirs(struct span json_text, bool lenient, struct err
     return s;
 }
 
+size_t schema_pattern_bytes(const struct schema *s) { return s->pattern_bytes; }
+
 static void free_node(struct schema_node *node)
 {
     for (size_t i = 0; i < node->pattern_count; i++)

@@ -26,7 +26,7 @@ enum schema_type {
     TYPE_OBJECT = 64
 };
 
-/* `^[class]{min,max}$` (also + and *) is a table, all else a program (pattern.h). */
+/* `^[class]{min,max}$` (also + and *) is a table, any other pattern a program (pattern.h). */
 struct schema_pattern {
     const char *text; /* borrowed from the schema's JSON */
     const char *class_text;
@@ -99,6 +99,7 @@ struct schema {
     json_t *json; /* owns every text above */
     struct schema_node *root, *all;
     int64_t max_steps;
+    size_t pattern_bytes; /* of compiled patterns */
 };
 
 struct schema_builder {

@@ -62,6 +62,8 @@ libraries_outside_their_file()
         report '#include <yaml' 'only common/config/ sees libyaml'
     sources common scheduler worker | grep -v '^common/core/hash\.h$' |
         report '#include <uthash' 'common/core/hash.h gives it our memory'
+    sources common scheduler worker | grep -v '^common/schema/pattern\.c$' |
+        report '#include <pcre2' 'only common/schema/pattern.c sees PCRE2'
     sources common scheduler worker | grep -v '^scheduler/http/' |
         report '#include <microhttpd' 'only scheduler/http/ sees libmicrohttpd'
 }

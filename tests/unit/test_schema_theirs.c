@@ -185,6 +185,45 @@ START_TEST(no_schema_and_no_answer_take_long)
 }
 END_TEST
 
+/* The regular expressions that take a backtracking matcher exponentially long. */
+START_TEST(a_catastrophic_pattern_is_refused_in_bounded_time)
+{
+    static const char *const patterns[] = {"(a+)+$", "^(a+)+$", "^(a|a)*$", "(a*)*b|(a*)*c"};
+    char text[100], *doc = malloc(100 * 1024 + 6), *p = doc;
+    int64_t started = clock_mono_ms();
+    struct schema *s;
+
+    memcpy(p, "[\"", 2);
+    memset(p + 2, 'a', 100 * 1024);
+    memcpy(p + 2 + 100 * 1024, "!\"]", 4);
+    for (int negated = 0; negated < 2; negated++) {
+        snprintf(text, sizeof text, "{\"items\":{%s\"pattern\":\"%s\"%s}}",
+                 negated ? "\"not\":{" : "", patterns[_i], negated ? "}" : "");
+        s = make(text, false);
+        ck_assert(s != NULL && !fits(s, doc));
+        ck_assert_str_eq(err.msg, "the check takes too many steps");
+        schema_free(s);
+    }
+    ck_assert_int_lt(clock_mono_ms() - started, 2000);
+    free(doc);
+}
+END_TEST
+
+START_TEST(patterns_of_a_schema_have_a_bound_together)
+{
+    char *text = list_of("{\"pattern\":\"(ab){999}\"}", 2000, "{\"allOf\":[", "]}");
+    struct schema *s;
+
+    ck_assert_ptr_null(make(text, false));
+    ck_assert_msg(strstr(err.msg, "too large together") != NULL, "%s", err.msg);
+    s = make(text, true);
+    ck_assert_ptr_nonnull(s);
+    ck_assert_uint_lt(schema_pattern_bytes(s), SCHEMA_PATTERN_BYTES + 65536);
+    schema_free(s);
+    free(text);
+}
+END_TEST
+
 START_TEST(a_large_schema_is_refused)
 {
     char *text = list_of("\"aaaaaaaa\"", 10000, "{\"enum\":[", "]}");
@@ -202,6 +241,25 @@ static const struct schema *cached(const char *text, bool lenient)
     err = (struct err){0};
     return schema_cached((struct span){text, strlen(text)}, lenient, &err);
 }
+
+START_TEST(compiled_patterns_count_as_memory_of_the_cache)
+{
+    size_t misses = schema_cache_misses();
+    char open[64];
+
+    for (int round = 0; round < 2;
+         round++) /* 60 of 600 KB each: none is left in the second round */
+        for (int i = 0; i < 60; i++) {
+            char *text;
+
+            snprintf(open, sizeof open, "{\"title\":\"%d\",\"allOf\":[", i);
+            text = list_of("{\"pattern\":\"(abcdef){999}\"}", 10, open, "]}");
+            ck_assert_ptr_nonnull(cached(text, false));
+            free(text);
+        }
+    ck_assert_uint_eq(schema_cache_misses() - misses, 120);
+}
+END_TEST
 
 START_TEST(the_same_schema_is_compiled_once)
 {
@@ -247,6 +305,9 @@ Suite *test_schema_theirs(void)
     tcase_add_loop_test(tc, a_hole_in_a_lenient_schema_refuses_nothing, 0, (int)ARRAY_LEN(holes));
     tcase_add_loop_test(tc, no_schema_and_no_answer_take_long, 0, (int)ARRAY_LEN(slow));
     tcase_add_test(tc, a_large_schema_is_refused);
+    tcase_add_loop_test(tc, a_catastrophic_pattern_is_refused_in_bounded_time, 0, 4);
+    tcase_add_test(tc, patterns_of_a_schema_have_a_bound_together);
+    tcase_add_test(tc, compiled_patterns_count_as_memory_of_the_cache);
     tcase_add_test(tc, the_same_schema_is_compiled_once);
     tcase_add_test(tc, the_least_recently_used_is_forgotten);
     suite_add_tcase(s, tc);
