@@ -417,6 +417,32 @@ START_TEST(the_manual_has_every_error_reason_alert_and_field)
 }
 END_TEST
 
+static const char *const keywords[] = {
+#define X(keyword, reader, theirs) keyword,
+#include "common/schema/schema_keywords.def"
+#undef X
+};
+
+START_TEST(the_manual_has_every_keyword_of_schemas_and_every_flag_of_costs)
+{
+    char *structured = document_text("deploy/docs/structured-output.md");
+    char *costs = document_text("deploy/docs/costs.md");
+    json_t *schema = json_loads(asset_schemas_cost_json, 0, NULL), *flags = NULL, *flag;
+    size_t i;
+
+    for (i = 0; i < ARRAY_LEN(keywords); i++)
+        CHECK_IN("structured-output.md", structured, "`%s`", keywords[i]);
+    ck_assert_int_eq(
+        json_unpack(schema, "{s{s{s{s:o}}}}", "properties", "flags", "items", "enum", &flags), 0);
+    ck_assert_uint_gt(json_array_size(flags), 0);
+    json_array_foreach (flags, i, flag)
+        CHECK_IN("costs.md", costs, "\n| `%s` | ", json_string_value(flag));
+    json_decref(schema);
+    free(costs);
+    free(structured);
+}
+END_TEST
+
 START_TEST(each_command_stands_in_a_page_and_each_page_in_the_readme)
 {
     struct document all[DOCUMENTS_MAX];
@@ -450,6 +476,7 @@ Suite *test_documents(void)
     tcase_add_test(tc, each_setting_that_is_named_is_one);
     tcase_add_test(tc, each_link_and_each_file_that_is_named_is_there);
     tcase_add_test(tc, the_manual_has_every_error_reason_alert_and_field);
+    tcase_add_test(tc, the_manual_has_every_keyword_of_schemas_and_every_flag_of_costs);
     tcase_add_test(tc, each_command_stands_in_a_page_and_each_page_in_the_readme);
     suite_add_tcase(s, tc);
     return s;
