@@ -322,7 +322,7 @@ static void answer(struct redis *r, redisReply *got)
         err_set(&err, ERR_REDIS, "%s", got->str);
     if (!ring_pop(&r->pipe, &c)) {
         if (!failed)
-            err_set(&err, ERR_REDIS, "an answer came that nobody asked for");
+            err_set(&err, ERR_REDIS, "Redis sent a reply that matches no command");
         redis_lose(r, &err);
     } else {
         if (failed && r->state == REDIS_READY)

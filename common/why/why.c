@@ -157,11 +157,10 @@ static void on_intake(void *arg, const struct reply *reply, const struct err *er
     if (!reply)
         a->err = *err;
     else if (reply_int(reply) > 0)
-        err_set(&a->err, ERR_NOT_FOUND,
-                "%s: there is no such job yet; %lld documents wait in the intake", a->id,
+        err_set(&a->err, ERR_NOT_FOUND, "%s: no such job yet; %lld documents are in intake", a->id,
                 (long long)reply_int(reply));
     else
-        err_set(&a->err, ERR_NOT_FOUND, "%s: there is no such job", a->id);
+        err_set(&a->err, ERR_NOT_FOUND, "%s: no such job", a->id);
     finish(a);
 }
 

@@ -115,11 +115,11 @@ static void say_more(const struct why_facts *f, struct why *w)
     else if (w->reason == WHY_RETRY && !f->failure[0])
         say(w, " (%d failed)", f->rec.attempts);
     else if (w->reason == WHY_STOPPED)
-        say(w, ": %s; `flotilla doctor` tells more", stop_text(f->stop));
+        say(w, ": %s; `flotilla doctor` shows more", stop_text(f->stop));
     else if (w->reason == WHY_NO_KEY)
         say(w, ", '%s'", f->no_key);
     else if (w->reason == WHY_RUNNING && (job_type_flags(f->rec.type) & JOB_CALLS))
-        say(w, ": its call is under way, or waits in a worker for its turn or an equal call");
+        say(w, ": its call is in flight, or it waits in a worker for its turn or an equal call");
     else if (w->reason == WHY_NO_WORKERS && f->others > 0)
         say(w, " that takes from its queue, %s", queue_name(f->rec.queue));
     else if (w->reason == WHY_RATE && f->rate[0])
@@ -140,7 +140,7 @@ static void say_more(const struct why_facts *f, struct why *w)
         say(w, "; failed %lld time%s so far, the last time: %s", (long long)f->failures,
             f->failures == 1 ? "" : "s", f->failure);
     if (f->unknown[0])
-        say(w, "; not known, as Redis refused to tell: %s", f->unknown);
+        say(w, "; not known, as Redis refused: %s", f->unknown);
 }
 
 static int64_t until(const struct why_facts *f, enum why_reason reason)

@@ -194,7 +194,7 @@ static void read_budget(struct asking *a, const struct reply *reply)
     if (!budget_sum_read(reply_span(reply), &sum))
         return;
     snprintf(a->facts.budget, sizeof a->facts.budget,
-             "%s, of whose %s USD %s are spent and %s set aside for calls", name,
+             "%s: of %s USD, %s are spent and %s reserved for calls", name,
              budget_usd(sum.limit_nanousd, usd[0]), budget_usd(sum.spent_nanousd, usd[1]),
              budget_usd(sum.reserved_nanousd, usd[2]));
 }
@@ -245,8 +245,8 @@ static void read_route(struct asking *a, const struct reply *reply)
     if (!health_read(reply_span(reply), &s) || s.breaker == HEALTH_CLOSED)
         return;
     a->facts.route_ms = s.next_ms;
-    snprintf(a->facts.route, sizeof a->facts.route, "%s is taken out (%s); it is probed again",
-             a->route, health_reason_name(s.reason));
+    snprintf(a->facts.route, sizeof a->facts.route, "%s is out (%s); the next probe is", a->route,
+             health_reason_name(s.reason));
 }
 
 const struct why_question why_questions[] = {

@@ -232,14 +232,14 @@ static void report_webhooks(struct demo *d)
     for (size_t i = 0; i < d->count; i++)
         delivered += d->plan[i].webhook && d->plan[i].webhooks > 0;
     show_heading("Webhooks");
-    printf("  %zu requests: %zu jobs told", d->hooks, delivered);
+    printf("  %zu requests: %zu jobs delivered", d->hooks, delivered);
     if (d->hooks_refused)
         printf(", %zu answered 500 by the receiver and sent again", d->hooks_refused);
     if (d->hooks_again)
-        printf(", %zu told twice (same webhook-id)", d->hooks_again);
+        printf(", %zu delivered twice (same webhook-id)", d->hooks_again);
     putchar('\n');
     show_claim(delivered == d->want_webhooks,
-               "each of %zu jobs with a webhook was told to its "
+               "each of %zu jobs with a webhook was delivered to its "
                "receiver",
                d->want_webhooks);
     show_claim(d->hooks_verified == d->hooks && d->hooks > 0, "%zu of %zu signatures verified",

@@ -140,7 +140,7 @@ enum cli_found cli_record(struct cli *c, const char *id, struct buf *bytes, stru
 int cli_no_record(const char *id, enum cli_found found)
 {
     if (found == CLI_RECORD_NONE)
-        return cli_fail(CLI_NOT_FOUND, "%s: there is no such job", id);
+        return cli_fail(CLI_NOT_FOUND, "%s: no such job", id);
     if (found == CLI_RECORD_NEWER)
         return cli_fail(CLI_FAILED, "%s: a newer version of flotilla wrote this job", id);
     return cli_fail(CLI_FAILED, "%s: not known, its record could not be read", id);

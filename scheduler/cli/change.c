@@ -32,7 +32,7 @@ static struct settle *cancelled_ending(struct cli *c, const char *id, const stru
         settle_free(s);
         return NULL;
     }
-    err_set(&err, ERR_CANCELLED, "cancelled while it waited");
+    err_set(&err, ERR_CANCELLED, "cancelled before it ran");
     result_from(&r, id, rec, &job, bytes);
     r.status = JOB_STATE_CANCELLED;
     r.err = &err;
@@ -131,7 +131,7 @@ static int cancel_one(struct cli *c, const char *id)
     return cli_fail(CLI_FAILED, "%s: %s", id,
                     c->lost      ? "not known whether it is cancelled"
                     : c->refused ? "not cancelled"
-                                 : "not cancelled: it moves too quickly; try again");
+                                 : "not cancelled: its state changes too quickly; try again");
 }
 
 int cli_cancel(struct cli *c)
@@ -145,7 +145,7 @@ int cli_cancel(struct cli *c)
         status = one ? one : status;
     }
     if (i < c->argc)
-        return cli_fail(CLI_FAILED, "%s and what follows: not tried", c->argv[i]);
+        return cli_fail(CLI_FAILED, "%s and the following: not tried", c->argv[i]);
     return status;
 }
 
@@ -323,8 +323,8 @@ static bool known_queue(const char *name)
 
     if (queue_of(name, strlen(name)) != QUEUE_NONE)
         return true;
-    cli_fail(CLI_NOT_FOUND, "%s: there is no such queue%s%s%s", name,
-             near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    cli_fail(CLI_NOT_FOUND, "%s: unknown queue%s%s%s", name, near ? "; did you mean '" : "",
+             near ? near : "", near ? "'?" : "");
     return false;
 }
 
@@ -367,7 +367,7 @@ static int resume_key(struct cli *c, const char *name)
     if (!cli_number(c, &n, "HDEL", key(&c->keys, KEY_STOPS), name, NULL))
         return cli_not_done(c, name, "cleared");
     if (n == 0)
-        return cli_fail(CLI_NOT_FOUND, "%s: no such key is stopped", name);
+        return cli_fail(CLI_NOT_FOUND, "%s: no stopped key has this fingerprint", name);
     cli_told(c, name, "cleared");
     return CLI_OK;
 }
@@ -402,8 +402,7 @@ int cli_scale(struct cli *c)
         return cli_fail(CLI_USAGE, "scale: expected 1 to 256 processes; to stop work, pause its "
                                    "queues");
     if (!config_group(c->cfg, group))
-        return cli_fail(CLI_NOT_FOUND, "%s: there is no such worker group in this configuration",
-                        group);
+        return cli_fail(CLI_NOT_FOUND, "%s: this configuration has no such worker group", group);
     if (!cli_callv(c, "HSET", key(&c->keys, KEY_SCALE), group, n, NULL))
         return cli_not_done(c, group, "scaled");
     cli_told(c, group, "scaled");

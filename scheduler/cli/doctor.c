@@ -92,7 +92,7 @@ static enum verdict intake_moves(struct cli *c, char *said, size_t size)
 
     if (!number(c, said, size, "LLEN", KEY_INTAKE, &n))
         return SKIPPED;
-    snprintf(said, size, "%" PRId64 " documents wait in intake", n);
+    snprintf(said, size, "%" PRId64 " documents are in intake", n);
     return n < 10000 ? GOOD : WARN;
 }
 
@@ -272,26 +272,30 @@ static const struct check checks[] = {
     {"memory limit", doctor_memory_limit,
      "set maxmemory, so that intake stops before the host runs out of memory"},
     {"memory", doctor_memory,
-     "let jobs end, shorten `retention`, or raise maxmemory; intake goes on by itself then"},
+     "let jobs end, shorten `retention`, or raise maxmemory; intake then resumes by itself"},
     {"writes", doctor_writes,
-     "see Redis's log: free or mend its disk, then BGSAVE; of a replica: let REDIS_URL name the "
-     "primary. What workers have finished is written then"},
+     "see the log of Redis: free or repair its disk, then run BGSAVE. For a replica: set REDIS_URL "
+     "to the "
+     "primary. Workers then write what they have finished"},
     {"persistence", doctor_persistence,
-     "see Redis's log when a write or snapshot failed; set appendonly yes (appendfsync always: "
-     "nothing acknowledged is lost)"},
+     "see the log of Redis if a write or snapshot failed; set appendonly yes (with appendfsync "
+     "always, "
+     "nothing that was acknowledged is lost)"},
     {"clock", clocks, "run a time service on all hosts"},
-    {"scheduler", scheduler_there, "start flotilla-scheduler; without it nothing is taken in"},
-    {"workers", workers_there, "start flotilla-worker; without it nothing runs"},
-    {"intake", intake_moves, "the scheduler does not keep up, or intake is stopped by memory"},
-    {"set aside", none_aside,
+    {"scheduler", scheduler_there,
+     "start flotilla-scheduler; without it no document is taken from intake"},
+    {"workers", workers_there, "start flotilla-worker; without it no job runs"},
+    {"intake", intake_moves,
+     "the scheduler is too slow, or intake is stopped because Redis is nearly full"},
+    {"aside", none_aside,
      "give the scheduler more memory, then for each: LMOVE aside intake RIGHT LEFT (whole keys)"},
     {"provider key", api_key,
-     "set TOGETHER_API_KEY, or api_key of the other provider; jobs that call it wait until then"},
+     "set TOGETHER_API_KEY, or api_key of the other provider; until then its jobs wait"},
     {"stopped keys", keys_stopped,
-     "mend the key or the balance, then `flotilla resume FINGERPRINT`"},
+     "correct the key or the balance, then run `flotilla resume FINGERPRINT`"},
     {"paused queues", queues_paused, "`flotilla resume QUEUE`"},
     {"authorities", authorities,
-     "let ca_file and SSL_CERT_FILE name readable files with certificates in PEM format"},
+     "set ca_file and SSL_CERT_FILE to readable files with certificates in PEM format"},
     {"webhooks", webhook_secret,
      "set webhooks.secret (whsec_...), so that receivers can verify them"},
     {"open files", open_files, "raise LimitNOFILE or ulimit -n"},

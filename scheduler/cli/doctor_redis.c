@@ -146,7 +146,7 @@ enum verdict doctor_memory(struct cli *c, char *said, size_t size)
     info_get(&i, "used_memory_human", text, sizeof text);
     free(i.text);
     if (most > 0 && used > most) {
-        snprintf(said, size, "%s used: Redis is full, it refuses new jobs", text);
+        snprintf(said, size, "%s used: Redis is full and refuses new jobs", text);
         return BAD;
     }
     if (most > 0 && used / 100 >= most / 10000 * percent) {

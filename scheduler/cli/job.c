@@ -227,9 +227,9 @@ static bool good_words(const struct listing *l)
     for (int s = JOB_STATE_NONE + 1; s < JOB_STATE_COUNT && !state; s++)
         state = !strcmp(l->state, job_state_name((enum job_state)s));
     if (!state)
-        cli_fail(CLI_USAGE, "%s: there is no such state", l->state);
+        cli_fail(CLI_USAGE, "%s: unknown state", l->state);
     else if (!queue)
-        cli_fail(CLI_USAGE, "%s: there is no such queue", l->queue);
+        cli_fail(CLI_USAGE, "%s: unknown queue", l->queue);
     return state && queue;
 }
 

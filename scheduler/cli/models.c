@@ -260,7 +260,9 @@ static void candidate_row(struct cli_table *t, const struct known *k, const stru
     cli_table_cell(t, "%lld%s", (long long)(measured ? measured : c->route->model.p50_ms),
                    measured ? "" : " expected");
     cli_table_cell(t, "%s%s", in ? state_text(k, c) : route_out_text(c->why),
-                   in && is_preferred(k, c) ? "; the default of its task, before any score" : "");
+                   in && is_preferred(k, c)
+                       ? "; it is the default of its task, which comes before any score"
+                       : "");
 }
 
 static void print_candidates(struct cli *c, const struct known *k, const struct candidate *all,

@@ -109,7 +109,8 @@ static void start_anew(struct reading *r, struct span call)
         return;
     end_line(r);
     fflush(stdout);
-    cli_fail(CLI_OK, "%s: the answer broke off or was refused; it starts anew", r->id);
+    cli_fail(CLI_OK, "%s: the answer was cut or refused; it starts again from the beginning",
+             r->id);
 }
 
 static void read_entry(struct reading *r, const struct reply *entry)

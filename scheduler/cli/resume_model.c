@@ -79,6 +79,6 @@ int cli_resume_model(struct cli *c, const char *model, const char *provider)
     if (cli_has_failed(c))
         return CLI_FAILED;
     if (n > 0)
-        return cli_fail(CLI_FAILED, "%s: it changes too quickly; try again", model);
+        return cli_fail(CLI_FAILED, "%s: its state changes too quickly; try again", model);
     return done ? CLI_OK : cli_fail(CLI_NOT_FOUND, "%s: no route to it is out", model);
 }

@@ -81,9 +81,10 @@ static int add(struct cli *c)
         return cli_fail(CLI_USAGE, "%s", err.msg);
     }
     if (model_find_at(&c->cfg->models, row.provider, id, strlen(id))) {
-        cli_fail(CLI_FAILED,
-                 "%s at %s is in the configuration, which counts: change it there (`models`)", id,
-                 row.provider);
+        cli_fail(
+            CLI_FAILED,
+            "%s at %s is in the configuration, which takes precedence: change it there (`models`)",
+            id, row.provider);
         model_done(&row);
         buf_done(&doc);
         return CLI_FAILED;

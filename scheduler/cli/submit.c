@@ -45,7 +45,7 @@ static void say_failed(const struct submission *s, size_t n)
     size_t shown = 0;
 
     cli_fail(CLI_FAILED, "%zu document%s: %s", n, n == 1 ? "" : "s",
-             s->c->lost ? "not known whether submitted; to submit the same ids again is safe"
+             s->c->lost ? "not known whether submitted; it is safe to submit the same ids again"
                         : "not submitted");
     for (const char *id = s->ids.p, *end = id + s->ids.n; id < end; id += strlen(id) + 1)
         if (shown++ < IDS_SHOWN)
@@ -105,7 +105,7 @@ static void submit_one(struct submission *s, struct span doc)
     else
         buf_add_span(&text, doc);
     if (text.n > s->c->defaults.max_bytes) {
-        cli_fail(1, "line %zu: document: with an id it is over limits.job_bytes (%zu bytes)",
+        cli_fail(1, "line %zu: document: with an id it is larger than limits.job_bytes (%zu bytes)",
                  s->line, s->c->defaults.max_bytes);
         s->faulty++;
         buf_done(&text);

@@ -240,7 +240,7 @@ int cli_waiting_finish(struct cli_waiting *w, int64_t timeout_ms)
     if (cli_has_failed(w->c) && w->count > 0)
         status = cli_fail(CLI_FAILED, "not known: how %zu of %zu jobs ended", w->count, w->total);
     else if (status == CLI_NOT_FOUND)
-        cli_fail(status, "%s: there is no such job", w->jobs[0].id);
+        cli_fail(status, "%s: no such job", w->jobs[0].id);
     else if (status == CLI_FAILED)
         cli_fail(status, "%zu of %zu jobs have not ended in time", w->count, w->total);
     cli_waiting_free(w);

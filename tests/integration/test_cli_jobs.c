@@ -89,7 +89,7 @@ START_TEST(what_cannot_become_a_job_is_no_success)
 
     ck_assert_int_le((int)strlen(long_doc), 1000000);
     CHECK_EXIT(cli, 1);
-    CHECK_HAS(cli.err, "line 1: document: with an id it is over limits.job_bytes");
+    CHECK_HAS(cli.err, "line 1: document: with an id it is larger than limits.job_bytes");
     cli = world_cli(w, "submit", "-f", w->dir);
     CHECK_EXIT(cli, 1);
     CHECK_HAS(cli.err, ": cannot be read");
@@ -147,7 +147,7 @@ START_TEST(waiting_tells_how_the_jobs_ended)
     ck_assert_str_eq(world_string_at(world_json(w, cli.out), "status"), "failed");
     cli = world_cli(w, "wait", "a", "nobody");
     CHECK_EXIT(cli, 4);
-    CHECK_HAS(cli.err, "nobody: there is no such job");
+    CHECK_HAS(cli.err, "nobody: no such job");
     world_push(w, "{'id':'slow','type':'noop','payload':{'sleep_ms':20000}}");
     cli = world_cli(w, "wait", "slow", "--timeout", "1");
     CHECK_EXIT(cli, 1);

@@ -34,7 +34,7 @@ START_TEST(a_waiting_job_tells_for_what)
     struct cli cli;
 
     world_push(w, "{'id':'one'," CHAT "}");
-    CHECK_HAS(world_cli(w, "why", "one").err, "no such job yet; 1 documents wait in the intake");
+    CHECK_HAS(world_cli(w, "why", "one").err, "no such job yet; 1 documents are in intake");
     world_start_scheduler(w);
     world_push(w, "{'id':'late','delay_ms':60000," CHAT "}");
     world_push(w, "{'id':'two'," CHAT "}");
@@ -57,7 +57,7 @@ START_TEST(a_waiting_job_tells_for_what)
     ck_assert_str_eq(reason(w, "two"), "ended");
     cli = world_cli(w, "why", "nobody");
     CHECK_EXIT(cli, 4);
-    CHECK_HAS(cli.err, "nobody: there is no such job");
+    CHECK_HAS(cli.err, "nobody: no such job");
     CHECK_EXIT(world_cli(w, "why"), 2);
     world_free(w);
 }

@@ -320,7 +320,7 @@ static const struct lie {
     {"$5\r\nhel", "the server closed the connection"},
     {"*3\r\n:1\r\n", "the server closed the connection"},
     {"", "the server closed the connection"},
-    {"+PONG\r\n+PONG\r\n", "an answer came that nobody asked for"},
+    {"+PONG\r\n+PONG\r\n", "Redis sent a reply that matches no command"},
     {"+PONG\r\n-ERR go away\r\n", "ERR go away"},
 };
 

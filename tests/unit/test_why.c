@@ -308,7 +308,7 @@ START_TEST(from_what_is_refused_nothing_is_concluded)
     f.no_workers = true;
     snprintf(f.unknown, sizeof f.unknown, "workers, pace");
     w = ask(f);
-    CHECK_WHY(w, WHY_READY, "; not known, as Redis refused to tell: workers, pace");
+    CHECK_WHY(w, WHY_READY, "; not known, as Redis refused: workers, pace");
     why_write("a", &f, &w, &out);
     ck_assert_ptr_nonnull(strstr(out.p, "\"unknown\":[\"workers\",\"pace\"]"));
     buf_done(&out);
