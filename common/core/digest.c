@@ -26,7 +26,7 @@ static void make_them(void)
     atexit(free_them);
 }
 
-void digest_text(struct span s, char text[DIGEST_TEXT])
+void digest_hex(struct span s, size_t n, char *text)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char md[EVP_MAX_MD_SIZE];
@@ -36,9 +36,11 @@ void digest_text(struct span s, char text[DIGEST_TEXT])
     if (!EVP_DigestInit_ex(context, sha256, NULL) || !EVP_DigestUpdate(context, s.p, s.n) ||
         !EVP_DigestFinal_ex(context, md, NULL))
         abort(); /* no memory */
-    for (size_t i = 0; i < 8; i++) {
+    for (size_t i = 0; i < n; i++) {
         text[2 * i] = digits[md[i] >> 4];
         text[2 * i + 1] = digits[md[i] & 15];
     }
-    text[16] = '\0';
+    text[2 * n] = '\0';
 }
+
+void digest_text(struct span s, char text[DIGEST_TEXT]) { digest_hex(s, 8, text); }

@@ -6,7 +6,9 @@
 
 #define DIGEST_TEXT 17
 
-/* The first 8 bytes of the digest as 16 hex digits. */
+/* The first n bytes (at most 32) of the digest as 2 * n hex digits, and a NUL. */
+void digest_hex(struct span s, size_t n, char *text);
+/* The first 8 bytes as 16 hex digits. */
 void digest_text(struct span s, char text[DIGEST_TEXT]);
 
 #endif

@@ -39,6 +39,13 @@ static const struct {
     {TASK_CHAT, "{\"temperature\":0}", "{\"temperature\":-0e12}"},
     {TASK_CHAT, "{\"max_tokens\":100}", "{\"max_tokens\":1e2}"},
     {TASK_CHAT, "{\"max_tokens\":100}", "{\"max_tokens\":100.00}"},
+    {TASK_CHAT, "{\"x\":1}", "{\"x\":1.0}"},
+    {TASK_CHAT, "{\"x\":-0}", "{\"x\":0}"},
+    {TASK_CHAT, "{\"x\":-0.00e-7}", "{\"x\":0}"},
+    {TASK_CHAT, "{\"x\":18446744073709551617}", "{\"x\":1.8446744073709551617E+19}"},
+    {TASK_CHAT, "{\"x\":100000000000000000000}", "{\"x\":1e20}"},
+    {TASK_CHAT, "{\"x\":0.00120e2}", "{\"x\":12e-2}"},
+    {TASK_CHAT, "{\"temperature\":10e-1,\"x\":[-10,-1.0e+1]}", "{\"x\":[-1e1,-10.0]}"},
     {TASK_CHAT, "{\"x\":0.5}", "{\"x\":5E-1}"},
     {TASK_CHAT, "{\"x\":-12.30}", "{\"x\":-1230e-2}"},
     {TASK_CHAT, "{\"x\":0.001}", "{\"x\":1e-0003}"},
@@ -63,6 +70,14 @@ static const struct {
     {TASK_CHAT, "{\"x\":1}", "{\"x\":10}"},
     {TASK_CHAT, "{\"x\":12}", "{\"x\":21}"},
     {TASK_CHAT, "{\"x\":1.5}", "{\"x\":15}"},
+    {TASK_CHAT, "{\"x\":0.15}", "{\"x\":0.015}"},
+    {TASK_CHAT, "{\"x\":0}", "{\"x\":1}"},
+    {TASK_CHAT, "{\"x\":1e400}", "{\"x\":1e401}"},
+    {TASK_CHAT, "{\"x\":1e999999999}", "{\"x\":-1e999999999}"},
+    {TASK_CHAT, "{\"x\":1e1000000000}", "{\"x\":\"#1e1000000000\"}"},
+    {TASK_CHAT, "{\"x\":9223372036854775807}", "{\"x\":9223372036854775808}"},
+    {TASK_CHAT, "{\"x\":18446744073709551616}", "{\"x\":18446744073709551617}"},
+    {TASK_CHAT, "{\"x\":18446744073709551617}", "{\"x\":1}"},
     {TASK_CHAT, "{\"x\":1e999999999998}", "{\"x\":1e999999999999}"},
     {TASK_CHAT, "{\"seed\":9007199254740993}", "{\"seed\":9007199254740992}"},
     {TASK_CHAT, "{\"seed\":123456789012345678901234567890}", "{\"seed\":123456789012345678901234567891}"},
@@ -86,12 +101,16 @@ static const struct {
     {TASK_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}", "{\"messages\":[{\"role\":\"system\",\"content\":\"a\"}]}"},
     {TASK_CHAT, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"x\":null}]}]}", "{\"messages\":[{\"role\":\"user\",\"content\":[{}]}]}"},
     {TASK_CHAT, "{\"tools\":[{\"a\":1}]}", "{}"},
+    {TASK_CHAT, "{\"a\":1,\"stop\":[[]]}", "{\"a\":1}"},
+    {TASK_CHAT, "{\"x\":\"null\"}", "{}"},
     {TASK_EMBEDDING, "{\"input\":\"a\",\"temperature\":1}", "{\"input\":\"a\"}"}, /* no rule of that task */
     {TASK_EMBEDDING, "{\"input\":\"a\",\"encoding_format\":\"base64\"}", "{\"input\":\"a\"}"},
     {TASK_EMBEDDING, "{\"input\":\"a\",\"dimensions\":256}", "{\"input\":\"a\"}"},
 };
 static const char *const none[] = {
     "", " ", "[]", "1", "\"x\"", "{", "{\"a\":}", "{\"a\":1,}", "{} x", "{\"a\":1,\"a\":1}", "{\"a\":1,\"\\u0061\":2}",
+    "{\"x\":\"\xff\"}", "{\"\xc0\x80\":1}", "{\"x\":\"\xed\xa0\x80\"}", "{\"x\":\"\\ud800\"}", "{\"x\":\"a\nb\"}",
+    "{\"x\":01}", "{\"x\":-}", "{\"x\":1.}", "{\"x\":+1}", "{\"x\":.5}", "{\"x\":1e}", "{\"x\":NaN}", "{\"metadata\":{\"a\":1,\"a\":2}}",
     "{\"x\":{\"b\":1,\"c\":2,\"b\":1}}", "{\"temperature\":0.5,\"temperature\":1}",
 };
 /* clang-format on */
@@ -161,7 +180,7 @@ START_TEST(one_text_of_a_list_hashes_as_a_body_with_that_text)
 }
 END_TEST
 
-START_TEST(long_bodies_go_through_block_by_block)
+START_TEST(long_bodies_keep_every_byte)
 {
     struct buf b = BUF(1 << 20), text = BUF(1 << 20);
 
@@ -174,6 +193,24 @@ START_TEST(long_bodies_go_through_block_by_block)
     ck_assert_int_eq(strncmp(text.p, "{\"a\":0,\"messages\":[{\"content\":\"0 1 2 ", 37), 0);
     buf_done(&b);
     buf_done(&text);
+}
+END_TEST
+
+/* What grows most when it is rewritten: numbers of one digit. */
+START_TEST(a_body_that_grows_has_a_hash)
+{
+    struct buf b = BUF(1 << 20);
+    char hex[CANONICAL_HEX];
+
+    buf_puts(&b, "{\"a\":[1");
+    for (int i = 0; i < 1000; i++)
+        buf_puts(&b, ",1");
+    buf_puts(&b, "],\"b\":\"\\u0001\\u007f\\u0022\"}");
+    ck_assert(canonical_hash(TASK_CHAT, "", buf_span(&b), (struct span){0}, hex));
+    ck_assert(canonical_hash(TASK_CHAT, "", span_of("{\"a\":1}"), (struct span){0}, hex));
+    ck_assert(canonical_hash(TASK_EMBEDDING, "", span_of("{\"input\":0}"),
+                             span_of("[1,1,1,1,1,1,1,1,1,1]"), hex));
+    buf_done(&b);
 }
 END_TEST
 
@@ -209,7 +246,8 @@ Suite *test_canonical(void)
     tcase_add_test(tc, the_form_is_sorted_and_tight);
     tcase_add_test(tc, the_path_is_part_of_the_hash);
     tcase_add_test(tc, one_text_of_a_list_hashes_as_a_body_with_that_text);
-    tcase_add_test(tc, long_bodies_go_through_block_by_block);
+    tcase_add_test(tc, long_bodies_keep_every_byte);
+    tcase_add_test(tc, a_body_that_grows_has_a_hash);
     tcase_add_test(tc, depth_has_a_bound);
     suite_add_tcase(s, tc);
     return s;

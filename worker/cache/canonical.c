@@ -1,31 +1,31 @@
 /* canonical.c - see canonical.h.
  *
- *   body ──walk──▶ members sorted ──▶ values rewritten ──▶ canonical_sink ─▶ SHA-256, or text
+ *   body ──walk──▶ members sorted ──▶ values rewritten ──▶ text ──▶ SHA-256
  *            │
- *            └─ top: defaults and what does not count are left out
- *               messages[*]: nulls are left out (SDKs write every member that they know)
+ *            └─ top: what equals its default, or does not count, is cut off again
+ *               messages[*]: nulls are cut off (SDKs write every member that they know)
  *
- * There is no tree: an object is a run of (name, value) spans on one stack that
- * all levels share, sorted there, and each value is walked when its turn comes.
- * A body is at most JSON_MAX_DEPTH deep, so the recursion has a bound, and each
- * level scans its bytes once more.
+ * There is no tree, as jansson's would lose what numbers say: it refuses integers past 64 bits and
+ * rounds 0.1 and 0.10000000000000000001 to one real, so two requests would have one key.  An object
+ * is a run of (name, value) spans on one stack that all levels share.  It is sorted there, and each
+ * value is walked in turn.  A body is at most JSON_MAX_DEPTH deep, so the recursion has a bound, and
+ * each level scans its bytes once more.
  *
- * A member with a new default is a row in `rules`.  Take in only what is the
- * same answer for certain: a default that differs from model to model (top_k,
- * repetition_penalty, max_tokens) is none.
+ * A member with a new default is a row in `rules`.  Add only what is certain to be the same answer:
+ * a default that differs from model to model (top_k, repetition_penalty, max_tokens) has no row.
  */
 #include "worker/cache/canonical.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/digest.h"
 #include "common/core/json.h"
+#include "common/core/parse.h"
 #include "common/core/xalloc.h"
 #include "common/model/model.h"
-#include "worker/cache/canonical_sink.h"
 
-enum { SMALL = 64 };
+enum { MAX_EXPONENT = 999999999 };
 
 #define TEXTS (TASK_CHAT | TASK_COMPLETION | TASK_CODE)
 #define ALL   (~0U)
@@ -37,8 +37,8 @@ static const struct {
     unsigned tasks;
     const char *name, *value;
 } rules[] = {
-    {ALL,            "model",             NULL}, /* in the key by itself: the one that is routed to */
-    {ALL,            "stream",            NULL}, /* how it comes, not what */
+    {ALL,            "model",             NULL}, /* the key has the one that is routed to */
+    {ALL,            "stream",            NULL}, /* how the answer comes, not what it is */
     {ALL,            "stream_options",    NULL},
     {ALL,            "user",              NULL}, /* who asks, or why */
     {ALL,            "metadata",          NULL},
@@ -70,52 +70,85 @@ struct member {
 };
 
 struct walk {
-    struct sink *out;
+    struct buf *out;
     unsigned task;
     struct span input;      /* replaces the member of that name, at the top */
     struct member *members; /* a stack: each object in progress has a run of it */
     size_t count, cap;
-    struct buf names;     /* resolved names; never moves once it was made */
-    struct buf raw, neat; /* of one string with escapes */
+    struct buf names; /* resolved names; does not move, as spans point into it */
+    struct buf raw;   /* of one string with escapes */
     size_t body_n;
 };
+
+static bool is_text(struct span s, const char *text)
+{
+    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
+}
+
+/* ---- numbers ---- */
+
+/* A number by its value: significant digits times a power of ten, so 150, 150.0 and 1.5e2 are 15e1.
+ * Nothing is converted: 0.1 and a number of a hundred digits are exact. */
+static void put_number(struct buf *out, struct span v)
+{
+    const char *p = v.p, *end = v.p + v.n;
+    size_t before = out->n, start;
+    int64_t exponent = 0, written = 0;
+    bool point = false;
+
+    if (*p == '-')
+        buf_putc(out, *p++);
+    for (start = out->n; p < end && *p != 'e' && *p != 'E'; p++) {
+        if (*p == '.')
+            point = true;
+        else if (*p != '0' || out->n > start)
+            buf_putc(out, *p);
+        exponent -= point && *p != '.';
+    }
+    for (; out->n > start && out->p[out->n - 1] == '0'; exponent++)
+        out->n--;
+    p += p < end;
+    p += p < end && *p == '+';
+    if (out->n == start) {
+        out->n = before;
+        buf_putc(out, '0');
+    } else if (p < end &&
+               !parse_int64(p, (size_t)(end - p), -MAX_EXPONENT, MAX_EXPONENT, &written)) {
+        out->n = before;
+        buf_putc(out, '#'); /* beyond all numbers: as it is spelled */
+        buf_add_span(out, v);
+    } else {
+        buf_putc(out, 'e');
+        buf_int(out, exponent + written);
+    }
+}
 
 /* ---- strings ---- */
 
 static bool put_string(struct walk *w, struct span v)
 {
-    if (!memchr(v.p, '\\', v.n)) {
-        sink_put(w->out, v.p, v.n);
-        return true;
-    }
+    if (!memchr(v.p, '\\', v.n))
+        return buf_add_span(w->out, v);
     w->raw.max_bytes = v.n;
-    w->neat.max_bytes = 6 * v.n;
     buf_clear(&w->raw);
-    buf_clear(&w->neat);
     if (!json_read_string(v, &w->raw))
         return false;
-    json_add_string(&w->neat, w->raw.p, w->raw.n);
-    sink_put(w->out, w->neat.p, w->neat.n);
-    return !buf_failed(&w->neat);
+    json_add_string(w->out, w->raw.p, w->raw.n);
+    return true;
 }
 
-/* The text of a name.  Names with escapes are rare: their memory is made once, large enough for all
- * of a body, so that spans into it stay good. */
+/* The text of a name.  Names with escapes are rare: room for all of a body is made once, so that
+ * spans into it stay good. */
 static bool name_text(struct walk *w, struct span raw, struct span *ret)
 {
-    struct span quoted = {raw.p - 1, raw.n + 2};
-    size_t from;
+    size_t from = w->names.n;
 
     *ret = raw;
     if (!memchr(raw.p, '\\', raw.n))
         return true;
-    if (!w->names.p) {
-        w->names.max_bytes = w->body_n;
-        if (!buf_reserve(&w->names, w->body_n))
-            return false;
-    }
-    from = w->names.n;
-    if (!json_read_string(quoted, &w->names))
+    w->names.max_bytes = w->body_n;
+    if ((!w->names.p && !buf_reserve(&w->names, w->body_n)) ||
+        !json_read_string((struct span){raw.p - 1, raw.n + 2}, &w->names))
         return false;
     *ret = (struct span){w->names.p + from, w->names.n - from};
     return true;
@@ -123,58 +156,28 @@ static bool name_text(struct walk *w, struct span raw, struct span *ret)
 
 /* ---- objects ---- */
 
-static int compare(struct span a, struct span b)
-{
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-
-    return c ? c : a.n < b.n ? -1 : a.n > b.n;
-}
-
 static int by_name(const void *a, const void *b)
 {
-    return compare(((const struct member *)a)->name, ((const struct member *)b)->name);
-}
+    const struct span x = ((const struct member *)a)->name, y = ((const struct member *)b)->name;
+    int c = memcmp(x.p, y.p, x.n < y.n ? x.n : y.n);
 
-static bool is_named(struct span name, const char *text)
-{
-    return name.n == strlen(text) && memcmp(name.p, text, name.n) == 0;
+    return c ? c : x.n < y.n ? -1 : x.n > y.n;
 }
 
 enum place { TOP, MESSAGES, MESSAGE, ELSEWHERE };
 
 static bool put_value(struct walk *w, struct span v, enum place place, int depth);
 
-/* Is that value, in canonical form, the text?  Defaults are short. */
-static bool is_value(struct walk *w, struct span v, const char *text)
-{
-    struct buf form = BUF(SMALL);
-    struct sink sink = {.text = &form};
-    struct walk inner = {.out = &sink, .task = w->task, .body_n = v.n};
-    bool same;
-
-    if (v.n > SMALL)
-        return false;
-    same = put_value(&inner, v, ELSEWHERE, 0);
-    sink_flush(&sink);
-    same = same && form.n == strlen(text) && memcmp(form.p, text, form.n) == 0;
-    buf_done(&form);
-    buf_done(&inner.names);
-    buf_done(&inner.raw);
-    buf_done(&inner.neat);
-    free(inner.members);
-    return same;
-}
-
-static bool is_left_out(struct walk *w, const struct member *m, enum place place)
+/* form: the value in canonical form. */
+static bool is_left_out(unsigned task, enum place place, struct span name, struct span form)
 {
     if (place == ELSEWHERE)
         return false;
-    if (json_absent(m->value))
-        return true;
     for (size_t i = 0; place == TOP && i < ARRAY_LEN(rules); i++)
-        if ((rules[i].tasks & w->task) && is_named(m->name, rules[i].name))
-            return !rules[i].value || is_value(w, m->value, rules[i].value);
-    return false;
+        if ((rules[i].tasks & task) && is_text(name, rules[i].name) &&
+            (!rules[i].value || is_text(form, rules[i].value)))
+            return true;
+    return is_text(form, "null");
 }
 
 static bool push(struct walk *w, const struct json_iter *it, enum place place)
@@ -183,7 +186,7 @@ static bool push(struct walk *w, const struct json_iter *it, enum place place)
 
     if (!name_text(w, it->key, &m.name))
         return false;
-    if (place == TOP && w->input.p && is_named(m.name, "input"))
+    if (place == TOP && w->input.p && is_text(m.name, "input"))
         m.value = w->input;
     if (w->count == w->cap) {
         w->cap = w->cap ? w->cap * 2 : 32;
@@ -208,61 +211,51 @@ static bool read_members(struct walk *w, struct span v, enum place place)
     if (w->count - base > 1)
         qsort(w->members + base, w->count - base, sizeof *w->members, by_name);
     for (size_t i = base + 1; i < w->count; i++)
-        if (!compare(w->members[i - 1].name, w->members[i].name))
+        if (!by_name(&w->members[i - 1], &w->members[i]))
             return false;
     return true;
 }
 
-static bool put_name(struct walk *w, struct span name)
-{
-    w->neat.max_bytes = 6 * name.n + 2;
-    buf_clear(&w->neat);
-    json_add_string(&w->neat, name.p, name.n);
-    sink_put(w->out, w->neat.p, w->neat.n);
-    sink_char(w->out, ':');
-    return !buf_failed(&w->neat);
-}
-
 static bool put_object(struct walk *w, struct span v, enum place place, int depth)
 {
-    size_t base = w->count, end;
-    bool first = true, ok = read_members(w, v, place);
+    size_t base = w->count, open = w->out->n + 1, end;
+    bool ok = read_members(w, v, place);
 
     end = w->count;
-    sink_char(w->out, '{');
+    buf_putc(w->out, '{');
     for (size_t i = base; ok && i < end; i++) {
-        struct member m = w->members[i]; /* by value: the stack may move */
-        bool messages = place == TOP && is_named(m.name, "messages");
+        const struct member m = w->members[i]; /* by value: the stack may move */
+        bool messages = place == TOP && is_text(m.name, "messages");
+        size_t before = w->out->n, at;
 
-        if (is_left_out(w, &m, place))
-            continue;
-        if (!first)
-            sink_char(w->out, ',');
-        first = false;
-        ok = put_name(w, m.name) && put_value(w, m.value, messages ? MESSAGES : ELSEWHERE, depth);
+        if (before > open)
+            buf_putc(w->out, ',');
+        json_add_string(w->out, m.name.p, m.name.n);
+        buf_putc(w->out, ':');
+        at = w->out->n;
+        ok = put_value(w, m.value, messages ? MESSAGES : ELSEWHERE, depth);
+        if (is_left_out(w->task, place, m.name, (struct span){w->out->p + at, w->out->n - at}))
+            w->out->n = before;
     }
-    sink_char(w->out, '}');
     w->count = base;
-    return ok;
+    return ok && buf_putc(w->out, '}');
 }
 
 static bool put_array(struct walk *w, struct span v, enum place place, int depth)
 {
+    size_t open = w->out->n + 1;
     struct json_iter it;
-    bool first = true;
 
     if (!json_iter_init(&it, v.p, v.n))
         return false;
-    sink_char(w->out, '[');
+    buf_putc(w->out, '[');
     while (json_next(&it)) {
-        if (!first)
-            sink_char(w->out, ',');
-        first = false;
+        if (w->out->n > open)
+            buf_putc(w->out, ',');
         if (!put_value(w, it.value, place == MESSAGES ? MESSAGE : ELSEWHERE, depth))
             return false;
     }
-    sink_char(w->out, ']');
-    return !it.bad;
+    return !it.bad && buf_putc(w->out, ']');
 }
 
 static bool put_value(struct walk *w, struct span v, enum place place, int depth)
@@ -275,14 +268,14 @@ static bool put_value(struct walk *w, struct span v, enum place place, int depth
     case '"': return put_string(w, v);
     case 't':
     case 'f':
-    case 'n': sink_put(w->out, v.p, v.n); return true;
-    default: sink_number(w->out, v); return true;
+    case 'n': return buf_add_span(w->out, v);
+    default: put_number(w->out, v); return true;
     }
 }
 
 /* ---- a body ---- */
 
-static bool put_body(struct sink *out, unsigned task, struct span body, struct span input)
+bool canonical_text(unsigned task, struct span body, struct span input, struct buf *out)
 {
     struct walk w = {.out = out, .task = task, .input = input, .body_n = body.n};
     bool ok;
@@ -290,40 +283,27 @@ static bool put_body(struct sink *out, unsigned task, struct span body, struct s
     while (body.n > 0 && strchr(" \t\r\n", *body.p) && *body.p)
         body.p++, body.n--;
     ok = body.n > 0 && *body.p == '{' && put_value(&w, body, TOP, 0);
-    sink_flush(out);
     buf_done(&w.names);
     buf_done(&w.raw);
-    buf_done(&w.neat);
     free(w.members);
-    return ok;
-}
-
-bool canonical_text(unsigned task, struct span body, struct span input, struct buf *out)
-{
-    struct sink sink = {.text = out};
-
-    return put_body(&sink, task, body, input) && !buf_failed(out);
+    return ok && !buf_failed(out);
 }
 
 bool canonical_hash(unsigned task, const char *path, struct span body, struct span input,
                     char hex[CANONICAL_HEX])
 {
-    static const char digits[] = "0123456789abcdef";
-    struct sink sink = {.md = EVP_MD_CTX_new()};
-    unsigned char md[EVP_MAX_MD_SIZE];
-    unsigned int n = 0;
-    bool ok = sink.md && EVP_DigestInit_ex(sink.md, EVP_sha256(), NULL);
+    /* \u0001 stays that long, a number 1 becomes 1e0 */
+    struct buf text = BUF(strlen(path) + 1 + 3 * (body.n + input.n));
+    bool ok;
 
-    if (ok) {
-        sink_put(&sink, path, strlen(path));
-        sink_char(&sink, '\n');
-        ok = put_body(&sink, task, body, input) && EVP_DigestFinal_ex(sink.md, md, &n);
-    }
-    EVP_MD_CTX_free(sink.md);
-    for (size_t i = 0; ok && i < n; i++) {
-        hex[2 * i] = digits[md[i] >> 4];
-        hex[2 * i + 1] = digits[md[i] & 15];
-    }
-    hex[ok ? CANONICAL_HEX - 1 : 0] = '\0';
+    buf_reserve(&text, strlen(path) + 1 + body.n);
+    buf_puts(&text, path);
+    buf_putc(&text, '\n');
+    ok = canonical_text(task, body, input, &text);
+    if (ok)
+        digest_hex(buf_span(&text), CANONICAL_HEX / 2, hex);
+    else
+        hex[0] = '\0';
+    buf_done(&text);
     return ok;
 }
