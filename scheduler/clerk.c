@@ -98,7 +98,7 @@ static void clerk_look(void *arg)
     int64_t every_ms = c->s->cfg->routing_catalogue_ms, now = clock_wall_ms();
     int64_t pause = every_ms / 4;
 
-    pause = pause < LOOK_MIN_MS ? LOOK_MIN_MS : pause > LOOK_MS ? LOOK_MS : pause;
+    pause = clamp64(pause, LOOK_MIN_MS, LOOK_MS);
     c->timer = loop_after(c->s->loop, every_ms ? pause : LOOK_MS, clerk_look, c);
     if (every_ms == 0 || !redis_is_ready(c->s->redis))
         return;

@@ -295,7 +295,7 @@ static void read_from(const struct herald *h, char text[CURSOR_MAX + 1])
     int64_t oldest = clock_wall_ms() - MAX_AGE_MS;
     char floor[CURSOR_MAX];
 
-    snprintf(floor, sizeof floor, "%" PRId64, oldest > 0 ? oldest : 0);
+    snprintf(floor, sizeof floor, "%" PRId64, max64(oldest, 0));
     if (strlen(h->cursor) > strlen(floor) && strncmp(h->cursor, floor, strlen(floor)) >= 0)
         snprintf(text, CURSOR_MAX + 1, "(%s", h->cursor);
     else

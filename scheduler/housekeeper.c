@@ -63,10 +63,9 @@ static int64_t info_number(struct span info, const char *name)
 
 static bool evicts(struct span info, char *text, size_t size)
 {
-    static const char good[] = "noeviction";
     struct span policy = info_field(info, "maxmemory_policy");
 
-    if (!policy.p || (policy.n == strlen(good) && !memcmp(policy.p, good, policy.n)))
+    if (!policy.p || span_is(policy, "noeviction"))
         return false;
     snprintf(text, size,
              "Redis's maxmemory-policy is %.*s: it would delete jobs.  Intake is stopped until "

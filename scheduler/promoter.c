@@ -66,7 +66,7 @@ static void on_promoted(void *arg, const struct reply *reply, const struct err *
         promote(p); /* a full batch: more is due */
         return;
     }
-    promoter_due_in(p, next < 0 || next > NET_MS ? NET_MS : next > 0 ? next : 1);
+    promoter_due_in(p, next < 0 ? NET_MS : clamp64(next, 1, NET_MS));
 }
 
 static void promote(struct promoter *p)

@@ -69,14 +69,14 @@ static int64_t interval_ms(const struct rescuer *r)
 {
     int64_t ms = round_ms(r) / 2 * portion(r) / (r->keys + 1);
 
-    return ms < TICK_MS ? TICK_MS : ms;
+    return max64(ms, TICK_MS);
 }
 
 static int64_t confirm_ms(const struct rescuer *r)
 {
     int64_t ms = round_ms(r) / 20;
 
-    return ms < CONFIRM_MIN_MS ? CONFIRM_MIN_MS : ms > CONFIRM_MAX_MS ? CONFIRM_MAX_MS : ms;
+    return clamp64(ms, CONFIRM_MIN_MS, CONFIRM_MAX_MS);
 }
 
 static void later(struct rescuer *r, int64_t ms, loop_cb *step)
@@ -126,7 +126,7 @@ static void end_round(struct rescuer *r)
     log_event(LOG_DEBUG, "rescue.round", "keys=%lld ms=%lld", (long long)r->keys,
               (long long)(now - r->since_ms));
     forget_names(r);
-    later(r, left > RETRY_MS ? left : RETRY_MS, start_round);
+    later(r, max64(left, RETRY_MS), start_round);
 }
 
 /* ---- suspects ---- */

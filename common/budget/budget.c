@@ -64,7 +64,7 @@ static bool is_text(struct span raw, const char *text)
 
     if (!raw.n || !memchr(raw.p, '\\', raw.n))
         return json_equals(raw, text);
-    same = json_read_string(raw, &b) && b.n == strlen(text) && !memcmp(b.p ? b.p : "", text, b.n);
+    same = json_read_string(raw, &b) && span_is(buf_span(&b), text);
     buf_done(&b);
     return same;
 }
@@ -77,7 +77,7 @@ static bool has_tag(struct span tags, const char *name, const char *value)
     if (!tags.n || !json_iter_init(&it, tags.p, tags.n))
         return false;
     while (json_next(&it)) /* the last of equal names counts, as everywhere */
-        if (it.key.n == strlen(name) && !memcmp(it.key.p, name, it.key.n))
+        if (span_is(it.key, name))
             has = is_text(it.value, value);
     return has;
 }
@@ -89,8 +89,7 @@ static bool speaks_of(const struct config_budget *b, const struct budget_who *wh
     case BUDGET_FOR_EACH_TENANT: return who->tenant.n > 2;
     case BUDGET_FOR_TENANT: return is_text(who->tenant, b->value);
     case BUDGET_FOR_TAG: return has_tag(who->tags, b->tag, b->value);
-    case BUDGET_FOR_MODEL:
-        return who->model.n == strlen(b->value) && !memcmp(who->model.p, b->value, who->model.n);
+    case BUDGET_FOR_MODEL: return span_is(who->model, b->value);
     }
     return false;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NODISCARD         __attribute__((warn_unused_result))
 #define NORETURN          __attribute__((noreturn))
@@ -23,6 +24,10 @@
 
 static inline int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static inline int64_t clamp64(int64_t v, int64_t min, int64_t max)
+{
+    return v < min ? min : v > max ? max : v;
+}
 
 /* The sum of two amounts, or the largest there is: what others tell us must not wrap round. */
 static inline int64_t add64(int64_t a, int64_t b)
@@ -37,5 +42,10 @@ struct span {
     const char *p;
     size_t n;
 };
+
+static inline bool span_is(struct span s, const char *text)
+{
+    return s.n == strlen(text) && (s.n == 0 || memcmp(s.p, text, s.n) == 0);
+}
 
 #endif

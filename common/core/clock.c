@@ -83,10 +83,7 @@ static char *put_digits(char *to, int64_t v, int width)
     return to + width;
 }
 
-static int64_t within(int64_t wall_ms)
-{
-    return wall_ms < MIN_MS ? MIN_MS : wall_ms > MAX_MS ? MAX_MS : wall_ms;
-}
+static int64_t within(int64_t wall_ms) { return clamp64(wall_ms, MIN_MS, MAX_MS); }
 
 static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 

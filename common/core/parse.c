@@ -176,8 +176,6 @@ bool parse_bool(const char *p, size_t n, bool *ret)
 
 static bool same(char a, char b) { return tolower((unsigned char)a) == tolower((unsigned char)b); }
 
-static int least(int a, int b) { return a < b ? a : b; }
-
 /* Insertions, deletions, changes and swaps of neighbours that turn a into b. */
 static int edit_distance(const char *a, const char *b)
 {
@@ -197,9 +195,10 @@ static int edit_distance(const char *a, const char *b)
         row = oldest;
         row[0] = i;
         for (int j = 1; j <= b_n; j++) {
-            row[j] = least(least(row[j - 1], last[j]) + 1, last[j - 1] + !same(a[i - 1], b[j - 1]));
+            row[j] =
+                (int)min64(min64(row[j - 1], last[j]) + 1, last[j - 1] + !same(a[i - 1], b[j - 1]));
             if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
-                row[j] = least(row[j], before[j - 2] + 1);
+                row[j] = (int)min64(row[j], before[j - 2] + 1);
         }
     }
     return row[b_n];

@@ -54,7 +54,7 @@ bool reply_is(const struct reply *r, const char *text)
 {
     struct span s = reply_span(r);
 
-    return s.p && reply_type(r) != REPLY_ERROR && s.n == strlen(text) && !memcmp(s.p, text, s.n);
+    return s.p && reply_type(r) != REPLY_ERROR && span_is(s, text);
 }
 
 size_t reply_count(const struct reply *r)

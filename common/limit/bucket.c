@@ -149,7 +149,7 @@ static void advance_lane(struct bucket_lane *l, double s)
 
 void bucket_advance(struct bucket *b, int64_t now_us)
 {
-    int64_t from = b->at_us > b->pause_us ? b->at_us : b->pause_us;
+    int64_t from = max64(b->at_us, b->pause_us);
 
     if (now_us > from)
         for (int i = 0; i < BUCKET_LANES; i++)

@@ -48,7 +48,7 @@ const char *cost_flag_name(enum cost_flag f)
 unsigned cost_flag_of(struct span name)
 {
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
-        if (name.n == strlen(flags[i].name) && !memcmp(name.p, flags[i].name, name.n))
+        if (span_is(name, flags[i].name))
             return flags[i].flag;
     return 0;
 }
@@ -65,11 +65,6 @@ static int64_t per_million(wide sum)
 
 /* What was cut is no sum of a bill. */
 static unsigned cut_flag(int64_t nanousd) { return nanousd == INT64_MAX ? COST_ESTIMATED : 0; }
-
-static int64_t bounded(int64_t v, int64_t min, int64_t max)
-{
-    return v < min ? min : v > max ? max : v;
-}
 
 /* count x price; an unknown price counts as 0, and is told when it would have mattered. */
 static wide product(int64_t count, int64_t price, bool *unpriced)
@@ -90,9 +85,9 @@ int64_t cost_of_tokens(const struct model *m, int64_t prompt, int64_t cached, in
     *unpriced = !m;
     if (!m)
         return 0;
-    prompt = bounded(prompt, 0, INT64_MAX);
-    cached = bounded(cached, 0, prompt);
-    completion = bounded(completion, 0, INT64_MAX);
+    prompt = clamp64(prompt, 0, INT64_MAX);
+    cached = clamp64(cached, 0, prompt);
+    completion = clamp64(completion, 0, INT64_MAX);
     cached_price = m->cached_nanousd >= 0 ? m->cached_nanousd : m->in_nanousd;
     sum = product(prompt - cached, m->in_nanousd, unpriced) +
           product(cached, cached_price, unpriced) + product(completion, m->out_nanousd, unpriced);
@@ -122,7 +117,7 @@ static int64_t read_count(struct span v, int64_t def, int64_t max)
 {
     int64_t n;
 
-    return json_read_int(v, &n) && n > 0 ? bounded(n, 1, max) : def;
+    return json_read_int(v, &n) && n > 0 ? clamp64(n, 1, max) : def;
 }
 
 /* Price of the images that a body asks for (or that came, when `came` is not 0), and their units.
@@ -135,7 +130,7 @@ static int64_t price_images(struct cost *c, const struct model *m, struct span b
 
     if (!body.p || !json_pick(body.p, body.n, wants, ARRAY_LEN(wants)))
         width = height = n = (struct span){0};
-    count = came > 0 ? bounded(came, 1, IMAGES_MAX) : read_count(n, 1, IMAGES_MAX);
+    count = came > 0 ? clamp64(came, 1, IMAGES_MAX) : read_count(n, 1, IMAGES_MAX);
     pixels = read_count(width, SIDE_DEFAULT, SIDE_MAX) *
              read_count(height, SIDE_DEFAULT, SIDE_MAX) * count;
     c->unit = "images";
@@ -179,9 +174,9 @@ void cost_of_answer(struct cost *ret, const struct model *m, unsigned task, stru
         return;
     }
     if (u->there) {
-        ret->prompt_tokens = bounded(u->prompt_tokens, 0, INT64_MAX);
-        ret->completion_tokens = bounded(u->completion_tokens, 0, INT64_MAX);
-        ret->cached_tokens = bounded(u->cached_tokens, 0, ret->prompt_tokens);
+        ret->prompt_tokens = clamp64(u->prompt_tokens, 0, INT64_MAX);
+        ret->completion_tokens = clamp64(u->completion_tokens, 0, INT64_MAX);
+        ret->cached_tokens = clamp64(u->cached_tokens, 0, ret->prompt_tokens);
         ret->flags |= u->estimated ? COST_ESTIMATED : 0U;
     } else {
         estimate_tokens(ret, m, task, body, answer);
@@ -343,7 +338,7 @@ void cost_read_units(struct span units, struct cost *ret)
     if (!units.n || !json_iter_init(&it, units.p, units.n) || !json_next(&it) ||
         !json_read_double(it.value, &number) || number < 0 || number > 1e12)
         return;
-    ret->unit = it.key.n == 10 && !memcmp(it.key.p, "megapixels", 10) ? "megapixels" : "images";
+    ret->unit = span_is(it.key, "megapixels") ? "megapixels" : "images";
     ret->units = (int64_t)(number * (*ret->unit == 'm' ? 1000 : 1) + 0.5);
 }
 

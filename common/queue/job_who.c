@@ -72,11 +72,6 @@ static bool is_word(struct span raw)
     return is_quoted(raw) && job_id_is_valid(raw.p + 1, raw.n - 2);
 }
 
-static bool is_named(const struct job_loose *l, const char *name)
-{
-    return l->name.n == strlen(name) && memcmp(l->name.p, name, l->name.n) == 0;
-}
-
 static size_t characters(struct span raw)
 {
     size_t count = 0;
@@ -110,7 +105,7 @@ static struct span good_url(struct span webhook)
     if (!webhook.n || *webhook.p != '{' || !job_loose_init(&l, webhook))
         return url;
     while (job_loose_next(&l))
-        if (is_named(&l, "url"))
+        if (span_is(l.name, "url"))
             url = l.value;
     if (!is_quoted(url) || url.n - 2 > URL_MAX_BYTES)
         return (struct span){NULL, 0};
@@ -135,18 +130,18 @@ static void take_member(const struct job_loose *l, struct job_checked *ret)
     struct span v = l->value;
     enum job_type_id type;
 
-    if (is_named(l, "id")) {
+    if (span_is(l->name, "id")) {
         take_id(v, ret);
-    } else if (is_named(l, "reply")) {
+    } else if (span_is(l->name, "reply")) {
         ret->wants_reply = is_true(v);
-    } else if (is_named(l, "tenant") && is_word(v) && *v.p == '"') {
+    } else if (span_is(l->name, "tenant") && is_word(v) && *v.p == '"') {
         ret->job.tenant = v;
-    } else if (is_named(l, "tags") && are_tags(v)) {
+    } else if (span_is(l->name, "tags") && are_tags(v)) {
         ret->job.tags = v;
-    } else if (is_named(l, "type") && is_word(v)) {
+    } else if (span_is(l->name, "type") && is_word(v)) {
         type = job_type_of(v.p + 1, v.n - 2);
         ret->job.type = job_type_flags(type) & JOB_PUBLIC ? type : JOB_TYPE_NONE;
-    } else if (is_named(l, "webhook")) {
+    } else if (span_is(l->name, "webhook")) {
         ret->job.webhook_url = good_url(v);
     }
 }

@@ -219,7 +219,7 @@ static inline void put_hex(char *p, int len, int64_t v)
 {
     int64_t max = (INT64_C(1) << (4 * len)) - 1;
 
-    v = v < 0 ? 0 : v > max ? max : v;
+    v = clamp64(v, 0, max);
     for (int i = len - 1; i >= 0; i--, v >>= 4)
         p[i] = "0123456789abcdef"[v & 15];
 }

@@ -191,7 +191,7 @@ static void recover_claimed(struct recover *v, struct settle *back, const char *
 {
     int64_t wait = rec->due_ms - clock_wall_ms();
     const struct defer d = {
-        .id = id, .held = rec, .next = *rec, .front = true, .delay_ms = wait > 0 ? wait : 0};
+        .id = id, .held = rec, .next = *rec, .front = true, .delay_ms = max64(wait, 0)};
 
     settle_defer(back, &d, NULL);
     v->report.given_back++;

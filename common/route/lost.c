@@ -38,7 +38,7 @@ static bool choose(const struct cost_event *e, const struct job *job, const stru
     if (!task)
         return false;
     needs.task = (enum task_bit)task;
-    needs.automatic = needs.model.n == 4 && !memcmp(needs.model.p, "auto", 4);
+    needs.automatic = span_is(needs.model, "auto");
     if (needs.automatic)
         needs.model = (struct span){NULL, 0};
     else if (e->requested_model.n)

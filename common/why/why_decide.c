@@ -69,7 +69,7 @@ static int64_t later(const struct why_facts *f, enum why_reason reason)
 {
     if (reason == WHY_RATE && f->turn_ms)
         return f->turn_ms;
-    return reason == WHY_BUDGET && f->full_ms > f->rec.due_ms ? f->full_ms : f->rec.due_ms;
+    return reason == WHY_BUDGET ? max64(f->full_ms, f->rec.due_ms) : f->rec.due_ms;
 }
 
 /* By the pace of what ended lately; what is due later comes to the front of its queue then. */

@@ -92,17 +92,12 @@ static struct span field(const struct reply *fields, const char *name)
     return (struct span){NULL, 0};
 }
 
-static bool is(struct span s, const char *text)
-{
-    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
-}
-
 /* Another call: its text is not the end of what was printed. */
 static void start_anew(struct reading *r, struct span call)
 {
     bool first = !r->call[0];
 
-    if (!call.n || is(call, r->call))
+    if (!call.n || span_is(call, r->call))
         return;
     snprintf(r->call, sizeof r->call, "%.*s", (int)call.n, call.p);
     if (first || !r->printed || r->c->json)
@@ -129,7 +124,7 @@ static void read_entry(struct reading *r, const struct reply *entry)
         cli_fail(CLI_OK, "%s: %.*s chunks were dropped here; the result has all", r->id,
                  (int)lost.n, lost.p);
     print_data(r, field(fields, "data"));
-    if (end.n && !is(end, "again"))
+    if (end.n && !span_is(end, "again"))
         r->over = true;
 }
 

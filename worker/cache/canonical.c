@@ -80,11 +80,6 @@ struct walk {
     size_t body_n;
 };
 
-static bool is_text(struct span s, const char *text)
-{
-    return s.n == strlen(text) && memcmp(s.p, text, s.n) == 0;
-}
-
 /* ---- numbers ---- */
 
 /* A number by its value: significant digits times a power of ten, so 150, 150.0 and 1.5e2 are 15e1.
@@ -174,10 +169,10 @@ static bool is_left_out(unsigned task, enum place place, struct span name, struc
     if (place == ELSEWHERE)
         return false;
     for (size_t i = 0; place == TOP && i < ARRAY_LEN(rules); i++)
-        if ((rules[i].tasks & task) && is_text(name, rules[i].name) &&
-            (!rules[i].value || is_text(form, rules[i].value)))
+        if ((rules[i].tasks & task) && span_is(name, rules[i].name) &&
+            (!rules[i].value || span_is(form, rules[i].value)))
             return true;
-    return is_text(form, "null");
+    return span_is(form, "null");
 }
 
 static bool push(struct walk *w, const struct json_iter *it, enum place place)
@@ -186,7 +181,7 @@ static bool push(struct walk *w, const struct json_iter *it, enum place place)
 
     if (!name_text(w, it->key, &m.name))
         return false;
-    if (place == TOP && w->input.p && is_text(m.name, "input"))
+    if (place == TOP && w->input.p && span_is(m.name, "input"))
         m.value = w->input;
     if (w->count == w->cap) {
         w->cap = w->cap ? w->cap * 2 : 32;
@@ -225,7 +220,7 @@ static bool put_object(struct walk *w, struct span v, enum place place, int dept
     buf_putc(w->out, '{');
     for (size_t i = base; ok && i < end; i++) {
         const struct member m = w->members[i]; /* by value: the stack may move */
-        bool messages = place == TOP && is_text(m.name, "messages");
+        bool messages = place == TOP && span_is(m.name, "messages");
         size_t before = w->out->n, at;
 
         if (before > open)

@@ -22,11 +22,6 @@
 
 __extension__ typedef __int128 wide;
 
-static bool is_named(struct span name, const char *text)
-{
-    return name.n == strlen(text) && memcmp(name.p, text, name.n) == 0;
-}
-
 /* ---- the texts of a body ---- */
 
 static bool is_tokens(struct span v)
@@ -79,7 +74,7 @@ static void replace(struct span body, const char *name, struct span value, struc
     buf_putc(out, '{');
     if (json_iter_init(&it, body.p, body.n))
         while (json_next(&it))
-            add_member(out, it.key, is_named(it.key, name) ? value : it.value);
+            add_member(out, it.key, span_is(it.key, name) ? value : it.value);
     buf_putc(out, '}');
 }
 
@@ -264,7 +259,7 @@ void embed_strip(struct span element, struct buf *out)
     buf_putc(out, '{');
     if (json_iter_init(&it, element.p, element.n))
         while (json_next(&it))
-            if (!is_named(it.key, "index"))
+            if (!span_is(it.key, "index"))
                 add_member(out, it.key, it.value);
     buf_putc(out, '}');
 }
@@ -309,7 +304,7 @@ void embed_join(const struct embed *e, const struct found *found, struct span an
     buf_putc(out, '{');
     if (answer.p && json_iter_init(&it, answer.p, answer.n)) {
         while (json_next(&it))
-            if (!is_named(it.key, "data") && !is_named(it.key, "usage"))
+            if (!span_is(it.key, "data") && !span_is(it.key, "usage"))
                 add_member(out, it.key, it.value);
     } else {
         json_add_str(out, "object", "list");

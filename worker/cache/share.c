@@ -91,7 +91,7 @@ static int64_t full_ms(const struct share *s)
 {
     int64_t ms = clock_mono_ms() - s->since_ms;
 
-    ms = ms < FULL_MIN_MS ? FULL_MIN_MS : ms > FULL_MAX_MS ? FULL_MAX_MS : ms;
+    ms = clamp64(ms, FULL_MIN_MS, FULL_MAX_MS);
     return ms + random_below(ms / 4);
 }
 

@@ -103,7 +103,7 @@ void share_later(struct sharer *l, int64_t in_ms, const char *reason)
         share_promote_later(s);
         return;
     }
-    in_ms = in_ms < 1 ? 1 : in_ms;
+    in_ms = max64(in_ms, 1);
     buf_puts(&mark, "later:");
     buf_int(&mark, clock_wall_ms() + in_ms);
     buf_putc(&mark, ':');

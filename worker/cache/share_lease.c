@@ -156,7 +156,7 @@ int64_t lease_later_ms(const char *text)
     if (!parse_int64(text, strcspn(text, ":"), 0, INT64_MAX, &due))
         return LATER_MIN_MS;
     ms = due - clock_wall_ms();
-    return ms < LATER_MIN_MS ? LATER_MIN_MS : ms > LATER_MAX_MS ? LATER_MAX_MS : ms;
+    return clamp64(ms, LATER_MIN_MS, LATER_MAX_MS);
 }
 
 /* ---- renewing ---- */

@@ -218,8 +218,6 @@ static void on_claimed(void *arg, const struct reply *reply, const struct err *e
     pull_kick(u);
 }
 
-static int at_most(int n, int most) { return n < most ? n : most; }
-
 static void claim(struct pull *u)
 {
     struct claim *c = xcalloc(1, sizeof *c);
@@ -230,7 +228,7 @@ static void claim(struct pull *u)
     c->u = u;
     c->era = u->era;
     for (int class = 0; class < CLASSES; class ++)
-        most[class] = of & sets[class] ? at_most(room(u, class), batch) : 0;
+        most[class] = of & sets[class] ? (int)min64(room(u, class), batch) : 0;
     c->total = most[REALTIME] > most[OTHERS] ? most[REALTIME] : most[OTHERS];
     c->n = quota_share(&u->quota, of, c->total, most[REALTIME], most[OTHERS], c->wants);
     u->claiming = true;

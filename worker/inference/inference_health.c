@@ -22,12 +22,12 @@ static int64_t pause_ms(const struct run *r, const struct health_says *says)
     const struct config *c = r->p->env.cfg;
     int64_t wait_ms = says->asked ? ASKED_WAITS * says->wait_ms : says->wait_ms;
     int64_t waited = r->held.parked_ms ? run_now_ms(r) - r->held.parked_ms : 0;
-    int64_t pause = waited < c->routing_probe_max_ms ? waited : c->routing_probe_max_ms;
+    int64_t pause = min64(waited, c->routing_probe_max_ms);
 
     pause = pause / 2 + random_below(pause / 2 + 1);
     if (pause < wait_ms || says->asked)
         pause = wait_ms + random_below(wait_ms / 4 + 1);
-    return pause < c->retry_park_max_ms ? pause : c->retry_park_max_ms;
+    return min64(pause, c->retry_park_max_ms);
 }
 
 static struct health_route *health_at(const struct run *r, size_t at)

@@ -57,7 +57,7 @@ static void tell_sharers(struct run *r, struct span model, struct entry *e)
     struct inference_cached *c = ((struct inference *)r->state)->cached;
     char *name;
 
-    if (model.n == strlen(c->model) && !memcmp(model.p, c->model, model.n)) {
+    if (span_is(model, c->model)) {
         share_answer(&c->sharer, e);
         return;
     }

@@ -276,7 +276,7 @@ static int64_t most_at_once(const struct run *r)
             all = r->p->env.cfg->limits_model_concurrency;
 
     if (own > 0 && all > 0)
-        return own < all ? own : all;
+        return min64(own, all);
     return own > 0 ? own : all;
 }
 

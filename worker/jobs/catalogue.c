@@ -164,7 +164,7 @@ static void keep(struct fetch *f)
     make_stamp(f);
     catalogue_doc_write(&f->rows, f->provider->name, clock_wall_ms(), &text);
     redis_args_make(&a, "SET", key_word(f->p->env.keys.models, f->provider->name), buf_span(&text),
-                    "PX", (ttl_ms > next_ms ? ttl_ms : next_ms) + GRACE_MS);
+                    "PX", max64(ttl_ms, next_ms) + GRACE_MS);
     f->asking = true;
     redis_send(f->p->env.redis, &a, on_kept, f);
     buf_done(&text);

@@ -255,15 +255,12 @@ void limiter_serve(struct limiter_bucket *b)
     }
     give_tickets(b, now);
     next = serve_starved(b, now);
-    for (int k = 0; k < BUCKET_CLASSES; k++) {
-        int64_t wait = serve_class(b, k, now);
-
-        next = wait < next ? wait : next;
-    }
+    for (int k = 0; k < BUCKET_CLASSES; k++)
+        next = min64(next, serve_class(b, k, now));
     if (limiter_somebody_asks(b))
         limiter_sync_soon(b->l);
     if (next < NEVER_US && !b->timer) {
-        next = next < RECHECK_US ? next : RECHECK_US; /* the rate may grow meanwhile */
+        next = min64(next, RECHECK_US); /* the rate may grow meanwhile */
         b->timer = loop_after(b->l->env->loop, (next + 999) / 1000, limiter_on_timer, b);
     }
 }

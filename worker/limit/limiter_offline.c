@@ -19,8 +19,7 @@ void limiter_spend(struct limiter_bucket *b, int64_t now)
 {
     double per_s = b->slice.b.lane[BUCKET_CALLS].rate * b->slice.share;
 
-    b->spent_us = b->spent_us > now ? b->spent_us : now;
-    b->spent_us += (int64_t)(1e6 / (per_s > LEAST ? per_s : LEAST));
+    b->spent_us = max64(b->spent_us, now) + (int64_t)(1e6 / (per_s > LEAST ? per_s : LEAST));
 }
 
 int64_t limiter_offline_us(struct limiter_bucket *b, int64_t now)

@@ -150,7 +150,7 @@ void rate_cut(struct rate *r, const struct rate_refusal *f)
     if (r->strikes++ == 0)
         blocked_note(r, f);
     shows_none = blocked_by(r, f);
-    r->step_us = f->until_us > f->now_us ? f->until_us : f->now_us;
+    r->step_us = max64(f->until_us, f->now_us);
     if (shows_none) {
         r->cut_us = f->now_us;
         return;

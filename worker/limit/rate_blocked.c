@@ -37,10 +37,7 @@ int64_t rate_pause_us(const struct rate *r, int64_t now_us, int64_t told_us)
 {
     int64_t quiet = r->strikes > 0 ? (now_us - r->struck_us) / QUIET_PART : 0;
 
-    quiet = quiet < QUIET_MAX ? quiet : QUIET_MAX;
-    if (told_us <= 0)
-        return quiet > QUIET_US ? quiet : QUIET_US;
-    return told_us > quiet ? told_us : quiet;
+    return max64(told_us > 0 ? told_us : QUIET_US, min64(quiet, QUIET_MAX));
 }
 
 /* ---- into it ---- */

@@ -2,14 +2,12 @@
  *
  * One ring of samples for each lane and process, of sums that the whole fleet
  * shares; nothing of it is kept in Redis. */
-#include "worker/limit/rate.h"
+#include "worker/limit/rate_private.h"
 
 #define A_LOT  1e7
 #define BURST  0.5 /* s of the limit that a provider lets pass at once, if it does ... */
 #define FULL   0.8 /* ... and to one who comes for the first time */
 #define STRICT 0.7 /* s of a window, at least, of one that does not */
-
-static double most(double a, double b) { return a > b ? a : b; }
 
 void rate_note(struct rate_history *h, int64_t at_us, double passed)
 {
@@ -49,14 +47,14 @@ struct rate_met rate_met(const struct rate_history *h, const struct rate *r, int
     for (size_t i = 0; i < h->count; i++) {
         double s = (double)(now_us - h->ring[i].at_us) / 1e6;
         double n = passed - h->ring[i].passed;
-        double mean = most(now - growth * s / 2, now / 2);
+        double mean = rate_greater(now - growth * s / 2, now / 2);
 
         if (h->ring[i].at_us < r->cut_us || s < 0)
             continue;
-        met.low = most(met.low, n * now / (mean * s + now * burst));
+        met.low = rate_greater(met.low, n * now / (mean * s + now * burst));
         if (s >= STRICT)
-            met.high = most(met.high, n * now / (mean * s));
+            met.high = rate_greater(met.high, n * now / (mean * s));
     }
-    met.high = most(met.low, met.high);
+    met.high = rate_greater(met.low, met.high);
     return met;
 }

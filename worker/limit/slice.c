@@ -135,7 +135,7 @@ int64_t slice_wait_us(struct slice *l, const struct bucket_ticket *t, int64_t no
     if (l->quiet_us > now_us && wait < l->quiet_us - now_us)
         wait = l->quiet_us - now_us;
     if (l->cut && wait < l->pause_us)
-        wait = l->pause_us > 10000 ? l->pause_us : 10000;
+        wait = max64(l->pause_us, 10000);
     return wait;
 }
 

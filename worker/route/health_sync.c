@@ -293,7 +293,7 @@ void health_sync_soon(struct health *h)
 
     h->urgent = true;
     if (!h->timer && !h->waiting && redis_is_ready(h->env->redis))
-        h->timer = loop_after(h->env->loop, wait > 0 ? wait : 0, on_soon, h);
+        h->timer = loop_after(h->env->loop, max64(wait, 0), on_soon, h);
 }
 
 void health_sync_done(struct health *h) { loop_cancel(&h->timer); }

@@ -32,7 +32,7 @@ static int64_t rest_ms(int quick_exits)
         return 0;
     for (int i = SLOT_QUICK_FREE + 1; i < quick_exits && ms < SLOT_REST_MAX_MS; i++)
         ms *= 2;
-    return ms < SLOT_REST_MAX_MS ? ms : SLOT_REST_MAX_MS;
+    return min64(ms, SLOT_REST_MAX_MS);
 }
 
 struct slot_verdict slot_after_exit(const struct slot_exit *e)

@@ -31,11 +31,6 @@ static const struct {
 };
 /* clang-format on */
 
-static bool is(struct span name, const char *text)
-{
-    return name.n == strlen(text) && !memcmp(name.p, text, name.n);
-}
-
 static struct span inside(struct span v) { return (struct span){v.p + 1, v.n - 2}; }
 
 bool grow_count(struct grow_room *room, size_t bytes)
@@ -72,7 +67,7 @@ static bool add_string(struct grow *g, struct span name, struct span piece, stru
         clear(g, room);
     g->kind = GROW_STRING;
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
-        if (is(name, strings[i].name) && g->text.n > 0) {
+        if (span_is(name, strings[i].name) && g->text.n > 0) {
             if (strings[i].rule == ONCE)
                 return true;
             if (g->text.n == text.n && !memcmp(g->text.p, text.p, text.n))
@@ -137,7 +132,7 @@ struct grow *grow_member(struct grow *g, struct span name, struct grow_room *roo
 const struct grow *grow_find(const struct grow *g, const char *name)
 {
     for (size_t i = 0; i < g->count; i++)
-        if (is(buf_span(&g->members[i].name), name))
+        if (span_is(buf_span(&g->members[i].name), name))
             return &g->members[i].value;
     return NULL;
 }
@@ -220,7 +215,7 @@ void grow_write(const struct grow *g, struct buf *b)
 static bool listed(struct span name, const char *const *names)
 {
     for (; *names; names++)
-        if (is(name, *names))
+        if (span_is(name, *names))
             return true;
     return false;
 }

@@ -183,7 +183,7 @@ static int64_t max_tokens_of(const struct together_parts *p)
         most = v;
     if (most > TOKENS_MAX)
         most = TOKENS_MAX;
-    return most > 0 ? most : 0;
+    return max64(most, 0);
 }
 
 bool together_request_read(const struct job *job, struct together_request *ret, struct err *err)
@@ -233,7 +233,7 @@ static void splice_model(struct span body, struct span at, struct span model, st
 static bool is_ours(struct span key)
 {
     for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-        if (key.n == strlen(ours[i]) && !memcmp(key.p, ours[i], key.n))
+        if (span_is(key, ours[i]))
             return true;
     return false;
 }
@@ -251,11 +251,11 @@ static bool write_shorthand(struct span payload, bool chat_prompt, struct span m
     json_add_key(out, "model");
     json_add_string(out, model.p, model.n);
     while (json_next(&it)) {
-        bool wrap = chat_prompt && it.key.n == 6 && !memcmp(it.key.p, "prompt", 6);
+        bool wrap = chat_prompt && span_is(it.key, "prompt");
 
-        if (is_ours(it.key) || (it.key.n == 5 && !memcmp(it.key.p, "model", 5)))
+        if (is_ours(it.key) || span_is(it.key, "model"))
             continue;
-        if (it.key.n == 10 && !memcmp(it.key.p, "max_tokens", 10) &&
+        if (span_is(it.key, "max_tokens") &&
             json_read_int(it.value, &tokens)) { /* 16.0 is one, too */
             json_add_int(out, "max_tokens", tokens);
             continue;

@@ -150,8 +150,7 @@ void sse_end(struct sse *s)
         end_line(s, "", 0);
     data = buf_span(&s->data);
     if (!s->stopped && !s->too_large && s->has_data &&
-        ((data.n == 6 && !memcmp(data.p, "[DONE]", 6)) ||
-         (s->name_n == 5 && !memcmp(s->name, "error", 5)) ||
+        (span_is(data, "[DONE]") || (s->name_n == 5 && !memcmp(s->name, "error", 5)) ||
          (data.n && *data.p == '{' && is_json(data))))
         sse_tell(s);
     s->stopped = true;

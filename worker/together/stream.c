@@ -92,11 +92,6 @@ bool stream_too_large(struct together_stream *st)
 
 /* ---- chunks ---- */
 
-static bool is(struct span name, const char *text)
-{
-    return name.n == strlen(text) && !memcmp(name.p, text, name.n);
-}
-
 /* The members of a delta: content and tool calls have rules of their own. */
 static bool read_delta(struct together_stream *st, struct choice *c, struct span delta)
 {
@@ -110,10 +105,10 @@ static bool read_delta(struct together_stream *st, struct choice *c, struct span
 
         if (json_absent(it.value))
             continue;
-        if (is(it.key, "content")) {
+        if (span_is(it.key, "content")) {
             if (!stream_add_content(&c->content, it.value, &st->room))
                 return stream_too_large(st);
-        } else if (is(it.key, "tool_calls")) {
+        } else if (span_is(it.key, "tool_calls")) {
             if (!stream_read_calls(st, c, it.value))
                 return false;
         } else {
@@ -158,17 +153,17 @@ static bool keep_beside(struct together_stream *st, struct choice *c, struct spa
 static bool keep_choice_member(struct together_stream *st, struct choice *c, struct span name,
                                struct span value)
 {
-    if (is(name, "index") || is(name, "error") || is(name, "message"))
+    if (span_is(name, "index") || span_is(name, "error") || span_is(name, "message"))
         return true;
-    if (is(name, "delta"))
+    if (span_is(name, "delta"))
         return json_absent(value) || read_delta(st, c, value);
-    if (is(name, "text") && value.n && *value.p == '"')
+    if (span_is(name, "text") && value.n && *value.p == '"')
         return grow_bytes(&c->text, (struct span){value.p + 1, value.n - 2}, &st->room) ||
                stream_too_large(st);
-    if (is(name, "usage"))
+    if (span_is(name, "usage"))
         return st->usage.kind != GROW_NOTHING || grow_set(&st->usage, value, &st->room) ||
                stream_too_large(st);
-    if (is(name, "finish_reason"))
+    if (span_is(name, "finish_reason"))
         return grow_set(&c->finish, value, &st->room) || stream_too_large(st);
     return keep_beside(st, c, name, value) || stream_too_large(st);
 }
@@ -222,11 +217,12 @@ static bool keep_chunk_member(struct together_stream *st, struct span name, stru
 {
     struct grow *member;
 
-    if (json_absent(value) || is(name, "object") || is(name, "choices") || is(name, "error"))
+    if (json_absent(value) || span_is(name, "object") || span_is(name, "choices") ||
+        span_is(name, "error"))
         return true;
-    if (is(name, "usage"))
+    if (span_is(name, "usage"))
         return grow_set(&st->usage, value, &st->room);
-    if (is(name, "x_groq") && st->usage.kind == GROW_NOTHING &&
+    if (span_is(name, "x_groq") && st->usage.kind == GROW_NOTHING &&
         !grow_set(&st->usage, json_at(value, "usage"), &st->room))
         return false;
     member = grow_member(&st->others, name, &st->room);
@@ -264,11 +260,11 @@ static bool on_event(void *arg, struct span name, struct span data)
     struct together_stream *st = arg;
 
     st->events++;
-    if (data.n == 6 && !memcmp(data.p, "[DONE]", 6)) {
+    if (span_is(data, "[DONE]")) {
         st->done = true;
         return false;
     }
-    if (is(name, "error")) {
+    if (span_is(name, "error")) {
         together_refusal_read(200, data, &st->failure);
         return false;
     }

@@ -63,9 +63,9 @@ static bool is_plain_text(struct span part, struct span *ret_text)
     if (!json_iter_init(&it, part.p, part.n) || *part.p != '{')
         return false;
     while (json_next(&it)) {
-        if (it.key.n == 4 && !memcmp(it.key.p, "type", 4) && json_equals(it.value, "text"))
+        if (span_is(it.key, "type") && json_equals(it.value, "text"))
             typed = true;
-        else if (it.key.n == 4 && !memcmp(it.key.p, "text", 4) && *it.value.p == '"')
+        else if (span_is(it.key, "text") && *it.value.p == '"')
             *ret_text = it.value;
         else
             return false;

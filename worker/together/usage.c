@@ -82,7 +82,7 @@ static bool complete(unsigned task, int64_t n[COUNTS])
 static bool reconcile(int64_t n[COUNTS])
 {
     int64_t sum = n[PROMPT] + n[COMPLETION];
-    int64_t reasoning = n[REASONING] > 0 ? n[REASONING] : 0;
+    int64_t reasoning = max64(n[REASONING], 0);
 
     if (n[TOTAL] < 0) {
         bool on_top = reasoning > n[COMPLETION];
@@ -104,8 +104,8 @@ static bool reconcile(int64_t n[COUNTS])
 /* A write to the cache has a price of its own, which is not known here. */
 static bool add_uncounted(int64_t n[COUNTS])
 {
-    int64_t reads = n[UNCOUNTED_READ] > 0 ? n[UNCOUNTED_READ] : 0;
-    int64_t writes = n[UNCOUNTED_WRITE] > 0 ? n[UNCOUNTED_WRITE] : 0;
+    int64_t reads = max64(n[UNCOUNTED_READ], 0);
+    int64_t writes = max64(n[UNCOUNTED_WRITE], 0);
 
     if (reads + writes == 0)
         return false;
@@ -132,5 +132,5 @@ void together_usage_read(unsigned task, struct span v, struct usage *ret)
     ret->estimated = estimated;
     ret->prompt_tokens = n[PROMPT];
     ret->completion_tokens = n[COMPLETION];
-    ret->cached_tokens = n[CACHED] < 0 ? 0 : n[CACHED] < n[PROMPT] ? n[CACHED] : n[PROMPT];
+    ret->cached_tokens = max64(min64(n[CACHED], n[PROMPT]), 0);
 }

@@ -58,7 +58,7 @@ static void try_again(struct run *r, struct failure *f)
     int tries;
     int64_t pause = pause_before_try(r, r->held.attempts + 1, &tries);
 
-    run_retry(r, f, f->server_wait_ms > pause ? f->server_wait_ms : pause, tries);
+    run_retry(r, f, max64(f->server_wait_ms, pause), tries);
 }
 
 /* ---- answers ---- */
