@@ -4,16 +4,14 @@
  *     own rules of the node: type, choices, strings, numbers, arrays, objects
  *     the nodes that it refers to: $ref, allOf, anyOf, oneOf, not, if/then/else
  *
- * The first rule that fails ends the walk, so one message names one fault.  The
- * order is the order of usefulness: a misspelt name is told before the name that
- * is missing because of it.
+ * The first rule that fails ends the walk, so one message names one fault.  The most useful rule
+ * comes first: a misspelt name is reported before the name that is missing because of it.
  *
- * Where alternatives are only tried (if, not, anyOf, oneOf), the walk runs
- * without an err and makes no text.  When none of them fits, the one that was
- * meant is walked again with err: the one whose type, and whose constant
- * members ("type": "chat"), are those of the value.
+ * Where alternatives are only tried (if, not, anyOf, oneOf), the walk runs without an err and makes
+ * no text.  When none of them fits, the likely one is walked again with err: the one whose type and
+ * whose constant members ("type": "chat") are those of the value.
  *
- * `path` lives on the stack and becomes text only in a message.
+ * `path` is on the stack and becomes text only in a message.
  */
 #include "common/schema/schema.h"
 
@@ -211,10 +209,10 @@ static bool fits(struct walk *w, const struct schema_node *node, const json_t *v
     return ok;
 }
 
-/* Could this alternative have been meant?  Its type is right, and its constant members too. */
-static bool is_meant(const struct schema_node *node, const json_t *v)
+/* The likely alternative: its type and its constant members are those of the value. */
+static bool is_likely(const struct schema_node *node, const json_t *v)
 {
-    for (int i = 0; node->ref && i < SCHEMA_MAX_DEPTH; i++) /* they may go round */
+    for (int i = 0; node->ref && i < SCHEMA_MAX_DEPTH; i++) /* they may form a circle */
         node = node->ref;
     if (node->never || (node->types && !(node->types & schema_type_of(node, v))) ||
         !is_a_choice(node, v))
@@ -238,7 +236,7 @@ static bool say_alternatives(struct walk *w, const struct schema_node *node,
     if (!w->err)
         return false;
     for (size_t i = 0; !node->comment && i < list->count; i++)
-        if (is_meant(list->items[i], v))
+        if (is_likely(list->items[i], v))
             return check(w, list->items[i], v, at);
     for (size_t i = 0; i < list->count; i++)
         types |= list->items[i]->types;

@@ -1,10 +1,10 @@
-/* schema.h - checks a JSON document against a JSON Schema (2020-12), and says
- * what is wrong as a person would.
+/* schema.h - checks a JSON document against a JSON Schema (2020-12), and says in plain words what
+ * is wrong.
  *
  *     payload.messages[0].role: expected one of system, user, assistant, tool; got "bot"
  *     priorty: unknown field; did you mean 'priority'?
  *
- * The keywords that it knows, all with the standard's meaning:
+ * Supported keywords, with the standard's meaning:
  *
  *   any value   type (a name or a list of names), enum, const
  *   strings     minLength, maxLength (code points), pattern (see pattern.h)
@@ -15,29 +15,29 @@
  *               true and false as schemas
  *   ignored     $schema, $id, title, description, examples, default, format
  *
- * Any other keyword is an error of schema_new(), so nothing is ever skipped in
- * silence.  `integer` is a number without a fraction, however it is written: 3.0 and 3e0 are.
- * Three things are ours:
+ * Any other keyword is an error of schema_new(): nothing is skipped silently.  `integer` is a
+ * number without a fraction, however it is written: 3.0 and 3e0 are integers.  Three things differ
+ * from the standard:
  *
  *   - a real is an integer only within +-9e15, as for json_read_int();
- *   - a $comment beside a keyword that fails is the message, in place of ours;
- *     when it starts with "expected", the value is added: `run_at: expected ..., got 5`;
+ *   - a $comment beside a keyword that fails replaces our message; when it starts with
+ *     "expected", the value is added: `run_at: expected ..., got 5`;
  *   - a document nested deeper than SCHEMA_MAX_DEPTH where the schema looks is refused, and
  *     one that takes more than SCHEMA_MAX_NODES steps (alternatives of alternatives are
  *     exponential, and so are patterns that backtrack): no schema and no document can hold up
  *     the process.
  *
- * Schemas that somebody else wrote (schema_new_theirs) are read as the standard has it: 1
- * equals 1.0, and a $comment says nothing.  They have more keywords:
+ * Schemas of users (schema_new_theirs) are read by the standard: 1 equals 1.0, and a $comment has
+ * no effect.  They have more keywords:
  *
  *   multipleOf, uniqueItems, minProperties, prefixItems, definitions and "#/definitions/NAME" (as
  *   $defs), "$ref": "#", both kinds of bound on one side; ignored: deprecated, readOnly, writeOnly
  *
- * and less of everything: SCHEMA_THEIRS_BYTES, SCHEMA_THEIRS_STEPS.  A $ref that leads back to
- * itself with the same value is an error.
+ * and lower limits: SCHEMA_THEIRS_BYTES, SCHEMA_THEIRS_STEPS.  A $ref that leads back to itself
+ * with the same value is an error.
  *
- * Everything is prepared by schema_new(): a document of 300 bytes takes about
- * two microseconds.
+ * schema_new() prepares everything: the check of a document of 300 bytes takes about two
+ * microseconds.
  */
 #ifndef FLOTILLA_SCHEMA_H
 #define FLOTILLA_SCHEMA_H
@@ -51,11 +51,10 @@
 struct json_t;
 struct schema;
 
-/* Read a schema.  NULL with err (kind CONFIG) when it is not JSON or uses what is not known. */
+/* Read a schema.  NULL with err (kind CONFIG) when it is not JSON or has an unknown keyword. */
 struct schema *schema_new(const char *json_text, struct err *err);
-/* A schema of somebody else.  lenient: keywords that are not known, or whose value is none, are
- * left out, and a document is refused only by what is left; NULL only when it is no JSON or too
- * large. */
+/* A schema of a user.  lenient: keywords that are unknown or have an invalid value are left out, and
+ * the rest decides; NULL only when it is not JSON or too large. */
 #define SCHEMA_THEIRS_BYTES 65536
 #define SCHEMA_THEIRS_STEPS 1000000
 struct schema *schema_new_theirs(struct span json_text, bool lenient, struct err *err);

@@ -4,12 +4,12 @@
  *        |                   |
  *   read_type()        read_properties() -> a node per property
  *
- * schema_keywords.def lists every keyword with its reader; a keyword that is not
- * there fails the schema, so that no rule is ever silently without effect.
- * Names and patterns stay in the JSON tree, which lives as long as the schema.
+ * schema_keywords.def lists every keyword with its reader.  Any other keyword is an error, so no
+ * rule is ignored silently.  Names and patterns stay in the JSON tree, which lives as long as the
+ * schema.
  *
- * $defs are given empty nodes before anything is read, so that a $ref (also one
- * to its own surroundings) is a pointer to a node that is filled in later.
+ * $defs get empty nodes before anything is read, so that a $ref (also one to a schema around it) is
+ * a pointer to a node that is filled later.
  *
  * To add a keyword: a row there and a reader here, a field in schema_node.h, its check
  * in schema.c, its message in schema_say.c, and a line in schema.h.

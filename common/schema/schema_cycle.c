@@ -1,22 +1,21 @@
-/* schema_cycle.c - schemas that for one value lead back to themselves.
+/* schema_cycle.c - schemas that lead back to themselves with the same value.
  *
  *   {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}]}}, ...}
  *
- * A check of any value would never end, and what ends it, a bound, says nothing
- * about the value.  (A $ref below properties or items goes on with a smaller
- * value: that is a tree, and fine.)
+ * The check of a value would never end, and the bound that ends it says nothing about the value.
+ * (A $ref below properties or items continues with a smaller value: that is a tree, and fine.)
  *
- * A $ref leads to the root or a definition, and what is below those is entered
- * from there, so the step that closes a circle is always a $ref; without it
- * there is none.  Every node is entered once.
+ * A $ref leads to the root or a definition, and the walk enters these from the top, so the step
+ * that closes a circle is always a $ref; the circle ends when it is removed.  Every node is entered
+ * once.
  */
 #include "common/schema/schema_node.h"
 
-enum { NEW, OPEN, DONE, PART }; /* PART: asked about the value of the node above it */
+enum { NEW, OPEN, DONE, PART }; /* PART: checks the value of the node above it */
 
 static bool walk(struct schema_builder *b, struct schema_node *node);
 
-/* A lenient schema does without it. */
+/* A lenient schema loses the $ref. */
 static bool circle(struct schema_builder *b, struct schema_node *node)
 {
     node->ref = NULL;
@@ -31,15 +30,23 @@ static bool walk_ref(struct schema_builder *b, struct schema_node *node)
     return node->ref && node->ref->walked == OPEN ? circle(b, node) : walk(b, node->ref);
 }
 
-static bool walk_list(struct schema_builder *b, const struct schema_nodes *list)
+/* The nodes that check the same value as this one, by index; some are NULL. */
+static size_t part_count(const struct schema_node *n)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (!walk(b, list->items[i]))
-            return false;
-    return true;
+    return n->all_of.count + n->any_of.count + n->one_of.count + 4;
 }
 
-/* Those that are asked about the same value. */
+static struct schema_node *part(const struct schema_node *n, size_t i)
+{
+    const struct schema_nodes *const lists[] = {&n->all_of, &n->any_of, &n->one_of};
+    struct schema_node *const single[] = {n->not_, n->if_, n->then_, n->else_};
+
+    for (size_t k = 0; k < ARRAY_LEN(lists); i -= lists[k++]->count)
+        if (i < lists[k]->count)
+            return lists[k]->items[i];
+    return single[i];
+}
+
 static bool walk(struct schema_builder *b, struct schema_node *node)
 {
     bool ok;
@@ -47,34 +54,11 @@ static bool walk(struct schema_builder *b, struct schema_node *node)
     if (!node || (node->walked != NEW && node->walked != PART))
         return true;
     node->walked = OPEN;
-    ok = walk_ref(b, node) && walk_list(b, &node->all_of) && walk_list(b, &node->any_of) &&
-         walk_list(b, &node->one_of) && walk(b, node->not_) && walk(b, node->if_) &&
-         walk(b, node->then_) && walk(b, node->else_);
+    ok = walk_ref(b, node);
+    for (size_t i = 0; ok && i < part_count(node); i++)
+        ok = walk(b, part(node, i));
     node->walked = DONE;
     return ok;
-}
-
-static void set_part(struct schema_node *node)
-{
-    if (node)
-        node->walked = PART;
-}
-
-static void set_parts(const struct schema_nodes *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        set_part(list->items[i]);
-}
-
-static void find_parts(struct schema_node *node)
-{
-    set_parts(&node->all_of);
-    set_parts(&node->any_of);
-    set_parts(&node->one_of);
-    set_part(node->not_);
-    set_part(node->if_);
-    set_part(node->then_);
-    set_part(node->else_);
 }
 
 bool schema_ends(struct schema_builder *b)
@@ -82,7 +66,9 @@ bool schema_ends(struct schema_builder *b)
     struct schema_node *node;
 
     for (node = b->schema->all; node; node = node->next)
-        find_parts(node);
+        for (size_t i = 0; i < part_count(node); i++)
+            if (part(node, i))
+                part(node, i)->walked = PART;
     for (node = b->schema->all; node; node = node->next)
         if (node->walked == NEW && !walk(b, node))
             return false;

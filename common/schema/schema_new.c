@@ -1,13 +1,12 @@
 /* schema_new.c - a schema's life.
  *
  *   text ──▶ JSON ──▶ a node for each definition and the root, then all are filled (schema_build.c)
- *        ──▶ of somebody else: does a check of it end? (schema_cycle.c)
+ *        ──▶ of a user: does every check end? (schema_cycle.c)
  *
- * A lenient schema has holes where something was not understood.  A hole takes
- * everything, which is right where it stands by itself, and wrong where taking
- * means refusing: under `not`, as a condition, as the second of `oneOf`, and
- * where `additionalProperties` speaks of the members that nobody named.  So in
- * a schema with holes those are loosened, never the reverse. */
+ * A lenient schema has holes where something was not understood.  A hole accepts every value.  That
+ * is right by itself, and wrong where accepting a value refuses the document: under `not`, in a
+ * condition, as the second of `oneOf`, and for `additionalProperties`, which is about the members
+ * without a schema.  In a schema with holes these are loosened, so that it never refuses more. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,7 +96,7 @@ struct schema *schema_new(const char *json_text, struct err *err)
 
 struct schema *schema_new_theirs(struct span json_text, bool lenient, struct err *err)
 {
-    struct err found = {0}; /* of a lenient schema that is good, nobody wants to know */
+    struct err found = {0}; /* dropped when a lenient schema is good */
     struct schema_builder b = {.err = &found, .theirs = true, .lenient = lenient};
     struct schema *s = NULL;
 

@@ -1,9 +1,9 @@
-/* schema_node.h - a schema as schema.c prepares it; private to schema*.c.
+/* schema_node.h - a prepared schema; private to schema*.c.
  *
- *   schema_new.c    life, and schemas of others     schema_build.c    JSON -> nodes
+ *   schema_new.c    life, and schemas of users      schema_build.c    JSON -> nodes
  *   schema.c        nodes x document -> yes or no   schema_pattern.c  regular expressions
  *   schema_say.c    a failure -> text               schema_value.c    type, equality, order
- *   schema_cycle.c  does checking end?
+ *   schema_cycle.c  does every check end?
  */
 #ifndef FLOTILLA_SCHEMA_NODE_H
 #define FLOTILLA_SCHEMA_NODE_H
@@ -68,9 +68,9 @@ struct schema_pattern_property {
 struct schema_node {
     struct schema_node *next; /* all nodes of a schema, to free them */
     bool never;               /* the schema `false` */
-    bool theirs;              /* of a schema that is not ours: see schema.h */
-    bool one_is_enough;       /* one_of: an alternative may be looser than it was written */
-    bool left_out;            /* some of its members' schemas are not there */
+    bool theirs;              /* of a user's schema: see schema.h */
+    bool one_is_enough;       /* one_of: an alternative may be looser than written */
+    bool left_out;            /* some schemas of its members were left out */
     bool unique;
     unsigned types; /* schema_type bits; 0: any */
     const char *comment;
@@ -116,10 +116,10 @@ NODISCARD bool schema_fill(struct schema_builder *b, const json_t *json, struct 
 
 /* ---- schema_cycle.c ---- */
 /* False: a $ref leads back to itself with the same value (err says which).  A lenient schema loses
- * it instead. */
+ * the $ref instead. */
 NODISCARD bool schema_ends(struct schema_builder *b);
 
-/* The way to a value: the member or element that led there, and what is above. */
+/* The path to a value: the member or element, and what is above it. */
 struct schema_path {
     const struct schema_path *up; /* NULL: the document itself */
     const char *key;              /* NULL: an element */
@@ -136,7 +136,7 @@ bool schema_all_different(const json_t *list, int64_t *steps);
 
 int schema_property_order(const void *a, const void *b); /* by length, then bytes */
 
-/* One of these per way to fail.  Each fills err (if there is one) and returns false. */
+/* One per kind of failure.  Each fills err (if there is one) and returns false. */
 struct schema_failure {
     struct err *err;
     const struct schema_node *node;

@@ -1,11 +1,11 @@
-/* schema_say.c - what is wrong, in words.
+/* schema_say.c - messages about values that do not fit.
  *
  *   payload.messages[0].role: expected one of user, tool; got "bot"
  *   |-------- path --------|  |------ expectation ------|     |value|
  *
- * The values were sent by strangers: they are quoted, control characters are
- * escaped, and each is cut after SCHEMA_SHOWN_MAX characters; only scalars are
- * shown at all.  A $comment of the schema replaces the expectation (schema.h).
+ * Values come from strangers: they are quoted, control characters are escaped, and each is cut
+ * after SCHEMA_SHOWN_MAX characters.  Only scalars are shown.  A $comment of the schema replaces the
+ * expectation (schema.h).
  */
 #include <inttypes.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 
 enum { TEXT_MAX = 400 };
 
-/* A message in the making; what does not fit is dropped. */
+/* A message; what does not fit is dropped. */
 struct text {
     char p[TEXT_MAX + 1];
     size_t n;
@@ -122,7 +122,7 @@ static void put_key(struct text *t, const char *key, size_t n)
     put(t, "\"]");
 }
 
-/* The last steps of a very long way are the ones that help. */
+/* Of a very long path the last steps are shown. */
 static void put_path(struct text *t, const struct schema_path *at, int steps)
 {
     if (!at)
@@ -290,7 +290,7 @@ bool schema_say_pattern(const struct schema_failure *f)
     return finish(f, f->at, t.p);
 }
 
-/* A near name, or one that goes on where the word ends ("delay": "delay_ms"). */
+/* A similar name, or one that begins with the word ("delay": "delay_ms"). */
 static const char *suggestion(const struct schema_node *node, const char *key, size_t n)
 {
     const char *near = parse_nearest(key, node->names, node->property_count);
