@@ -212,7 +212,7 @@ START_TEST(the_command_prints_the_text_as_it_comes)
     text = world_string_at(world_result(w, "a")->doc, "output.choices.0.message.content");
     ck_assert_str_ne(text, "");
     ck_assert_ptr_nonnull(strstr(cli.out, world_text(w, "%s\n", text)));
-    ck_assert_ptr_nonnull(strstr(cli.err, "starts anew"));
+    ck_assert_ptr_nonnull(strstr(cli.err, "starts again"));
     /* later there are the same chunks, and with --json as they are, with the result behind them */
     ck_assert_str_eq(world_cli(w, "wait", "a", "--stream").out, cli.out);
     cli = world_cli(w, "--json", "wait", "a", "--stream");
