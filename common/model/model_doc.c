@@ -316,20 +316,34 @@ void model_doc_write(const struct model *m, struct buf *b)
 
 /* ---- a catalogue ---- */
 
-void catalogue_doc_write(const struct model_table *t, const char *provider, int64_t fetched_ms,
-                         struct buf *b)
+static void add_rows(struct buf *b, const char *name, const struct model_table *t)
 {
-    buf_putc(b, '{');
-    json_add_str(b, "provider", provider);
-    json_add_int(b, "fetched_at", fetched_ms);
-    json_add_key(b, "models");
+    json_add_key(b, name);
     buf_putc(b, '[');
     for (size_t i = 0; i < t->count; i++) {
         if (i)
             buf_putc(b, ',');
         model_doc_write(&t->rows[i], b);
     }
-    buf_puts(b, "]}");
+    buf_putc(b, ']');
+}
+
+void catalogue_doc_write(const struct model_table *t, const char *provider, int64_t fetched_ms,
+                         struct buf *b)
+{
+    buf_putc(b, '{');
+    json_add_str(b, "provider", provider);
+    json_add_int(b, "fetched_at", fetched_ms);
+    add_rows(b, "models", t);
+    buf_putc(b, '}');
+}
+
+void catalogue_doc_add_dearer(struct buf *doc, const struct model_table *t, int64_t at_ms)
+{
+    doc->n--; /* the brace */
+    json_add_int(doc, "dearer_at", at_ms);
+    add_rows(doc, "dearer", t);
+    buf_putc(doc, '}');
 }
 
 static void add_row(struct model_table *t, struct span doc)
@@ -345,18 +359,28 @@ static void add_row(struct model_table *t, struct span doc)
     t->rows[t->count++] = m;
 }
 
-bool catalogue_doc_read(struct span doc, struct model_table *ret, int64_t *ret_fetched_ms)
+static bool read_rows(struct span doc, const char *at, const char *name, struct model_table *ret,
+                      int64_t *ret_at_ms)
 {
-    struct span fetched = {NULL, 0}, list = {NULL, 0};
-    const struct json_want wants[] = {{"fetched_at", &fetched}, {"models", &list}};
+    struct span at_ms = {NULL, 0}, list = {NULL, 0};
+    const struct json_want wants[] = {{at, &at_ms}, {name, &list}};
     struct json_iter it;
 
     if (!doc.p || !json_pick(doc.p, doc.n, wants, ARRAY_LEN(wants)) ||
-        !json_read_int(fetched, ret_fetched_ms) || !json_iter_init(&it, list.p, list.n) ||
-        it.close != ']')
+        !json_read_int(at_ms, ret_at_ms) || !json_iter_init(&it, list.p, list.n) || it.close != ']')
         return false;
     *ret = (struct model_table){0};
     while (json_next(&it))
         add_row(ret, it.value);
     return true;
+}
+
+bool catalogue_doc_read(struct span doc, struct model_table *ret, int64_t *ret_fetched_ms)
+{
+    return read_rows(doc, "fetched_at", "models", ret, ret_fetched_ms);
+}
+
+bool catalogue_doc_read_dearer(struct span doc, struct model_table *ret, int64_t *ret_at_ms)
+{
+    return read_rows(doc, "dearer_at", "dearer", ret, ret_at_ms);
 }

@@ -32,5 +32,10 @@ void catalogue_doc_write(const struct model_table *t, const char *provider, int6
 /* Rows that cannot be read are left out.  False: it is no such document; *ret holds nothing. */
 NODISCARD bool catalogue_doc_read(struct span doc, struct model_table *ret,
                                   int64_t *ret_fetched_ms);
+/* Adds {"dearer_at": ms, "dearer": [...]} to the object in doc: see dearer.h. */
+void catalogue_doc_add_dearer(struct buf *doc, const struct model_table *t, int64_t at_ms);
+/* False: it has none; *ret holds nothing. */
+NODISCARD bool catalogue_doc_read_dearer(struct span doc, struct model_table *ret,
+                                         int64_t *ret_at_ms);
 
 #endif

@@ -476,7 +476,7 @@ static void on_ids(void *arg, const struct reply *reply, const struct err *err)
         v->ids[i] = xstrndup(id.p, id.n);
     }
     if (v->count > 0 && !v->routes)
-        live_read(v->o.redis, v->o.keys, v->o.cfg, on_live, v);
+        live_read_dearest(v->o.redis, v->o.keys, v->o.cfg, on_live, v);
     else
         load_notes(v);
 }

@@ -18,6 +18,7 @@ struct live {
     const struct config *cfg;
     size_t next; /* the provider whose catalogue comes */
     size_t waiting;
+    bool dearest;
     struct err lost; /* ERR_NONE: not */
     live_cb *cb;
     void *arg;
@@ -61,18 +62,18 @@ static void on_catalogue(void *arg, const struct reply *reply, const struct err 
         overlay_catalogue(v->table, provider, &rows);
         model_table_done(&rows);
     }
+    if (v->dearest && catalogue_doc_read_dearer(reply_span(reply), &rows, &fetched_ms)) {
+        overlay_dearer(v->table, &rows);
+        model_table_done(&rows);
+    }
     answered(v, err);
 }
 
-void live_read(struct redis *redis, const struct keys *keys, const struct config *cfg, live_cb *cb,
-               void *arg)
+static void start(struct live *v, struct redis *redis, const struct keys *keys)
 {
-    struct live *v = xcalloc(1, sizeof *v);
+    const struct config *cfg = v->cfg;
 
     v->table = routes_new(cfg);
-    v->cfg = cfg;
-    v->cb = cb;
-    v->arg = arg;
     v->waiting = 1 + cfg->provider_count;
     redis_sendv(redis, on_routes, v, "HGETALL", key(keys, KEY_ROUTES), NULL);
     for (size_t i = 0; i < cfg->provider_count; i++) {
@@ -81,4 +82,22 @@ void live_read(struct redis *redis, const struct keys *keys, const struct config
         redis_args_make(&a, "GET", key_word(keys->models, cfg->providers[i].name));
         redis_send(redis, &a, on_catalogue, v);
     }
+}
+
+void live_read(struct redis *redis, const struct keys *keys, const struct config *cfg, live_cb *cb,
+               void *arg)
+{
+    struct live *v = xcalloc(1, sizeof *v);
+
+    *v = (struct live){.cfg = cfg, .cb = cb, .arg = arg};
+    start(v, redis, keys);
+}
+
+void live_read_dearest(struct redis *redis, const struct keys *keys, const struct config *cfg,
+                       live_cb *cb, void *arg)
+{
+    struct live *v = xcalloc(1, sizeof *v);
+
+    *v = (struct live){.cfg = cfg, .dearest = true, .cb = cb, .arg = arg};
+    start(v, redis, keys);
 }

@@ -13,5 +13,8 @@ typedef void live_cb(void *arg, struct routes *take_t, const struct err *err);
 /* cfg and keys are borrowed until the callback, cfg as long as the table. */
 void live_read(struct redis *redis, const struct keys *keys, const struct config *cfg, live_cb *cb,
                void *arg);
+/* The same, with the highest prices of the last hour: for what a call under way may have cost. */
+void live_read_dearest(struct redis *redis, const struct keys *keys, const struct config *cfg,
+                       live_cb *cb, void *arg);
 
 #endif

@@ -56,6 +56,12 @@ static void drop_unlisted(struct routes *t, const char *provider, const struct m
     }
 }
 
+void overlay_dearer(struct routes *t, struct model_table *rows)
+{
+    for (size_t i = 0; i < rows->count; i++)
+        (void)lay(t, &rows->rows[i]);
+}
+
 size_t overlay_catalogue(struct routes *t, const char *provider, struct model_table *rows)
 {
     size_t changed = 0;

@@ -12,6 +12,8 @@
  * job which names them takes (and not even that when the model is configured at another provider:
  * to be listed there is no allowance); those listed before and no more go.  Rows may be changed.
  * Returns how many changed what counts. */
+/* The higher prices of a catalogue's last hour (dearer.h) take the place of the present ones. */
+void overlay_dearer(struct routes *t, struct model_table *rows);
 size_t overlay_catalogue(struct routes *t, const char *provider, struct model_table *rows);
 
 /* A field of fl:{0}:routes.  False: it is ignored, and err says why. */

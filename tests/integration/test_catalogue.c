@@ -413,6 +413,41 @@ START_TEST(producers_cannot_ask_for_a_catalogue)
 }
 END_TEST
 
+/* The provider bills a call at the price at which it began; its worker dies later. */
+START_TEST(a_lost_call_is_estimated_at_the_price_of_its_time)
+{
+    static const char lease[] = "FLOTILLA_WORKERS_LEASE_MS=1000";
+    struct world *w = world_new(.simulator = true);
+    struct program *worker;
+    int64_t high, estimate = 0;
+    int loaded;
+    size_t i;
+    json_t *costs, *one;
+
+    set_models(w, "{\"" MODEL "\":{\"in_nanousd\":90000000000,\"out_nanousd\":90000000000}}");
+    worker = world_start_worker(w, one_process, beat, lease, often);
+    world_start_scheduler(w, beat, lease, often);
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") >= 1);
+    world_sim_latency(w, 30000);
+    world_push(w, "{'id':'a','type':'inference','payload':{'task':'chat','model':'" MODEL
+                  "','prompt':'Hi','max_tokens':10}}");
+    WAIT_UNTIL(w, 10000, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    high = INT64_C(90000) * 10; /* ten tokens alone */
+    loaded = look_logged(worker, "event=catalogue.loaded ");
+    set_models(w, "{\"" MODEL "\":{\"in_nanousd\":1000000,\"out_nanousd\":1000000}}");
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=catalogue.loaded ") > loaded);
+    world_sim_latency(w, 0);
+    kill(look_wait_workers(w, worker, 1)[0], SIGKILL);
+    world_wait_results(w, 1, 20000);
+    costs = world_costs(w);
+    json_array_foreach (costs, i, one)
+        if (facts_flagged(one, "unconfirmed"))
+            estimate += world_int_at(one, "estimate_nanousd");
+    ck_assert_int_ge(estimate, high);
+    world_free(w);
+}
+END_TEST
+
 Suite *test_catalogue(void)
 {
     Suite *s = suite_create("catalogue");
@@ -420,6 +455,7 @@ Suite *test_catalogue(void)
 
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, a_catalogue_is_fetched_once_whichever_scheduler_works);
+    tcase_add_test(tc, a_lost_call_is_estimated_at_the_price_of_its_time);
     tcase_add_test(tc, a_new_holder_of_the_lease_has_it_fetched_unless_that_was_just_done);
     tcase_add_test(tc, what_got_worse_is_an_alert);
     tcase_add_test(tc, a_provider_without_a_catalogue_is_told_once_in_the_log);

@@ -71,7 +71,7 @@ START_TEST(the_router_chooses_for_auto_what_it_explains)
     check_done(w, "none", QWEN);
     ck_assert_int_eq(world_cli(w, "models", "--explain", "--task", "dance").exit_code, 2);
     ck_assert_ptr_nonnull(strstr(world_cli(w, "models", "--explain").out,
-                                 "the default of its task, before any score"));
+                                 "it is the default of its task, which comes before any score"));
     ck_assert_ptr_null(strstr(world_cli(w, "models", "--explain", "--auto").out, "before any"));
     ck_assert_str_eq(choice(w, "batch", 0), SMALL);
     ck_assert_str_ne(choice(w, "batch", 1), choice(w, "realtime", 1));

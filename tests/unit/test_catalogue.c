@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/core/secret.h"
+#include "common/model/dearer.h"
 #include "common/model/model_doc.h"
 #include "worker/together/catalogue.h"
 
@@ -97,6 +98,47 @@ START_TEST(what_is_kept_is_read_back)
     buf_done(&text);
     model_table_done(&t);
     model_table_done(&again);
+}
+END_TEST
+
+static struct model_table table_of(struct model *rows, size_t n)
+{
+    return (struct model_table){.rows = rows, .count = n};
+}
+
+/* A recovery estimates at the price at which a call may have been made. */
+START_TEST(prices_that_fell_are_kept_beside_the_present_ones)
+{
+    struct model now_rows[] = {MODEL_UNKNOWN, MODEL_UNKNOWN},
+                 before_rows[] = {MODEL_UNKNOWN, MODEL_UNKNOWN}, older_rows[] = {MODEL_UNKNOWN};
+    struct model_table now = table_of(now_rows, 2), before = table_of(before_rows, 2),
+                       older = table_of(older_rows, 1), dearer = {0}, again = {0};
+    struct buf doc = BUF(1 << 16);
+    char a[] = "a/a", b[] = "b/b", together[] = "together";
+    int64_t at = 0;
+
+    now_rows[0] = (struct model){.id = a, .provider = together, .in_nanousd = 5, .out_nanousd = 9};
+    now_rows[1] = (struct model){.id = b, .provider = together, .in_nanousd = 7, .out_nanousd = 7};
+    before_rows[0] = now_rows[0];
+    before_rows[0].in_nanousd = 6;
+    before_rows[1] = now_rows[1];
+    older_rows[0] = now_rows[0];
+    older_rows[0].out_nanousd = 20;
+    catalogue_doc_write(&now, "together", 1, &doc);
+    ck_assert(!catalogue_doc_read_dearer(buf_span(&doc), &again, &at));
+    dearer_add(&dearer, &now, &before);
+    ck_assert_uint_eq(dearer.count, 1);
+    dearer_add(&dearer, &now, &older);
+    catalogue_doc_add_dearer(&doc, &dearer, 77);
+    ck_assert(catalogue_doc_read_dearer(buf_span(&doc), &again, &at));
+    ck_assert_int_eq(at, 77);
+    ck_assert_uint_eq(again.count, 1);
+    ck_assert_str_eq(again.rows[0].id, "a/a");
+    ck_assert_int_eq(again.rows[0].in_nanousd, 6);
+    ck_assert_int_eq(again.rows[0].out_nanousd, 20);
+    model_table_done(&dearer);
+    model_table_done(&again);
+    buf_done(&doc);
 }
 END_TEST
 
@@ -347,6 +389,7 @@ Suite *test_catalogue(void)
 
     tcase_add_test(tc, reads_what_together_lists);
     tcase_add_test(tc, what_is_kept_is_read_back);
+    tcase_add_test(tc, prices_that_fell_are_kept_beside_the_present_ones);
     tcase_add_loop_test(tc, what_was_not_kept_by_us_is_none, 0, (int)ARRAY_LEN(not_kept));
     tcase_add_test(tc, reads_the_list_of_others_as_well);
     tcase_add_loop_test(tc, reads_how_others_write_prices_types_and_contexts, 0,

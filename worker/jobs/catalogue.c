@@ -21,6 +21,7 @@
 #include "common/core/log.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
+#include "common/model/dearer.h"
 #include "common/model/model_doc.h"
 #include "common/queue/alert.h"
 #include "common/route/routes.h"
@@ -45,13 +46,16 @@ struct fetch {
     struct http_call *call; /* under way */
     bool asking;            /* a call or a command is under way: its callback will come */
     struct model_table rows;
-    char stamp[STAMP]; /* of what was fetched */
+    struct model_table dearer; /* what cost more in the last hour */
+    int64_t dearer_ms;         /* since when */
+    char stamp[STAMP];         /* of what was fetched */
     int64_t tries;
 };
 
 static void fetch_free(struct fetch *f)
 {
     model_table_done(&f->rows);
+    model_table_done(&f->dearer);
     free(f);
 }
 
@@ -163,6 +167,8 @@ static void keep(struct fetch *f)
 
     make_stamp(f);
     catalogue_doc_write(&f->rows, f->provider->name, clock_wall_ms(), &text);
+    if (f->dearer.count)
+        catalogue_doc_add_dearer(&text, &f->dearer, f->dearer_ms);
     redis_args_make(&a, "SET", key_word(f->p->env.keys.models, f->provider->name), buf_span(&text),
                     "PX", max64(ttl_ms, next_ms) + GRACE_MS);
     f->asking = true;
@@ -210,6 +216,23 @@ static void alert_changes(struct fetch *f, const struct model_table *before)
     alert_send(f->p->env.redis, &f->p->env.keys, "price_changed", f->provider->name, text);
 }
 
+/* doc: the catalogue that was kept before. */
+static void note_dearer(struct fetch *f, const struct model_table *before, struct span doc)
+{
+    struct model_table older = {0};
+    int64_t now_ms = clock_wall_ms(), at_ms = 0;
+
+    dearer_add(&f->dearer, &f->rows, before);
+    f->dearer_ms = now_ms;
+    if (!catalogue_doc_read_dearer(doc, &older, &at_ms))
+        return;
+    if (!f->dearer.count)
+        f->dearer_ms = at_ms;
+    if (at_ms > now_ms - DEARER_MS)
+        dearer_add(&f->dearer, &f->rows, &older);
+    model_table_done(&older);
+}
+
 static void on_before(void *arg, const struct reply *reply, const struct err *err)
 {
     struct fetch *f = arg;
@@ -227,6 +250,8 @@ static void on_before(void *arg, const struct reply *reply, const struct err *er
         bool kept = catalogue_doc_read(reply_span(reply), &before, &fetched_ms);
 
         alert_changes(f, kept ? &before : NULL);
+        if (kept)
+            note_dearer(f, &before, reply_span(reply));
         model_table_done(&before);
         keep(f);
     }
