@@ -100,7 +100,7 @@ static bool put_code(struct reader *r, unsigned c) { return buf_printf(&r->out, 
 static bool read_unicode(struct reader *r)
 {
     bool braces = *r->at == '{';
-    unsigned c, low;
+    unsigned c = 0, low = 0;
     const char *next;
 
     r->at += braces;
@@ -125,7 +125,7 @@ static bool read_unicode(struct reader *r)
 static bool read_character(struct reader *r)
 {
     char c = *r->at;
-    unsigned value;
+    unsigned value = 0;
 
     if (c == '\0')
         return fail(r, "\\ at end of pattern");

@@ -198,7 +198,7 @@ static const struct entry *newest(const struct found *found)
 
 static bool is_of(const struct entry *e, const struct entry *other)
 {
-    return !e || embed_same_model(e->model, other->model);
+    return !e || !other || embed_same_model(e->model, other->model);
 }
 
 bool embed_is_mixed(const struct found *found)
