@@ -26,10 +26,17 @@ static const struct {
     const char *text;
     enum err_class class;
     int http;
+    bool billed;
+    enum err_onward onward;
 } kinds[ERR_KIND_COUNT] = {
-    [ERR_NONE] = {"none", "no failure", ERR_CLASS_NONE, 200},
-#define X(kind, code, class, http, text) [ERR_##kind] = {code, text, ERR_CLASS_##class, http},
+    [ERR_NONE] = {"none", "no failure", ERR_CLASS_NONE, 200, false, ERR_ONWARD_STAY},
+#define NO    false
+#define MAYBE true
+#define X(kind, code, class, http, billed, onward, route, text) \
+    [ERR_##kind] = {code, text, ERR_CLASS_##class, http, billed, ERR_ONWARD_##onward},
 #include "common/core/err_kinds.def"
+#undef NO
+#undef MAYBE
 };
 
 /* Make msg fit: a cut text ends in "..." and not inside a UTF-8 character.  n: how long the text
@@ -99,6 +106,10 @@ const char *err_code(enum err_kind kind) { return kinds[known(kind)].code; }
 enum err_class err_class(enum err_kind kind) { return kinds[known(kind)].class; }
 
 int err_http_status(enum err_kind kind) { return kinds[known(kind)].http; }
+
+enum err_onward err_onward(enum err_kind kind) { return kinds[known(kind)].onward; }
+
+bool err_may_be_billed(enum err_kind kind) { return kinds[known(kind)].billed; }
 
 const char *err_text(enum err_kind kind) { return kinds[known(kind)].text; }
 

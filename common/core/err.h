@@ -13,13 +13,16 @@
 
 enum err_kind {
     ERR_NONE,
-#define X(kind, code, class, http, text) ERR_##kind,
+#define X(kind, code, class, http, billed, onward, route, text) ERR_##kind,
 #include "common/core/err_kinds.def"
     ERR_KIND_COUNT
 };
 
 /* What a worker does with a job whose call failed so (see err_kinds.def). */
 enum err_class { ERR_CLASS_NONE, ERR_CLASS_FAIL, ERR_CLASS_RETRY, ERR_CLASS_PARK, ERR_CLASS_STOP };
+
+/* Which other route of the job may succeed where this one failed. */
+enum err_onward { ERR_ONWARD_STAY, ERR_ONWARD_NEXT, ERR_ONWARD_PROVIDER, ERR_ONWARD_REPLACE };
 
 struct err {
     enum err_kind kind;
@@ -34,6 +37,9 @@ bool err_wrap(struct err *err, const char *prefix_fmt, ...) PRINTF(2, 3);
 const char *err_code(enum err_kind kind); /* "bad_request"; "none" for ERR_NONE */
 enum err_class err_class(enum err_kind kind);
 int err_http_status(enum err_kind kind);
+enum err_onward err_onward(enum err_kind kind);
+/* The provider may charge for a call that failed so. */
+bool err_may_be_billed(enum err_kind kind);
 const char *err_text(enum err_kind kind); /* the table's explanation */
 /* The kind with that code, or ERR_NONE. */
 enum err_kind err_kind_of(const char *code, size_t n);

@@ -16,16 +16,6 @@ static const char *const reasons[] = {"-", "errors", "timeouts", "overloaded", "
 const char *health_breaker_name(enum health_breaker b) { return breakers[b]; }
 const char *health_reason_name(enum health_reason r) { return r == HEALTH_FINE ? "" : reasons[r]; }
 
-static const enum health_reason kind_reasons[HEALTH_KINDS] = {
-#define X(KIND, weight, reason) HEALTH_##reason,
-#include "common/route/health_kinds.def"
-};
-
-enum health_reason health_kind_reason(enum health_kind kind)
-{
-    return kind >= 0 && kind < HEALTH_KINDS ? kind_reasons[kind] : HEALTH_ERRORS;
-}
-
 enum form { NUMBER, BREAKER, REASON, OWNER };
 #define FIELD(form, name)                         \
     {                                             \

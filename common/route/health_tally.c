@@ -6,7 +6,7 @@
  * As text a tally is words of name=number, 0s left out, which lua/health.lua
  * adds name by name without knowing them (but for s, b and g):
  *
- *   c calls  l limited  m sum of latencies  k<kind> failures of that kind
+ *   c calls  l limited  m sum of latencies  f<kind> failures of that kind
  *   h<bin> latencies  s streak, b when it began  g when the last good call began
  *
  * A new number of a tally is a field of it and a row in `names`. */
@@ -18,10 +18,14 @@
 
 static const struct {
     enum err_kind kind;
-    int weight;
+    enum health_reason reason;
 } kinds[HEALTH_KINDS] = {
-#define X(KIND, weight, reason) {ERR_##KIND, weight},
-#include "common/route/health_kinds.def"
+#define ROW_IF_FINE(kind)
+#define ROW_IF_ERRORS(kind)                                     {ERR_##kind, HEALTH_ERRORS},
+#define ROW_IF_TIMEOUTS(kind)                                   {ERR_##kind, HEALTH_TIMEOUTS},
+#define ROW_IF_OVERLOADED(kind)                                 {ERR_##kind, HEALTH_OVERLOADED},
+#define X(kind, code, class, http, billed, onward, route, text) ROW_IF_##route(kind)
+#include "common/core/err_kinds.def"
 };
 
 enum health_kind health_kind_of(enum err_kind kind)
@@ -99,7 +103,7 @@ void health_tally_failed(struct health_tally *t, enum health_kind kind, int64_t 
     t->failed[kind]++;
     if (!t->streak)
         t->streak_ms = now_ms;
-    t->streak += kinds[kind].weight;
+    t->streak += health_kind_weight(kind);
 }
 
 /* Two processes' failures are one row when neither has had a good answer since it began. */
@@ -164,7 +168,7 @@ int64_t health_tally_weight(const struct health_tally *t)
     int64_t n = 0;
 
     for (int i = 0; i < HEALTH_KINDS; i++)
-        n += t->failed[i] * kinds[i].weight;
+        n += t->failed[i] * health_kind_weight((enum health_kind)i);
     return n;
 }
 
@@ -180,7 +184,12 @@ enum health_kind health_tally_mostly(const struct health_tally *t)
 
 int health_kind_weight(enum health_kind kind)
 {
-    return kind >= 0 && kind < HEALTH_KINDS ? kinds[kind].weight : HEALTH_WHOLE;
+    return health_kind_reason(kind) == HEALTH_OVERLOADED ? HEALTH_WHOLE / 2 : HEALTH_WHOLE;
+}
+
+enum health_reason health_kind_reason(enum health_kind kind)
+{
+    return kind >= 0 && kind < HEALTH_KINDS ? kinds[kind].reason : HEALTH_ERRORS;
 }
 
 enum err_kind health_kind_err(enum health_kind kind)
@@ -200,7 +209,7 @@ static const struct {
     {'s', offsetof(struct health_tally, streak), 1},
     {'b', offsetof(struct health_tally, streak_ms), 1},
     {'g', offsetof(struct health_tally, good_ms), 1},
-    {'k', offsetof(struct health_tally, failed), HEALTH_KINDS},
+    {'f', offsetof(struct health_tally, failed), HEALTH_KINDS},
     {'h', offsetof(struct health_tally, bins), HEALTH_BINS},
 };
 

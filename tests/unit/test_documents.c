@@ -363,7 +363,7 @@ END_TEST
 static const struct {
     const char *code, *class, *text;
 } errors[] = {
-#define X(KIND, code, class, http, text) {code, #class, text},
+#define X(KIND, code, class, http, billed, onward, route, text) {code, #class, text},
 #include "common/core/err_kinds.def"
 #undef X
 };

@@ -7,11 +7,11 @@
 static const char *const parts[] = {
     "",
     "c=3 m=90 h4=1 h11=2 g=500",
-    "c=2 k0=2 s=4 b=400",
-    "c=2 k3=1 k7=1 s=3 b=600",
-    "c=5 k0=2 s=2 b=700 g=650",
+    "c=2 f0=2 s=4 b=400",
+    "c=2 f3=1 f7=1 s=3 b=600",
+    "c=5 f0=2 s=2 b=700 g=650",
     "l=4",
-    "c=1 k0=1 s=2 b=500",
+    "c=1 f0=1 s=2 b=500",
 };
 
 static void on_told(void *arg, const struct reply *reply, const struct err *err)
@@ -145,7 +145,7 @@ END_TEST
 
 START_TEST(a_route_that_never_worked_makes_room)
 {
-    CK_SAYS("HSET @health worked 1|c=2_g=5| bad 1|c=1_k0=1_s=1| new 1|g=6|", "3");
+    CK_SAYS("HSET @health worked 1|c=2_g=5| bad 1|c=1_f0=1_s=1| new 1|g=6|", "3");
     ck_assert_ptr_nonnull(
         strstr(script_says(SCRIPT_HEALTH,
                            "@health @alerts @alerted | 3 1000 next c=1 '' '' keep '' '' ''"),

@@ -2,11 +2,11 @@
  *
  *   job ─ read once ─▶ needs ─ route_select ─▶ routes ─▶ [0] ─ fails ─▶ [1] ─ fails ─▶ ...
  *
- * All of it is one attempt of the job.  Whether a failure is one that another
- * route may not have is a row of `onward`; the job's own failures are not
- * there, and end or repeat the job as ever.  When all routes have failed the
- * failure that counts most decides: one that is the provider's state parks the
- * job, unless a call may have been paid, which is an attempt.
+ * All of it is one attempt of the job.  The column `onward` of err_kinds.def
+ * says which other route may succeed after a failure; the job's own failures
+ * stay, and end or repeat the job as ever.  When all routes have failed, the
+ * most severe failure decides: the provider's state parks the job, unless a
+ * call may have been billed, which is an attempt.
  *
  * A call that timed out or was lost may be paid, and the next one is a second one: that is
  * what trying another route costs, and each has its event.  Text of a stream
@@ -124,39 +124,11 @@ void inference_plan(struct run *r)
 
 /* ---- the next route ---- */
 
-enum onward {
-    STAY,           /* the job's own, or the limiter's: no other route */
-    NEXT,           /* any other route */
-    OTHER_PROVIDER, /* a route of another provider, or one with another key */
-    REPLACE         /* what replaces the model, else any other route */
-};
-
-static enum onward onward_of(enum err_kind kind)
-{
-    static const struct {
-        enum err_kind kind;
-        enum onward onward;
-    } rows[] = {
-        {ERR_SERVER_ERROR, NEXT},        {ERR_GATEWAY, NEXT},
-        {ERR_OVERLOADED, NEXT},          {ERR_TIMEOUT, NEXT},
-        {ERR_ANSWER_LOST, NEXT},         {ERR_REQUEST_TIMEOUT, NEXT},
-        {ERR_NOT_READY, NEXT},           {ERR_FORBIDDEN, NEXT},
-        {ERR_ROUTE_OPEN, NEXT},          {ERR_CONNECT, OTHER_PROVIDER},
-        {ERR_NO_KEY, OTHER_PROVIDER},    {ERR_BAD_KEY, OTHER_PROVIDER},
-        {ERR_NO_CREDIT, OTHER_PROVIDER}, {ERR_MODEL_UNAVAILABLE, REPLACE},
-    };
-
-    for (size_t k = 0; k < ARRAY_LEN(rows); k++)
-        if (rows[k].kind == kind)
-            return rows[k].onward;
-    return STAY;
-}
-
 /* How much a failure counts when all routes have failed: the provider's state most; but a call
- * that may be paid is an attempt, or a job could pay for one after every pause. */
-static int weight(enum err_kind kind)
+ * that may be billed is an attempt, or a job could pay for a call after every pause. */
+static int severity_of(enum err_kind kind)
 {
-    if (kind == ERR_TIMEOUT || kind == ERR_ANSWER_LOST || kind == ERR_BAD_ANSWER)
+    if (err_may_be_billed(kind))
         return 4;
     switch (err_class(kind)) {
     case ERR_CLASS_PARK:
@@ -173,7 +145,7 @@ static int weight(enum err_kind kind)
  * the one that comes back first counts. */
 static void note(struct inference *i, const struct failure *f, bool blocked)
 {
-    int is = weight(f->err.kind), was = weight(i->failed.err.kind);
+    int is = severity_of(f->err.kind), was = severity_of(i->failed.err.kind);
     bool sooner = blocked && i->blocked && f->server_wait_ms < i->failed.server_wait_ms;
 
     if (is < was || (is == was && err_class(f->err.kind) != ERR_CLASS_FAIL && !sooner))
@@ -193,14 +165,14 @@ static bool is_same_provider(const struct inference *i, size_t at)
 }
 
 /* The place of the next route that may do better; the list's end: there is none. */
-static size_t next_route(const struct run *r, enum onward onward)
+static size_t next_route(const struct run *r, enum err_onward onward)
 {
     const struct inference *i = r->state;
     size_t at = i->at + 1;
 
-    while (onward == OTHER_PROVIDER && at < i->routes.count && is_same_provider(i, at))
+    while (onward == ERR_ONWARD_PROVIDER && at < i->routes.count && is_same_provider(i, at))
         at++;
-    return onward == STAY ? i->routes.count : at;
+    return onward == ERR_ONWARD_STAY ? i->routes.count : at;
 }
 
 static void give_up(struct run *r)
@@ -223,11 +195,11 @@ static void go_on(struct run *r, const struct failure *f, bool blocked)
 {
     struct inference *i = r->state;
     const struct route_view view = watch_view(r->p->watch);
-    enum onward onward = i->passed_on ? STAY : onward_of(f->err.kind);
+    enum err_onward onward = i->passed_on ? ERR_ONWARD_STAY : err_onward(f->err.kind);
     size_t next;
 
     note(i, f, blocked);
-    if (onward == REPLACE)
+    if (onward == ERR_ONWARD_REPLACE)
         route_list_replace(r->p->routes, &i->routes, i->at, &view);
     next = next_route(r, onward);
     if (next >= i->routes.count) {
