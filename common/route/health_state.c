@@ -3,20 +3,20 @@
  * A route opens for the first of these that holds (why):
  *
  *   failures in a row     weight of the streak >= routing.breaker_failures whole ones; for the
- *                         fleet, after all had the time to tell of a good answer (settle_ms)
+ *                         fleet, after every process could report a good answer (settle_ms)
  *   a share of failures   of at least min_calls of the last calls
  *   slowness              p50 of at least min_calls of the last latencies over
  *                         slow_factor x the norm (until there is one: what is
  *                         expected), and over slow_min_ms
  *
  * The norm follows the p50 of the generations slowly (NORM_MS), and only while
- * the route is closed.  A route that stays slow must not stay out for ever: each
- * slow probe raises the norm a little, until that is how the route is.
+ * the route is closed.  A route that stays slow must not stay open for ever: each
+ * slow probe raises the norm a little, until the latency is the norm.
  *
- * A pause before a probe doubles with each one that goes badly, from
- * probe_min_ms to probe_max_ms, with jitter; a route that opens again soon after
- * it was closed goes on where it was.  Another reason to open is another case
- * in why(). */
+ * The pause before a probe doubles with each failed one, from probe_min_ms to
+ * probe_max_ms, with jitter.  A route that opens again soon after it was closed
+ * continues with its last pause.  Another reason to open is another case in
+ * why(). */
 #include "common/route/health_state.h"
 
 #include <stdio.h>
@@ -34,7 +34,7 @@ enum {
     LEASE_MAX_MS = 120000,
     LEASE_NORMS = 4,
     LEASE_PAUSES = 3,
-    LEVEL_KEPT_PAUSES = 12 /* closed for longer: the next pauses begin anew */
+    LEVEL_KEPT_PAUSES = 12 /* closed for longer: the next pause is the shortest */
 };
 
 int64_t health_percentile(const struct health_state *s, int percent)
@@ -60,8 +60,7 @@ struct cause {
     int64_t from_ms, p50_ms;
 };
 
-/* One that was empty for long, or that Redis never knew, began, for us, half a window ago at most:
- * it is looked at often. */
+/* A generation that was empty for long, or a new record, counts as half a window old at most. */
 static int64_t begun_ms(const struct health_state *s, const struct health_rules *rules,
                         int64_t now_ms)
 {
@@ -227,7 +226,7 @@ bool health_turn_is_due(const struct health_state *s, const struct health_rules 
             (age >= GENERATION_MS && s->now.calls >= rules->min_calls));
 }
 
-/* Used all the same, for want of another route, it proved to be quick, or there, again. */
+/* Jobs without another route used it, and it was quick, or there, again. */
 static bool is_fine_again(const struct health_state *s, const struct health_rules *rules)
 {
     if (s->reason == HEALTH_GONE)
@@ -263,7 +262,7 @@ bool health_probe_is_due(const struct health_state *s, int64_t now_ms)
     return s->breaker != HEALTH_CLOSED && now_ms >= s->next_ms;
 }
 
-/* A probe without an answer for much longer than usual is lost, as is one whose process died. */
+/* A probe that takes much longer than usual counts as lost, like that of a dead process. */
 void health_probe_begin(struct health_state *s, const char *owner, const struct health_rules *rules,
                         int64_t now_ms)
 {

@@ -1,9 +1,9 @@
 /* live.c - see live.h.
  *
- *   HGETALL fl:{0}:routes ── GET fl:{0}:models:<provider> ── ... ──▶ the last answer: told
+ *   HGETALL fl:{0}:routes ── GET fl:{0}:models:<provider> ── ... ──▶ the last reply: callback
  *
- * All is asked for at once; answers come in the order of the questions, and so
- * the added routes are there when prices are laid over them. */
+ * All commands are sent at once.  Replies come in order, so the added routes are
+ * there when prices are laid over them. */
 #include "common/route/live.h"
 
 #include <stdlib.h>
@@ -24,7 +24,7 @@ struct live {
     void *arg;
 };
 
-static void answered(struct live *v, const struct err *err)
+static void live_on_reply(struct live *v, const struct err *err)
 {
     if (err && err->kind == ERR_REDIS_LOST)
         v->lost = *err;
@@ -39,7 +39,7 @@ static void answered(struct live *v, const struct err *err)
     free(v);
 }
 
-static void on_routes(void *arg, const struct reply *reply, const struct err *err)
+static void live_on_routes(void *arg, const struct reply *reply, const struct err *err)
 {
     struct live *v = arg;
     struct err why;
@@ -47,11 +47,11 @@ static void on_routes(void *arg, const struct reply *reply, const struct err *er
     for (size_t i = 0; i + 1 < reply_count(reply) && i < 2 * (size_t)ROUTE_DOCS_MAX; i += 2)
         if (!overlay_route(v->table, reply_span(reply_at(reply, i)),
                            reply_span(reply_at(reply, i + 1)), &why))
-            continue; /* a worker tells why */
-    answered(v, err);
+            continue; /* the workers send the alert */
+    live_on_reply(v, err);
 }
 
-static void on_catalogue(void *arg, const struct reply *reply, const struct err *err)
+static void live_on_catalogue(void *arg, const struct reply *reply, const struct err *err)
 {
     struct live *v = arg;
     const char *provider = v->cfg->providers[v->next++].name;
@@ -66,7 +66,7 @@ static void on_catalogue(void *arg, const struct reply *reply, const struct err 
         overlay_dearer(v->table, &rows);
         model_table_done(&rows);
     }
-    answered(v, err);
+    live_on_reply(v, err);
 }
 
 static void start(struct live *v, struct redis *redis, const struct keys *keys)
@@ -75,12 +75,12 @@ static void start(struct live *v, struct redis *redis, const struct keys *keys)
 
     v->table = routes_new(cfg);
     v->waiting = 1 + cfg->provider_count;
-    redis_sendv(redis, on_routes, v, "HGETALL", key(keys, KEY_ROUTES), NULL);
+    redis_sendv(redis, live_on_routes, v, "HGETALL", key(keys, KEY_ROUTES), NULL);
     for (size_t i = 0; i < cfg->provider_count; i++) {
         struct redis_args a;
 
         redis_args_make(&a, "GET", key_word(keys->models, cfg->providers[i].name));
-        redis_send(redis, &a, on_catalogue, v);
+        redis_send(redis, &a, live_on_catalogue, v);
     }
 }
 

@@ -1,5 +1,5 @@
-/* live.h - the table of routes as the workers have it, read from Redis anew: the configuration,
- * what was added at run time, and what catalogues list. */
+/* live.h - the table of routes as the workers have it, read from Redis: the configuration,
+ * routes that were added, and the catalogues. */
 #ifndef FLOTILLA_LIVE_H
 #define FLOTILLA_LIVE_H
 
@@ -7,8 +7,8 @@
 #include "common/queue/keys.h"
 #include "common/route/routes.h"
 
-/* take_t: the caller's; NULL with err when Redis was lost.  What is there and cannot be read is as
- * if it were not there: the workers tell of it. */
+/* take_t: the caller's; NULL with err when Redis was lost.  Unreadable
+ * entries are left out; the workers send alerts for them. */
 typedef void live_cb(void *arg, struct routes *take_t, const struct err *err);
 /* cfg and keys are borrowed until the callback, cfg as long as the table. */
 void live_read(struct redis *redis, const struct keys *keys, const struct config *cfg, live_cb *cb,

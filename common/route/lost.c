@@ -1,8 +1,7 @@
 /* lost.c - see lost.h.
  *
- * The choice is made again, without the health that counted then: of a free
- * choice that may be another, but the dearest of its candidates is about as
- * dear.
+ * The choice is made again, without the health of that time.  The first candidate
+ * may differ, but the most expensive one costs about the same.
  */
 #include "common/route/lost.h"
 

@@ -1,14 +1,14 @@
 /* overlay.c - see overlay.h.
  *
- * What a catalogue lists is not taken for callable: an id that nobody allowed is
- * never chosen, only obeyed when a job names it. */
+ * A model that only a catalogue lists is never chosen automatically.  It is still
+ * called when a job names it. */
 #include "common/route/overlay.h"
 
 #include <string.h>
 
 #include "common/route/route_doc.h"
 
-/* Who prices a model and says nothing of cached tokens means the same price for them. */
+/* Without a price of cached tokens, they cost as much as others. */
 static struct route_price price_of(const struct model *row)
 {
     return (struct route_price){.in_nanousd = row->in_nanousd,
@@ -20,7 +20,7 @@ static struct route_price price_of(const struct model *row)
                                 .context = row->context};
 }
 
-/* Somebody allowed this model, here or elsewhere. */
+/* Is the model configured or added, at any provider? */
 static bool is_known(const struct route *chain)
 {
     for (; chain; chain = chain->other)
@@ -29,7 +29,7 @@ static bool is_known(const struct route *chain)
     return false;
 }
 
-/* True when something changed that counts. */
+/* True when a price or a context changed, or the route is new. */
 static bool lay(struct routes *t, struct model *row)
 {
     struct span id = {row->id, strlen(row->id)};

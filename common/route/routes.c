@@ -1,9 +1,9 @@
 /* routes.c - see routes.h.
  *
- * Each route keeps what its source told and what the catalogue listed; `model`
- * is made of both anew whenever one of them changes.  Texts of a route's key
- * are never freed before the table; those of names that it points to
- * (replacement, fallbacks) are, so nobody keeps them beyond one selection.
+ * Each route keeps the row of its source and the prices of the catalogue;
+ * `model` is computed from both whenever one of them changes.  The id and the
+ * provider of a route live as long as the table.  Names in it (replacement,
+ * fallbacks) do not, so no caller keeps them beyond one selection.
  *
  * A new kind of source is a value of enum route_source, in order of strength.
  */
@@ -42,8 +42,8 @@ static void lay_over(struct route *r)
     r->model = m;
 }
 
-/* Take over what a source says; the names that were there are gone. */
-static void tell(struct route *r, const struct model *m, enum route_source source)
+/* Copy the row of a source; the names of the old row are freed. */
+static void set_told(struct route *r, const struct model *m, enum route_source source)
 {
     model_done(&r->told);
     model_copy(&r->told, m);
@@ -182,7 +182,7 @@ void routes_configure(struct routes *t, const struct config *cfg)
         if (!r)
             break;
         r->provider = config_provider(cfg, m->provider);
-        tell(r, m, ROUTE_CONFIG);
+        set_told(r, m, ROUTE_CONFIG);
     }
     link_all(t);
 }
@@ -246,7 +246,7 @@ struct route *routes_add(struct routes *t, const struct model *m, enum route_sou
         return r;
     r->provider = config_provider(t->cfg, m->provider);
     was_there = r->there;
-    tell(r, m, source);
+    set_told(r, m, source);
     if (was_there) /* in its place: a catalogue has hundreds */
         changed(t);
     else if (r->index + 1 == t->count)

@@ -7,15 +7,15 @@
  * A route is a model at a provider.  It is found by the model's id: the same
  * model at several providers is a chain, the preferred one first.
  *
- * What is known of one route is laid over each other: what the configuration's
- * file says wins over the catalogue, which wins over the built-in row.  Rows of
- * the configuration win over routes that were added at run time.
+ * Per route, the configuration file wins over the catalogue, which wins over the
+ * built-in row.  Rows of the configuration win over routes that were added at
+ * run time.
  *
- * Pointers to routes, and a route's id and provider, stay good as long as the
- * table, through every reload and removal: whoever holds one may go on.  Prices
- * and the rest follow what is known now.
+ * Pointers to routes, and a route's id and provider, stay valid as long as the
+ * table, through every reload and removal.  Prices and the rest change with
+ * their sources.
  *
- * One process, one thread, one table; nothing here talks to anybody.
+ * One process, one thread, one table; no input or output.
  */
 #ifndef FLOTILLA_ROUTES_H
 #define FLOTILLA_ROUTES_H
@@ -28,7 +28,7 @@ enum { ROUTES_MAX = 4096, ROUTES_SLOTS = 1024 };
 /* Where a route comes from; the first wins. */
 enum route_source { ROUTE_CONFIG, ROUTE_RUNTIME, ROUTE_CATALOGUE };
 
-/* What a catalogue says of a model: nano-USD per million tokens, or per image_unit; -1: nothing. */
+/* Prices of a catalogue: nano-USD per million tokens, or per image_unit; -1: unknown. */
 struct route_price {
     int64_t in_nanousd, out_nanousd, cached_nanousd, image_nanousd;
     enum image_unit image_unit; /* IMAGE_NONE: nothing */

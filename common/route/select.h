@@ -4,20 +4,19 @@
  *     route_select(table, &rules, &needs, &view, &list);
  *     list.of[0] is called; when that fails, list.of[1] ...
  *
- * Same arguments, same list: chance and clock take no part.  Whose model the
- * job names comes first:
+ * Same arguments, same list: no chance, no clock.  The list depends on the model
+ * that the job names:
  *
  *   named      the model at each of its providers, in the configuration's order; where it is gone,
  *              its replacement; then the fallbacks: the job's, else the model's, else the task's.
- *              Nothing else: a name is obeyed.  What is gone or refused is left out only while
- *              something else is left, but for models that are not allowed
+ *              Nothing else: a name is obeyed.  Models that are not allowed are left out; routes
+ *              that are gone are left out if another one remains
  *   auto       all routes of the task that may be routed to, by score; then the job's fallbacks
  *   unnamed    as auto; with routing.unnamed `default`, the task's default model first
  *
- * Of a routed job's candidates those are left out that lack a feature which its
- * body asks for, or whose context is too small for prompt and answer.  Routes
- * that health reports slow stand behind all others, those that are open (their
- * breaker is, or their key is missing or stopped) at the very end.
+ * The router leaves out candidates that lack a feature of the body, or whose
+ * context is too small for prompt and answer.  Slow routes come after all
+ * others.  Open routes (an open breaker, a missing or stopped key) come last.
  *
  * The score is a weighted mean (simple additive weighting with the linear
  * scale transformation: Hwang & Yoon, Multiple Attribute Decision Making, 1981,

@@ -48,9 +48,9 @@ START_TEST(a_price_that_rose_by_more_than_the_bound_is_told)
     ck_assert_uint_eq(count(&known, &before, &twice, 10), 1);
     ck_assert_str_eq(first.what, "output"); /* it rose more */
     change_text(&first, text);
-    ck_assert_str_eq(text,
-                     "a is dearer at p: $0.40 instead of $0.20 per million tokens (output), 100 % "
-                     "more; the new price is used unless the configuration sets one");
+    ck_assert_str_eq(
+        text, "the price of a at p rose from $0.20 to $0.40 per million tokens (output), by 100 %"
+              "; the new price is used unless the configuration sets one");
     ck_assert_uint_eq(count(&known, &twice, &same, 0), 0); /* cheaper */
 }
 END_TEST
@@ -74,7 +74,7 @@ START_TEST(a_model_that_left_the_list_is_told_once)
     ck_assert_uint_eq(count(&known, &before, NULL, 10), 1);
     ck_assert_str_eq(change_code(first.kind), "model_unlisted");
     change_text(&first, text);
-    ck_assert_ptr_nonnull(strstr(text, "a is not in the catalogue of p any more"));
+    ck_assert_ptr_nonnull(strstr(text, "a is no longer in the catalogue of p"));
     ck_assert_uint_eq(count(&known, &none, NULL, 10), 0); /* it was not there before */
     ck_assert_uint_eq(count(&known, NULL, NULL, 10), 0);
     known.default_for = TASK_CHAT;

@@ -1,7 +1,8 @@
 /* changes.c - see changes.h.
  *
- * Only what got worse is told: dearer, or gone from the list.  Each is told when
- * it happens, by comparing with the catalogue before, and not again every hour. */
+ * Only changes for the worse are reported: a price rose, or a model is no longer
+ * listed.  Each is reported once, as the catalogue is compared with the one
+ * before. */
 #include "worker/route/changes.h"
 
 #include <inttypes.h>
@@ -27,8 +28,7 @@ static int64_t price(const struct model *m, size_t i)
     return v;
 }
 
-/* In percent, rounded down; -1: it did not rise.  From nothing to something is no rise: it was not
- * known. */
+/* In percent, rounded down; -1: it did not rise.  A first price is no rise: none was known. */
 static int64_t rise_percent(int64_t was, int64_t is)
 {
     if (was <= 0 || is <= was)
@@ -106,7 +106,7 @@ void change_text(const struct change *c, char text[CHANGE_TEXT])
 
     if (c->kind == CHANGE_UNLISTED) {
         snprintf(text, CHANGE_TEXT,
-                 "%.200s is not in the catalogue of %s any more: it may be refused soon; choose "
+                 "%.200s is no longer in the catalogue of %s and may be refused soon; choose "
                  "another one in `models` (replacement, default_for)",
                  m->id, m->provider);
         return;
@@ -114,9 +114,9 @@ void change_text(const struct change *c, char text[CHANGE_TEXT])
     usd(c->was_nanousd, was);
     usd(c->is_nanousd, is);
     snprintf(text, CHANGE_TEXT,
-             "%.200s is dearer at %s: $%s instead of $%s per %s (%s), %" PRId64
-             " %% more; the new price is used unless the configuration sets one",
-             m->id, m->provider, is, was,
+             "the price of %.200s at %s rose from $%s to $%s per %s (%s), by %" PRId64
+             " %%; the new price is used unless the configuration sets one",
+             m->id, m->provider, was, is,
              strcmp(c->what, "image") != 0 ? "million tokens" : "image unit", c->what,
              rise_percent(c->was_nanousd, c->is_nanousd));
 }

@@ -1,8 +1,8 @@
-/* changes.h - what a new catalogue means for the models that are in use: pure.
+/* changes.h - what a new catalogue changes for the models in use; pure.
  *
  *     struct change list[8];
  *     size_t n = changes_find(&in, list, 8);
- *     for ... change_text(&list[i], text)   "openai/gpt-oss-20b is dearer at together: ..."
+ *     for ... change_text(&list[i], text)   "the price of openai/gpt-oss-20b at together ..."
  */
 #ifndef FLOTILLA_CHANGES_H
 #define FLOTILLA_CHANGES_H
@@ -23,16 +23,15 @@ struct change {
 
 struct changes_in {
     const struct model_table *known;  /* the models in use */
-    const struct model_table *before; /* what the provider said last; NULL: not kept */
+    const struct model_table *before; /* the catalogue before; NULL: not kept */
     const struct model_table *now;
     const char *provider;
-    int64_t percent; /* a price that rose by more than this is told */
+    int64_t percent; /* a price that rose by more than this is a change */
 };
 
-/* Of the rows of that provider that serve a task: those whose price rose since the last catalogue
- * (since what was known, when there is none), and those that are not listed any more (without an
- * earlier catalogue: only the defaults of tasks).  Returns how many there are; the first max are in
- * ret. */
+/* The provider's rows that serve a task and whose price rose since the last catalogue (without one:
+ * since the known price), or that are no longer listed (without an earlier catalogue: only the
+ * defaults of tasks).  Returns their number; the first max are in ret. */
 size_t changes_find(const struct changes_in *in, struct change *ret, size_t max);
 
 const char *change_code(enum change_kind kind); /* of the alert */

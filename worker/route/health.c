@@ -1,14 +1,13 @@
 /* health.c - the routes, and the gate before each; see health.h.
  *
  * Each route has two records of one form (common/route/health_state.h): the
- * fleet's, as last heard, and this process's own.  The gate asks the fleet's
- * first; when that is closed, or too old to be believed, the own one decides:
- * so a process reacts to what it sees before the fleet has heard of it, and
- * when Redis is away.  When the fleet's breaker changes, the own one starts
- * anew.
+ * fleet's, as last received, and this process's own.  The gate asks the fleet's
+ * record first.  When that is closed, or too old, the own record decides: so a
+ * process reacts to what it sees before the fleet knows, and when Redis is
+ * away.  When the fleet's breaker changes, the own record is reset.
  *
- * What calls bring about is in health_calls.c, what the fleet does in
- * health_propose.c and health_sync.c. */
+ * health_calls.c counts calls; health_propose.c and health_sync.c talk to the
+ * fleet. */
 #include "worker/route/health.h"
 
 #include <stdio.h>
@@ -21,9 +20,9 @@
 #include "worker/route/health_private.h"
 
 enum {
-    ASK_MS = 100,   /* until a probe that was asked for may be ours */
-    LOOK_MS = 1000, /* until somebody else's probe may be over */
-    OLD_MS = 2000   /* jobs ask: what was heard must not be older */
+    ASK_MS = 100,   /* until a requested probe may be granted */
+    LOOK_MS = 1000, /* until the probe of another call may be over */
+    OLD_MS = 2000   /* a job asks: a state that is older is refreshed at once */
 };
 
 struct health_rules health_rules_of(const struct health *h, const struct health_route *t)
@@ -96,7 +95,7 @@ static bool is_idle(const struct health_route *t)
            t->own.breaker == HEALTH_CLOSED && health_tally_is_empty(&t->tell);
 }
 
-/* The oldest that nobody needs goes; none while the script's answer is to name its routes. */
+/* Remove the oldest route without use; none while a script call is under way, which names routes. */
 static void make_room(struct health *h)
 {
     struct health_route *t, *tmp;
@@ -179,7 +178,7 @@ int64_t health_norm(const struct health_route *t)
 
 /* ---- the gate ---- */
 
-/* Not to the end of a probe's lease: it is mostly over much sooner. */
+/* Shorter than the lease of a probe: most probes end much sooner. */
 static struct health_says wait_for(const struct health_state *s, int64_t now_ms)
 {
     int64_t ms = s->next_ms - now_ms;
@@ -189,7 +188,7 @@ static struct health_says wait_for(const struct health_state *s, int64_t now_ms)
     return (struct health_says){HEALTH_WAIT, ms > 0 ? ms : 1, s->reason, false};
 }
 
-/* The probe is due but not ours yet: ask, or, as a peek, say that one may ask. */
+/* A probe is due and not granted yet: request it, or, for a peek, say that it may be requested. */
 static struct health_says ask(struct health *h, struct health_route *t, bool take)
 {
     bool first = !t->wants_probe;

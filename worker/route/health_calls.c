@@ -1,11 +1,11 @@
-/* health_calls.c - what calls tell of their routes; see health.h.
+/* health_calls.c - calls are counted for their routes; see health.h.
  *
- * Calls under way hang on their route, oldest first: one that takes longer than
- * a slow answer would counts as slow before it is answered.
+ * Calls under way hang on their route, oldest first.  A call that takes longer
+ * than a slow answer counts as slow before it is answered.
  *
- * Each call adds to this process's own record, which is judged at once after a
- * failure and now and then else, and to `tell`, which goes to Redis by
- * health_sync.c.  A probe's end goes there too. */
+ * Each call is counted twice: in this process's own record, which is judged at
+ * once after a failure and else every JUDGE_MS, and in `tell`, which
+ * health_sync.c sends to Redis.  So is the end of a probe. */
 #include <string.h>
 
 #include "common/core/clock.h"
@@ -15,8 +15,8 @@
 #include "worker/route/health_private.h"
 
 enum {
-    PATIENCE_MS = 1000, /* a time-out below that says nothing of a route whose norm is not known */
-    JUDGE_MS = 100      /* between two looks at a route that is called */
+    PATIENCE_MS = 1000, /* a shorter time-out does not count against a route without a norm */
+    JUDGE_MS = 100      /* between two looks at a route */
 };
 
 /* ---- what this process saw ---- */
@@ -38,8 +38,9 @@ static void judge_own(const struct health *h, struct health_route *t, int64_t no
     buf_done(&why);
 }
 
-/* The fleet's probe is over, as far as this process is concerned. */
-static void tell_probe(struct health *h, struct health_route *t, enum health_probe how, int64_t ms)
+/* The fleet's probe ended in this process. */
+static void report_probe(struct health *h, struct health_route *t, enum health_probe how,
+                         int64_t ms)
 {
     t->has_outcome = true;
     t->outcome = how;
@@ -53,18 +54,25 @@ static void end_probe(struct health *h, struct health_call *call, enum health_pr
     struct health_rules rules = health_rules_of(h, t);
 
     if (call->probe == HEALTH_FLEET_PROBE)
-        tell_probe(h, t, how, ms);
+        report_probe(h, t, how, ms);
     else if (call->probe == HEALTH_OWN_PROBE && t->own.breaker != HEALTH_CLOSED)
         health_probe_end(&t->own, how, &rules, clock_mono_ms(), random_below);
     call->probe = HEALTH_NO_PROBE;
 }
 
-/* Calls under way for longer than a slow answer would take.  They take longer still: at the bound
- * itself the width of a bin would decide. */
+/* Latency above which an answer is slow, by what this process saw; 0: unknown. */
+static int64_t own_slow_ms(const struct health *h, const struct health_route *t)
+{
+    const struct health_rules rules = health_rules_of(h, t);
+
+    return health_slow_ms(&t->own, &rules);
+}
+
+/* Calls that have been under way for longer than a slow answer takes.  They count with half as much
+ * again: they are not over, and at the bound itself the width of a bin would decide. */
 static void look_for_late(struct health *h, struct health_route *t, int64_t now_ms)
 {
-    struct health_rules rules = health_rules_of(h, t);
-    int64_t slow_ms = health_slow_ms(&t->own, &rules);
+    int64_t slow_ms = own_slow_ms(h, t);
 
     for (struct health_call *c = t->first; c && slow_ms > 0 && now_ms - c->began_ms > slow_ms;
          c = c->next) {
@@ -139,8 +147,7 @@ static void unlink_call(struct health_call *call)
 
 static bool is_quick(const struct health *h, const struct health_route *t, int64_t latency_ms)
 {
-    struct health_rules rules = health_rules_of(h, t);
-    int64_t slow_ms = health_slow_ms(&t->own, &rules);
+    int64_t slow_ms = own_slow_ms(h, t);
 
     return slow_ms == 0 || latency_ms <= slow_ms;
 }
@@ -170,11 +177,10 @@ void health_answered(struct health *h, struct health_call *call, int64_t latency
     health_look(h, t, now_ms);
 }
 
-/* A job that waits for less than a slow answer takes has nobody to blame. */
+/* The time-out of the job is shorter than a slow answer: the route is not to blame. */
 static bool was_impatient(const struct health *h, const struct health_call *call)
 {
-    struct health_rules rules = health_rules_of(h, call->route);
-    int64_t slow_ms = health_slow_ms(&call->route->own, &rules);
+    int64_t slow_ms = own_slow_ms(h, call->route);
 
     return clock_mono_ms() - call->began_ms < (slow_ms > 0 ? slow_ms : PATIENCE_MS);
 }
@@ -210,13 +216,13 @@ void health_gone(struct health *h, struct health_call *call, const char *message
     if (!t || !call->under_way)
         return;
     unlink_call(call);
-    call->probe = HEALTH_NO_PROBE; /* what is proposed says more than its outcome */
+    call->probe = HEALTH_NO_PROBE; /* `gone` says more than the outcome of a probe */
     rules = health_rules_of(h, t);
     health_take_out(&t->own, &rules, clock_mono_ms());
     buf_printf(&b, "the provider does not have it (%s)", message);
     if (replacement.n)
         buf_printf(&b, "; %.*s is used instead", (int)replacement.n, replacement.p);
-    buf_puts(&b, "; please change it in `models:` of the configuration");
+    buf_puts(&b, "; change it in `models:` of the configuration");
     free(t->gone);
     t->gone = buf_take(&b);
     health_sync_soon(h);

@@ -1,10 +1,10 @@
-/* health_propose.c - what this process would make of the fleet's record of a route.
+/* health_propose.c - the head that this process proposes for the fleet's record of a route.
  *
- * lua/health.lua only adds up and arbitrates: a proposal is a new head of a
- * record, taken when nobody was quicker (seq).  What to propose is found anew
- * from what was heard last, each time, so one that lost its race, or
- * whose call was lost with the connection, needs no care: what is still true is
- * proposed again. */
+ * lua/health.lua only adds up and arbitrates.  A proposal is a new head of a
+ * record; it is taken if no other process was quicker (seq).  Each proposal is
+ * computed from the record that was received last.  So a proposal that lost
+ * its race, or was lost with the connection, needs no care: what is still true
+ * is proposed again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@
 #include "worker/env.h"
 #include "worker/route/health_private.h"
 
-enum { UNUSED_MS = 2000 }; /* a probe that no call wanted is given back */
+enum { UNUSED_MS = 2000 }; /* a probe that no call took is released */
 
 int64_t health_fleet_now(const struct health *h) { return clock_mono_ms() + h->ahead_ms; }
 
@@ -22,7 +22,7 @@ bool health_is_fresh(const struct health *h)
     return h->heard_ms && clock_mono_ms() - h->heard_ms < h->env->cfg->routing_stale_ms;
 }
 
-/* All that live have told what they saw after a heartbeat and a half. */
+/* After a heartbeat and a half, every live process has sent its counts. */
 struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t)
 {
     struct health_rules rules = health_rules_of(h, t);
@@ -53,7 +53,7 @@ static bool propose_gone(const struct health *h, struct health_route *t, struct 
     const struct health_rules rules = health_fleet_rules_of(h, t);
     bool known = t->fleet.reason == HEALTH_GONE;
 
-    if (known && !health_is_mine(h, &t->fleet)) { /* somebody else told it */
+    if (known && !health_is_mine(h, &t->fleet)) { /* another process has sent it */
         free(TAKE(t->gone));
         return false;
     }

@@ -1,12 +1,12 @@
-/* health_sync.c - the fleet's view of the routes: telling and hearing.
+/* health_sync.c - this process and the fleet's record of the routes: one script call each way.
  *
- *   tell (what was seen) + proposal --lua/health.lua--> all records, and whose proposals were taken
+ *   counts + proposals --lua/health.lua--> all records, and which proposals were taken
  *
- * Which proposals are to be made is in health_propose.c.
+ * health_propose.c makes the proposals.
  *
- * Calls are one second apart, with the heartbeat; what is urgent (a shift, the
- * end of a probe, a job that waits for one) goes at once, SOON_MS apart at
- * least. */
+ * Calls are one second apart, with the heartbeat.  What is urgent (a shift, the
+ * end of a probe, a job that waits for one) is sent at once, but at least
+ * SOON_MS apart. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +22,8 @@
 
 enum {
     SOON_MS = 100,
-    FORGET_MS = 86400000, /* a route that nobody calls or probes makes room for others */
-    FLAP_OPENINGS = 3,    /* in an hour: from then on a shift is told once in FLAP_MS */
+    FORGET_MS = 86400000, /* a route without calls and probes makes room for others */
+    FLAP_OPENINGS = 3,    /* in an hour; then a shift is an alert at most once in FLAP_MS */
     FLAP_MS = 600000
 };
 
@@ -40,10 +40,10 @@ struct sync {
     int64_t at_ms; /* monotonic */
     char id[WORKER_ID_MAX];
     size_t count;
-    struct shift shifts[]; /* one per route that is told of */
+    struct shift shifts[]; /* one per route of the call */
 };
 
-/* ---- telling ---- */
+/* ---- sending ---- */
 
 /* "google/x at together: opened, ..." */
 static char *message_of(const struct health_route *t, const struct health_proposal *w)
@@ -55,8 +55,9 @@ static char *message_of(const struct health_route *t, const struct health_propos
     buf_add_span(&b, buf_span(&w->text));
     if (w->next.openings > 1)
         buf_printf(&b, " (opened %lld times within an hour%s)", (long long)w->next.openings,
-                   w->next.openings >= FLAP_OPENINGS ? "; it flaps, told once in 10 min from now on"
-                                                     : "");
+                   w->next.openings >= FLAP_OPENINGS
+                       ? "; unstable: further changes are reported at most every 10 minutes"
+                       : "");
     return buf_take(&b);
 }
 
@@ -110,7 +111,7 @@ static void free_sync(struct sync *s)
     free(s);
 }
 
-/* ---- hearing ---- */
+/* ---- receiving ---- */
 
 static void hear_route(struct health *h, struct health_route *t, const struct health_state *heard)
 {
@@ -153,14 +154,14 @@ static void hear_all(struct health *h, const struct reply *pairs)
     memset(&heard, 0, sizeof heard);
     HASH_ITER(hh, h->routes, t, tmp)
     {
-        if (!t->heard && t->fleet.seq) /* somebody removed it */
+        if (!t->heard && t->fleet.seq) /* its record was removed */
             hear_route(h, t, &heard);
         t->heard = false;
     }
 }
 
-/* Did what was heard make a shift due, or leave an end of a probe to be told? */
-static bool has_more_to_tell(struct health *h)
+/* Is there a shift, or the end of a probe, to be sent now that the records are known? */
+static bool has_more_to_send(struct health *h)
 {
     struct health_route *t, *tmp;
     bool more = false;
@@ -196,7 +197,7 @@ static void hear_letters(const struct sync *s, struct span letters)
     }
 }
 
-static void on_answer(void *arg, const struct reply *reply, const struct err *err)
+static void health_sync_on_reply(void *arg, const struct reply *reply, const struct err *err)
 {
     struct sync *s = arg;
     struct health *h = s->h;
@@ -207,7 +208,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
         h->ahead_ms = reply_int(reply_at(reply, 0)) - clock_mono_ms();
         hear_all(h, reply_at(reply, 2));
         hear_letters(s, reply_span(reply_at(reply, 1)));
-        if (h->urgent || has_more_to_tell(h))
+        if (h->urgent || has_more_to_send(h))
             health_sync_soon(h);
     } else if (err->kind == ERR_REDIS) {
         log_err(LOG_WARN, "health", err);
@@ -217,7 +218,7 @@ static void on_answer(void *arg, const struct reply *reply, const struct err *er
 
 /* ---- when ---- */
 
-static void send(struct health *h)
+static void send_sync(struct health *h)
 {
     struct sync *s = xcalloc(1, sizeof *s + h->count * sizeof s->shifts[0]);
     struct health_route *t, *tmp;
@@ -229,16 +230,16 @@ static void send(struct health *h)
                     key(&h->env->keys, KEY_ALERTED), HEALTH_ROUTES_MAX, FORGET_MS);
     HASH_ITER(hh, h->routes, t, tmp)
     {
-        if (h->heard_ms) /* else its clock is not known: this time we only hear */
+        if (h->heard_ms) /* else its clock is not known: this call only receives */
             add_route(s, t, &a);
     }
     h->waiting = true;
     h->urgent = h->asked = false;
     h->sent_ms = s->at_ms;
-    redis_script(h->env->redis, script(SCRIPT_HEALTH), 3, &a, on_answer, s);
+    redis_script(h->env->redis, script(SCRIPT_HEALTH), 3, &a, health_sync_on_reply, s);
 }
 
-static bool has_news(struct health *h)
+static bool has_counts_or_shifts(struct health *h)
 {
     int64_t fleet_ms = health_fleet_now(h);
     struct health_route *t, *tmp;
@@ -259,8 +260,8 @@ static bool has_news(struct health *h)
     return false;
 }
 
-/* What could not be told within the window is too old to be judged by. */
-static void forget_old_news(struct health *h)
+/* Counts that could not be sent within the window are too old. */
+static void forget_old_counts(struct health *h)
 {
     struct health_route *t, *tmp;
 
@@ -273,18 +274,18 @@ void health_sync(struct health *h)
 {
     health_look_all(h);
     if (!redis_is_ready(h->env->redis))
-        forget_old_news(h);
-    else if (!h->waiting && (h->urgent || has_news(h)))
-        send(h);
+        forget_old_counts(h);
+    else if (!h->waiting && (h->urgent || has_counts_or_shifts(h)))
+        send_sync(h);
 }
 
-static void on_soon(void *arg)
+static void health_sync_on_timer(void *arg)
 {
     struct health *h = arg;
 
     h->timer = NULL;
     if (h->urgent && !h->waiting && redis_is_ready(h->env->redis))
-        send(h);
+        send_sync(h);
 }
 
 void health_sync_soon(struct health *h)
@@ -293,7 +294,7 @@ void health_sync_soon(struct health *h)
 
     h->urgent = true;
     if (!h->timer && !h->waiting && redis_is_ready(h->env->redis))
-        h->timer = loop_after(h->env->loop, max64(wait, 0), on_soon, h);
+        h->timer = loop_after(h->env->loop, max64(wait, 0), health_sync_on_timer, h);
 }
 
 void health_sync_done(struct health *h) { loop_cancel(&h->timer); }

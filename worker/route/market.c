@@ -5,8 +5,8 @@
  *       │                                                          a job that names them takes
  *       └────── digest differs ─▶ HGETALL fl:{0}:routes ─────────▶ routes added and removed
  *
- * What is read counts as overlay.h says.  A bad entry of the routes is an alert,
- * and is as if it were not there. */
+ * overlay.h says which source wins.  A bad entry of the routes is an alert, and
+ * is ignored. */
 #include "worker/route/market.h"
 
 #include <stdio.h>
@@ -27,9 +27,9 @@ enum { STAMP_MAX = 65, AGAIN_MS = 60000 };
 struct shelf {
     struct market *m;
     char *provider;
-    char stamp[STAMP_MAX]; /* of what is in the table; "": nothing, or it must be read again */
-    char heard[STAMP_MAX]; /* while it is read */
-    int64_t not_before_ms; /* there was none: look again then */
+    char stamp[STAMP_MAX]; /* of the catalogue in the table; "": none, or it must be read again */
+    char heard[STAMP_MAX]; /* of the catalogue that is being read */
+    int64_t not_before_ms; /* it was not there: look again then */
     bool asking;
 };
 
@@ -62,7 +62,7 @@ static void take_over(struct shelf *s, struct model_table *rows)
               rows->count, changed);
 }
 
-static void on_catalogue(void *arg, const struct reply *reply, const struct err *err)
+static void market_on_catalogue(void *arg, const struct reply *reply, const struct err *err)
 {
     struct shelf *s = arg;
     struct model_table rows;
@@ -70,7 +70,7 @@ static void on_catalogue(void *arg, const struct reply *reply, const struct err 
 
     (void)err;
     s->asking = false;
-    if (!reply) /* with the next heartbeat again */
+    if (!reply) /* the next heartbeat tries again */
         return;
     if (catalogue_doc_read(reply_span(reply), &rows, &fetched_ms)) {
         take_over(s, &rows);
@@ -89,7 +89,7 @@ static void read_catalogue(struct shelf *s, struct span stamp)
     copy(s->heard, stamp);
     s->asking = true;
     redis_args_make(&a, "GET", key_word(env->keys.models, s->provider));
-    redis_send(env->redis, &a, on_catalogue, s);
+    redis_send(env->redis, &a, market_on_catalogue, s);
 }
 
 static void hear_stamp(struct market *m, struct span provider, struct span stamp)
@@ -119,7 +119,7 @@ static void refuse(struct market *m, struct span id, const struct err *why)
     alert_send(m->env->redis, &m->env->keys, "bad_route", subject, text);
 }
 
-static void tell_many(struct market *m, size_t n)
+static void alert_many(struct market *m, size_t n)
 {
     char text[256];
 
@@ -137,20 +137,20 @@ static void add_route(struct market *m, struct span id, struct span doc)
         refuse(m, id, &err);
 }
 
-/* Is there a field of that name, for that provider?  What is not readable is none. */
-static bool is_told(const struct market *m, const struct reply *pairs, const struct model *row)
+/* Is there a readable field of that name, for that provider? */
+static bool has_field(const struct market *m, const struct reply *pairs, const struct model *row)
 {
     for (size_t i = 0; i + 1 < reply_count(pairs); i += 2) {
-        struct model told;
+        struct model doc;
         struct err err;
         bool same;
 
         if (!is(row->id, reply_span(reply_at(pairs, i))) ||
             !route_doc_read(reply_span(reply_at(pairs, i)), reply_span(reply_at(pairs, i + 1)),
-                            m->env->cfg, &told, &err))
+                            m->env->cfg, &doc, &err))
             continue;
-        same = strcmp(told.provider, row->provider) == 0;
-        model_done(&told);
+        same = strcmp(doc.provider, row->provider) == 0;
+        model_done(&doc);
         return same;
     }
     return false;
@@ -163,32 +163,33 @@ static void remove_routes(struct market *m, const struct reply *pairs)
     for (size_t i = 0; i < t->count; i++) {
         const struct route *r = t->of[i];
 
-        if (r->there && r->source == ROUTE_RUNTIME && !is_told(m, pairs, &r->model))
+        if (r->there && r->source == ROUTE_RUNTIME && !has_field(m, pairs, &r->model))
             routes_remove(t, r->model.provider, (struct span){r->model.id, strlen(r->model.id)});
     }
 }
 
-static void on_routes(void *arg, const struct reply *reply, const struct err *err)
+static void market_on_routes(void *arg, const struct reply *reply, const struct err *err)
 {
     struct market *m = arg;
     size_t n = reply_count(reply) / 2;
 
     m->asking = false;
     if (!reply) {
-        if (err->kind == ERR_REDIS) { /* the key is of another type: told once, not every second */
+        if (err->kind ==
+            ERR_REDIS) { /* the key is of another type: one alert, not one per second */
             refuse(m, (struct span){"*", 1}, err);
             memcpy(m->digest, m->heard, sizeof m->digest);
         }
         return;
     }
     if (n > ROUTE_DOCS_MAX) {
-        tell_many(m, n);
+        alert_many(m, n);
         n = ROUTE_DOCS_MAX;
     }
     remove_routes(m, reply);
     for (size_t i = 0; i < n; i++)
         add_route(m, reply_span(reply_at(reply, 2 * i)), reply_span(reply_at(reply, 2 * i + 1)));
-    for (size_t i = 0; i < m->count; i++) /* what they list of these models may count again */
+    for (size_t i = 0; i < m->count; i++) /* their prices of these models may count again */
         m->shelves[i].stamp[0] = '\0';
     memcpy(m->digest, m->heard, sizeof m->digest);
     log_event(LOG_INFO, "routes.loaded", "routes=%zu", n);
@@ -200,7 +201,8 @@ static void hear_digest(struct market *m, struct span digest)
         return;
     copy(m->heard, digest);
     m->asking = true;
-    redis_sendv(m->env->redis, on_routes, m, "HGETALL", key(&m->env->keys, KEY_ROUTES), NULL);
+    redis_sendv(m->env->redis, market_on_routes, m, "HGETALL", key(&m->env->keys, KEY_ROUTES),
+                NULL);
 }
 
 /* ---- life ---- */

@@ -1,8 +1,8 @@
 /* stops.c - see stops.h.
  *
  * Between heartbeats the local copy decides.  When a probe is due, this process
- * asks stop.lua for it with the next heartbeat's worth of patience: the job is
- * parked shortly, and whoever got the probe lets one call through. */
+ * asks stop.lua for it; the job is parked for a second meanwhile.  The process
+ * that gets the probe lets one call through. */
 #include "worker/route/stops.h"
 
 #include <stdio.h>
@@ -143,7 +143,7 @@ void stops_set(struct stops *s, const char *fingerprint, enum err_kind why)
     call_script(s, fingerprint, "set", why, NULL, NULL);
     snprintf(
         text, sizeof text,
-        "key %s is stopped: %s; one probe per %lld ms, or `flotilla resume` after it was mended",
+        "key %s is stopped: %s; it is probed every %lld ms, and `flotilla resume` ends the stop",
         fingerprint, err_text(why), (long long)s->env->cfg->retry_probe_ms);
     alert_send(s->env->redis, &s->env->keys, err_code(why), fingerprint, text);
     log_event(LOG_ERROR, "key.stopped", "key=%s code=%s", fingerprint, err_code(why));
@@ -160,7 +160,7 @@ void stops_clear(struct stops *s, const char *fingerprint)
     log_event(LOG_INFO, "key.resumed", "key=%s", fingerprint);
 }
 
-static void on_probe(void *arg, const struct reply *reply, const struct err *err)
+static void stops_on_probe(void *arg, const struct reply *reply, const struct err *err)
 {
     struct ask *k = arg;
     struct stop *t = find(k->s, k->fingerprint);
@@ -182,7 +182,7 @@ static void ask_probe(struct stops *s, struct stop *t)
     k->s = s;
     memcpy(k->fingerprint, t->fingerprint, sizeof k->fingerprint);
     t->asking = true;
-    call_script(s, t->fingerprint, "probe", t->why, on_probe, k);
+    call_script(s, t->fingerprint, "probe", t->why, stops_on_probe, k);
 }
 
 bool stops_holds(struct stops *s, const char *api_key)

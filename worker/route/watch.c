@@ -3,12 +3,11 @@
  * The health of a route is looked up by name once, and kept by the route's
  * index.
  *
- * A route whose key is missing or stopped is as good as one with an open breaker: without that a
- * job that may go anywhere would have only routes of one provider to try, all alike.
+ * A route whose key is missing or stopped counts as open: else a job that may
+ * go anywhere would try only routes of one provider, all with the same key.
  *
- * What was told is remembered by a hash in a small table in which a newer one
- * takes the place of an older: a forgotten one is told to Redis again, which
- * remembers all.
+ * The table `told` remembers alerts by a hash; a newer one replaces an older.  A
+ * forgotten alert is sent to Redis again, which remembers all of them.
  */
 #include "worker/route/watch.h"
 
@@ -57,7 +56,7 @@ struct health_route *watch_health(struct watch *w, const struct route *r)
     return w->routes[r->index];
 }
 
-/* There is none, or it must not be used now: a route of another provider is better. */
+/* The key is missing or must not be used now: a route of another provider is better. */
 static bool lacks_key(const struct watch *w, const struct config_provider *p)
 {
     if (!p->api_key && !p->loopback)
@@ -76,7 +75,7 @@ static struct route_health health_of(void *arg, const struct route *r)
     if (!gone && lacks_key(w, r->provider))
         ret.state = ROUTE_OPEN;
     else if (says.gate ==
-             HEALTH_PROBE) /* by what it was when it worked, or it would never be tried */
+             HEALTH_PROBE) /* with the latency of the working route, or it would never be tried */
         ret = (struct route_health){ROUTE_PROBE, health_norm(t)};
     else if (says.gate == HEALTH_WAIT)
         ret.state = says.reason == HEALTH_SLOW   ? ROUTE_SLOW

@@ -1,8 +1,7 @@
-/* watch.h - what this process sees of the routes, for who chooses among them and judges answers.
+/* watch.h - the state of the routes in this process, for the router and for who judges answers.
  *
- * route_select() asks for each route how it is (watch_view); what strikes at an
- * answer is an alert (watch_tell), of which Redis hears once an hour, however
- * many answers are alike.
+ * route_select() asks for the state of each route (watch_view).  Surprises in answers are alerts
+ * (watch_tell), which reach Redis once an hour, however many answers are alike.
  */
 #ifndef FLOTILLA_WATCH_H
 #define FLOTILLA_WATCH_H
@@ -17,7 +16,7 @@ struct health_route;
 
 struct watch *watch_new(const struct env *env, struct health *health, struct stops *stops);
 void watch_free(struct watch *w);
-/* Good as long as w. */
+/* Lives as long as w. */
 struct route_view watch_view(struct watch *w);
 /* Its health; NULL: not watched. */
 struct health_route *watch_health(struct watch *w, const struct route *r);
