@@ -107,7 +107,8 @@ static const char *stop_text(const char *code)
     return kind != ERR_NONE ? err_text(kind) : code;
 }
 
-static void say_more(const struct why_facts *f, struct why *w)
+/* What belongs to the reason itself. */
+static void say_reason(const struct why_facts *f, struct why *w)
 {
     if (w->reason == WHY_ENDED)
         say(w, ": %s%s%s%s", job_state_name(f->rec.state), f->error[0] ? " (" : "", f->error,
@@ -134,6 +135,11 @@ static void say_more(const struct why_facts *f, struct why *w)
         say(w, ": %lld of %lld", (long long)f->ahead, (long long)f->length);
     else if (w->reason == WHY_QUEUED)
         say(w, ": %lld wait there", (long long)f->length);
+}
+
+/* What is worth knowing whatever the reason is. */
+static void say_rest(const struct why_facts *f, struct why *w)
+{
     if (f->rec.state == JOB_STATE_READY && f->workers > 0 && f->running >= f->slots)
         say(w, "; all %lld slots are taken", (long long)f->slots);
     if (f->failure[0] && w->reason != WHY_ENDED)
@@ -156,7 +162,8 @@ void why_decide(const struct why_facts *f, struct why *ret)
     ret->until_ms = until(f, ret->reason);
     ret->starts_ms = starts(f, ret->reason);
     say(ret, "%s", reasons[ret->reason].text);
-    say_more(f, ret);
+    say_reason(f, ret);
+    say_rest(f, ret);
 }
 
 static void add_time(struct buf *out, const char *name, int64_t ms)

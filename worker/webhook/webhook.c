@@ -188,7 +188,7 @@ static void webhook_send(struct run *r)
                              .headers = headers,
                              .body = w->body,
                              .timeout_ms = c->webhooks_timeout_ms,
-                             .max_answer_bytes = 2 * ANSWER_BYTES,
+                             .max_answer_bytes = (size_t)2 * ANSWER_BYTES,
                              .plain_http_allowed = c->webhooks_allow_http,
                              .refuse_private = true,
                              .allow = hooks_networks(r->p->hooks),
