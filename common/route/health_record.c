@@ -2,7 +2,8 @@
  *
  * The head is words in the order of `fields`.  Missing ones count as 0, more
  * than are known are a newer program's: so a field is added by a row at the
- * end.  lua/health.lua reads the first three: seq, breaker, begun_ms. */
+ * end, and a field that goes leaves a GAP.  lua/health.lua reads the first
+ * three (seq, breaker, begun_ms) and norm_calls. */
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@ static const char *const reasons[] = {"-", "errors", "timeouts", "overloaded", "
 const char *health_breaker_name(enum health_breaker b) { return breakers[b]; }
 const char *health_reason_name(enum health_reason r) { return r == HEALTH_FINE ? "" : reasons[r]; }
 
-enum form { NUMBER, BREAKER, REASON, OWNER };
+enum form { NUMBER, BREAKER, REASON, OWNER, GAP };
 #define FIELD(form, name)                         \
     {                                             \
         form, offsetof(struct health_state, name) \
@@ -25,12 +26,14 @@ static const struct {
     enum form form;
     size_t offset;
 } fields[] = {
-    FIELD(NUMBER, seq),         FIELD(BREAKER, breaker),   FIELD(NUMBER, begun_ms),
-    FIELD(NUMBER, before_ms),   FIELD(NUMBER, since_ms),   FIELD(NUMBER, next_ms),
-    FIELD(NUMBER, level),       FIELD(REASON, reason),     FIELD(OWNER, owner),
-    FIELD(NUMBER, ewma_ms),     FIELD(NUMBER, p50_ms),     FIELD(NUMBER, p90_ms),
-    FIELD(NUMBER, norm_ms),     FIELD(NUMBER, norm_calls), FIELD(NUMBER, openings),
-    FIELD(NUMBER, openings_ms),
+    FIELD(NUMBER, seq),      FIELD(BREAKER, breaker),
+    FIELD(NUMBER, begun_ms), FIELD(NUMBER, before_ms),
+    FIELD(NUMBER, since_ms), FIELD(NUMBER, next_ms),
+    FIELD(NUMBER, level),    FIELD(REASON, reason),
+    FIELD(OWNER, owner),     {GAP, 0},
+    FIELD(NUMBER, p50_ms),   {GAP, 0},
+    FIELD(NUMBER, norm_ms),  FIELD(NUMBER, norm_calls),
+    FIELD(NUMBER, openings), FIELD(NUMBER, openings_ms),
 };
 
 void health_head_write(const struct health_state *s, struct buf *b)
@@ -45,6 +48,7 @@ void health_head_write(const struct health_state *s, struct buf *b)
         case BREAKER: buf_puts(b, breakers[s->breaker]); break;
         case REASON: buf_puts(b, reasons[s->reason]); break;
         case OWNER: buf_puts(b, s->owner[0] ? s->owner : "-"); break;
+        case GAP: buf_putc(b, '0'); break;
         }
     }
 }
@@ -80,6 +84,7 @@ static bool read_field(size_t i, struct span w, struct health_state *s)
         if (ok && !(w.n == 1 && *w.p == '-'))
             snprintf(s->owner, sizeof s->owner, "%.*s", (int)w.n, w.p);
         break;
+    case GAP: return true;
     }
     return ok;
 }

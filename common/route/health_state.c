@@ -29,7 +29,7 @@ enum {
     NORM_MS = 600000,
     NORM_CALLS = 100, /* until then the norm is the mean of what was seen */
     NORM_RAISE_PERCENT = 2,
-    BLEND_PERCENT = 30, /* weight of a full generation in ewma, p50, p90 */
+    BLEND_PERCENT = 30, /* weight of a full generation in p50_ms */
     OPENINGS_MS = 3600000,
     LEASE_MAX_MS = 120000,
     LEASE_NORMS = 4,
@@ -37,11 +37,9 @@ enum {
     LEVEL_KEPT_PAUSES = 12 /* closed for longer: the next pause is the shortest */
 };
 
-int64_t health_percentile(const struct health_state *s, int percent)
+int64_t health_median(const struct health_state *s)
 {
-    int64_t ms = percent == 50 ? s->p50_ms : s->p90_ms;
-
-    return ms > 0 ? ms : health_tally_percentile(&s->now, percent);
+    return s->p50_ms > 0 ? s->p50_ms : health_tally_percentile(&s->now, 50);
 }
 
 /* ---- why ---- */
@@ -188,17 +186,13 @@ static void learn_norm(struct health_state *s, int64_t p50, int64_t n, int64_t l
 
 static void learn(struct health_state *s, const struct health_rules *rules, int64_t lasted_ms)
 {
-    int64_t good = s->now.calls - health_tally_failures(&s->now);
     int64_t n = health_tally_latencies(&s->now), p50 = health_tally_percentile(&s->now, 50);
     double weight =
         BLEND_PERCENT / 100.0 * (double)min64(n, rules->min_calls) / (double)rules->min_calls;
 
-    if (good > 0)
-        s->ewma_ms = blend(s->ewma_ms, s->now.sum_ms / good, weight);
     if (n == 0)
         return;
     s->p50_ms = blend(s->p50_ms, p50, weight);
-    s->p90_ms = blend(s->p90_ms, health_tally_percentile(&s->now, 90), weight);
     if (s->breaker == HEALTH_CLOSED)
         learn_norm(s, p50, n, lasted_ms);
 }

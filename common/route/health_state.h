@@ -65,13 +65,11 @@ enum health_kind health_kind_of(enum err_kind kind);
 
 /* What happened in some time. */
 struct health_tally {
-    int64_t calls;   /* answered well, or failed by a kind that counts */
-    int64_t limited; /* 429s: no calls */
+    int64_t calls; /* answered well, or failed by a kind that counts */
     int64_t failed[HEALTH_KINDS];
     int64_t streak;            /* weight of the failures since the last good answer */
     int64_t streak_ms;         /* when that began */
     int64_t good_ms;           /* when the last call that was answered well began */
-    int64_t sum_ms;            /* of the good answers' latencies */
     int64_t bins[HEALTH_BINS]; /* latencies, those of calls that are late already included */
 };
 
@@ -83,11 +81,11 @@ struct health_state {
     int64_t
         next_ms;   /* OPEN: a probe may be asked for; HALF_OPEN: another may, as this one is lost */
     int64_t level; /* how many pauses without success */
-    char owner[HEALTH_OWNER];        /* HALF_OPEN: the worker whose call is the probe; "" none */
-    int64_t ewma_ms, p50_ms, p90_ms; /* of the last generations; 0: unknown */
-    int64_t norm_ms, norm_calls;     /* long-run p50, and how many calls are behind it */
-    int64_t openings, openings_ms;   /* openings since that time: to tell a flap from a shift */
-    int64_t begun_ms, before_ms;     /* when the two generations began */
+    char owner[HEALTH_OWNER];      /* HALF_OPEN: the worker whose call is the probe; "" none */
+    int64_t p50_ms;                /* of the last generations; 0: unknown */
+    int64_t norm_ms, norm_calls;   /* long-run p50, and how many calls are behind it */
+    int64_t openings, openings_ms; /* openings since that time: to tell a flap from a shift */
+    int64_t begun_ms, before_ms;   /* when the two generations began */
     struct health_tally now, before;
 };
 
@@ -101,7 +99,7 @@ struct health_rules {
 
 /* ---- tallies ---- */
 /* A good answer.  Its latency is a call of its own, as a late call has been counted with one. */
-void health_tally_good(struct health_tally *t, int64_t latency_ms, int64_t began_ms);
+void health_tally_good(struct health_tally *t, int64_t began_ms);
 void health_tally_latency(struct health_tally *t, int64_t latency_ms);
 void health_tally_failed(struct health_tally *t, enum health_kind kind, int64_t now_ms);
 /* Move the times to another clock. */
@@ -126,8 +124,8 @@ enum health_verdict {
     HEALTH_TURNS,  /* the next generation begins: before = now, now is empty */
     HEALTH_SHIFTS, /* the breaker changed: both generations are empty */
 };
-/* p50_ms or p90_ms (percent 50, 90), or of what was seen so far; 0: unknown. */
-int64_t health_percentile(const struct health_state *s, int percent);
+/* p50_ms, or the median of this generation; 0: unknown. */
+int64_t health_median(const struct health_state *s);
 /* Latency above which an answer is slow; 0: unknown. */
 int64_t health_slow_ms(const struct health_state *s, const struct health_rules *rules);
 /* Has this generation lasted long enough? */

@@ -6,7 +6,7 @@
  * As text a tally is words of name=number, 0s left out, which lua/health.lua
  * adds name by name without knowing them (but for s, b and g):
  *
- *   c calls  l limited  m sum of latencies  f<kind> failures of that kind
+ *   c calls  f<kind> failures of that kind
  *   h<bin> latencies  s streak, b when it began  g when the last good call began
  *
  * A new number of a tally is a field of it and a row in `names`. */
@@ -85,10 +85,9 @@ void health_tally_latency(struct health_tally *t, int64_t latency_ms)
 }
 
 /* One that began before the row of failures says nothing against it. */
-void health_tally_good(struct health_tally *t, int64_t latency_ms, int64_t began_ms)
+void health_tally_good(struct health_tally *t, int64_t began_ms)
 {
     t->calls++;
-    t->sum_ms += latency_ms;
     if (began_ms >= t->streak_ms)
         t->streak = t->streak_ms = 0;
     if (began_ms > t->good_ms)
@@ -123,8 +122,6 @@ static void add_streak(struct health_tally *t, const struct health_tally *part)
 void health_tally_add(struct health_tally *t, const struct health_tally *part)
 {
     t->calls += part->calls;
-    t->limited += part->limited;
-    t->sum_ms += part->sum_ms;
     add_streak(t, part);
     for (int i = 0; i < HEALTH_KINDS; i++)
         t->failed[i] += part->failed[i];
@@ -151,7 +148,7 @@ int64_t health_tally_latencies(const struct health_tally *t)
 
 bool health_tally_is_empty(const struct health_tally *t)
 {
-    return !t->calls && !t->limited && !health_tally_latencies(t);
+    return !t->calls && !health_tally_latencies(t);
 }
 
 int64_t health_tally_failures(const struct health_tally *t)
@@ -204,8 +201,6 @@ static const struct {
     size_t offset, count; /* count > 1: a number follows the name */
 } names[] = {
     {'c', offsetof(struct health_tally, calls), 1},
-    {'l', offsetof(struct health_tally, limited), 1},
-    {'m', offsetof(struct health_tally, sum_ms), 1},
     {'s', offsetof(struct health_tally, streak), 1},
     {'b', offsetof(struct health_tally, streak_ms), 1},
     {'g', offsetof(struct health_tally, good_ms), 1},

@@ -24,7 +24,7 @@ static int64_t least(int64_t bound)
 
 /* ---- what happened when ---- */
 
-enum what { GOOD, FAIL, LATE, LIMIT, JUDGE, ASK, PROBE_GOOD, PROBE_BAD, PROBE_UNCLEAR, GONE, BACK };
+enum what { GOOD, FAIL, LATE, JUDGE, ASK, PROBE_GOOD, PROBE_BAD, PROBE_UNCLEAR, GONE, BACK };
 #define END       .n = -1
 #define STEPS_MAX 24
 
@@ -89,8 +89,6 @@ static const struct scene {
         {2200, FAIL, 3, KIND(SERVER_ERROR), CLOSED},
         {2300, GOOD, 5, 100, CLOSED},
         {2400, FAIL, 3, KIND(SERVER_ERROR), OPEN(ERRORS)}, {END}}},
-    {"429s are no failures", 0, {
-        {1000, LIMIT, 100, 0, CLOSED}, {END}}},
     {"p50 over four times the norm opens it", 0, {
         {1000, GOOD, 100, 200, CLOSED},
         {3000, JUDGE, 0, 0, CLOSED},
@@ -174,14 +172,13 @@ static void happen(struct health_state *s, const struct health_rules *r, const s
 {
     for (int i = 0; i < e->n; i++) {
         if (e->what == GOOD)
-            health_tally_good(&s->now, e->arg, e->at_ms);
+            health_tally_good(&s->now, e->at_ms);
         if (e->what == GOOD || e->what == LATE)
             health_tally_latency(&s->now, e->arg);
         if (e->what == FAIL)
             health_tally_failed(&s->now, (enum health_kind)e->arg, e->at_ms);
     }
     switch (e->what) {
-    case LIMIT: s->now.limited += e->n; break;
     case ASK:
         ck_assert_int_eq(health_probe_is_due(s, e->at_ms), e->n);
         if (e->n)
@@ -259,7 +256,7 @@ START_TEST(the_norm_follows_slowly)
 
     for (int g = 0; g < 120; g++) { /* two minutes of 20 calls a second */
         for (int i = 0; i < 20; i++) {
-            health_tally_good(&s.now, 300, now);
+            health_tally_good(&s.now, now);
             health_tally_latency(&s.now, 300);
         }
         now += 1000;
@@ -267,7 +264,6 @@ START_TEST(the_norm_follows_slowly)
     }
     ck_assert_int_ge(s.norm_ms, 240);
     ck_assert_int_le(s.norm_ms, 370);
-    ck_assert_int_eq(s.ewma_ms, 300);
     for (int g = 0; g < 5; g++) { /* five seconds of three times that */
         for (int i = 0; i < 20; i++)
             health_tally_latency(&s.now, 900);
@@ -288,7 +284,7 @@ START_TEST(says_why_with_figures)
     struct buf b = BUF(512);
 
     for (int i = 0; i < 3; i++)
-        health_tally_good(&s.now, 100, 1000);
+        health_tally_good(&s.now, 1000);
     for (int i = 0; i < 4; i++)
         health_tally_failed(&s.now, HEALTH_KIND_SERVER_ERROR, 1000);
     s.now.streak = 0;
@@ -390,9 +386,7 @@ START_TEST(a_record_is_read_as_it_was_written)
                              .next_ms = 1790000000001,
                              .level = 3,
                              .owner = "host-aaaaaaaa",
-                             .ewma_ms = 11,
                              .p50_ms = 12,
-                             .p90_ms = 13,
                              .norm_ms = 14,
                              .norm_calls = 15,
                              .openings = 16,
@@ -403,9 +397,8 @@ START_TEST(a_record_is_read_as_it_was_written)
     char *text, *again;
 
     health_tally_failed(&s.now, HEALTH_KIND_OVERLOADED, 55);
-    health_tally_good(&s.before, 77, 44);
+    health_tally_good(&s.before, 44);
     health_tally_latency(&s.before, 77);
-    s.now.limited = 4;
     text = text_of(&s);
     ck_assert(health_read((struct span){text, strlen(text)}, &back));
     again = text_of(&back);
@@ -413,7 +406,6 @@ START_TEST(a_record_is_read_as_it_was_written)
     ck_assert_int_eq(back.now.streak, 1);
     ck_assert_int_eq(back.now.streak_ms, 55);
     ck_assert_int_eq(back.before.good_ms, 44);
-    ck_assert_int_eq(back.before.sum_ms, 77);
     ck_assert_str_eq(back.owner, "host-aaaaaaaa");
     free(text);
     free(again);

@@ -153,21 +153,14 @@ void health_expect(struct health_route *t, int64_t p50_ms)
         t->expected_ms = p50_ms;
 }
 
-static int64_t percentile(const struct health_route *t, int percent)
-{
-    int64_t ms = health_percentile(&t->fleet, percent);
-
-    return ms > 0 ? ms : health_percentile(&t->own, percent);
-}
-
 void health_refresh(struct health_route *t)
 {
-    t->p50_ms = percentile(t, 50);
-    t->p90_ms = percentile(t, 90);
+    int64_t ms = health_median(&t->fleet);
+
+    t->p50_ms = ms > 0 ? ms : health_median(&t->own);
 }
 
 int64_t health_p50(const struct health_route *t) { return t ? t->p50_ms : 0; }
-int64_t health_p90(const struct health_route *t) { return t ? t->p90_ms : 0; }
 
 int64_t health_norm(const struct health_route *t)
 {

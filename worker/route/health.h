@@ -73,9 +73,8 @@ void health_expect(struct health_route *t, int64_t p50_ms);
 struct health_says health_gate(struct health *h, struct health_route *t, struct health_call *call);
 /* The same for choosing among routes: takes no probe.  PROBE: the gate would grant one. */
 struct health_says health_peek(struct health *h, struct health_route *t);
-/* The recent p50 (p90) of the fleet, else of this process; 0: unknown. */
+/* The recent p50 of the fleet, else of this process; 0: unknown. */
 int64_t health_p50(const struct health_route *t);
-int64_t health_p90(const struct health_route *t);
 /* The long-run p50 of the working route; 0: unknown. */
 int64_t health_norm(const struct health_route *t);
 

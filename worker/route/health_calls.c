@@ -163,8 +163,8 @@ void health_answered(struct health *h, struct health_call *call, int64_t latency
     if (latency_ms < 0)
         latency_ms = now_ms - call->began_ms;
     unlink_call(call);
-    health_tally_good(&t->own.now, latency_ms, call->began_ms);
-    health_tally_good(&t->tell, latency_ms, call->began_ms);
+    health_tally_good(&t->own.now, call->began_ms);
+    health_tally_good(&t->tell, call->began_ms);
     if (!call->late) {
         health_tally_latency(&t->own.now, latency_ms);
         health_tally_latency(&t->tell, latency_ms);
@@ -195,10 +195,6 @@ void health_failed(struct health *h, struct health_call *call, enum err_kind kin
     if (kind == ERR_TIMEOUT && was_impatient(h, call))
         counts = HEALTH_KIND_NONE;
     unlink_call(call);
-    if (kind == ERR_RATE_LIMITED) {
-        t->own.now.limited++;
-        t->tell.limited++;
-    }
     health_tally_failed(&t->own.now, counts, clock_mono_ms());
     health_tally_failed(&t->tell, counts, clock_mono_ms());
     end_probe(h, call, counts == HEALTH_KIND_NONE ? HEALTH_PROBE_UNCLEAR : HEALTH_PROBE_BAD, 0);

@@ -14,8 +14,8 @@ struct health_route {
     struct health_state fleet; /* as last received; Redis's clock */
     struct health_tally tell;  /* seen, and not sent yet; the monotonic clock */
     int64_t expected_ms;
-    int64_t p50_ms, p90_ms; /* of both records, for the router; as of the last look */
-    int64_t judged_ms;      /* when `own` was judged last */
+    int64_t p50_ms;    /* of both records, for the router; as of the last look */
+    int64_t judged_ms; /* when `own` was judged last */
     struct health_call *first, *last;
 
     /* to be sent, see health_propose() */
@@ -50,7 +50,7 @@ struct health_route *health_heard_route(struct health *h, const char *provider, 
 struct health_rules health_rules_of(const struct health *h, const struct health_route *t);
 /* The rules for the record of the fleet. */
 struct health_rules health_fleet_rules_of(const struct health *h, const struct health_route *t);
-/* Compute p50_ms and p90_ms. */
+/* Compute p50_ms. */
 void health_refresh(struct health_route *t);
 /* Judge what this process saw of a route, at most every 100 ms. */
 void health_look(struct health *h, struct health_route *t, int64_t now_ms);
