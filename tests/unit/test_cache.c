@@ -236,6 +236,7 @@ START_TEST(a_redis_that_goes_on_answering_is_heard_out)
     int64_t from;
 
     cfg.cache_compress_bytes = cfg.cache_max_entry_bytes = (int64_t)2 * BYTES;
+    cfg.cache_max_bytes = (int64_t)2 * KEYS * BYTES;
     for (int i = 0; i < KEYS; i++) {
         snprintf(texts[i], sizeof texts[i], "fl:{0}:infer:-:m:%d", i);
         keys[i] = texts[i];

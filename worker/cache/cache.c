@@ -1,19 +1,14 @@
 /* cache.c - see cache.h.
  *
  *   cache_look ──GET, GET, ...──▶ replies count down ──last, or wait_ms──▶ cb
- *   cache_keep ──SET──▶ ... end of turn ──▶ cached.lua (bytes, ms, key; ...) ──▶ UNLINK what it
- * says
+ *   cache_keep ──SET──▶ ... some times a second ──▶ cached.lua (bytes, ms, key; ...) ──▶ UNLINK
  *
- * A look outlives its callback until Redis has answered everything it was
- * asked: replies come in order, so there is nothing to look up for them.  All
- * looks wait equally long, each since it was last answered, so one timer serves
- * the list of them.
+ * A look outlives its callback until Redis has answered everything it was asked.
  */
 #include "worker/cache/cache.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "common/config/config.h"
 #include "common/core/clock.h"
@@ -23,13 +18,14 @@
 #include "common/io/redis.h"
 #include "common/queue/keys.h"
 #include "common/queue/scripts.h"
+#include "worker/batcher.h"
 #include "worker/env.h"
 
 enum {
     ROOM_BYTES = 4096,
-    HOLD_MS = 100,
+    KEPT_MS = 100,
     KEPT_ARGS_MAX = 1500,
-    AROUND_BYTES = 200 /* what Redis needs for an entry, beside its name, twice, and its value */
+    AROUND_BYTES = 200 /* memory of an entry in Redis beside its value and its name, twice */
 };
 
 static const struct {
@@ -42,26 +38,21 @@ static const struct {
 
 struct cache {
     const struct env *env;
-    struct cache_look *looks; /* not told yet, the oldest first */
-    struct loop_timer *limit;
-    struct redis_args kept; /* not told cached.lua yet: bytes, ms, key; ... */
-    struct loop_timer *hold;
+    struct redis_args kept; /* for cached.lua: bytes, ms, key; ... */
+    struct batcher batcher;
 };
 
 struct cache_look {
     struct cache *c;
     struct found *found;
-    size_t asked, answered, lost;
-    cache_look_cb *cb; /* NULL: told, or nobody wants to know */
+    size_t answered, lost;
+    cache_look_cb *cb; /* NULL: it was called, or the look is cancelled */
     void *arg;
     int64_t until_ms;
-    struct cache_look *prev, *next;
-};
-
-/* One reply of a look. */
-struct part {
-    struct cache_look *look;
-    size_t at;
+    struct loop_timer *timer; /* while there is cb */
+    struct part {
+        struct cache_look *look;
+    } parts[]; /* one per key */
 };
 
 const char *cache_kind_name(enum cache_kind kind) { return kinds[kind].name; }
@@ -88,7 +79,7 @@ static void add_part(struct buf *out, struct span s)
             buf_printf(out, "%%%02X", (unsigned char)s.p[i]);
 }
 
-/* Nobody's answers are under "-"; a tenant of that name, or of none, under another one. */
+/* "-": without a tenant.  Tenants named "-" or "" are written so that they differ from it. */
 static void add_tenant(struct buf *out, struct span tenant)
 {
     struct span name = tenant.n >= 2 ? (struct span){tenant.p + 1, tenant.n - 2} : tenant;
@@ -177,107 +168,77 @@ void found_drop(struct found **fp)
 
 /* ---- looking ---- */
 
-static void free_look(struct cache_look *l)
+static void cache_look_free_if_over(struct cache_look *l)
 {
+    if (l->cb || l->answered < l->found->n)
+        return;
     found_drop(&l->found);
     free(l);
 }
 
-static void leave_list(struct cache_look *l)
-{
-    DL_DELETE(l->c->looks, l);
-    if (!l->c->looks)
-        loop_cancel(&l->c->limit);
-}
-
-/* The answer is known, or not waited for.  May free the look. */
-static void tell(struct cache_look *l, bool answered)
+/* Calls back.  May free the look. */
+static void cache_look_end(struct cache_look *l, bool answered)
 {
     cache_look_cb *cb = TAKE(l->cb);
     struct found *found = found_use(l->found);
     void *arg = l->arg;
 
-    leave_list(l);
-    if (l->answered == l->asked)
-        free_look(l);
+    loop_cancel(&l->timer);
+    cache_look_free_if_over(l);
     cb(arg, found, answered);
     found_drop(&found);
 }
 
-static void watch_limit(struct cache *c);
-
-static void on_limit(void *arg)
+/* A Redis that answers is not silent: a list of thousands takes its time. */
+static void cache_look_on_limit(void *arg)
 {
-    struct cache *c = arg;
-    int64_t now = clock_mono_ms();
+    struct cache_look *l = arg;
+    int64_t left = l->until_ms - clock_mono_ms();
 
-    c->limit = NULL;
-    while (c->looks && c->looks->until_ms <= now)
-        tell(c->looks, false);
-    watch_limit(c);
+    l->timer = NULL;
+    if (left > 0)
+        l->timer = loop_after(l->c->env->loop, left, cache_look_on_limit, l);
+    else
+        cache_look_end(l, false);
 }
 
-static void watch_limit(struct cache *c)
-{
-    if (c->looks && !c->limit)
-        c->limit = loop_after(c->env->loop, c->looks->until_ms - clock_mono_ms() + 1, on_limit, c);
-}
-
-/* It answers, and has not been silent: a list of thousands takes its time. */
-static void wait_on(struct cache_look *l)
-{
-    struct cache *c = l->c;
-
-    l->until_ms = clock_mono_ms() + c->env->cfg->cache_wait_ms;
-    DL_DELETE(c->looks, l);
-    DL_APPEND(c->looks, l); /* they stay in order */
-}
-
-static void on_got(void *arg, const struct reply *reply, const struct err *err)
+static void cache_look_on_reply(void *arg, const struct reply *reply, const struct err *err)
 {
     struct part *part = arg;
     struct cache_look *l = part->look;
     struct span stored = reply_span(reply);
-    size_t at = part->at;
 
     (void)err;
-    free(part);
     l->answered++;
     if (!reply)
         l->lost++;
-    if (l->cb && stored.p && (l->found->each[at] = entry_read(stored)))
+    else
+        l->until_ms = clock_mono_ms() + l->c->env->cfg->cache_wait_ms;
+    if (l->cb && stored.p && (l->found->each[part - l->parts] = entry_read(stored)))
         l->found->known++;
     else if (l->cb && stored.p)
         log_event(LOG_WARN, "cache.damaged", "bytes=%zu", stored.n);
-    if (l->answered < l->asked) {
-        if (l->cb && reply)
-            wait_on(l);
-        return;
-    }
-    if (l->cb)
-        tell(l, l->lost == 0);
+    if (l->cb && l->answered == l->found->n)
+        cache_look_end(l, l->lost == 0);
     else
-        free_look(l);
+        cache_look_free_if_over(l);
 }
 
 struct cache_look *cache_look(struct cache *c, const char *const *keys, size_t n, cache_look_cb *cb,
                               void *arg)
 {
-    struct cache_look *l = xcalloc(1, sizeof *l);
+    struct cache_look *l = xcalloc(1, sizeof *l + n * sizeof *l->parts);
+    int64_t wait = c->env->cfg->cache_wait_ms;
 
     *l = (struct cache_look){.c = c,
                              .found = found_new(n),
-                             .asked = n,
                              .cb = cb,
                              .arg = arg,
-                             .until_ms = clock_mono_ms() + c->env->cfg->cache_wait_ms};
-    DL_APPEND(c->looks, l);
-    watch_limit(c);
+                             .until_ms = clock_mono_ms() + wait,
+                             .timer = loop_after(c->env->loop, wait + 1, cache_look_on_limit, l)};
     for (size_t i = 0; i < n; i++) {
-        struct part *part = xmalloc(sizeof *part);
-
-        *part = (struct part){l, i};
-        redis_sendv(c->env->redis, on_got, part, "GET", keys[i], NULL);
+        l->parts[i].look = l;
+        redis_sendv(c->env->redis, cache_look_on_reply, &l->parts[i], "GET", keys[i], NULL);
     }
     return l;
 }
@@ -289,13 +250,13 @@ void cache_look_cancel(struct cache_look **lp)
     if (!l)
         return;
     l->cb = NULL; /* freed with the last reply */
-    leave_list(l);
+    loop_cancel(&l->timer);
 }
 
 /* ---- keeping ---- */
 
-/* The keys that make room. */
-static void on_room(void *arg, const struct reply *reply, const struct err *err)
+/* The reply lists the keys that make room. */
+static void cache_on_room(void *arg, const struct reply *reply, const struct err *err)
 {
     struct cache *c = arg;
 
@@ -310,42 +271,32 @@ static void on_room(void *arg, const struct reply *reply, const struct err *err)
     }
 }
 
-static void tell_kept(struct cache *c)
+/* The sum may be late, so many entries share a call. */
+static void cache_report_kept(void *arg)
 {
+    struct cache *c = arg;
     struct redis_args a;
 
-    loop_cancel(&c->hold);
+    if (c->kept.count == 0)
+        return;
     redis_args_make(&a, key(&c->env->keys, KEY_CACHED), key(&c->env->keys, KEY_CACHED_BYTES),
                     c->env->cfg->cache_max_bytes);
     redis_args_append(&a, &c->kept);
-    redis_script(c->env->redis, script(SCRIPT_CACHED), 2, &a, on_room, c);
+    redis_script(c->env->redis, script(SCRIPT_CACHED), 2, &a, cache_on_room, c);
     redis_args_done(&c->kept);
     redis_args_init(&c->kept);
 }
 
-static void on_hold_over(void *arg)
-{
-    struct cache *c = arg;
-
-    c->hold = NULL;
-    tell_kept(c);
-}
-
-/* Nobody waits for the sum, so that many entries share a call. */
-static void note_kept(struct cache *c, const char *name, size_t bytes, int64_t ttl)
+static void cache_note_kept(struct cache *c, const char *name, size_t bytes, int64_t ttl)
 {
     redis_args_add(&c->kept, (int64_t)(bytes + 2 * strlen(name) + AROUND_BYTES), ttl, name);
     if (c->kept.count >= KEPT_ARGS_MAX)
-        tell_kept(c);
-    else if (!c->hold)
-        c->hold = loop_after(c->env->loop, HOLD_MS, on_hold_over, c);
+        batcher_flush(&c->batcher);
+    else
+        batcher_soon(&c->batcher);
 }
 
-void cache_flush(struct cache *c)
-{
-    if (c->kept.count > 0)
-        tell_kept(c);
-}
+void cache_flush(struct cache *c) { batcher_flush(&c->batcher); }
 
 bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const struct entry *e)
 {
@@ -361,7 +312,7 @@ bool cache_keep(struct cache *c, enum cache_kind kind, const char *name, const s
     if (fits) {
         redis_args_make(&a, "SET", name, buf_span(&b), "PX", ttl);
         redis_send(c->env->redis, &a, NULL, NULL);
-        note_kept(c, name, b.n, ttl);
+        cache_note_kept(c, name, b.n, ttl);
     }
     buf_done(&b);
     return fits;
@@ -375,6 +326,8 @@ struct cache *cache_new(const struct env *env)
 
     c->env = env;
     redis_args_init(&c->kept);
+    c->batcher = (struct batcher){
+        .loop = env->loop, .every_ms = KEPT_MS, .flush = cache_report_kept, .arg = c};
     return c;
 }
 
@@ -382,8 +335,7 @@ void cache_free(struct cache *c)
 {
     if (!c)
         return;
-    loop_cancel(&c->limit);
-    loop_cancel(&c->hold);
+    batcher_cancel(&c->batcher);
     redis_args_done(&c->kept);
     free(c);
 }

@@ -1,14 +1,13 @@
 /* embed.c - see embed.h.
  *
- * Texts are told apart by the hash of each behind that of the body without its
- * list, so that neither the list nor the rest is walked for each of thousands.
+ * The hash of a text is that of the text behind the hash of the body without its list, so the rest
+ * of the body is hashed once for thousands of texts.
  *
- * A provider may put another model in the place of one that is asked for.  Its
- * vectors are kept under the name that was asked, and take the place of those
- * of the old one, which must not stand beside them in one answer.
+ * A provider may substitute another model for the requested one.  Its vectors are kept under the
+ * requested name and replace those of the old model, which must not be beside them in one answer.
  *
- * An element is kept as the provider wrote it, but for its index: whatever
- * members elements will have tomorrow come back as they were.
+ * An element is kept as the provider wrote it, without its index: members that are added to the API
+ * come back as they were.
  */
 #include "worker/cache/embed.h"
 
@@ -31,7 +30,7 @@ static bool is_tokens(struct span v)
     return first.n > 0 && *first.p != '"' && *first.p != '[';
 }
 
-/* Raw values into *ret (malloc'd); 0: none, or too many. */
+/* Raw values into *ret (malloc'd).  0: no texts, or too many. */
 static size_t list_texts(struct span input, struct span **ret)
 {
     struct span *texts = xcalloc(EMBED_TEXTS_MAX, sizeof *texts);
@@ -55,7 +54,7 @@ static size_t list_texts(struct span input, struct span **ret)
     return it.bad ? 0 : n;
 }
 
-/* A member behind those that are there. */
+/* Append a member to an object that is open. */
 static void add_member(struct buf *out, struct span name, struct span value)
 {
     if (out->p[out->n - 1] != '{')
@@ -179,7 +178,7 @@ void embed_ask(const struct embed *e, struct span body, const struct found *foun
 
 /* ---- models ---- */
 
-/* Providers are not sure of case. */
+/* Providers change the case of names. */
 bool embed_same_model(struct span a, struct span b)
 {
     return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
@@ -278,7 +277,7 @@ void embed_share_tokens(const struct span *texts, size_t n, int64_t tokens, int6
     }
 }
 
-/* `{"index":3,` and what was kept. */
+/* The kept element, with its index. */
 static void add_element(struct buf *out, size_t index, struct span kept)
 {
     buf_printf(out, "%s{\"index\":%zu", index ? "," : "", index);

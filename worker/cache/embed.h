@@ -2,7 +2,7 @@
  *
  *     {"model": m, "input": ["a", "b", "a"]}   two different texts: each has a key of its own, the
  *                                              one of a body with that text alone
- *     asked for: those that are not known      {"model": m, "input": ["b"]}
+ *     asked for: the unknown ones              {"model": m, "input": ["b"]}
  *     the answer: all three, in their order    {"data": [{"index": 0, ...}, ...], ...}
  */
 #ifndef FLOTILLA_CACHE_EMBED_H
@@ -29,12 +29,12 @@ struct embed {
 NODISCARD bool embed_read(const char *path, struct span body, struct embed *ret);
 void embed_done(struct embed *e);
 
-/* The body that asks for what found lacks (per different text). */
+/* The body that asks for the texts that found lacks. */
 void embed_ask(const struct embed *e, struct span body, const struct found *found, struct buf *out);
 
-/* Vectors of two models do not go together.  True: what is known is not all of one. */
+/* Vectors of two models do not go together.  True: found has such. */
 bool embed_is_mixed(const struct found *found);
-/* Forget what is not of the model that answered last (found is the caller's own). */
+/* Keep only those of the model that answered last (found is the caller's own). */
 void embed_unmix(struct found *found);
 bool embed_same_model(struct span a, struct span b);
 

@@ -3,10 +3,9 @@
  *   write:  body ──(large)──▶ zlib ──saves a fifth?──▶ header + body, or header + packed ──▶ CRC
  *   read:   CRC ──▶ header ──▶ sizes agree? ──▶ unpacked into one piece of memory
  *
- * The checksum is looked at before anything else, so that what follows reads
- * only what a program of this version wrote.  A new fact is a member of the
- * header; a change of what is there is a new version: older entries are misses
- * then, and end by themselves.
+ * The checksum is verified first, so the rest reads only what a program of this version wrote.  A
+ * new fact is a new member of the header.  A change of the format is a new version: older entries
+ * are misses then, until they expire.
  */
 #include "worker/cache/entry.h"
 
@@ -21,7 +20,7 @@
 
 #define MARK "F1 "
 
-/* The fastest level: a large answer must not hold up the loop. */
+/* The fastest level: a large answer must not block the loop. */
 enum { LEVEL = 1, CRC_DIGITS = 8, MARK_BYTES = 3, LEAD = MARK_BYTES + CRC_DIGITS + 1 };
 
 /* ---- in memory ---- */
@@ -157,7 +156,7 @@ static bool read_header(struct span text, struct header *h)
            json_read_int(list, &h->list_nanousd) && json_read_int(at, &h->at);
 }
 
-/* The checksum fits: what stands behind the lead; else {NULL, 0}. */
+/* The bytes behind the checksum; {NULL, 0} when it does not match. */
 static struct span checked(struct span stored)
 {
     struct span rest = {stored.p + LEAD, stored.n - LEAD};

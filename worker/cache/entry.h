@@ -1,13 +1,12 @@
 /* entry.h - one kept answer: what it says, and what it was.
  *
- * In memory an entry is shared by counting its users: many jobs may end with the same answer.  In
- * Redis it is text and bytes:
+ * In memory entries count their users: many jobs may end with the same answer.  In Redis it is:
  *
  *     F1 <CRC-32 of the rest, 8 hex digits>\n
  *     {"bytes":1234,"packed":false,"model":"...","provider":"...","told":true,"usage":[9,3,0],...}\n
  *     <the answer's body, or its zlib form>
  *
- * What cannot be read back exactly is no entry.
+ * Anything that does not match its checksum and sizes is no entry.
  */
 #ifndef FLOTILLA_CACHE_ENTRY_H
 #define FLOTILLA_CACHE_ENTRY_H
@@ -20,17 +19,17 @@
 
 struct entry {
     struct span body;  /* raw JSON */
-    struct span model; /* as answered; empty: it did not say */
+    struct span model; /* as the answer names it; empty: it does not */
     const char *provider;
-    struct usage usage;   /* there: the provider told it; else it is estimated */
-    int64_t list_nanousd; /* what it cost then, without discounts */
+    struct usage usage;   /* there: from the provider; else estimated */
+    int64_t list_nanousd; /* the price of the call, without discounts */
     int64_t stored_ms;    /* wall clock */
     /* private */
     unsigned users;
     char *memory;
 };
 
-/* A copy of all that facts says, with one user. */
+/* A copy of facts and its texts, with one user. */
 struct entry *entry_new(const struct entry *facts);
 struct entry *entry_use(struct entry *e);
 void entry_drop(struct entry **e); /* NULL is fine; *e becomes NULL */

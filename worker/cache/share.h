@@ -1,25 +1,29 @@
-/* share.h - equal calls that are under way anywhere in the fleet become one.
+/* share.h - equal calls under way anywhere in the fleet become one (single flight).
  *
- * Those who ask for the same join under one name, with the cache keys that would answer it:
+ * Those that ask for the same join one share, with the cache keys that would answer it:
  *
- *   ASKING  (SET fl:{0}:flight:<name> NX PX lease, and then a look) --found--> all of them: HIT
- *      | got it                      | another process has it
- *   LEADING: one of them LEADs,   WATCHING: polls keys and lease, 50 ms to 1 s apart;
- *      | the others wait             | --found--> HIT   --lease gone--> ASKING
- *      v                                            --a mark--> its word
- *   share_answer   the others: HIT; elsewhere when it is found, else one of them LEADs
- *   share_failed   the others: ALONE (in parallel); elsewhere too, by a mark of some seconds
- *   share_moved    another model answered: ELSEWHERE, they know whether they may take that
- *   share_later    it was put off: LATER, so that they do not queue up for the same thing; but
- *                  the first for whom the reason does not hold LEADs, and the others wait for him
- *   share_again    no good answer, and it asks again: the next of them LEADs
- *   share_leave    the leader is gone: the next of them LEADs at once
+ *   share_join ──▶ is there an answer, and who makes the call?
+ *                    ├─ an answer ───────────▶ all of them: HIT
+ *                    ├─ the lease is ours ───▶ one of them: LEAD; the others wait for its outcome
+ *                    ├─ another's lease ─────▶ the same question again, after 50 ms to 1 s
+ *                    └─ a mark of a leader ──▶ its outcome
  *
- * A process renews all its leases together; when it dies they run out, and one of those who watch
+ * The outcome of a leader, and what the others get by it.  Other processes read it from a mark that
+ * stands for some seconds in the place of the lease.
+ *
+ *   share_answer   HIT; in other processes for those that find it: keep it first
+ *   share_failed   ALONE, all in parallel
+ *   share_moved    ALONE, with the model that answered: they may look there
+ *   share_later    BACK: it was postponed, and they would wait for the same reason.  But the first
+ *                  for which the reason does not hold LEADs, and the others wait for it.
+ *   share_again    the next one LEADs; after some rounds as share_failed
+ *   share_leave    the next one LEADs at once
+ *
+ * A process renews all its leases together.  When it dies they expire, and the next one that asks
  * leads.  While Redis is slow or away one of each process leads without a lease.
  *
- * Words come by ops->word, exactly once per sharer, never inside share_join, and after it the
- * sharer is in nothing (but a leader).  share_leave takes the word back.
+ * A word comes by ops->word, exactly once per sharer and never inside share_join.  The sharer is in
+ * no share then, unless it leads.  After share_leave no word comes.
  */
 #ifndef FLOTILLA_CACHE_SHARE_H
 #define FLOTILLA_CACHE_SHARE_H
@@ -33,16 +37,15 @@ struct share;
 struct sharer;
 
 enum share_word {
-    SHARE_HIT,       /* it is known: news->found */
-    SHARE_LEAD,      /* make the call and tell how it went; news->found has what is known of it */
-    SHARE_ALONE,     /* make the call for yourself; news->found as above */
-    SHARE_ELSEWHERE, /* news->model answered it */
-    SHARE_LATER,     /* the call is put off; come back in news->in_ms */
-    SHARE_FULL       /* too many wait in memory; come back in news->in_ms */
+    SHARE_HIT,   /* the answer is known: news->found */
+    SHARE_LEAD,  /* make the call and report its outcome; news->found has what is known of it */
+    SHARE_ALONE, /* make the call for yourself; news->found and, if another model answered an equal
+                  * call, news->model */
+    SHARE_BACK   /* not now: join again in news->in_ms */
 };
 struct share_news {
-    struct found *found; /* borrowed; NULL unless said */
-    const char *model;   /* text */
+    struct found *found; /* borrowed; or NULL */
+    const char *model;   /* text; or NULL */
     int64_t in_ms;
 };
 struct share_ops {
@@ -54,33 +57,30 @@ struct share_ops {
     bool (*concerns)(const struct sharer *s, const char *reason);
 };
 
-/* One who asks; a member of the asker's own struct, zeroed before its first use. */
+/* One that asks; a member of the asker's own struct, zeroed before its first use. */
 struct sharer {
     void *arg;           /* the asker's */
     struct share *share; /* NULL: in none */
-    int64_t until_ms;    /* monotonic: ALONE when it waited for so long */
+    int64_t until_ms;    /* monotonic: then it gets ALONE */
     struct sharer *prev, *next;
 };
 
-extern const struct share_ops inference_share_ops; /* jobs/inference_cache.c */
 struct shares *shares_new(const struct env *env, struct cache *cache, const struct share_ops *ops);
-void shares_flush(struct shares *s); /* leases that ended are told at once */
+void shares_flush(struct shares *s); /* leases that ended are written now */
 void shares_free(struct shares *s);  /* after redis_free(env->redis), before cache_free */
 
-/* 0: a word will come.  Else as FULL: not joined, come back in so many ms.  wait_ms: see until_ms.
- */
+/* 0: a word will come.  Else not joined, as too many wait in memory: join again in so many ms.
+ * wait_ms: how long it waits for the calls of others. */
 NODISCARD int64_t share_join(struct shares *in, struct sharer *s, const char *name,
                              const char *const *keys, size_t n, int64_t wait_ms);
-bool share_leads(const struct sharer *s);
-/* The leader's word; nothing when s does not lead.  It is in no share then. */
-/* The others use it too; in other processes those who find it: keep it first. */
+
+/* ---- the leader's outcome; nothing happens when s does not lead.  It is in no share then. ---- */
 void share_answer(struct sharer *s, struct entry *e);
 void share_failed(struct sharer *s);
 void share_moved(struct sharer *s, const char *model);
 void share_later(struct sharer *s, int64_t in_ms, const char *reason);
-/* After so many times it is share_failed. */
 void share_again(struct sharer *s, int64_t most);
-/* Any sharer, at any time; nothing when it is in none. */
+/* Any sharer, at any time; nothing happens when it is in none. */
 void share_leave(struct sharer *s);
 
 #endif

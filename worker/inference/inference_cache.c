@@ -4,22 +4,20 @@
  *        │ yes: keys (one; of an embedding one per different text)
  *   share_join ──HIT──▶ done: cached, cost 0, list_cost what it saved
  *        ├──LEAD, ALONE──▶ the next step (of an embedding: with the texts that are not known)
- *        ├──ELSEWHERE──▶ once more, under the model that answered, if the job may take it;
- *        │               else alone
- *        └──LATER, FULL──▶ postponed
+ *        │               ALONE, and another model answered: once more under that model, if the
+ *        │               job may take it
+ *        └──BACK──▶ postponed
  *
- * What becomes of a call that is made is in inference_keep.c.
+ * The outcome of a call is in inference_keep.c.
  *
- * Asked for are answers to requests with temperature 0, of embeddings, and of
- * jobs that say `allow_cached: true`.  A streamed request has the same key as a plain one, and gets
- * the whole answer; but not with `logprobs`, which streams do not keep.  tool_calls are an answer
- * like any other: what a tool does happens at the client, who asks for it once per answer that he
- * gets.
+ * The cache serves requests with temperature 0, embeddings, and jobs with `allow_cached: true`.  A
+ * streamed request has the same key as a plain one and gets the whole answer; but not with
+ * `logprobs`, which streams do not keep.  tool_calls are an answer like any other: the client runs
+ * the tool, once per answer that it gets.
  *
- * The model in the key is the one that was asked.  When another one was asked
- * instead (a fallback), the answer is kept under that one's name, so that a job
- * which pins its model never gets another one's words, but for what the provider
- * itself gives in its place.
+ * The model in the key is the requested one.  The answer of a fallback is kept under the name of the
+ * fallback.  So a job that names its model never gets the answer of another one, unless the provider
+ * itself substitutes it.
  */
 #include "worker/inference/inference_cached.h"
 
@@ -27,10 +25,9 @@
 #include <string.h>
 
 #include "common/core/json.h"
-#include "common/core/random.h"
 #include "common/core/xalloc.h"
 
-enum { KEY_BYTES = 4096, REASON_BYTES = 64, LATER_SPREAD_MS = 400 };
+enum { KEY_BYTES = 4096, REASON_BYTES = 64 };
 
 /* ---- may it be kept? ---- */
 
@@ -101,8 +98,8 @@ static void make_keys(struct run *r, struct inference_cached *c, struct span mod
     free(whole);
 }
 
-/* What a stream is put together to lacks something that is asked for (together/stream.c). */
-static bool loses(const struct run *r)
+/* The request asks for something that the answer of a stream lacks (together/stream.c). */
+static bool stream_loses(const struct run *r)
 {
     const struct inference *i = r->state;
     struct span logprobs =
@@ -113,7 +110,7 @@ static bool loses(const struct run *r)
 }
 
 /* False: it has no canonical form. */
-static bool prepare(struct run *r)
+static bool prepare_cached(struct run *r)
 {
     struct inference *i = r->state;
     struct span validate = i->req.parts.validate; /* makes it another question */
@@ -125,7 +122,7 @@ static bool prepare(struct run *r)
     c->sharer.arg = c;
     c->kind = i->req.task == TASK_EMBEDDING ? CACHE_EMBED : CACHE_INFER;
     buf_puts(&path, i->req.path);
-    if (loses(r))
+    if (stream_loses(r))
         buf_puts(&path, "#stream");
     if (validate.p)
         buf_puts(&path, "#");
@@ -150,7 +147,7 @@ void inference_cache_free(struct run *r)
 
 /* ---- a hit ---- */
 
-/* An event for what was not paid: what it would have cost today. */
+/* A cost event with what the call would have cost today. */
 void inference_tell_saved(struct run *r, const struct entry *e)
 {
     struct inference *i = r->state;
@@ -219,7 +216,7 @@ static struct entry *join_known(const struct inference_cached *c, const struct f
     return whole;
 }
 
-/* The whole answer, made once for all who wait for it. */
+/* The whole answer, made once for all runs that wait for it. */
 static struct entry *whole_of(const struct inference_cached *c, struct found *found)
 {
     if (!found->whole)
@@ -227,20 +224,20 @@ static struct entry *whole_of(const struct inference_cached *c, struct found *fo
     return found->whole;
 }
 
-static void call(struct run *r, const struct found *found);
+static void call_for(struct run *r, const struct found *found);
 
-static void hit(struct run *r, struct found *found)
+static void use_answer(struct run *r, struct found *found)
 {
     struct inference *i = r->state;
     struct entry *e;
 
     if (i->cached->kind == CACHE_EMBED && embed_is_mixed(found)) {
-        call(r, found);
+        call_for(r, found);
         return;
     }
     e = whole_of(i->cached, found);
-    if (!e || !inference_fits(r, e->body)) { /* more than fits together, or not what is asked */
-        call(r, NULL);
+    if (!e || !inference_fits(r, e->body)) { /* too large together, or not the JSON asked for */
+        call_for(r, NULL);
         return;
     }
     i->cached->answer = e = entry_use(e);
@@ -252,12 +249,12 @@ static void hit(struct run *r, struct found *found)
     run_done(r, e->body);
 }
 
-/* ---- what the share says ---- */
+/* ---- the words of the share ---- */
 
-static void join(struct run *r);
+static void join_share(struct run *r);
 
-/* Of an embedding only what is not known, and that once, is asked for. */
-static void call(struct run *r, const struct found *found)
+/* The body of an embedding is replaced by one with the unknown texts, each once. */
+static void call_for(struct run *r, const struct found *found)
 {
     struct inference *i = r->state;
     struct inference_cached *c = i->cached;
@@ -274,7 +271,7 @@ static void call(struct run *r, const struct found *found)
     run_next(r);
 }
 
-/* A job gets no other model's answer than one that it could have been sent to. */
+/* A job may have the answers of the models that it could be sent to. */
 static bool may_take(const struct run *r, const char *model)
 {
     const struct inference *i = r->state;
@@ -286,51 +283,46 @@ static bool may_take(const struct run *r, const char *model)
     return false;
 }
 
-/* Another model answered an equal call. */
-static void look_elsewhere(struct run *r, const char *model)
+/* Another model answered an equal call.  False: the run may not take that one's answer. */
+static bool look_elsewhere(struct run *r, const char *model)
 {
     struct inference *i = r->state;
     struct inference_cached *c = i->cached;
 
-    if (c->moved || !may_take(r, model)) {
-        call(r, NULL);
-        return;
-    }
+    if (!model || c->moved || !may_take(r, model))
+        return false;
     c->moved = true;
     make_keys(r, c, (struct span){model, strlen(model)});
-    join(r);
+    join_share(r);
+    return true;
 }
 
-static bool waits(struct sharer *s)
+static bool inference_cache_waits(struct sharer *s)
 {
     const struct inference_cached *c = s->arg;
 
     return run_release_slot(c->run, RUN_WAITS_LONG);
 }
 
-static void heed(struct run *r, enum share_word word, const struct share_news *news)
+static void inference_cache_on_word(struct sharer *s, enum share_word word,
+                                    const struct share_news *news)
 {
+    const struct inference_cached *c = s->arg;
+    struct run *r = c->run;
+    RUN_SCOPE(r);
+
     switch (word) {
-    case SHARE_HIT: hit(r, news->found); break;
-    case SHARE_LEAD:
-    case SHARE_ALONE: call(r, news->found); break;
-    case SHARE_ELSEWHERE: look_elsewhere(r, news->model); break;
-    case SHARE_LATER:
-        run_postpone_once(r, news->in_ms + random_below(LATER_SPREAD_MS), run_progress(r));
+    case SHARE_HIT: use_answer(r, news->found); break;
+    case SHARE_LEAD: call_for(r, news->found); break;
+    case SHARE_ALONE:
+        if (!look_elsewhere(r, news->model))
+            call_for(r, news->found);
         break;
-    case SHARE_FULL: run_postpone_once(r, news->in_ms, run_progress(r)); break;
+    case SHARE_BACK: run_postpone_once(r, news->in_ms, run_progress(r)); break;
     }
 }
 
-static void word(struct sharer *s, enum share_word w, const struct share_news *news)
-{
-    const struct inference_cached *c = s->arg;
-    RUN_SCOPE(c->run);
-
-    heed(c->run, w, news);
-}
-
-/* Budgets speak of tags; rates of queues, and another route of what the job names. */
+/* Budgets depend on the tags; rates and routes on the queue and on the models that the job names. */
 void inference_cache_reason(const struct run *r, bool for_money, char text[INFERENCE_REASON])
 {
     const struct inference *i = r->state;
@@ -349,7 +341,7 @@ void inference_cache_reason(const struct run *r, bool for_money, char text[INFER
     buf_done(&b);
 }
 
-static bool concerns(const struct sharer *s, const char *reason)
+static bool inference_cache_concerns(const struct sharer *s, const char *reason)
 {
     const struct inference_cached *c = s->arg;
     char own[INFERENCE_REASON];
@@ -358,10 +350,11 @@ static bool concerns(const struct sharer *s, const char *reason)
     return !strcmp(reason, own);
 }
 
-const struct share_ops inference_share_ops = {waits, word, concerns};
+const struct share_ops inference_share_ops = {inference_cache_waits, inference_cache_on_word,
+                                              inference_cache_concerns};
 
-/* So long as calls of its own may take, one to each route; and twice that, for the one that is
- * waited for may have to wait for its turn, or fail, and another one makes it. */
+/* Twice the time of a call to each route: the leader may have to wait for its turn, or may fail and
+ * be followed by another one. */
 static int64_t patience_ms(const struct run *r)
 {
     const struct inference *i = r->state;
@@ -370,7 +363,7 @@ static int64_t patience_ms(const struct run *r)
     return 2 * call_ms * (int64_t)i->routes.count;
 }
 
-static void join(struct run *r)
+static void join_share(struct run *r)
 {
     struct inference *i = r->state;
     struct inference_cached *c = i->cached;
@@ -385,8 +378,8 @@ static void join(struct run *r)
 
 void inference_cache(struct run *r)
 {
-    if (r->p->env.cfg->cache_enabled && may_keep(r) && prepare(r))
-        join(r);
+    if (r->p->env.cfg->cache_enabled && may_keep(r) && prepare_cached(r))
+        join_share(r);
     else
         run_next(r);
 }

@@ -17,20 +17,21 @@ struct inference_cached {
     char **keys;
     size_t n;
     struct embed texts;   /* kind EMBED */
-    struct buf asked;     /* the body that asked for all of them, when another one went out */
+    struct buf asked;     /* the job's body, when one with fewer texts is sent; else empty */
     struct found *found;  /* what is known of them; our own, once a call is made */
     struct entry *answer; /* what the job ends with, when it is not the provider's body */
-    bool moved;           /* it looked under another model already */
+    bool moved;           /* it joined under another model already */
 };
 
-/* Why a run that is deferred at its present step waits: an equal call that gives the same text
- * would do so too. */
+/* Why the run is deferred at its present step.  Equal calls with the same text would be deferred
+ * too. */
 #define INFERENCE_REASON (2 + DIGEST_TEXT)
 void inference_cache_reason(const struct run *r, bool for_money, char text[INFERENCE_REASON]);
 char *inference_cache_key(const struct run *r, struct span model, const char *hash);
-/* A cost event for what was not paid. */
+/* A cost event for a call that was not made. */
 void inference_tell_saved(struct run *r, const struct entry *e);
 struct usage inference_sum_usage(const struct found *found);
 void inference_cache_free(struct run *r);
+extern const struct share_ops inference_share_ops; /* for shares_new */
 
 #endif

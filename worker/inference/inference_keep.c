@@ -1,19 +1,17 @@
-/* inference_keep.c - what became of a call whose answer others may have.
+/* inference_keep.c - the outcome of a call whose answer others may have, and wait for (share.h).
  *
- *   a good answer ──fit?── yes ──▶ kept in Redis (not one that was cut at max_tokens), given to
- *                            │         those who wait
- *                            └─ no ──▶ those who wait call for themselves
- *   a failure, the job's own ────────▶ the next of them makes the call; after some failures all do
- *   deferred for a while ────────────▶ runs that would wait for the same are deferred as well; if
- *                                      there is another one, he makes the call for all
- *   no good answer, asked again ─────▶ the next of them makes the call, some times
- *   given back, cancelled ───────────▶ the next of them makes the call
+ *   a good answer ──fit?── yes ──▶ kept in Redis (not one cut at max_tokens); the others get it
+ *                            └─ no ──▶ the others call for themselves
+ *   a failure of the job itself ─────▶ the next one calls; after some failures each for itself
+ *   postponed, parked ───────────────▶ those that would wait for the same reason are postponed; if
+ *                                      there is another one, it calls
+ *   not the JSON asked for ──────────▶ the next one calls, some times
+ *   requeued, cancelled ─────────────▶ the next one calls
  *
- * The answer to an embedding that asked for some of its texts is put together
- * of those and what was known.  A call that fell back to another route asked for
- * all of them, for vectors of two models do not go together; the number of
- * elements decides which it was.  When the provider itself has put another model
- * in the place of the one whose vectors are known, all are asked for again.
+ * The answer to an embedding that asked for some of its texts is completed with the known ones.  A
+ * call that fell back to another route asked for all texts, as vectors of two models do not go
+ * together; the number of elements shows which it was.  When the provider substituted another model
+ * for the one whose vectors are known, all texts are asked for again.
  */
 #include "worker/inference/inference_cached.h"
 
@@ -25,15 +23,15 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 
-/* So many equal calls may fail one after the other, until all are made at once. */
+/* Equal calls that fail one after the other before all are made in parallel. */
 enum { FAILURES = 2 };
 
-/* Reasons to end that make no answer which others may have... */
+/* With these finish reasons it is no answer for others... */
 static const char *const unfit[] = {"error", "content_filter"};
-/* ... and one that is an answer to calls under way, but none that is kept (cache.length). */
+/* ... and with this one only for those that wait: it is not kept, unless cache.length is set. */
 static const char *const cut[] = {"length"};
 
-/* Does any of the choices end for such a reason? */
+/* Has any of the choices such a reason? */
 static bool ends_for(struct span body, const char *const *reasons, size_t count)
 {
     struct span choices = json_at(body, "choices");
@@ -51,8 +49,8 @@ static bool ends_for(struct span body, const char *const *reasons, size_t count)
     return false;
 }
 
-/* It is known now: here, under the name that they look for, or under another model's. */
-static void tell_sharers(struct run *r, struct span model, struct entry *e)
+/* The others get the answer, or the name of the other model that it is kept under. */
+static void answer_sharers(struct run *r, struct span model, struct entry *e)
 {
     struct inference_cached *c = ((struct inference *)r->state)->cached;
     char *name;
@@ -82,7 +80,7 @@ static void keep_answer(struct run *r, struct span model, const struct entry *fa
     key = inference_cache_key(r, model, c->hash);
     if (r->p->env.cfg->cache_length || !ends_for(facts->body, cut, ARRAY_LEN(cut)))
         cache_keep(r->p->cache, CACHE_INFER, key, e);
-    tell_sharers(r, model, e);
+    answer_sharers(r, model, e);
     free(key);
     entry_drop(&e);
 }
@@ -94,7 +92,7 @@ struct elements {
     size_t n;
     size_t *which;
     struct span *raw;
-    bool part; /* it holds what was asked for of a longer list */
+    bool part; /* only those that were unknown */
 };
 
 static void elements_done(struct elements *l)
@@ -111,7 +109,7 @@ static bool read_whole(const struct embed *texts, struct span answer, struct ele
 
     l->n = 0;
     for (size_t t = 0; ok && t < texts->n; t++)
-        if (texts->slot[t] == l->n) { /* they are numbered in the order of their first places */
+        if (texts->slot[t] == l->n) { /* slots are in the order of first places */
             l->which[l->n] = l->n;
             l->raw[l->n++] = all[t];
         }
@@ -130,7 +128,7 @@ static bool read_elements(const struct inference_cached *c, struct span answer, 
     return l->part || read_whole(&c->texts, answer, l);
 }
 
-/* Each by itself, with its share of tokens and price. */
+/* Each under its own key, with its share of tokens and price. */
 static void keep_elements(struct run *r, struct span model, const struct entry *facts,
                           const struct elements *l)
 {
@@ -163,9 +161,9 @@ static void keep_elements(struct run *r, struct span model, const struct entry *
     free(prices);
 }
 
-/* The answer to all texts: what came, and what was known; *known: the tokens of that. */
-static struct entry *put_together(const struct inference_cached *c, const struct entry *facts,
-                                  const struct usage *known, size_t known_n)
+/* The answer to all texts, of new and known elements; *known: the tokens of the known ones. */
+static struct entry *complete_answer(const struct inference_cached *c, const struct entry *facts,
+                                     const struct usage *known, size_t known_n)
 {
     struct buf usage = BUF(256), body = BUF(ENTRY_MAX_BYTES);
     long long used = facts->usage.prompt_tokens;
@@ -188,7 +186,7 @@ static struct entry *put_together(const struct inference_cached *c, const struct
     return e;
 }
 
-static void tell_known(struct run *r, const struct entry *facts, const struct usage *known)
+static void report_known(struct run *r, const struct entry *facts, const struct usage *known)
 {
     struct entry e = *facts;
 
@@ -196,7 +194,7 @@ static void tell_known(struct run *r, const struct entry *facts, const struct us
     inference_tell_saved(r, &e);
 }
 
-/* Another model answered than the one whose vectors are known: all are of one. */
+/* Did another model answer than the one whose vectors are known? */
 static bool is_other_model(const struct found *known, struct span model)
 {
     for (size_t k = 0; k < known->n; k++)
@@ -231,7 +229,7 @@ static enum inference_kept keep_embedding(struct run *r, struct span model,
 
     if (!read_elements(c, facts->body, &l)) {
         elements_done(&l);
-        share_failed(&c->sharer); /* the provider's own business, unless it is ours */
+        share_failed(&c->sharer);
         return c->asked.n == 0 ? INFERENCE_KEPT : INFERENCE_NO_ANSWER;
     }
     other = l.part && is_other_model(c->found, facts->model);
@@ -242,18 +240,18 @@ static enum inference_kept keep_embedding(struct run *r, struct span model,
         return INFERENCE_ASKED_AGAIN;
     }
     if (l.part)
-        c->answer = put_together(c, facts, &known, known_n);
+        c->answer = complete_answer(c, facts, &known, known_n);
     else
         c->answer = entry_new(facts);
     elements_done(&l);
     if (c->answer && l.part && known_n > 0)
-        tell_known(r, facts, &known);
+        report_known(r, facts, &known);
     if (c->answer)
-        tell_sharers(r, model, c->answer);
+        answer_sharers(r, model, c->answer);
     return c->answer ? INFERENCE_KEPT : INFERENCE_NO_ANSWER;
 }
 
-/* ---- what became of it ---- */
+/* ---- outcomes ---- */
 
 enum inference_kept inference_cache_keep(struct run *r, struct span model,
                                          const struct inference_answer *a, const struct cost *cost,
