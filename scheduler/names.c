@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/hash.h"
 #include "common/core/random.h"
 #include "common/core/xalloc.h"
 #include "common/queue/work.h"
@@ -56,10 +57,8 @@ void names_free(struct names *n)
 /* FNV-1a, with the end of splitmix64, so that all of its bits depend on all of the id. */
 static uint64_t hash_of(uint64_t seed, struct span id)
 {
-    uint64_t h = seed ^ UINT64_C(0xcbf29ce484222325);
+    uint64_t h = hash_fnv(seed ^ HASH_BASIS, id.p, id.n);
 
-    for (size_t i = 0; i < id.n; i++)
-        h = (h ^ (unsigned char)id.p[i]) * UINT64_C(0x100000001b3);
     h = (h ^ (h >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     h = (h ^ (h >> 27)) * UINT64_C(0x94d049bb133111eb);
     return h ^ (h >> 31);

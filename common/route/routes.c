@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/core/hash.h"
 #include "common/core/xalloc.h"
 
 static const struct route_price nothing = {-1, -1, -1, -1, IMAGE_NONE, 0};
@@ -70,13 +71,10 @@ static void changed(struct routes *t)
 
 /* ---- chains ---- */
 
-/* FNV-1a */
 static size_t slot_of(const char *id, size_t n)
 {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    uint64_t h = hash_fnv(HASH_BASIS, id, n);
 
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ (unsigned char)id[i]) * UINT64_C(0x100000001b3);
     return (size_t)(h ^ h >> 32) % ROUTES_SLOTS;
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/core/clock.h"
+#include "common/core/hash.h"
 #include "common/core/xalloc.h"
 #include "common/queue/alert.h"
 #include "worker/env.h"
@@ -86,24 +87,12 @@ static struct route_health health_of(void *arg, const struct route *r)
 
 struct route_view watch_view(struct watch *w) { return (struct route_view){health_of, w}; }
 
-/* FNV-1a */
-static uint64_t hash_of(const char *code, const char *subject)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-    for (const char *p = code; *p; p++)
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    h = (h ^ '|') * UINT64_C(0x100000001b3);
-    for (const char *p = subject; *p; p++)
-        h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-    return h;
-}
-
 void watch_tell(struct watch *w, const char *code, const char *subject, const char *message)
 {
-    uint64_t hash = hash_of(code, subject);
+    uint64_t hash = hash_fnv(HASH_BASIS, code, strlen(code) + 1);
     int64_t now = clock_mono_ms();
 
+    hash = hash_fnv(hash, subject, strlen(subject));
     if (w->told[hash % TOLD].hash == hash && now - w->told[hash % TOLD].at_ms < ALERT_AGAIN_MS)
         return;
     w->told[hash % TOLD].hash = hash;
