@@ -150,8 +150,8 @@ START_TEST(traffic_leaves_a_model_in_trouble_and_comes_back)
     push_for(&t, LEAVES_MS);
     out = calls_to(&t, NULL);
     share = share_during(&t, OUT_MS);
-    check_probes(&t, out);
     ck_assert_msg(share <= 1 - ENOUGH, "%s still gets %.3f of the calls", t.favourite, share);
+    check_probes(&t, out);
     ck_assert(world_has_alert(t.w, "route_opened"));
     troubles[_i].ends(&t);
     until = now_ms() + patience_ms(BACK_MS);

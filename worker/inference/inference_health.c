@@ -92,7 +92,7 @@ bool inference_may_go(struct run *r)
     pause = pause_ms(r, &says);
     if (i->at + 1 >= i->routes.count && !run_may_park(r, ERR_ROUTE_OPEN, pause))
         return true;
-    err_set(&why, ERR_ROUTE_OPEN, "%.*s at %s is out (%s) until a probe goes well",
+    err_set(&why, ERR_ROUTE_OPEN, "%.*s at %s is out (%s) until a probe succeeds",
             (int)i->req.model.n, i->req.model.p, i->provider->name,
             health_reason_name(says.reason));
     inference_blocked(r, &why, pause);
