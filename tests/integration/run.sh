@@ -53,7 +53,7 @@ if [ -z "${FLOTILLA_COLLECT:-}" ]; then
 fi
 mkdir -p "$FLOTILLA_COLLECT"
 
-longest='quiet silence pace redis_gone lost_keys outage shift unnamed memory'
+longest='quiet shift silence pace lost_keys redis_gone outage unnamed memory'
 "$build/integration" --list | grep -E -- "$pattern" >"$out/matching" ||
     { echo "no suite matches '$pattern'; there are:"; "$build/integration" --list; exit 2; }
 {
