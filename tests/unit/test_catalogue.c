@@ -387,6 +387,7 @@ Suite *test_catalogue(void)
     Suite *s = suite_create("catalogue");
     TCase *tc = tcase_create("catalogue");
 
+    tcase_set_timeout(tc, 60); /* under a sanitizer, on a busy machine */
     tcase_add_test(tc, reads_what_together_lists);
     tcase_add_test(tc, what_is_kept_is_read_back);
     tcase_add_test(tc, prices_that_fell_are_kept_beside_the_present_ones);
