@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 #include "common/core/clock.h"
 #include "common/core/log.h"
@@ -36,8 +35,6 @@
 
 enum {
     BATCH_MAX = 256,
-    RETRY_MS = 200,
-    RETRY_MAX_MS = 5000,
     RECENT_MAX = 2048, /* settlements that are sent again after a reconnect, */
     RECENT_MS = 10000, /* when they are not older than this */
     GRACE_MS = 5000    /* between the hold and the call: the limiter's wait */
@@ -45,25 +42,25 @@ enum {
 
 struct holds {
     const struct env *env;
-    struct hold_batch *open, *batches; /* batches: closed, in order */
-    bool deferred;
+    struct hold_batch *open;
+    struct batcher batcher;
+    struct resender sent;
     int64_t offset_ms; /* Redis's clock, less ours */
     uint64_t made;
-    bool refused;     /* the last answer was an error: until the retry nothing is asked */
-    int64_t pause_ms; /* before the next retry */
-    struct loop_timer *retry;
     struct hold *recent[RECENT_MAX]; /* settled last, a ring; NULL: none */
     size_t recent_next;
 };
 
-static void holds_on_turn_end(void *arg);
+static void holds_send(struct batch *batch);
+static void holds_close(void *arg);
 
 struct holds *holds_new(const struct env *env)
 {
     struct holds *s = xcalloc(1, sizeof *s);
 
     s->env = env;
-    s->pause_ms = RETRY_MS;
+    s->batcher = (struct batcher){.loop = env->loop, .flush = holds_close, .arg = s};
+    resender_init(&s->sent, env, holds_send);
     return s;
 }
 
@@ -105,18 +102,13 @@ static void free_batch(struct hold_batch *b)
 
 void holds_free(struct holds *s)
 {
-    struct hold_batch *b, *tmp;
+    struct batch *b;
 
     if (!s)
         return;
-    loop_undefer(s->env->loop, holds_on_turn_end, s);
-    loop_cancel(&s->retry);
-    DL_FOREACH_SAFE(s->batches, b, tmp)
-    {
-        if (s->env->redis)
-            redis_forget(s->env->redis, b);
-        free_batch(b);
-    }
+    batcher_cancel(&s->batcher);
+    while ((b = resender_end(&s->sent)))
+        free_batch((struct hold_batch *)b);
     if (s->open)
         free_batch(s->open);
     for (size_t i = 0; i < RECENT_MAX; i++)
@@ -144,8 +136,6 @@ static void remember(struct holds *s, const struct hold_list *settled)
 /* ---- answers ---- */
 
 static struct hold_batch *open_batch(struct holds *s);
-static void send_batch(struct hold_batch *b);
-static void retry_later(struct holds *s);
 
 /* The alerts are in Redis already. */
 static void log_alerts(const struct reply *alerts)
@@ -159,33 +149,28 @@ static void log_alerts(const struct reply *alerts)
     }
 }
 
-/* What is left of it waits for the retry.  It is one of s->batches. */
-static void refuse(struct hold_batch *b)
+/* What is left of it waits for the retry. */
+static void holds_refuse(struct hold_batch *b)
 {
     struct holds *s = b->s;
 
-    retry_later(s);
-    hold_batch_refuse(b, s->pause_ms);
+    hold_batch_refuse(b, s->sent.pause_ms);
     if (b->settled.count)
         return;
-    DL_DELETE(s->batches, b);
+    resender_drop(&s->sent, &b->batch);
     free_batch(b);
 }
 
-static void on_refused(struct hold_batch *b, const struct err *err)
+static void holds_on_refusal(struct hold_batch *b, bool first, const struct err *err)
 {
     struct holds *s = b->s;
-    bool first = !s->refused;
 
-    s->refused = true;
     log_err(first ? LOG_WARN : LOG_DEBUG, "budget.refused", err);
     if (first && reply_error(err, "WRONGTYPE"))
         alert_send(s->env->redis, &s->env->keys, "wrong_type", key(&s->env->keys, KEY_BUDGET),
                    "a key that budgets need is of another type, so jobs with budgets wait: delete "
                    "or rename it (TYPE shows which of budget, holds and holds-due it is)");
-    if (!first && !s->retry && s->pause_ms < RETRY_MAX_MS)
-        s->pause_ms = s->pause_ms * 2 < RETRY_MAX_MS ? s->pause_ms * 2 : RETRY_MAX_MS;
-    refuse(b);
+    holds_refuse(b);
 }
 
 static void holds_on_answer(void *arg, const struct reply *reply, const struct err *err)
@@ -193,23 +178,22 @@ static void holds_on_answer(void *arg, const struct reply *reply, const struct e
     struct hold_batch *b = arg;
     struct holds *s = b->s;
 
-    b->sent = false;
-    if (!reply) { /* a lost connection: holds_reconnected comes when it is back */
+    if (!reply) {
+        bool first = resender_failed(&s->sent, &b->batch, err);
+
         if (err->kind != ERR_REDIS_LOST)
-            on_refused(b, err);
+            holds_on_refusal(b, first, err);
         return;
     }
     s->offset_ms = reply_int(reply_at(reply, 1)) - clock_wall_ms();
     if (reply_is(reply_at(reply, 0), "period")) {
         if (b->tries < 5)
-            send_batch(b);
+            holds_send(&b->batch);
         else
-            retry_later(s);
+            resender_postpone(&s->sent, &b->batch);
         return;
     }
-    s->refused = false;
-    s->pause_ms = RETRY_MS;
-    DL_DELETE(s->batches, b);
+    resender_answered(&s->sent, &b->batch);
     log_alerts(reply_at(reply, 3));
     hold_batch_hear(b, reply);
     remember(s, &b->settled);
@@ -218,25 +202,14 @@ static void holds_on_answer(void *arg, const struct reply *reply, const struct e
 
 /* ---- sending ---- */
 
-static void send_batch(struct hold_batch *b)
+static void holds_send(struct batch *batch)
 {
+    struct hold_batch *b = (struct hold_batch *)batch;
     struct redis_args a;
 
-    b->sent = true;
     b->tries++;
     hold_batch_write(b, b->s->env, clock_wall_ms() + b->s->offset_ms, &a);
     redis_script(b->s->env->redis, script(SCRIPT_BUDGET), 7, &a, holds_on_answer, b);
-}
-
-static void send_all(struct holds *s)
-{
-    struct hold_batch *b;
-
-    DL_FOREACH(s->batches, b)
-    {
-        if (!b->sent)
-            send_batch(b);
-    }
 }
 
 static void settle_again(struct holds *s)
@@ -255,65 +228,38 @@ static void settle_again(struct holds *s)
 
 void holds_reconnected(struct holds *s)
 {
-    loop_cancel(&s->retry);
     settle_again(s);
-    send_all(s);
+    resender_resend(&s->sent);
 }
 
-static void on_retry(void *arg)
+static void holds_close(void *arg)
 {
     struct holds *s = arg;
-
-    s->retry = NULL;
-    if (redis_is_ready(s->env->redis))
-        send_all(s);
-}
-
-static void retry_later(struct holds *s)
-{
-    if (!s->retry)
-        s->retry = loop_after(s->env->loop, s->pause_ms, on_retry, s);
-}
-
-static void close_batch(struct holds *s)
-{
     struct hold_batch *b = TAKE(s->open);
 
     if (!b)
         return;
     if (b->made.count + b->settled.count == 0) { /* all was taken back */
         free_batch(b);
-        return;
+    } else if (s->sent.refused && s->sent.retry) {
+        resender_keep(&s->sent, &b->batch);
+        holds_refuse(b);
+    } else {
+        resender_add(&s->sent, &b->batch);
     }
-    DL_APPEND(s->batches, b);
-    if (s->refused && s->retry)
-        refuse(b);
-    else if (redis_is_ready(s->env->redis))
-        send_batch(b);
 }
 
-static void holds_on_turn_end(void *arg)
-{
-    struct holds *s = arg;
-
-    s->deferred = false;
-    close_batch(s);
-}
-
-void holds_flush(struct holds *s) { close_batch(s); }
+void holds_flush(struct holds *s) { batcher_flush(&s->batcher); }
 
 static struct hold_batch *open_batch(struct holds *s)
 {
     if (s->open && s->open->made.count + s->open->settled.count >= BATCH_MAX)
-        close_batch(s);
+        holds_close(s);
     if (!s->open) {
         s->open = xcalloc(1, sizeof *s->open);
         s->open->s = s;
     }
-    if (!s->deferred) {
-        s->deferred = true;
-        loop_defer(s->env->loop, holds_on_turn_end, s);
-    }
+    batcher_soon(&s->batcher);
     return s->open;
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/model/cost.h"
 #include "common/queue/keys.h"
+#include "worker/batcher.h"
 #include "worker/budget/holds.h"
 
 struct hold {
@@ -42,13 +43,12 @@ struct hold_row {
 
 /* One call of the script, and all its tries. */
 struct hold_batch {
+    struct batch batch;
     struct holds *s;
     struct hold_list made, settled;
     struct hold_row *rows;
     size_t row_count;
-    bool sent;
     int tries;
-    struct hold_batch *prev, *next;
 };
 
 /* ---- holds_call.c ---- */

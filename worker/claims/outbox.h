@@ -20,7 +20,6 @@ void outbox_defer(struct outbox *o, const struct defer *d, struct run *r);
  * claimer_ops.costs_reported. */
 void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *report);
 void outbox_resend(struct outbox *o); /* the connection is back */
-void outbox_flush(struct outbox *o);  /* now, not at the end of the turn */
 bool outbox_is_empty(const struct outbox *o);
 size_t outbox_waiting(const struct outbox *o); /* outcomes without an answer */
 

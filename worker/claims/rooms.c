@@ -16,11 +16,12 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
+#include "worker/batcher.h"
 
 enum { OPS_MAX = 64, ENTRIES_MAX = 500 };
 
 /* What is asked of one room. */
-struct op {
+struct room_op {
     char name[ROOM_NAME];
     struct redis_args entries;
     size_t entered;
@@ -29,11 +30,11 @@ struct op {
     room_cb *cb;
     void *arg;
 };
-struct batch {
+struct room_batch {
     struct rooms *s;
-    struct op ops[OPS_MAX];
+    struct room_op ops[OPS_MAX];
     size_t count, entered;
-    struct batch *prev, *next;
+    struct room_batch *prev, *next;
 };
 /* Jobs that are called back. */
 struct recalls {
@@ -47,17 +48,17 @@ struct rooms {
     const struct env *env;
     void (*on_send)(void *arg); /* or NULL */
     void *on_send_arg;
-    struct batch *open, *sent;
+    struct room_batch *open, *sent;
     struct recalls *recalls; /* not sent yet; or NULL */
     struct recalls *called;  /* sent */
     room_name_cb *on_gone;
     void *gone_arg;
-    bool deferred;
+    struct batcher batcher;
 };
 
 /* ---- batches ---- */
 
-static void free_batch(struct batch *b)
+static void free_batch(struct room_batch *b)
 {
     for (size_t i = 0; i < b->count; i++)
         redis_args_done(&b->ops[i].entries);
@@ -81,7 +82,7 @@ static size_t read_entries(const struct reply *answer, struct room_entry *list)
     return n;
 }
 
-static void hear(const struct op *op, const struct reply *answer)
+static void rooms_answer(const struct room_op *op, const struct reply *answer)
 {
     struct room_entry *list;
     size_t n;
@@ -99,13 +100,13 @@ static void hear(const struct op *op, const struct reply *answer)
 
 static void rooms_on_answer(void *arg, const struct reply *reply, const struct err *err)
 {
-    struct batch *b = arg;
+    struct room_batch *b = arg;
 
     DL_DELETE(b->s->sent, b);
     if (!reply && err->kind == ERR_REDIS)
         log_err(LOG_DEBUG, "room", err);
     for (size_t i = 0; i < b->count; i++)
-        hear(&b->ops[i], reply ? reply_at(reply, i) : NULL);
+        rooms_answer(&b->ops[i], reply ? reply_at(reply, i) : NULL);
     free_batch(b);
 }
 
@@ -117,7 +118,7 @@ static void add_number(struct redis_args *a, double v)
     redis_arg_str(a, text);
 }
 
-static void send_batch(struct batch *b)
+static void send_batch(struct room_batch *b)
 {
     const struct env *e = b->s->env;
     struct redis_args a;
@@ -127,7 +128,7 @@ static void send_batch(struct batch *b)
         keys_arg(&a, e->keys.room, b->ops[i].name);
     redis_args_add(&a, ROOM_MAX, ROOM_KEEP_MS, ROOMS_MAX);
     for (size_t i = 0; i < b->count; i++) {
-        const struct op *op = &b->ops[i];
+        const struct room_op *op = &b->ops[i];
 
         redis_arg_str(&a, op->name);
         add_number(&a, op->look.last);
@@ -141,7 +142,7 @@ static void send_batch(struct batch *b)
 
 static void close_batch(struct rooms *s)
 {
-    struct batch *b = TAKE(s->open);
+    struct room_batch *b = TAKE(s->open);
 
     if (!b)
         return;
@@ -150,7 +151,7 @@ static void close_batch(struct rooms *s)
         return;
     }
     for (size_t i = 0; i < b->count; i++)
-        hear(&b->ops[i], NULL);
+        rooms_answer(&b->ops[i], NULL);
     free_batch(b);
 }
 
@@ -193,28 +194,19 @@ static void send_recalls(struct rooms *s)
     redis_script(s->env->redis, script(SCRIPT_RETIME), c->count + 2, &a, on_recalled, c);
 }
 
-static void rooms_on_turn_end(void *arg)
+static void rooms_send(void *arg)
 {
     struct rooms *s = arg;
 
-    s->deferred = false;
     if (s->on_send)
         s->on_send(s->on_send_arg);
     close_batch(s);
     send_recalls(s);
 }
 
-static void send_soon(struct rooms *s)
+static struct room_op *op_of(struct rooms *s, const char *name)
 {
-    if (s->deferred)
-        return;
-    s->deferred = true;
-    loop_defer(s->env->loop, rooms_on_turn_end, s);
-}
-
-static struct op *op_of(struct rooms *s, const char *name)
-{
-    struct op *op;
+    struct room_op *op;
 
     if (s->open && (s->open->count == OPS_MAX || s->open->entered == ENTRIES_MAX))
         close_batch(s);
@@ -222,7 +214,7 @@ static struct op *op_of(struct rooms *s, const char *name)
         s->open = xcalloc(1, sizeof *s->open);
         s->open->s = s;
     }
-    send_soon(s);
+    batcher_soon(&s->batcher);
     for (size_t i = 0; i < s->open->count; i++)
         if (!strcmp(s->open->ops[i].name, name))
             return &s->open->ops[i];
@@ -237,7 +229,7 @@ static struct op *op_of(struct rooms *s, const char *name)
 void rooms_enter(struct rooms *s, const char *name, double place, const char *entry,
                  const struct room_sum *sum)
 {
-    struct op *op = op_of(s, name);
+    struct room_op *op = op_of(s, name);
 
     add_number(&op->entries, place);
     redis_arg_str(&op->entries, entry);
@@ -250,7 +242,7 @@ void rooms_enter(struct rooms *s, const char *name, double place, const char *en
 void rooms_look(struct rooms *s, const char *name, const struct room_look *look, room_cb *cb,
                 void *arg)
 {
-    struct op *op = op_of(s, name);
+    struct room_op *op = op_of(s, name);
 
     op->look.last = look->last;
     op->look.most += look->most;
@@ -260,7 +252,7 @@ void rooms_look(struct rooms *s, const char *name, const struct room_look *look,
     op->arg = arg;
 }
 
-static void forget_in(struct batch *b, const void *arg)
+static void forget_in(struct room_batch *b, const void *arg)
 {
     for (size_t i = 0; b && i < b->count; i++)
         if (b->ops[i].arg == arg)
@@ -269,7 +261,7 @@ static void forget_in(struct batch *b, const void *arg)
 
 void rooms_forget(struct rooms *s, const void *arg)
 {
-    struct batch *b;
+    struct room_batch *b;
 
     forget_in(s->open, arg);
     DL_FOREACH(s->sent, b) { forget_in(b, arg); }
@@ -344,7 +336,7 @@ void rooms_recall(struct rooms *s, const char *name, const char *entry)
     keys_arg(&c->keys, s->env->keys.job, strchr(member, '/') + 1);
     redis_args_add(&c->args, member, 0);
     snprintf(c->rooms[c->count++], ROOM_NAME, "%s", name);
-    send_soon(s);
+    batcher_soon(&s->batcher);
 }
 
 void rooms_on_gone(struct rooms *s, room_name_cb *cb, void *arg)
@@ -366,17 +358,18 @@ struct rooms *rooms_new(const struct env *e)
     struct rooms *s = xcalloc(1, sizeof *s);
 
     s->env = e;
+    s->batcher = (struct batcher){.loop = e->loop, .flush = rooms_send, .arg = s};
     return s;
 }
 
 void rooms_free(struct rooms *s)
 {
-    struct batch *b, *tmp;
+    struct room_batch *b, *tmp;
     struct recalls *c, *next;
 
     if (!s)
         return;
-    loop_undefer(s->env->loop, rooms_on_turn_end, s);
+    batcher_cancel(&s->batcher);
     DL_FOREACH_SAFE(s->sent, b, tmp)
     {
         if (s->env->redis)

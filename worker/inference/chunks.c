@@ -5,13 +5,10 @@
  *                     │       may be on their way          │
  *                     └ else dropped: stream.lost ◀────────┘
  *
- * Streams that have something to write stand in one list; a flush goes through
- * it, and all that a process has to write goes out in one script call, which
- * sets the expiry as well: a stream that cannot expire is never there, whoever
- * dies.
+ * Streams with something to write are in one list.  A flush writes all of them in one script call,
+ * which also sets their expiry: no stream stays in Redis when a process dies.
  *
- * A stream that was closed lives on until it is written and nothing of it is
- * on its way.
+ * A closed stream is freed when it is written and no answer about it is outstanding.
  */
 #include "worker/inference/chunks.h"
 
@@ -21,9 +18,9 @@
 #include <sys/queue.h>
 
 #include "common/core/buf.h"
-#include "common/core/clock.h"
 #include "common/core/xalloc.h"
 #include "common/queue/scripts.h"
+#include "worker/batcher.h"
 #include "worker/env.h"
 
 enum {
@@ -56,9 +53,7 @@ struct chunks {
     struct chunk_list dirty, streams;
     size_t waiting, flying; /* bytes */
     size_t calls;           /* without an answer */
-    int64_t flushed_ms;
-    struct loop_timer *timer;
-    bool deferred;
+    struct batcher batcher;
 };
 
 /* One script call on its way, and what it holds of each stream. */
@@ -73,7 +68,8 @@ struct sent {
     struct part parts[];
 };
 
-static void schedule(struct chunks *c);
+static void chunks_schedule(struct chunks *c);
+static void chunks_write(void *arg);
 
 /* ---- life ---- */
 
@@ -84,6 +80,8 @@ struct chunks *chunks_new(const struct env *env, void (*on_idle)(void *arg), voi
     c->env = env;
     c->on_idle = on_idle;
     c->arg = arg;
+    c->batcher =
+        (struct batcher){.loop = env->loop, .every_ms = FLUSH_MS, .flush = chunks_write, .arg = c};
     TAILQ_INIT(&c->dirty);
     TAILQ_INIT(&c->streams);
     return c;
@@ -127,8 +125,8 @@ struct chunk_stream *chunks_open(struct chunks *c, const char *job_id, int run)
 
 /* ---- writing ---- */
 
-/* An end that may not have arrived is sent again.  Chunks are not: they might come twice. */
-static void lost(const struct part *part, const struct err *err)
+/* An end that may not have arrived is sent again.  Chunks are not: readers might get them twice. */
+static void chunks_on_lost(const struct part *part, const struct err *err)
 {
     struct chunk_stream *s = part->stream;
 
@@ -139,7 +137,7 @@ static void lost(const struct part *part, const struct err *err)
     set_dirty(s, true);
 }
 
-static void on_written(void *arg, const struct reply *reply, const struct err *err)
+static void chunks_on_written(void *arg, const struct reply *reply, const struct err *err)
 {
     struct sent *sent = arg;
     struct chunks *c = sent->all;
@@ -152,12 +150,12 @@ static void on_written(void *arg, const struct reply *reply, const struct err *e
 
         s->flying--;
         if (i >= letters.n || letters.p[i] != 'k')
-            lost(&sent->parts[i], err);
+            chunks_on_lost(&sent->parts[i], err);
         forget_if_over(s);
     }
     free(sent);
     if (!TAILQ_EMPTY(&c->dirty))
-        schedule(c);
+        chunks_schedule(c);
     else
         c->on_idle(c->arg);
 }
@@ -199,8 +197,8 @@ static void add_entry(struct redis_args *a, const struct chunk_stream *s, bool e
     redis_args_done(&words);
 }
 
-/* What waits of a stream goes into a script's arguments.  An end that stands behind dropped chunks
- * comes in an entry of its own. */
+/* The waiting chunks of a stream become arguments of the script.  An end behind dropped chunks gets
+ * an entry of its own. */
 static struct part take(struct chunk_stream *s, struct redis_args *keys, struct redis_args *args)
 {
     struct chunks *c = s->all;
@@ -234,14 +232,15 @@ static size_t count_dirty(const struct chunks *c)
     return n;
 }
 
-void chunks_flush(struct chunks *c)
+/* Of what is left, the next answer writes the rest. */
+static void chunks_write(void *arg)
 {
+    struct chunks *c = arg;
     size_t most = count_dirty(c);
     struct redis_args keys, args;
     struct chunk_stream *s;
     struct sent *sent;
 
-    c->flushed_ms = clock_mono_ms();
     if (!most || !may_write(c))
         return;
     sent = xcalloc(1, sizeof *sent + most * sizeof *sent->parts);
@@ -256,47 +255,25 @@ void chunks_flush(struct chunks *c)
     redis_args_append(&keys, &args);
     redis_args_done(&args);
     c->calls++;
-    redis_script(c->env->redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, on_written, sent);
+    redis_script(c->env->redis, script(SCRIPT_CHUNKS), sent->parts_n, &keys, chunks_on_written,
+                 sent);
 }
+
+void chunks_flush(struct chunks *c) { batcher_flush(&c->batcher); }
 
 bool chunks_wait(const struct chunks *c) { return !TAILQ_EMPTY(&c->dirty) || c->calls > 0; }
 
-static void chunks_on_timer(void *arg)
+/* While Redis is away, not at all. */
+static void chunks_schedule(struct chunks *c)
 {
-    struct chunks *c = arg;
-
-    c->timer = NULL;
-    chunks_flush(c); /* of what is left, the next answer does the rest */
-}
-
-static void on_deferred(void *arg)
-{
-    struct chunks *c = arg;
-
-    c->deferred = false;
-    chunks_flush(c);
-}
-
-/* At the end of this turn when the last flush was long enough ago; while Redis is away, not at all.
- */
-static void schedule(struct chunks *c)
-{
-    int64_t wait = c->flushed_ms + FLUSH_MS - clock_mono_ms();
-
-    if (c->timer || c->deferred || !redis_is_ready(c->env->redis))
-        return;
-    if (wait > 0) {
-        c->timer = loop_after(c->env->loop, wait, chunks_on_timer, c);
-    } else {
-        c->deferred = true;
-        loop_defer(c->env->loop, on_deferred, c);
-    }
+    if (redis_is_ready(c->env->redis))
+        batcher_soon(&c->batcher);
 }
 
 void chunks_reconnected(struct chunks *c)
 {
     if (!TAILQ_EMPTY(&c->dirty))
-        schedule(c);
+        chunks_schedule(c);
 }
 
 void chunks_free(struct chunks *c)
@@ -305,21 +282,19 @@ void chunks_free(struct chunks *c)
 
     if (!c)
         return;
-    loop_cancel(&c->timer);
-    if (c->deferred)
-        loop_undefer(c->env->loop, on_deferred, c);
+    batcher_cancel(&c->batcher);
     while ((s = TAILQ_FIRST(&c->streams)))
         forget(s);
     free(c);
 }
 
-/* ---- what the streams say ---- */
+/* ---- streams ---- */
 
 void chunks_call(struct chunk_stream *s, int attempt, const char *call)
 {
     if (s->count)
         chunks_flush(s->all);
-    s->all->waiting -= s->text.n; /* if not: of a text that nobody needs any more */
+    s->all->waiting -= s->text.n; /* what is left belongs to a call that is over */
     buf_clear(&s->text);
     set_dirty(s, false);
     s->count = s->seq = s->lost = s->gap = 0;
@@ -349,13 +324,13 @@ void chunks_add(struct chunk_stream *s, struct span chunk)
     }
     buf_add_span(&s->text, chunk);
     for (char *p = s->text.p + s->text.n - chunk.n; (p = strchr(p, '\n'));)
-        *p = ' '; /* white space of the JSON: in texts it is escaped */
+        *p = ' '; /* white space of the JSON: within strings it is escaped */
     buf_putc(&s->text, '\n');
     s->all->waiting += n;
     s->seq++;
     s->count++;
     set_dirty(s, true);
-    schedule(s->all);
+    chunks_schedule(s->all);
 }
 
 void chunks_close(struct chunk_stream **ps, const char *end)
@@ -370,7 +345,7 @@ void chunks_close(struct chunk_stream **ps, const char *end)
         snprintf(s->end, sizeof s->end, "%s", end);
         s->ends = true;
         set_dirty(s, true);
-        schedule(s->all);
+        chunks_schedule(s->all);
     }
     forget_if_over(s);
 }

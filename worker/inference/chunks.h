@@ -1,6 +1,6 @@
-/* chunks.h - streamed answers on their way to who reads along: the streams fl:{0}:chunks:<id>.
+/* chunks.h - streamed answers on their way to their readers: the Redis streams fl:{0}:chunks:<id>.
  *
- * An entry holds what came since the last one, at most one per job and 20 ms:
+ * An entry holds the chunks since the last one.  A job writes at most one in 20 ms:
  *
  *     run 1  attempt 1  call 1:1:000003-a1b2c3d4.1  seq 0  data {...}\n{...}\n{...}
  *     run 1  attempt 1  call 1:1:000003-a1b2c3d4.1  seq 3  data {...}
@@ -11,12 +11,12 @@
  *   data  the provider's chunks, one JSON object per line
  *   lost  so many chunks before these were dropped (Redis was away or too slow); the result is
  *         whole all the same
- *   end   no more comes: completed, failed, cancelled, expired; or `again`: the job will be called
- *         once more.  It comes after the result, at times twice; nobody writes it when a worker
- *         dies, or when the job ends while it waits, so the result is what counts.
+ *   end   the last entry: completed, failed, cancelled, expired; or `again`: another call follows.
+ *         It comes after the result, sometimes twice, and not at all when a worker dies or the job
+ *         ends while it waits.  Readers rely on the result.
  *
- * Everything here is bounded: entries per stream, time after the last one, bytes that wait here
- * (16 KB per job; a process has 2 MB on their way and 8 MB waiting).  What is over is dropped.
+ * All of it is bounded: entries per stream, their expiry, and bytes in memory (16 KB per job; 2 MB
+ * sent and 8 MB waiting per process).  Chunks over these bounds are dropped.
  */
 #ifndef FLOTILLA_CHUNKS_H
 #define FLOTILLA_CHUNKS_H
@@ -27,12 +27,12 @@
 struct chunks;       /* one per process */
 struct chunk_stream; /* the chunks of one run */
 
-/* on_idle: all that was written is acknowledged. */
+/* on_idle: Redis has acknowledged all chunks. */
 struct chunks *chunks_new(const struct env *env, void (*on_idle)(void *arg), void *arg);
-void chunks_free(struct chunks *c);        /* what waits is dropped; streams become dead */
-void chunks_flush(struct chunks *c);       /* write what waits as far as Redis takes it at once */
-void chunks_reconnected(struct chunks *c); /* what waited for Redis is written */
-/* Something is not written yet: a process that drains stays, and is kicked when that is over. */
+void chunks_free(struct chunks *c);        /* frees all streams; waiting chunks are dropped */
+void chunks_flush(struct chunks *c);       /* writes waiting chunks, as many as Redis takes now */
+void chunks_reconnected(struct chunks *c); /* writes what has waited for the connection */
+/* Chunks are not acknowledged yet: a process that drains waits for on_idle. */
 bool chunks_wait(const struct chunks *c);
 
 /* call: what the entries say of it (copied, <= 63 characters). */
@@ -40,7 +40,7 @@ struct chunk_stream *chunks_open(struct chunks *c, const char *job_id, int run);
 /* The chunks that follow are those of another call. */
 void chunks_call(struct chunk_stream *s, int attempt, const char *call);
 void chunks_add(struct chunk_stream *s, struct span chunk);
-/* end NULL: say nothing.  *s becomes NULL; what waits is written later. */
+/* end NULL: no end is written.  *s becomes NULL; waiting chunks are written later. */
 void chunks_close(struct chunk_stream **s, const char *end);
 
 #endif
