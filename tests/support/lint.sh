@@ -49,7 +49,10 @@ parts_that_know_the_process()
     {
         sources worker/claims worker/together worker/supervisor worker/limit worker/cache worker/budget worker/route
         sources worker/inference worker/webhook | grep -E '/(chunks|hooks|signature)\.'
+        sources worker | grep -E '^worker/(batcher|env)\.'
     } | report '#include "worker/(process|run)(_private)?\.h"' 'a part gets what it uses, not the process'
+    sources worker/claims worker/supervisor worker/limit worker/cache worker/budget worker/route |
+        report '#include "worker/(inference|webhook|jobs)/' 'a part does not know its users'
 }
 
 libraries_outside_their_file()
