@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/core/hash.h"
 #include "common/core/json.h"
 #include "common/core/xalloc.h"
 #include "common/model/model.h"
@@ -95,43 +96,28 @@ static bool hash_texts(const char *path, struct span body, const struct span *te
     return ok;
 }
 
-struct place {
-    const char *hash;
-    size_t at;
-};
-
-static int by_hash(const void *a, const void *b)
-{
-    const struct place *x = a, *y = b;
-    int c = memcmp(x->hash, y->hash, CANONICAL_HEX);
-
-    return c ? c : x->at < y->at ? -1 : x->at > y->at;
-}
-
 /* Equal texts become one: slot[i] is set, and text[] holds the different ones. */
 static void unite(struct embed *e)
 {
-    struct place *order = xcalloc(e->n, sizeof *order);
-    size_t *first = xcalloc(e->n, sizeof *first);
+    struct known {
+        char hash[CANONICAL_HEX];
+        size_t slot;
+        UT_hash_handle hh;
+    } *all = xcalloc(e->n, sizeof *all), *table = NULL, *k;
 
-    for (size_t i = 0; i < e->n; i++)
-        order[i] = (struct place){e->text[i].hash, i};
-    qsort(order, e->n, sizeof *order, by_hash);
     for (size_t i = 0; i < e->n; i++) {
-        bool same = i > 0 && !memcmp(order[i].hash, order[i - 1].hash, CANONICAL_HEX);
-
-        first[order[i].at] = same ? first[order[i - 1].at] : order[i].at;
-    }
-    for (size_t i = 0; i < e->n; i++) {
-        if (first[i] == i) {
-            e->slot[i] = e->unique;
+        HASH_FIND_STR(table, e->text[i].hash, k);
+        if (!k) {
+            k = &all[e->unique];
+            memcpy(k->hash, e->text[i].hash, sizeof k->hash);
+            k->slot = e->unique;
+            HASH_ADD_STR(table, hash, k);
             e->text[e->unique++] = e->text[i];
-        } else {
-            e->slot[i] = e->slot[first[i]];
         }
+        e->slot[i] = k->slot;
     }
-    free(order);
-    free(first);
+    HASH_CLEAR(hh, table);
+    free(all);
 }
 
 bool embed_read(const char *path, struct span body, struct embed *ret)
