@@ -26,8 +26,14 @@ void batcher_soon(struct batcher *b)
     if (b->timer || b->deferred)
         return;
     wait = b->every_ms > 0 ? b->flushed_ms + b->every_ms - clock_mono_ms() : 0;
-    if (wait > 0) {
-        b->timer = loop_after(b->loop, wait, batcher_on_due, b);
+    batcher_in(b, wait > 0 ? wait : 0);
+}
+
+void batcher_in(struct batcher *b, int64_t ms)
+{
+    batcher_cancel(b);
+    if (ms > 0) {
+        b->timer = loop_after(b->loop, ms, batcher_on_due, b);
         return;
     }
     b->deferred = true;

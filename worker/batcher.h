@@ -28,7 +28,8 @@ struct batcher {
     bool deferred;
 };
 
-void batcher_soon(struct batcher *b);   /* something was added */
+void batcher_soon(struct batcher *b);           /* something was added */
+void batcher_in(struct batcher *b, int64_t ms); /* in that many ms; 0: at the end of this turn */
 void batcher_flush(struct batcher *b);  /* calls flush now, whether something was added or not */
 void batcher_cancel(struct batcher *b); /* what was to come does not; may be called twice */
 

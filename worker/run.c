@@ -106,8 +106,10 @@ void run_end(struct run *r)
 {
     assert(!r->ended);
     r->ended = true;
-    if (r->slot)
+    if (r->slot) {
         r->p->slots.running--;
+        r->p->slots.calls_ended += r->calls > 0;
+    }
     if (r->waits)
         leave_memory(r);
     if (r->go)

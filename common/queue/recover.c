@@ -114,7 +114,8 @@ static void give_newer_back(struct recover *v)
 
         if (v->newer[i])
             work_give_back(v->o.redis, v->o.keys,
-                           &(struct work_give_back){v->o.worker, ids, &v->newer[i], 1}, NULL, NULL);
+                           &(struct work_give_back){v->o.worker, ids, &v->newer[i], 1, false}, NULL,
+                           NULL);
     }
 }
 

@@ -60,13 +60,14 @@ void work_start(struct redis *r, const struct keys *k, const struct work_start *
 {
     struct redis_args a;
 
-    redis_args_make(&a, key(k, KEY_WORKERS), key_word(k->active, w->worker), key(k, KEY_DELAYED));
+    redis_args_make(&a, key(k, KEY_WORKERS), key_word(k->active, w->worker), key(k, KEY_DELAYED),
+                    key(k, KEY_PAUSED));
     for (size_t i = 0; i < w->n; i++)
         keys_arg(&a, k->job, w->ids[i]);
     redis_args_add(&a, w->worker, w->token, (int64_t)strlen(k->job));
     if (w->guess)
         redis_arg_str(&a, "guess");
-    redis_script(r, script(SCRIPT_START), w->n + 3, &a, cb, arg);
+    redis_script(r, script(SCRIPT_START), w->n + 4, &a, cb, arg);
 }
 
 void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
@@ -89,10 +90,12 @@ void work_give_back(struct redis *r, const struct keys *k, const struct work_giv
     redis_args_init(&a);
     keys_arg(&a, k->active, g->worker);
     keys_arg_queues(&a, k);
+    for (size_t i = 0; i < g->n; i++)
+        keys_arg(&a, k->job, g->ids[i]);
     nkeys = a.count;
-    for (size_t i = 0; i < g->n; i++) {
+    redis_arg_str(&a, g->front ? "front" : "back");
+    for (size_t i = 0; i < g->n; i++)
         redis_args_add(&a, g->ids[i], g->queues[i]);
-    }
     redis_script(r, script(SCRIPT_GIVEBACK), nkeys, &a, cb, arg);
 }
 

@@ -56,8 +56,9 @@ struct work_give_back {
     const char *const *ids;
     const int *queues; /* of each id */
     size_t n;
+    bool front; /* they go before what waits, in their order; else behind it */
 };
-/* Claimed ids that this program must not start go back to the back of their queues. */
+/* Claimed ids that were not started go back to their queues. */
 void work_give_back(struct redis *r, const struct keys *k, const struct work_give_back *g,
                     redis_cb *cb, void *arg);
 /* True when a reply of these scripts says that this worker is not registered (any more). */

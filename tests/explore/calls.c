@@ -74,10 +74,11 @@ static void send_giveback(const struct call *c)
     for (int j = 0; j < JOBS; j++) {
         if (!(c->jobs & 1 << j))
             continue;
-        queues[n] = (int)queue_ids[0];
+        queues[n] = (int)queue_ids[c->n];
         ids[n++] = job_ids[j];
     }
-    work_give_back(WIRE, &keys, &(struct work_give_back){worker_ids[c->who], ids, queues, n}, NULL,
+    work_give_back(WIRE, &keys,
+                   &(struct work_give_back){worker_ids[c->who], ids, queues, n, c->what}, NULL,
                    NULL);
 }
 

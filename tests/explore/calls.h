@@ -20,7 +20,7 @@ enum outcome {
 enum call_kind {
     CALL_NONE,
     CALL_BEAT,     /* who, n: its counter, what: 1 registers */
-    CALL_CLAIM,    /* who, n: ids at most */
+    CALL_CLAIM,    /* who, n: ids at most, what: 1 ahead of its slots */
     CALL_START,    /* who, jobs: bits, n: number of the start, what: 1 a guess */
     CALL_OUTCOME,  /* who, jobs: one, what: OUT_..., n: number of the cost event
                      (0: none), held */
@@ -39,7 +39,8 @@ enum call_kind {
     CALL_SETTLE,   /* the same; what: of enum settled */
     CALL_ROOM,     /* who; what: 1 jobs: one enters, n: taken when it was refused, in units of 20;
                      0 the first one is called back */
-    CALL_GIVEBACK, /* who, jobs: bits: written by a newer program */
+    CALL_GIVEBACK, /* who, jobs: bits, n: queue, what: 1 to the front: claimed ahead; 0 to the back:
+                     written by a newer program */
     CALL_RAW,      /* raw: of a recovery, as it was noted */
     CALL_KINDS
 };

@@ -22,6 +22,7 @@ static void lose_pipe(struct worker *w)
     memset(w->box_sent, 0, sizeof w->box_sent);
     memset(w->purse_sent, 0, sizeof w->purse_sent);
     w->newer_sent = 0;
+    memset(w->back_sent, 0, sizeof w->back_sent);
     for (int i = 0; i < STARTS; i++)
         w->start[i].flags &= (uint8_t)~START_SENT;
     w->connected = 0;

@@ -85,11 +85,23 @@ static bool was_guessed(const struct worker *w, int job)
     return false;
 }
 
+/* Those that are on their way back go back again. */
+static int claimed_of(const struct worker *w, const struct reply *r, int queue)
+{
+    int jobs = jobs_in(reply_at(r, (size_t)queue + 1));
+
+    for (int j = 0; j < JOBS; j++)
+        if (was_guessed(w, j))
+            jobs &= ~(1 << j);
+    for (int q = 0; q < QUEUES; q++)
+        jobs &= ~w->back[q];
+    return jobs;
+}
+
 static void on_claim(struct trial *t, struct worker *w, const struct call *c, const struct reply *r)
 {
     int jobs = 0;
 
-    (void)c;
     w->claiming = 0;
     if (w->old_claim) {
         w->old_claim = 0;
@@ -100,11 +112,12 @@ static void on_claim(struct trial *t, struct worker *w, const struct call *c, co
         worker_gone(t, w);
         return;
     }
-    for (size_t q = 0; q < QUEUES; q++)
-        jobs |= jobs_in(reply_at(r, q + 1));
-    for (int j = 0; j < JOBS; j++)
-        if (was_guessed(w, j))
-            jobs &= ~(1 << j);
+    for (int q = 0; q < QUEUES; q++) {
+        if (c->what)
+            w->ahead[q] |= (uint8_t)claimed_of(w, r, q);
+        else
+            jobs |= claimed_of(w, r, q);
+    }
     if (jobs)
         worker_start(t, w, jobs, 0);
 }
@@ -234,6 +247,11 @@ static void on_giveback(struct trial *t, struct worker *w, const struct call *c,
     (void)r;
     if (c->who != w->who)
         return;
+    if (c->what) {
+        w->back[c->n] &= (uint8_t)~w->back_sent[c->n];
+        w->back_sent[c->n] = 0;
+        return;
+    }
     w->newer &= (uint8_t)~w->newer_sent;
     w->newer_sent = 0;
 }
@@ -279,32 +297,72 @@ static int room(const struct worker *w)
     return JOBS - used;
 }
 
-static bool claim(struct trial *t, int most)
+static bool claim(struct trial *t, int most, bool early)
 {
     struct worker *w = worker(t);
     const struct image *i = image_of(t->s.image);
     int n = room(w);
 
-    if (!w->connected || !w->registered || w->fenced || w->claiming || w->look || n < most)
+    if (!w->connected || !w->registered || w->fenced || w->claiming || w->look ||
+        (n < most && !early))
         return false;
     /* a claim that can bring nothing is not explored; but one may be under way
      * behind outcomes */
     if (!i->ready[0][0] && !i->ready[1][0] && !w->box[0])
         return false;
     w->claiming = 1;
-    worker_send(t, w, (struct call){.kind = CALL_CLAIM, .n = (uint8_t)most});
+    worker_send(t, w, (struct call){.kind = CALL_CLAIM, .n = (uint8_t)most, .what = early});
     return true;
 }
 
-bool move_claim(struct trial *t) { return claim(t, JOBS); }
+bool move_claim(struct trial *t) { return claim(t, JOBS, false); }
 
-bool move_claim_one(struct trial *t) { return claim(t, 1); }
+bool move_claim_one(struct trial *t) { return claim(t, 1, false); }
+
+bool move_claim_ahead(struct trial *t) { return claim(t, 1, true); }
+
+bool move_start_ahead(struct trial *t)
+{
+    struct worker *w = worker(t);
+    int jobs = 0;
+
+    for (int q = 0; q < QUEUES; q++)
+        jobs |= w->ahead[q];
+    if (!jobs || !w->connected || !w->registered)
+        return false;
+    memset(w->ahead, 0, sizeof w->ahead);
+    worker_start(t, w, jobs, 0);
+    return true;
+}
+
+static bool give_back(struct trial *t, struct worker *w, int queue)
+{
+    w->back[queue] |= w->ahead[queue];
+    w->ahead[queue] = 0;
+    if (!w->back[queue] || w->back_sent[queue])
+        return false;
+    w->back_sent[queue] = w->back[queue];
+    worker_send(t, w,
+                (struct call){
+                    .kind = CALL_GIVEBACK, .jobs = w->back[queue], .n = (uint8_t)queue, .what = 1});
+    return true;
+}
+
+bool move_ahead_back(struct trial *t)
+{
+    struct worker *w = worker(t);
+    bool any = false;
+
+    for (int q = 0; w->connected && q < QUEUES; q++)
+        any |= give_back(t, w, q);
+    return any;
+}
 
 bool move_guess(struct trial *t)
 {
     struct worker *w = worker(t);
 
-    if (w->run_state[t->m.job] || worker_knows(w, t->m.job) || !claim(t, 1))
+    if (w->run_state[t->m.job] || worker_knows(w, t->m.job) || !claim(t, 1, false))
         return false;
     worker_start(t, w, 1 << t->m.job, START_GUESS);
     return true;

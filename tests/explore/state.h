@@ -33,6 +33,9 @@ struct worker {
     } start[STARTS];
     uint8_t again[JOBS];       /* its request was sent again */
     uint8_t newer, newer_sent; /* bits of jobs that a newer program wrote: held, being given back */
+    /* bits of jobs of each queue: claimed ahead of the slots, to be given back, being given back */
+    uint8_t ahead[QUEUES], back[QUEUES], back_sent[QUEUES];
+    uint8_t zero[2];
     uint8_t purse_sent[PURSE], box_sent[BOXES], pipe_ran[PIPE];
     uint32_t held[JOBS];
     uint32_t box[BOXES];   /* outcomes: calls, in order */
@@ -122,6 +125,8 @@ void worker_gone(struct trial *t, struct worker *w);
 /* Whatever follows at once: a new id, a look, starts that were not sent. */
 void worker_kick(struct trial *t, struct worker *w);
 void worker_start(struct trial *t, struct worker *w, int jobs, int flags);
+/* Bits of the jobs that it claimed ahead of its slots and has not started. */
+int worker_early(const struct worker *w);
 bool worker_knows(const struct worker *w, int job);
 /* Nothing would change if this id died. */
 bool worker_is_idle(const struct trial *t, int who);

@@ -63,9 +63,18 @@ void worker_let_go(struct trial *t, struct worker *w, int job, enum outcome o)
 
 /* ---- starts ---- */
 
+int worker_early(const struct worker *w)
+{
+    int jobs = 0;
+
+    for (int q = 0; q < QUEUES; q++)
+        jobs |= w->ahead[q] | w->back[q];
+    return jobs;
+}
+
 bool worker_knows(const struct worker *w, int job)
 {
-    if (w->newer & 1 << job)
+    if ((w->newer | worker_early(w)) & 1 << job)
         return true;
     for (int i = 0; i < STARTS; i++)
         if (w->start[i].jobs & 1 << job)
@@ -105,7 +114,8 @@ bool worker_is_idle(const struct trial *t, int who)
     bool busy = image_of(t->s.image)->active[who] || w->late[0];
 
     if (w->who == who && w->up)
-        busy |= w->pipe[0] || w->box[0] || w->start[0].jobs || w->purse[0] || w->newer;
+        busy |= w->pipe[0] || w->box[0] || w->start[0].jobs || w->purse[0] || w->newer ||
+                worker_early(w);
     return !busy;
 }
 
@@ -119,6 +129,9 @@ void worker_gone(struct trial *t, struct worker *w)
     w->old_claim = w->claiming;
     memset(w->start, 0, sizeof w->start);
     w->newer = w->newer_sent = 0;
+    memset(w->ahead, 0, sizeof w->ahead);
+    memset(w->back, 0, sizeof w->back);
+    memset(w->back_sent, 0, sizeof w->back_sent);
     worker_kick(t, w);
 }
 

@@ -199,8 +199,8 @@ bool claim_one(const char *worker, const char *token, const char *id)
              "@workers @active:%s @paused @ready:noop @wake:noop | %s 1 1 noop 1 others 1", worker,
              worker);
     script_says(SCRIPT_CLAIM, words);
-    snprintf(words, sizeof words, "@workers @active:%s @delayed @job:%s | %s %s %zu", worker, id,
-             worker, token, strlen(keys.job));
+    snprintf(words, sizeof words, "@workers @active:%s @delayed @paused @job:%s | %s %s %zu",
+             worker, id, worker, token, strlen(keys.job));
     return strstr(script_says(SCRIPT_START, words), "{\"") != NULL;
 }
 

@@ -84,7 +84,8 @@ END_TEST
 /* The token of a wake list may tell an id that another worker has claimed by now. */
 START_TEST(a_guess_starts_only_what_this_worker_has_claimed)
 {
-    static const char guess[] = "@workers @active:" W " @delayed @job:a | " W " " TOKEN " 11 guess";
+    static const char guess[] =
+        "@workers @active:" W " @delayed @paused @job:a | " W " " TOKEN " 11 guess";
 
     submit_ids("a");
     CK_SAYS("LPOP @wake:noop", "a");
@@ -97,6 +98,54 @@ START_TEST(a_guess_starts_only_what_this_worker_has_claimed)
     ck_assert_int_eq(state_of("a"), 'a');
     ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_START, guess), noop)); /* sent again */
     ck_assert_int_eq(record_of_job("a").tnum, 1);
+}
+END_TEST
+
+#define ALL_QUEUES(of)                                                                   \
+    "@" of ":inference.realtime @" of ":inference.standard @" of ":inference.batch @" of \
+    ":batch @" of ":fine-tune-deploy @" of ":eval @" of ":webhook @" of ":noop "
+#define GIVE_BACK "@active:" W " " ALL_QUEUES("ready") ALL_QUEUES("wake")
+
+START_TEST(a_job_of_a_paused_queue_is_not_started)
+{
+    static const char start[] =
+        "@workers @active:" W " @delayed @paused @job:a @job:b | " W " " TOKEN " 11";
+
+    submit_ids("ab");
+    CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 9 noop 9 o 9",
+              "[ok [a b] d]");
+    CK_SAYS("HSET @paused noop 1", "1");
+    for (int i = 0; i < 2; i++)
+        ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_START, start), " -8 -8]"));
+    ck_assert_int_eq(state_of("a"), 'r');
+    CK_SAYS("SCARD @active:" W, "2");
+    CK_SAYS("HSET @paused webhook 1", "1");
+    CK_SAYS("HDEL @paused noop", "1");
+    ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_START, start), noop));
+    ck_assert_int_eq(state_of("b"), 'a');
+}
+END_TEST
+
+START_TEST(claimed_ids_go_back_once_to_the_end_that_was_asked_for)
+{
+    submit_ids("abcd");
+    CK_SCRIPT(CLAIM, "@workers @active:" W " @paused @ready:noop @wake:noop | " W " 1 3 noop 3 o 3",
+              "[ok [a b c] -]");
+    CK_SCRIPT(GIVEBACK, GIVE_BACK "@job:a @job:b | front a 8 b 8", "2");
+    CK_SCRIPT(GIVEBACK, GIVE_BACK "@job:a @job:b | front a 8 b 8", "0");
+    CK_SCRIPT(GIVEBACK, GIVE_BACK "@job:c | back c 8", "1");
+    CK_SAYS("LRANGE @ready:noop 0 -1", "[c d b a]");
+    CK_SAYS("EXISTS @active:" W, "0");
+}
+END_TEST
+
+/* Its id was in the list twice: the second claim goes back, and the job runs here. */
+START_TEST(an_active_job_does_not_go_back)
+{
+    running("a");
+    CK_SCRIPT(GIVEBACK, GIVE_BACK "@job:a | front a 8", "0");
+    CK_SAYS("SMEMBERS @active:" W, "[a]");
+    CK_SAYS("EXISTS @ready:noop", "0");
 }
 END_TEST
 
@@ -142,8 +191,8 @@ START_TEST(what_is_gone_or_ended_or_no_record_is_dropped)
     CK_SAYS("LPUSH @active:x y", "1");
     CK_SAYS("HSET @job:h f v", "1");
     CK_SAYS("SADD @active:" W " a b h", "3");
-    script_says(SCRIPT_START,
-                "@workers @active:" W " @delayed @job:a @job:b @job:h | " W " aaaaaaaa00000002 11");
+    script_says(SCRIPT_START, "@workers @active:" W " @delayed @paused @job:a @job:b @job:h | " W
+                              " aaaaaaaa00000002 11");
     CK_SAYS("SCARD @active:" W, "0");
 }
 END_TEST
@@ -379,6 +428,9 @@ Suite *test_scripts(void)
     tcase_add_test(t, queues_of_a_class_together_get_no_more_than_its_most);
     tcase_add_test(t, a_start_that_is_sent_again_answers_the_same_job);
     tcase_add_test(t, a_guess_starts_only_what_this_worker_has_claimed);
+    tcase_add_test(t, a_job_of_a_paused_queue_is_not_started);
+    tcase_add_test(t, claimed_ids_go_back_once_to_the_end_that_was_asked_for);
+    tcase_add_test(t, an_active_job_does_not_go_back);
     tcase_add_test(t, a_claim_rings_on_once);
     tcase_add_test(t, an_id_that_lay_twice_in_the_list_is_started_once);
     tcase_add_test(t, what_is_gone_or_ended_or_no_record_is_dropped);

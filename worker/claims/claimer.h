@@ -18,6 +18,7 @@ struct slots {
     size_t running;          /* runs that occupy one */
     size_t waiters;          /* runs in hand that wait for one: they go before new jobs */
     size_t realtime_waiters; /* of them, those of realtime's queue */
+    uint64_t calls_ended;    /* runs that made a call and have left their slot for good */
 };
 
 /* A claimed job that was started. */
@@ -53,6 +54,7 @@ struct claimer {
     bool draining;
     bool kicking; /* claimer_kick_later was called in this turn */
     bool fenced;  /* reaped: no new id before the old one's runs are settled */
+    int starting; /* start calls without an answer: slots wait for them */
 };
 
 /* May a call be started now?  False while the heartbeat is not acknowledged for half a lease, or

@@ -3,7 +3,10 @@
  *   open batch ──end of turn, or full──▶ resender (batcher.h) ──answered──▶ runs settled
  *
  * When completions trickle in one by one at a high rate, a batch is held open for up to HOLD_MS so
- * that they share a script call.  At a low rate it goes at the end of the turn. */
+ * that they share a script call.  At a low rate it goes at the end of the turn.  While starts are
+ * under way it waits 1 ms longer, twice at most: Redis would answer them after it has run the whole
+ * batch, and slots would be empty for that long.  A realtime job whose producer waits for the reply
+ * waits for none of this. */
 #include "worker/claims/outbox.h"
 
 #include <stdlib.h>
@@ -12,7 +15,7 @@
 #include "common/core/xalloc.h"
 #include "worker/batcher.h"
 
-enum { HOLD_MS = 3, FULL_BYTES = 1 << 20 };
+enum { HOLD_MS = 3, YIELD_MS = 1, YIELDS = 2, FULL_BYTES = 1 << 20 };
 
 struct outbox_batch {
     struct batch batch;
@@ -26,10 +29,11 @@ struct outbox {
     struct batcher batcher;
     struct resender sent;
     size_t waiting;
+    int yields; /* to starts, of the open batch */
 };
 
 static void outbox_send(struct batch *batch);
-static void outbox_close_all(void *arg);
+static void outbox_on_due(void *arg);
 
 struct outbox *outbox_new(struct claimer *h)
 {
@@ -37,7 +41,7 @@ struct outbox *outbox_new(struct claimer *h)
 
     o->claimer = h;
     o->batcher = (struct batcher){
-        .loop = h->env->loop, .every_ms = HOLD_MS, .flush = outbox_close_all, .arg = o};
+        .loop = h->env->loop, .every_ms = HOLD_MS, .flush = outbox_on_due, .arg = o};
     resender_init(&o->sent, h->env, outbox_send);
     return o;
 }
@@ -126,11 +130,17 @@ static void outbox_close(struct outbox *o, enum settle_kind kind)
     resender_add(&o->sent, &b->batch);
 }
 
-static void outbox_close_all(void *arg)
+static void outbox_on_due(void *arg)
 {
-    outbox_close(arg, SETTLE_FINISH);
-    outbox_close(arg, SETTLE_DEFER);
-    outbox_close(arg, SETTLE_TELL);
+    struct outbox *o = arg;
+
+    if (o->claimer->starting > 0 && o->yields++ < YIELDS) {
+        batcher_in(&o->batcher, YIELD_MS);
+        return;
+    }
+    o->yields = 0;
+    for (int kind = 0; kind < SETTLE_KINDS; kind++)
+        outbox_close(o, (enum settle_kind)kind);
 }
 
 /* ---- adding ---- */
@@ -158,6 +168,10 @@ void outbox_finish(struct outbox *o, const struct finish *f, struct run *r)
 {
     settle_finish(outbox_open(o, SETTLE_FINISH), f, r);
     outbox_added(o, SETTLE_FINISH);
+    if (f->reply && f->held->queue == QUEUE_INFERENCE_REALTIME) {
+        o->yields = YIELDS;
+        batcher_in(&o->batcher, 0);
+    }
 }
 
 void outbox_defer(struct outbox *o, const struct defer *d, struct run *r)

@@ -16,7 +16,15 @@
 
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
-#include "worker/claims/newer.h"
+#include "worker/claims/returns.h"
+
+/* During a rolling upgrade old and new workers share the queues.  The pause keeps an old one from
+ * spinning over a queue that is full of jobs it cannot read: it claims a slotful per pause. */
+static const struct return_kind newer_kind = {.event = "newer.give_back",
+                                              .text =
+                                                  "a newer version wrote them: upgrade this worker",
+                                              .pause_ms = 1000};
+static const struct return_kind unstarted_kind = {.front = true};
 
 /* A start call on its way. */
 struct starting {
@@ -31,7 +39,8 @@ struct starting {
 struct starts {
     struct claimer *claimer;
     struct starting *list;
-    struct newer *newer;
+    struct returns *newer;  /* jobs of a newer program; each occupies a slot until it is back */
+    struct returns *others; /* jobs whose queue is paused, or for which no slot came */
     uint32_t calls;
     int pending; /* ids in the list */
 };
@@ -44,8 +53,15 @@ static void starting_free(struct starting *s)
     free(s);
 }
 
+static void set_sent(struct starting *s, bool sent)
+{
+    s->owner->claimer->starting += sent - s->sent;
+    s->sent = sent;
+}
+
 static void drop(struct starting *s)
 {
+    set_sent(s, false);
     DL_DELETE(s->owner->list, s);
     s->owner->pending -= (int)s->n;
 }
@@ -66,8 +82,10 @@ static void on_id(struct starting *s, size_t i, const struct reply *answer, int6
 
     if (record.p)
         go(s, i, record, now);
-    else if (is_number && reply_int(answer) > 0)
-        newer_hold(s->owner->newer, s->ids[i], (int)reply_int(answer));
+    else if (is_number && reply_int(answer) < 0)
+        starts_return(s->owner, s->ids[i], (enum queue_id) - reply_int(answer));
+    else if (is_number && reply_int(answer) > 0 && reply_int(answer) <= QUEUE_COUNT)
+        returns_add(s->owner->newer, s->ids[i], (int)reply_int(answer));
     else if (s->found && !is_number)
         h->ops->stray(h, s->ids[i]);
 }
@@ -77,7 +95,7 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
     struct starting *s = arg;
     struct claimer *h = s->owner->claimer;
 
-    s->sent = false;
+    set_sent(s, false);
     if (!reply) {
         if (err->kind == ERR_REDIS)
             log_err(LOG_WARN, "start", err);
@@ -102,7 +120,7 @@ static void starts_send(struct starting *s)
                                  .n = s->n,
                                  .guess = s->guess};
 
-    s->sent = true;
+    set_sent(s, true);
     work_start(e->redis, &e->keys, &w, on_started, s);
 }
 
@@ -164,7 +182,7 @@ bool starts_know(const struct starts *o, const char *id)
 {
     const struct starting *s;
 
-    if (newer_has(o->newer, id))
+    if (returns_has(o->newer, id) || returns_has(o->others, id))
         return true;
     DL_FOREACH(o->list, s)
     {
@@ -175,7 +193,19 @@ bool starts_know(const struct starts *o, const char *id)
     return false;
 }
 
-int starts_count(const struct starts *s) { return s->pending + (int)newer_count(s->newer); }
+int starts_count(const struct starts *s) { return s->pending + (int)returns_count(s->newer); }
+
+bool starts_are_idle(const struct starts *s)
+{
+    return starts_count(s) == 0 && returns_count(s->others) == 0;
+}
+
+void starts_return(struct starts *s, const char *id, enum queue_id queue)
+{
+    returns_add(s->others, id, (int)queue);
+}
+
+bool starts_returning(const struct starts *s, const char *id) { return returns_has(s->others, id); }
 
 /* ---- life ---- */
 
@@ -195,7 +225,8 @@ void starts_reset(struct starts *o)
 
     DL_FOREACH(o->list, s) { redis_forget(o->claimer->env->redis, s); }
     drop_all(o);
-    newer_reset(o->newer);
+    returns_reset(o->newer);
+    returns_reset(o->others);
 }
 
 struct starts *starts_new(struct claimer *h)
@@ -203,7 +234,8 @@ struct starts *starts_new(struct claimer *h)
     struct starts *s = xcalloc(1, sizeof *s);
 
     s->claimer = h;
-    s->newer = newer_new(h);
+    s->newer = returns_new(h, &newer_kind);
+    s->others = returns_new(h, &unstarted_kind);
     return s;
 }
 
@@ -211,7 +243,8 @@ void starts_free(struct starts *s)
 {
     if (!s)
         return;
-    newer_free(s->newer);
+    returns_free(s->newer);
+    returns_free(s->others);
     drop_all(s);
     free(s);
 }

@@ -18,10 +18,15 @@ void starts_guess(struct starts *s, const char *id);
 bool starts_guessed(const struct starts *s, const char *id);
 /* Send those again that were refused, or whose connection was lost. */
 void starts_resend(struct starts *s);
-/* Is it on its way, or held for a newer program? */
+/* Is it on its way, or on its way back? */
 bool starts_know(const struct starts *s, const char *id);
 /* Slots that they occupy. */
 int starts_count(const struct starts *s);
+bool starts_are_idle(const struct starts *s); /* none is on its way, in either direction */
+/* A claimed id (copied) that is not to be started goes back to the front of its queue. */
+void starts_return(struct starts *s, const char *id, enum queue_id queue);
+/* Is it on its way back?  When it is claimed again meanwhile, it goes back again. */
+bool starts_returning(const struct starts *s, const char *id);
 /* The worker has a new id: forget what the old one claimed. */
 void starts_reset(struct starts *s);
 
