@@ -1,10 +1,14 @@
 /* expirer.c - jobs that were not started before their expiry end as `expired`.
  *
- * The zset `expiring` holds the ids of jobs with an expiry.  Twice a second the
- * due ones are looked up; those that were never started end through the same
- * script as every other ending (a worker that starts one in between wins or
- * loses by the transition number).  start.lua's callers check the expiry as
- * well, so a job that is late here does not run either. */
+ * The zset `expiring` holds the ids of jobs with an expiry.  The due ones are
+ * looked up at the earliest expiry that is known: expired.lua returns the next
+ * one, and the intake reports those of new jobs.  Looks are at least LOOK_MS
+ * apart, and at most NET_MS, in case a report was lost.
+ *
+ * Jobs that were never started end through the same script as every other
+ * ending (a worker that starts one in between wins or loses by the transition
+ * number).  start.lua's callers check the expiry as well, so a job that is late
+ * here does not run either. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,28 +16,46 @@
 #include "common/core/log.h"
 #include "common/core/xalloc.h"
 #include "common/queue/ending.h"
+#include "common/queue/scripts.h"
 #include "scheduler/scheduler.h"
 
-enum { LOOK_MS = 500, MOST = 256 };
+enum { LOOK_MS = 500, NET_MS = 5000, MOST = 256 };
 
 struct expirer {
     struct scheduler *s;
     struct job_defaults defaults;
     struct loop_timer *timer;
+    int64_t at_ms;     /* monotonic: when the timer fires */
+    int64_t looked_ms; /* monotonic: when the last look was sent */
     bool running, busy;
+    bool again; /* the timer fired during a look */
     char *ids[MOST];
     size_t count;
+    int64_t next_ms; /* from the look to the next expiry */
 };
 
 static void expirer_look(void *arg);
 
+static void look_at(struct expirer *e, int64_t at_ms)
+{
+    if (!e->running || (e->timer && e->at_ms <= at_ms))
+        return;
+    loop_cancel(&e->timer);
+    e->at_ms = at_ms;
+    e->timer = loop_after(e->s->loop, max64(at_ms - clock_mono_ms(), 0), expirer_look, e);
+}
+
+void expirer_due_in(struct expirer *e, int64_t ms)
+{
+    look_at(e, max64(clock_mono_ms() + ms, e->looked_ms + LOOK_MS));
+}
+
+/* This look has ended. */
 static void later(struct expirer *e, int64_t ms)
 {
     e->busy = false;
-    if (!e->running)
-        return;
-    loop_cancel(&e->timer);
-    e->timer = loop_after(e->s->loop, ms, expirer_look, e);
+    look_at(e, clock_mono_ms() + (e->again ? 0 : ms));
+    e->again = false;
 }
 
 static void forget_ids(struct expirer *e)
@@ -62,7 +84,7 @@ static void on_ended(void *arg, struct settle *s, const char *codes, const struc
         remove_ids(e);
     else if (err->kind == ERR_REDIS && strcmp(err->msg, "deposed") == 0)
         lease_lost(e->s->lease);
-    later(e, codes && e->count == MOST ? 0 : LOOK_MS);
+    later(e, !codes ? LOOK_MS : e->count == MOST ? 0 : e->next_ms);
     forget_ids(e);
 }
 
@@ -110,20 +132,14 @@ static void on_records(void *arg, const struct reply *reply, const struct err *e
     settle_send(batch, e->s->redis, &who, on_ended, e);
 }
 
-static void on_due(void *arg, const struct reply *reply, const struct err *err)
+static void read_records(struct expirer *e, const struct reply *ids)
 {
-    struct expirer *e = arg;
     struct redis_args a;
 
-    (void)err;
-    if (reply_count(reply) == 0 || !e->running) {
-        later(e, LOOK_MS);
-        return;
-    }
     redis_args_init(&a);
     redis_arg_str(&a, "MGET");
-    for (size_t i = 0; i < reply_count(reply) && i < MOST; i++) {
-        struct span id = reply_span(reply_at(reply, i));
+    for (size_t i = 0; i < reply_count(ids) && i < MOST; i++) {
+        struct span id = reply_span(reply_at(ids, i));
 
         e->ids[e->count++] = xstrndup(id.p, id.n);
         keys_arg(&a, e->s->keys.job, e->ids[i]);
@@ -131,32 +147,36 @@ static void on_due(void *arg, const struct reply *reply, const struct err *err)
     redis_send(e->s->redis, &a, on_records, e);
 }
 
+static void on_due(void *arg, const struct reply *reply, const struct err *err)
+{
+    struct expirer *e = arg;
+    int64_t next = reply_int(reply_at(reply, 0));
+
+    (void)err;
+    e->next_ms = next < 0 ? NET_MS : clamp64(next, LOOK_MS, NET_MS);
+    if (!reply || !e->running)
+        later(e, LOOK_MS);
+    else if (reply_count(reply_at(reply, 1)) == 0)
+        later(e, e->next_ms);
+    else
+        read_records(e, reply_at(reply, 1));
+}
+
 /* Redis's own time decides what is due. */
-static void on_time(void *arg, const struct reply *reply, const struct err *err)
+static void expirer_look(void *arg)
 {
     struct expirer *e = arg;
     struct redis_args a;
 
-    (void)err;
-    if (reply_count(reply) != 2 || !e->running) {
-        later(e, LOOK_MS);
+    e->timer = NULL;
+    if (e->busy) {
+        e->again = true;
         return;
     }
-    redis_args_make(&a, "ZRANGE", key(&e->s->keys, KEY_EXPIRING), "-inf",
-                    reply_int(reply_at(reply, 0)) * 1000 + reply_int(reply_at(reply, 1)) / 1000,
-                    "BYSCORE", "LIMIT", "0", MOST);
-    redis_send(e->s->redis, &a, on_due, e);
-}
-
-static void expirer_look(void *arg)
-{
-    struct expirer *e = arg;
-
-    e->timer = NULL;
-    if (e->busy)
-        return;
     e->busy = true;
-    redis_sendv(e->s->redis, on_time, e, "TIME", NULL);
+    e->looked_ms = clock_mono_ms();
+    redis_args_make(&a, key(&e->s->keys, KEY_EXPIRING), MOST);
+    redis_script(e->s->redis, script(SCRIPT_EXPIRED), 1, &a, on_due, e);
 }
 
 struct expirer *expirer_new(struct scheduler *s)
@@ -171,8 +191,7 @@ struct expirer *expirer_new(struct scheduler *s)
 void expirer_start(struct expirer *e)
 {
     e->running = true;
-    if (!e->busy)
-        later(e, LOOK_MS);
+    look_at(e, clock_mono_ms() + LOOK_MS);
 }
 
 void expirer_stop(struct expirer *e)

@@ -53,9 +53,10 @@ struct intake {
     int short_tries;        /* of the oldest entry, without memory for it */
     char aside[BEGINS + 1]; /* how the entry begins that is to be set aside; "" none */
     bool failed; /* the last submit failed: pause before what it left in `taken` is tried again */
-    int64_t moved_ms; /* when BLMOVE last brought an entry */
-    size_t submits;   /* under way */
-    int64_t pause_ms; /* before the next try */
+    int64_t moved_ms;   /* when BLMOVE last brought an entry */
+    size_t submits;     /* under way */
+    int64_t expires_ms; /* the shortest expires_in_ms of their jobs; INT64_MAX: none */
+    int64_t pause_ms;   /* before the next try */
     struct loop_timer *retry;
 };
 
@@ -99,6 +100,8 @@ static bool check_entry(struct intake *i, struct submit *batch, struct span entr
     struct err err = {0};
 
     if (job_check(entry, &i->defaults, &c, &err)) {
+        if (c.job.expires_in_ms > 0)
+            i->expires_ms = min64(i->expires_ms, c.job.expires_in_ms);
         submit_job(batch, &c);
     } else if (err.kind == ERR_MEMORY) {
         return false;
@@ -134,6 +137,10 @@ static void on_submitted(void *arg, struct submit *batch, const char *codes, int
 
     submit_free(batch);
     i->submits--;
+    if (i->expires_ms < INT64_MAX)
+        expirer_due_in(i->s->expirer, i->expires_ms);
+    if (i->submits == 0)
+        i->expires_ms = INT64_MAX;
     if (codes) {
         i->pause_ms = RETRY_MS;
         if (due_ms >= 0)
@@ -314,6 +321,7 @@ struct intake *intake_new(struct scheduler *s)
 
     i->s = s;
     i->pause_ms = RETRY_MS;
+    i->expires_ms = INT64_MAX;
     job_defaults_from(&i->defaults, s->cfg);
     return i;
 }

@@ -92,6 +92,8 @@ struct expirer *expirer_new(struct scheduler *s);
 void expirer_free(struct expirer *e);
 void expirer_start(struct expirer *e);
 void expirer_stop(struct expirer *e);
+/* A job expires in so many ms: look soon after that. */
+void expirer_due_in(struct expirer *e, int64_t ms);
 
 /* ---- housekeeper.c ---- */
 struct housekeeper *housekeeper_new(struct scheduler *s);

@@ -270,6 +270,21 @@ START_TEST(a_delayed_job_waits_in_delayed)
 }
 END_TEST
 
+START_TEST(the_next_expiry_is_known)
+{
+    CK_SCRIPT(EXPIRED, "@expiring | 2", "[-1 []]");
+    CK_SAYS("ZADD @expiring 1 a 3 c 2 b 99999999999999 d", "4");
+    CK_SCRIPT(EXPIRED, "@expiring | 2", "[0 [a b]]");
+    CK_SCRIPT(EXPIRED, "@expiring | 2", "[0 [a b]]");
+    CK_SAYS("ZREM @expiring a b", "2");
+    CK_SAYS("ZADD @expiring XX 1 d", "0");
+    CK_SCRIPT(EXPIRED, "@expiring | 2", "[-1 [d c]]");
+    CK_SAYS("ZREM @expiring c d", "2");
+    CK_SAYS("ZADD @expiring 9000000000000 e", "1");
+    ck_assert_int_gt(atoll(1 + script_says(SCRIPT_EXPIRED, "@expiring | 2")), 1000000000000);
+}
+END_TEST
+
 /* ---- lease, heartbeat, bury ---- */
 
 START_TEST(a_lease_is_held_by_one)
@@ -503,6 +518,7 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, a_refusal_never_touches_the_job_that_has_the_id);
     tcase_add_test(t, runs_stay_within_their_width);
     tcase_add_test(t, a_delayed_job_waits_in_delayed);
+    tcase_add_test(t, the_next_expiry_is_known);
     tcase_add_test(t, a_lease_is_held_by_one);
     tcase_add_test(t, a_scheduler_that_is_connected_again_holds_its_lease_by_another_token);
     tcase_add_test(t, a_heartbeat_tells_what_a_worker_must_know);
