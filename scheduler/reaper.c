@@ -5,7 +5,10 @@
  * again and again while Redis answered: a reconnect or a new lease starts all
  * clocks anew, and the time between two answers counts for no more than it
  * should have taken, so neither clock skew nor a Redis that was away or hung,
- * nor a scheduler that was stopped, kills anybody. */
+ * nor a scheduler that was stopped, kills anybody.
+ *
+ * Looks are a tenth of the lease apart, between LOOK_MIN_MS and LOOK_MAX_MS, and
+ * one comes at the moment when the first worker may be dead. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +19,7 @@
 #include "common/queue/recover.h"
 #include "scheduler/scheduler.h"
 
-enum { LOOK_MS = 500, GAP_MS = 2 * LOOK_MS };
+enum { LOOK_MIN_MS = 500, LOOK_MAX_MS = 1000 };
 
 struct seen {
     char *id, *what;
@@ -40,6 +43,11 @@ struct recovering {
 };
 
 static void look_later(struct reaper *r);
+
+static int64_t look_ms(const struct reaper *r)
+{
+    return clamp64(r->s->cfg->workers_lease_ms / 10, LOOK_MIN_MS, LOOK_MAX_MS);
+}
 
 static void forget(struct reaper *r, struct seen *w)
 {
@@ -125,8 +133,8 @@ static void forgive_gap(struct reaper *r, int64_t now)
     struct seen *w, *tmp;
 
     r->looked_ms = now;
-    if (gap > GAP_MS)
-        HASH_ITER(hh, r->workers, w, tmp) { w->since_ms += gap - LOOK_MS; }
+    if (gap > 2 * look_ms(r))
+        HASH_ITER(hh, r->workers, w, tmp) { w->since_ms += gap - look_ms(r); }
 }
 
 static void on_workers(void *arg, const struct reply *reply, const struct err *err)
@@ -140,10 +148,10 @@ static void on_workers(void *arg, const struct reply *reply, const struct err *e
     free(k);
     if (!current)
         return;
-    look_later(r);
     if (!reply) {
         if (err->kind == ERR_REDIS_LOST)
             forget_all(r);
+        look_later(r);
         return;
     }
     forgive_gap(r, now);
@@ -155,6 +163,7 @@ static void on_workers(void *arg, const struct reply *reply, const struct err *e
         if (!w->here)
             forget(r, w);
     }
+    look_later(r);
 }
 
 static void reaper_look(void *arg)
@@ -170,8 +179,16 @@ static void reaper_look(void *arg)
 
 static void look_later(struct reaper *r)
 {
+    int64_t now = clock_mono_ms(), at = now + look_ms(r);
+    struct seen *w, *tmp;
+
+    HASH_ITER(hh, r->workers, w, tmp)
+    {
+        if (!w->recovering)
+            at = min64(at, w->since_ms + r->s->cfg->workers_lease_ms);
+    }
     loop_cancel(&r->timer);
-    r->timer = loop_after(r->s->loop, LOOK_MS, reaper_look, r);
+    r->timer = loop_after(r->s->loop, max64(at - now, 1), reaper_look, r);
 }
 
 struct reaper *reaper_new(struct scheduler *s)
