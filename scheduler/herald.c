@@ -2,8 +2,8 @@
  *
  *     stream alerts --read behind the cursor--> webhook jobs + cursor, one script
  *
- * Twice a second the entries behind the cursor are read, and each becomes a
- * webhook job `alert~<entry>`: signed, tried again and left in peace by the
+ * Once a second the housekeeper reports the newest alert.  When it is another one,
+ * the entries behind the cursor are read, and each becomes a webhook job `alert~<entry>`: signed, tried again and left in peace by the
  * breaker as any other.  Cursor and jobs are written together (errand.h), so
  * each alert becomes one job, whoever dies.
  *
@@ -39,6 +39,9 @@ struct herald {
     bool more;           /* the last look was full */
     unsigned life;       /* answers to an earlier life are ignored */
     char cursor[CURSOR_MAX];
+    char newest[CURSOR_MAX]; /* of the stream, as last reported */
+    char asked[CURSOR_MAX];  /* the newest one when the entries were last read */
+    char read[CURSOR_MAX];   /* all entries up to this one have been read; "": not known */
     struct cost_report {
         char code[65];
         int64_t since_ms; /* monotonic: when its minute began */
@@ -247,6 +250,8 @@ static void on_sent(void *arg, enum errand_end end, const char *at)
     h->known = end == ERRAND_MADE || end == ERRAND_MOVED;
     if (h->known)
         snprintf(h->cursor, sizeof h->cursor, "%s", at);
+    if (end == ERRAND_MADE && !h->more)
+        memcpy(h->read, h->asked, sizeof h->read);
     later(h, end == ERRAND_MADE && !h->more ? LOOK_MS : end == ERRAND_LOST ? LOOK_MS : 0);
 }
 
@@ -263,6 +268,8 @@ static void on_entries(void *arg, const struct reply *reply, const struct err *e
     if (!reply && err->kind == ERR_REDIS)
         log_err(LOG_DEBUG, "alerts.read", err);
     if (n == 0) {
+        if (reply)
+            memcpy(h->read, h->asked, sizeof h->read);
         later(h, LOOK_MS);
         return;
     }
@@ -314,14 +321,24 @@ static void herald_look(void *arg)
     } else if (!h->known) {
         redis_sendv(h->s->redis, on_cursor, herald_ask(h), "HGET", key(&h->s->keys, KEY_ERRANDS),
                     WHAT, NULL);
+    } else if (strcmp(h->newest, h->read) == 0) {
+        later(h, LOOK_MS);
     } else {
         char count[16];
 
+        memcpy(h->asked, h->newest, sizeof h->asked);
         snprintf(count, sizeof count, "%d", AT_ONCE);
         read_from(h, from);
         redis_sendv(h->s->redis, on_entries, herald_ask(h), "XRANGE", key(&h->s->keys, KEY_ALERTS),
                     from, "+", "COUNT", count, NULL);
     }
+}
+
+void herald_newest(struct herald *h, struct span id)
+{
+    snprintf(h->newest, sizeof h->newest, "%.*s", (int)id.n, id.p ? id.p : "");
+    if (h->timer && h->known && strcmp(h->newest, h->read) != 0)
+        later(h, 0);
 }
 
 /* ---- life ---- */
@@ -340,6 +357,7 @@ void herald_start(struct herald *h)
         return;
     h->running = true;
     h->known = false;
+    h->newest[0] = h->read[0] = '\0';
     h->life++;
     later(h, 0);
 }

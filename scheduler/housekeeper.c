@@ -1,7 +1,7 @@
 /* housekeeper.c - bounds on what grows, and back-pressure before Redis is full.
  *
- * Every second keys of another type are deleted, and Redis tells about its memory.  Nothing is
- * taken in
+ * Every second one script, inspect.lua, deletes keys of another type, and returns what Redis says
+ * of its memory, and the newest alert for the herald.  Nothing is taken in
  *   - while its eviction policy is another than noeviction: it would delete jobs
  *     (alert `eviction_policy`);
  *   - while more of maxmemory is used than limits.memory_percent (alert
@@ -102,23 +102,18 @@ static void judge(struct housekeeper *h, const char *code, const char *subject, 
         log_event(LOG_WARN, "intake.open", "was=%s", before);
 }
 
-static void look_at_memory(void *arg);
-
-static void on_memory(void *arg, const struct reply *reply, const struct err *err)
+static bool is_unknown(struct span info)
 {
-    struct housekeeper *h = arg;
-    struct span info = reply_span(reply);
+    return !info_field(info, "used_memory").p && !info_field(info, "maxmemory_policy").p;
+}
+
+/* why: Redis does not answer INFO. */
+static void judge_memory(struct housekeeper *h, struct span info, const char *why)
+{
     char text[240];
 
-    if (!h->running)
-        return;
-    loop_cancel(&h->memory);
-    h->memory = loop_after(h->s->loop, MEMORY_MS, look_at_memory, h);
-    if (!reply && err->kind == ERR_REDIS_LOST)
-        return;
-    if (!info.p && !h->looked)
-        log_event(LOG_WARN, "memory.unknown", "msg=%s",
-                  log_quote(reply ? "INFO memory tells nothing" : err->msg));
+    if (why && !h->looked)
+        log_event(LOG_WARN, "memory.unknown", "msg=%s", log_quote(why));
     h->looked = true;
     if (evicts(info, text, sizeof text))
         judge(h, "eviction_policy", "maxmemory-policy", text);
@@ -128,13 +123,41 @@ static void on_memory(void *arg, const struct reply *reply, const struct err *er
         judge(h, NULL, NULL, NULL);
 }
 
-static void look_at_memory(void *arg)
+static void hear_memory(struct housekeeper *h, struct span info)
+{
+    char why[200];
+
+    snprintf(why, sizeof why, "%.*s", (int)info.n, info.p ? info.p : "");
+    judge_memory(h, info, is_unknown(info) ? why : NULL);
+}
+
+static void inspect(void *arg);
+
+static void on_inspected(void *arg, const struct reply *reply, const struct err *err)
 {
     struct housekeeper *h = arg;
 
+    if (!h->running)
+        return;
+    loop_cancel(&h->memory);
+    h->memory = loop_after(h->s->loop, MEMORY_MS, inspect, h);
+    if (reply && !scheduler_deposed(h->s, reply)) {
+        keytypes_deleted(h->s, reply_at(reply, 1));
+        hear_memory(h, reply_span(reply_at(reply, 2)));
+        herald_newest(h->s->herald, reply_span(reply_at(reply, 3)));
+    } else if (!reply && err->kind != ERR_REDIS_LOST) {
+        judge_memory(h, (struct span){NULL, 0}, err->msg);
+    }
+}
+
+static void inspect(void *arg)
+{
+    struct housekeeper *h = arg;
+    struct redis_args a;
+    size_t keys = keytypes_args(h->s, &a);
+
     h->memory = NULL;
-    redis_sendv(h->s->redis, on_memory, h, "INFO", "memory", NULL);
-    keytypes_check(h->s);
+    redis_script(h->s->redis, script(SCRIPT_INSPECT), keys, &a, on_inspected, h);
 }
 
 /* ---- sweep ---- */
@@ -320,7 +343,7 @@ void housekeeper_start(struct housekeeper *h)
     h->running = true;
     h->looked = false;
     h->code = NULL;
-    h->memory = loop_after(h->s->loop, 0, look_at_memory, h);
+    h->memory = loop_after(h->s->loop, 0, inspect, h);
     h->sweep = loop_after(h->s->loop, 1000, sweep, h);
 }
 

@@ -4,8 +4,6 @@
 #include <stdio.h>
 
 #include "common/core/clock.h"
-#include "common/core/log.h"
-#include "common/queue/scripts.h"
 
 static const char *const types[KEY_COUNT] = {
 #define X(NAME, name, type) [KEY_##NAME] = (type),
@@ -39,16 +37,10 @@ static void list(const struct keys *k, const char *day, struct checked *c)
     add(c, k->spend, day, "hash");
 }
 
-static void on_checked(void *arg, const struct reply *reply, const struct err *err)
+void keytypes_deleted(struct scheduler *s, const struct reply *deleted)
 {
-    struct scheduler *s = arg;
-    const struct reply *deleted = reply_at(reply, 1);
     struct checked c;
 
-    if (!reply && err->kind == ERR_REDIS)
-        log_err(LOG_WARN, "keytypes", err);
-    if (!reply || scheduler_deposed(s, reply))
-        return;
     list(&s->keys, "of the day", &c);
     for (size_t i = 0; i + 1 < reply_count(deleted); i += 2) {
         int64_t n = reply_int(reply_at(deleted, i)) - 1;
@@ -64,19 +56,17 @@ static void on_checked(void *arg, const struct reply *reply, const struct err *e
     }
 }
 
-void keytypes_check(struct scheduler *s)
+size_t keytypes_args(struct scheduler *s, struct redis_args *a)
 {
-    struct redis_args a;
     struct checked c;
     char day[9];
 
     list(&s->keys, clock_day(clock_wall_ms(), day), &c);
-    redis_args_init(&a);
-    redis_arg_str(&a, key(&s->keys, KEY_LEASE));
+    redis_args_make(a, key(&s->keys, KEY_LEASE), key(&s->keys, KEY_ALERTS));
     for (size_t i = 0; i < c.count; i++)
-        keys_arg(&a, c.of[i].prefix, c.of[i].id);
-    redis_arg_str(&a, lease_token(s->lease));
+        keys_arg(a, c.of[i].prefix, c.of[i].id);
+    redis_arg_str(a, lease_token(s->lease));
     for (size_t i = 0; i < c.count; i++)
-        redis_arg_str(&a, c.of[i].type);
-    redis_script(s->redis, script(SCRIPT_KEYTYPES), 1 + c.count, &a, on_checked, s);
+        redis_arg_str(a, c.of[i].type);
+    return 2 + c.count;
 }

@@ -9,6 +9,9 @@
 
 #include "scheduler/scheduler.h"
 
-void keytypes_check(struct scheduler *s);
+/* The call of lua/inspect.lua: its keys and arguments.  Returns the number of keys. */
+size_t keytypes_args(struct scheduler *s, struct redis_args *a);
+/* Its list of deleted keys: an alert for each. */
+void keytypes_deleted(struct scheduler *s, const struct reply *deleted);
 
 #endif

@@ -112,6 +112,8 @@ struct herald *herald_new(struct scheduler *s);
 void herald_free(struct herald *h);
 void herald_start(struct herald *h);
 void herald_stop(struct herald *h);
+/* The id of the newest alert in Redis; empty: there is none. */
+void herald_newest(struct herald *h, struct span id);
 
 /* ---- clerk.c ---- */
 struct clerk *clerk_new(struct scheduler *s);
