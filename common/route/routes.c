@@ -168,9 +168,11 @@ void routes_configure(struct routes *t, const struct config *cfg)
     t->cfg = cfg;
     for (size_t i = 0; i < t->count; i++) {
         struct route *r = t->of[i];
+        const struct config_provider *p = config_provider(cfg, r->model.provider);
 
-        r->provider = config_provider(cfg, r->model.provider);
-        if (r->source == ROUTE_CONFIG || !r->provider)
+        if (p)
+            r->provider = p;
+        if (r->source == ROUTE_CONFIG || !p)
             r->there = false;
     }
     for (size_t i = 0; i < cfg->models.count; i++) {

@@ -37,6 +37,7 @@ struct route_price {
 
 struct route {
     struct model model; /* as it counts now; model.id and model.provider never change */
+    /* Never NULL: when it is not configured any more, as it was; such a route is not `there`. */
     const struct config_provider *provider;
     enum route_source source;
     unsigned index;      /* dense from 0, never used again: for arrays beside the table */

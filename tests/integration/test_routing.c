@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/support/facts.h"
+#include "tests/support/look.h"
 
 #define QWEN  "Qwen/Qwen3.5-9B"
 #define SMALL "openai/gpt-oss-20b"
@@ -336,6 +337,36 @@ START_TEST(the_same_model_at_another_provider_takes_over)
 }
 END_TEST
 
+/* The provider was a choice when the job was planned, and a reload has removed it since. */
+START_TEST(a_provider_that_a_reload_removed_is_passed_over)
+{
+    struct world *w = world_new(.simulator = true);
+    const char *other = second_provider(w);
+    const char *model = "models:\n  - id: " QWEN "\n";
+    const char *config =
+        world_config(w, world_text(w,
+                                   "providers:\n  others:\n    - {name: spare, base_url: '%s/v1'}\n"
+                                   "%s  - {id: " QWEN ", provider: spare}\n",
+                                   other, model));
+    struct program *worker;
+
+    world_sim_faults(w, "{'status':500,'delay_ms':1500,'match':'<a>','times':1}");
+    world_start_scheduler(w, config);
+    worker =
+        world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", config, "FLOTILLA_RETRY_DELAY_MS=20");
+    push(w, "a", QWEN, "");
+    WAIT_UNTIL(w, 10000, world_int_at(world_sim_ledger(w), "in_flight") == 1);
+    world_config(w, model);
+    program_signal(worker, SIGHUP);
+    WAIT_UNTIL(w, 10000, look_logged(worker, "event=reload") == 2);
+    world_wait_results(w, 1, 10000);
+    ck_assert_str_eq(world_string_at(world_result(w, "a")->doc, "error.code"), "timeout");
+    ck_assert_int_eq(requests_at(w, other), 0);
+    ck_assert_int_eq(look_logged(worker, "event=process.ended"), 0);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(an_unknown_model_is_told_once)
 {
     struct world *w = world_new(.simulator = true);
@@ -412,6 +443,7 @@ Suite *test_routing(void)
     tcase_add_test(tc, a_model_that_is_gone_is_replaced_and_not_asked_for_again);
     tcase_add_test(tc, an_answer_of_another_model_has_that_ones_price);
     tcase_add_test(tc, the_same_model_at_another_provider_takes_over);
+    tcase_add_test(tc, a_provider_that_a_reload_removed_is_passed_over);
     tcase_add_test(tc, an_unknown_model_is_told_once);
     tcase_add_test(tc, routes_without_a_key_that_may_be_used_come_last);
     suite_add_tcase(s, tc);

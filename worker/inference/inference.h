@@ -78,6 +78,8 @@ void inference_send_abort(struct run *r);
 /* ---- the way from one route to the next (inference_plan.c) ---- */
 /* The first step that each further call of the run repeats. */
 #define INFERENCE_CALL INFERENCE_BUDGET
+/* False: that route was removed since the routes were chosen. */
+bool inference_may_take(const struct run *r, size_t at);
 /* Turn to this place of i->routes; false: the run is over. */
 bool inference_take(struct run *r, size_t at);
 /* Has this model the context and the features that the body asks for? */

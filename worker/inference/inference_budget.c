@@ -149,7 +149,8 @@ static size_t cheaper(const struct run *r)
     for (; at < i->routes.count; at++) {
         const struct candidate *c = &i->routes.of[at];
 
-        if (c->route && c->health.state <= ROUTE_SLOW && inference_suits(r, &c->route->model) &&
+        if (c->route && inference_may_take(r, at) && c->health.state <= ROUTE_SLOW &&
+            inference_suits(r, &c->route->model) &&
             budget_worst(&c->route->model, i->req.task, buf_span(&i->req.body), &unpriced) <
                 i->worst_nanousd &&
             !unpriced)

@@ -47,6 +47,8 @@ static bool better_follows(const struct run *r)
     for (size_t at = i->at + 1; at < i->routes.count; at++) {
         const struct route *route = i->routes.of[at].route;
 
+        if (!inference_may_take(r, at))
+            continue;
         if (route ? view.of(view.arg, route).state <= ROUTE_PROBE
                   : health_peek(r->p->health, health_at(r, at)).gate != HEALTH_WAIT)
             return true;

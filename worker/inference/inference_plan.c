@@ -164,13 +164,21 @@ static bool is_same_provider(const struct inference *i, size_t at)
     return !strcmp(route ? route->model.provider : "together", i->provider->name);
 }
 
+bool inference_may_take(const struct run *r, size_t at)
+{
+    const struct route *route = ((const struct inference *)r->state)->routes.of[at].route;
+
+    return !route || route->there;
+}
+
 /* The place of the next route that may do better; the list's end: there is none. */
 static size_t next_route(const struct run *r, enum err_onward onward)
 {
     const struct inference *i = r->state;
     size_t at = i->at + 1;
 
-    while (onward == ERR_ONWARD_PROVIDER && at < i->routes.count && is_same_provider(i, at))
+    while (at < i->routes.count && (!inference_may_take(r, at) ||
+                                    (onward == ERR_ONWARD_PROVIDER && is_same_provider(i, at))))
         at++;
     return onward == ERR_ONWARD_STAY ? i->routes.count : at;
 }
