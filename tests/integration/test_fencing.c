@@ -34,7 +34,7 @@ START_TEST(a_stopped_worker_is_fenced_and_works_on)
     pid = look_wait_workers(w, stopped, 1)[0];
     old = look_worker(w, pid);
     world_push_questions(w, JOBS, NULL);
-    WAIT_UNTIL(w, ALL_MS, look_running(w) == JOBS);
+    WAIT_UNTIL(w, ALL_MS, world_int_at(world_sim_ledger(w), "in_flight") == JOBS);
     kill(pid, SIGSTOP);
     WAIT_UNTIL(w, ALL_MS, !look_is_registered(w, old));
     ck_assert_int_eq(look_flagged(w, "unconfirmed"), JOBS);
