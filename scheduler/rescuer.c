@@ -8,7 +8,8 @@
  * Ids in lists are hints and records are the truth, so a job that no list, timer or worker names
  * is never run, and nothing says so.  No fault should lead to this; when one does, it is found
  * here.  One round looks at all records within scheduler.unnamed_ms, at the pace that DBSIZE asks
- * for, but at no more than PORTION_MAX per TICK_MS: about 1 % of Redis's time.  What is named is
+ * for: portions are TICK_MS apart, or of PORTION_MAX records, but at least PAUSE_MS apart: about 1 %
+ * of Redis's time.  What is named is
  * read beforehand (names.h), so that a live job costs Redis its share of SCAN, however long the
  * lists are; one that has ended, one GETRANGE more.
  *
@@ -31,7 +32,7 @@
 #include "scheduler/scheduler.h"
 #include "scheduler/suspects.h"
 
-enum { TICK_MS = 100, PORTION = 50, PORTION_MAX = 200, RETRY_MS = 1000 };
+enum { TICK_MS = 2000, PAUSE_MS = 250, PORTION = 50, PORTION_MAX = 500, RETRY_MS = 1000 };
 enum { CONFIRM_MIN_MS = 500, CONFIRM_MAX_MS = 5000 };
 
 struct rescuer {
@@ -57,19 +58,22 @@ static void scan(void *arg);
 
 static int64_t round_ms(const struct rescuer *r) { return r->s->cfg->scheduler_unnamed_ms; }
 
+/* The rest of the round is for suspects. */
+static int64_t scan_ms(const struct rescuer *r) { return round_ms(r) / 4 * 3; }
+
 /* Keys per portion; portions that are small come less often than TICK_MS. */
 static int64_t portion(const struct rescuer *r)
 {
-    int64_t n = r->keys * TICK_MS / round_ms(r) + 1;
+    int64_t n = r->keys * TICK_MS / scan_ms(r) + 1;
 
     return n < PORTION ? PORTION : n > PORTION_MAX ? PORTION_MAX : n;
 }
 
 static int64_t interval_ms(const struct rescuer *r)
 {
-    int64_t ms = round_ms(r) / 2 * portion(r) / (r->keys + 1);
+    int64_t ms = scan_ms(r) * portion(r) / (r->keys + 1);
 
-    return max64(ms, TICK_MS);
+    return max64(ms, PAUSE_MS);
 }
 
 static int64_t confirm_ms(const struct rescuer *r)
