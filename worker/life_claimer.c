@@ -4,6 +4,7 @@
 #include "common/core/parse.h"
 #include "worker/claims/heartbeat.h"
 #include "worker/life.h"
+#include "worker/route/health.h"
 #include "worker/route/market.h"
 #include "worker/route/stops.h"
 #include "worker/run.h"
@@ -67,6 +68,11 @@ static void hear_scale(struct process *p, const struct reply *pairs)
     }
 }
 
+static bool wants_health(struct claimer *h)
+{
+    return health_asks_beat(((struct process *)h->arg)->health);
+}
+
 static void heard(struct claimer *h, const struct reply *beat)
 {
     struct process *p = h->arg;
@@ -77,6 +83,8 @@ static void heard(struct claimer *h, const struct reply *beat)
     hear_scale(p, reply_at(beat, 3));
     stops_hear(p->stops, reply_at(beat, 4), reply_int(reply_at(beat, 1)));
     market_hear(p->market, reply_at(beat, 5), reply_span(reply_at(beat, 6)));
+    if (reply_count(beat) > 7)
+        health_heard(p->health, reply_at(beat, 7), reply_int(reply_at(beat, 1)));
     run_requeue_slotless(p);
 }
 
@@ -86,6 +94,7 @@ const struct claimer_ops life_claimer_ops = {.may_call = may_call,
                                              .settled = settled,
                                              .costs_reported = costs_reported,
                                              .stray = stray,
+                                             .wants_health = wants_health,
                                              .heard = heard,
                                              .gone = gone,
                                              .kick = kick};

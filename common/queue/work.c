@@ -70,15 +70,16 @@ void work_start(struct redis *r, const struct keys *k, const struct work_start *
     redis_script(r, script(SCRIPT_START), w->n + 4, &a, cb, arg);
 }
 
-void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
-                    bool first, redis_cb *cb, void *arg)
+void work_heartbeat(struct redis *r, const struct keys *k, const struct work_heartbeat *w,
+                    redis_cb *cb, void *arg)
 {
     struct redis_args a;
 
     redis_args_make(&a, key(k, KEY_WORKERS), key(k, KEY_CANCELS), key(k, KEY_SCALE),
-                    key(k, KEY_STOPS), key(k, KEY_CATALOGUES), key(k, KEY_ROUTES), worker, what,
-                    first ? "1" : "0");
-    redis_script(r, script(SCRIPT_HEARTBEAT), 6, &a, cb, arg);
+                    key(k, KEY_STOPS), key(k, KEY_CATALOGUES), key(k, KEY_ROUTES),
+                    key(k, KEY_HEALTH), w->worker, w->what, w->first ? "1" : "0",
+                    w->health ? "1" : "0");
+    redis_script(r, script(SCRIPT_HEARTBEAT), 7, &a, cb, arg);
 }
 
 void work_give_back(struct redis *r, const struct keys *k, const struct work_give_back *g,

@@ -47,10 +47,14 @@ struct work_start {
 };
 void work_start(struct redis *r, const struct keys *k, const struct work_start *w, redis_cb *cb,
                 void *arg);
-/* what: a JSON object that `flotilla workers` shows.  first: register; else it must be registered.
- */
-void work_heartbeat(struct redis *r, const struct keys *k, const char *worker, struct span what,
-                    bool first, redis_cb *cb, void *arg);
+struct work_heartbeat {
+    const char *worker;
+    struct span what; /* a JSON object that `flotilla workers` shows */
+    bool first;       /* register; else it must be registered */
+    bool health;      /* the answer has the health of all routes */
+};
+void work_heartbeat(struct redis *r, const struct keys *k, const struct work_heartbeat *w,
+                    redis_cb *cb, void *arg);
 struct work_give_back {
     const char *worker;
     const char *const *ids;

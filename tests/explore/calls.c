@@ -33,7 +33,10 @@ static void send_beat(const struct call *c)
     char what[32];
 
     snprintf(what, sizeof what, "{\"n\":%d}", c->n);
-    work_heartbeat(WIRE, &keys, worker_ids[c->who], (struct span){what, strlen(what)}, c->what,
+    work_heartbeat(WIRE, &keys,
+                   &(struct work_heartbeat){.worker = worker_ids[c->who],
+                                            .what = {what, strlen(what)},
+                                            .first = c->what},
                    NULL, NULL);
 }
 

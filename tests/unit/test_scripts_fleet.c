@@ -320,7 +320,7 @@ START_TEST(a_scheduler_that_is_connected_again_holds_its_lease_by_another_token)
 }
 END_TEST
 
-#define HEARTBEAT "@workers @cancels @scale @stops @catalogues @routes | "
+#define HEARTBEAT "@workers @cancels @scale @stops @catalogues @routes @health | "
 
 START_TEST(a_heartbeat_tells_what_a_worker_must_know)
 {
@@ -334,6 +334,17 @@ START_TEST(a_heartbeat_tells_what_a_worker_must_know)
     said = script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1");
     ck_assert_ptr_nonnull(strstr(said, " [a] [default 3] [f 1] [together s1] ]"));
     CK_SAYS("HGET @workers x", "{}");
+}
+END_TEST
+
+START_TEST(a_heartbeat_brings_the_health_of_the_routes_if_asked)
+{
+    CK_SAYS("HSET @health a 1|", "1");
+    ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 1 1"), "  [a 1|]]"));
+    ck_assert_ptr_null(strstr(script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 0 0"), "1|"));
+    CK_SAYS("DEL @health", "1");
+    CK_SAYS("SET @health x", "OK");
+    ck_assert_ptr_nonnull(strstr(script_says(SCRIPT_HEARTBEAT, HEARTBEAT "x {} 0 1"), "  []]"));
 }
 END_TEST
 
@@ -523,6 +534,7 @@ Suite *test_scripts_fleet(void)
     tcase_add_test(t, a_scheduler_that_is_connected_again_holds_its_lease_by_another_token);
     tcase_add_test(t, a_heartbeat_tells_what_a_worker_must_know);
     tcase_add_test(t, keys_of_another_type_stop_no_heart);
+    tcase_add_test(t, a_heartbeat_brings_the_health_of_the_routes_if_asked);
     tcase_add_test(t, a_heartbeat_hears_of_every_change_of_the_routes);
     tcase_add_test(t, a_worker_is_buried_when_nothing_is_left_of_it);
     tcase_add_test(t, a_stop_grants_one_probe_at_a_time);

@@ -37,6 +37,8 @@ struct claimer_ops {
     void (*costs_reported)(struct claimer *h, struct cost_report *take_c, char code);
     void (*stray)(struct claimer *h,
                   const char *id); /* it is ours in Redis, and was never started */
+    bool (*wants_health)(
+        struct claimer *h); /* shall the next heartbeat bring the routes' health? */
     void (*heard)(struct claimer *h, const struct reply *beat); /* the heartbeat's answer */
     void (*gone)(struct claimer *h); /* a script says that this id was reaped */
     void (*kick)(struct claimer *h); /* something ended: there may be more to do */

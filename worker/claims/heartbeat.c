@@ -2,7 +2,8 @@
  *
  * Every heartbeat_ms one script call writes this worker's entry, a document
  * with a counter, and returns what it must know: cancelled jobs, wanted
- * numbers of processes, stopped keys.  `gone` means that it was reaped. */
+ * numbers of processes, stopped keys, and the health of the routes while one is
+ * out.  `gone` means that it was reaped. */
 #include "worker/claims/heartbeat.h"
 
 #include <stdlib.h>
@@ -86,7 +87,7 @@ static void heartbeat_on_answer(void *arg, const struct reply *reply, const stru
 
 static void heartbeat_send(struct heartbeat *h)
 {
-    const struct claimer *o = h->claimer;
+    struct claimer *o = h->claimer;
     struct buf what = BUF(1024);
     struct sent *s = xcalloc(1, sizeof *s);
 
@@ -96,7 +97,11 @@ static void heartbeat_send(struct heartbeat *h)
     s->h = h;
     s->at_ms = h->sent_ms;
     memcpy(s->id, o->env->id, sizeof s->id);
-    work_heartbeat(o->env->redis, &o->env->keys, o->env->id, buf_span(&what), !o->registered,
+    work_heartbeat(o->env->redis, &o->env->keys,
+                   &(struct work_heartbeat){.worker = o->env->id,
+                                            .what = buf_span(&what),
+                                            .first = !o->registered,
+                                            .health = o->ops->wants_health(o)},
                    heartbeat_on_answer, s);
     buf_done(&what);
 }

@@ -15,8 +15,9 @@
  * is replaced.
  *
  * No call waits for Redis.  One script call goes with a heartbeat when this process has counts to
- * add, when jobs asked for routes since the last one, or while a route is not closed.  A shift, and
- * a job that comes after a silence, send it at once.  While Redis is away, the last known state
+ * add, or when jobs asked for routes since the last one.  While a route is not closed and there is
+ * nothing to send, the heartbeat brings the records.  A shift, and a job that comes after a silence,
+ * send the script call at once.  While Redis is away, the last known state
  * holds for routing.stale_ms; then each process relies on what it saw itself.
  *
  * Each shift is logged, and the process that caused it sends the alert: route_opened,
@@ -89,7 +90,11 @@ void health_gone(struct health *h, struct health_call *call, const char *message
                  struct span replacement);
 void health_drop(struct health *h, struct health_call *call);
 
-/* Called by the heartbeat; the script call goes out in the same write. */
+/* Before a heartbeat is sent: shall its answer bring the records of all routes? */
+bool health_asks_beat(struct health *h);
+/* They came; now_ms: Redis's clock. */
+void health_heard(struct health *h, const struct reply *pairs, int64_t now_ms);
+/* Called after each heartbeat; the script call goes out in the same write. */
 void health_sync(struct health *h);
 
 #endif

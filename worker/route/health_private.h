@@ -42,6 +42,7 @@ struct health {
     int64_t sent_ms;  /* monotonic; of the last script call; 0: never */
     int64_t heard_ms; /* monotonic; 0: never */
     int64_t ahead_ms; /* Redis's clock minus the monotonic one */
+    int64_t beat_ms;  /* monotonic; of the heartbeat that brings the records; 0: it does not */
     struct loop_timer *timer;
 };
 

@@ -4,7 +4,8 @@
  *
  * health_propose.c makes the proposals.
  *
- * Calls are one second apart, with the heartbeat.  What is urgent (a shift, the
+ * Calls are one second apart, with the heartbeat.  A process that only receives
+ * gets the records with the answer to its heartbeat.  What is urgent (a shift, the
  * end of a probe, a job that waits for one) is sent at once, but at least
  * SOON_MS apart. */
 #include <stdlib.h>
@@ -197,6 +198,13 @@ static void hear_letters(const struct sync *s, struct span letters)
     }
 }
 
+static void hear(struct health *h, const struct reply *pairs, int64_t now_ms, int64_t sent_ms)
+{
+    h->heard_ms = sent_ms;
+    h->ahead_ms = now_ms - clock_mono_ms();
+    hear_all(h, pairs);
+}
+
 static void health_sync_on_reply(void *arg, const struct reply *reply, const struct err *err)
 {
     struct sync *s = arg;
@@ -204,9 +212,7 @@ static void health_sync_on_reply(void *arg, const struct reply *reply, const str
 
     h->waiting = false;
     if (reply) {
-        h->heard_ms = s->at_ms;
-        h->ahead_ms = reply_int(reply_at(reply, 0)) - clock_mono_ms();
-        hear_all(h, reply_at(reply, 2));
+        hear(h, reply_at(reply, 2), reply_int(reply_at(reply, 0)), s->at_ms);
         hear_letters(s, reply_span(reply_at(reply, 1)));
         if (h->urgent || has_more_to_send(h))
             health_sync_soon(h);
@@ -239,7 +245,7 @@ static void send_sync(struct health *h)
     redis_script(h->env->redis, script(SCRIPT_HEALTH), 3, &a, health_sync_on_reply, s);
 }
 
-static bool has_counts_or_shifts(struct health *h)
+static bool has_something_to_send(struct health *h)
 {
     int64_t fleet_ms = health_fleet_now(h);
     struct health_route *t, *tmp;
@@ -253,11 +259,39 @@ static bool has_counts_or_shifts(struct health *h)
         if (!health_tally_is_empty(&t->tell) || t->gone || t->has_outcome ||
             health_probe_is_unused(t))
             return true;
-        if (t->own.breaker != HEALTH_CLOSED || health_turn_is_due(&t->fleet, &rules, fleet_ms) ||
-            t->fleet.breaker != HEALTH_CLOSED)
+        if (t->own.breaker != HEALTH_CLOSED || health_turn_is_due(&t->fleet, &rules, fleet_ms))
             return true;
     }
     return false;
+}
+
+static bool must_hear(const struct health *h)
+{
+    const struct health_route *t, *tmp;
+
+    HASH_ITER(hh, h->routes, t, tmp)
+    {
+        if (t->fleet.breaker != HEALTH_CLOSED)
+            return true;
+    }
+    return false;
+}
+
+bool health_asks_beat(struct health *h)
+{
+    bool asks = must_hear(h) && !h->waiting && !h->urgent && !has_something_to_send(h);
+
+    h->beat_ms = asks ? clock_mono_ms() : 0;
+    return asks;
+}
+
+void health_heard(struct health *h, const struct reply *pairs, int64_t now_ms)
+{
+    if (h->beat_ms > h->heard_ms)
+        hear(h, pairs, now_ms, h->beat_ms);
+    h->beat_ms = 0;
+    if (h->urgent || has_more_to_send(h))
+        health_sync_soon(h);
 }
 
 /* Counts that could not be sent within the window are too old. */
@@ -275,7 +309,8 @@ void health_sync(struct health *h)
     health_look_all(h);
     if (!redis_is_ready(h->env->redis))
         forget_old_counts(h);
-    else if (!h->waiting && (h->urgent || has_counts_or_shifts(h)))
+    else if (!h->waiting &&
+             (h->urgent || has_something_to_send(h) || (must_hear(h) && !h->beat_ms)))
         send_sync(h);
 }
 
