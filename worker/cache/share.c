@@ -31,8 +31,10 @@ enum {
     LATER_MAX_MS = 60000,
     LATER_SPREAD_MS = 400,
     WORDS_AT_ONCE = 64,
+    WORDS_MS = 10, /* of one turn: who gets an answer may have to check it */
     WORDS_BYTES = 4 << 20,
-    WORDS_PAUSE_MS = 60, /* that much is on its way to Redis by then, and more would not fit */
+    WORDS_PAUSE_MS =
+        60, /* after so many: that much is on its way to Redis by then, and more would not fit */
     MARK_BYTES = 1024
 };
 
@@ -100,13 +102,17 @@ static void share_deliver(void *arg)
 {
     struct share *s = arg;
     size_t bytes = found_bytes(s->found), count = 0;
+    int64_t until_ms = clock_mono_ms() + WORDS_MS;
 
     s->timer = NULL;
-    for (; s->waiters && count < WORDS_AT_ONCE && count * bytes < WORDS_BYTES; count++)
+    for (; s->waiters && count < WORDS_AT_ONCE && count * bytes < WORDS_BYTES &&
+           (!count || clock_mono_ms() < until_ms);
+         count++)
         share_tell(s, s->waiters, s->word);
     if (s->waiters)
-        s->timer = loop_after(s->in->env->loop, count * bytes < WORDS_BYTES ? 0 : WORDS_PAUSE_MS,
-                              share_deliver, s);
+        s->timer =
+            loop_after(s->in->env->loop, (int64_t)(count * bytes) * WORDS_PAUSE_MS / WORDS_BYTES,
+                       share_deliver, s);
     else if (!s->asking)
         share_free(s);
 }
