@@ -150,23 +150,12 @@ static void add_name(struct buf *b, const char *name)
     buf_printf(b, "%s%s", b->n ? ", " : "", name);
 }
 
-/* Do groups differ in no more than their numbers of processes and calls? */
-static bool same_shape(const struct config *a, const struct config *b)
+static bool same_provider_names(const struct config *a, const struct config *b)
 {
-    if (a->group_count != b->group_count)
-        return false;
-    for (size_t i = 0; i < a->group_count; i++) {
-        const struct config_group *ga = &a->groups[i];
-        const struct config_group *gb = &b->groups[i];
-
-        if (strcmp(ga->name, gb->name) != 0 || ga->queue_count != gb->queue_count)
+    for (size_t i = 0; i < a->provider_count; i++)
+        if (!config_provider(b, a->providers[i].name))
             return false;
-        for (size_t q = 0; q < ga->queue_count; q++)
-            if (strcmp(ga->queues[q].name, gb->queues[q].name) != 0 ||
-                ga->queues[q].weight != gb->queues[q].weight)
-                return false;
-    }
-    return true;
+    return a->provider_count == b->provider_count;
 }
 
 void config_diff(const struct config *old, const struct config *new_, struct buf *changed,
@@ -178,9 +167,11 @@ void config_diff(const struct config *old, const struct config *new_, struct buf
         if (!setting_equal(old, new_, &config_settings[i]))
             add_name(config_settings[i].flags & BOOT ? restart : changed, config_settings[i].name);
     if (!same_list(old, new_, LIST_PROVIDERS))
+        add_name(changed, config_list_names[LIST_PROVIDERS]);
+    if (!same_provider_names(old, new_)) /* catalogues are fetched of those of the start */
         add_name(restart, config_list_names[LIST_PROVIDERS]);
     if (!implicit && !same_list(old, new_, LIST_GROUPS)) /* the implicit one is in the scalars */
-        add_name(same_shape(old, new_) ? changed : restart, config_list_names[LIST_GROUPS]);
+        add_name(changed, config_list_names[LIST_GROUPS]);
     if (!same_list(old, new_, LIST_MODELS))
         add_name(changed, config_list_names[LIST_MODELS]);
     if (!same_list(old, new_, LIST_FALLBACKS))

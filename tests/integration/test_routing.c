@@ -367,6 +367,30 @@ START_TEST(a_provider_that_a_reload_removed_is_passed_over)
 }
 END_TEST
 
+START_TEST(a_reload_changes_the_address_of_a_provider)
+{
+    static const char text[] =
+        "providers:\n  others:\n    - {name: spare, base_url: '%s/v1'}\n"
+        "models:\n  - {id: acme/spare, provider: spare, tasks: [chat], " BEST "}\n";
+    struct world *w = world_new(.simulator = true);
+    const char *config = world_config(w, world_text(w, text, "http://127.0.0.1:1"));
+    struct program *worker;
+
+    world_sim(w, "POST", "/_sim/models", "{'acme/spare':{'tasks':1}}");
+    world_start_scheduler(w, config);
+    worker = world_start_worker(w, "FLOTILLA_WORKERS_PROCESSES=1", config,
+                                "FLOTILLA_RETRY_PARK_MIN_MS=50", "FLOTILLA_RETRY_PARK_MAX_MS=100");
+    push(w, "a", "acme/spare", "");
+    WAIT_UNTIL(w, 10000, world_int_at(facts_job(w, "a"), "parks") > 0);
+    world_config(w, world_text(w, text, w->sim_url));
+    program_signal(worker, SIGHUP);
+    world_wait_results(w, 1, 10000);
+    check_done(w, "a", "acme/spare");
+    ck_assert_int_eq(look_logged(worker, "changed=\"providers.others\" needs_restart=\"\""), 2);
+    world_free(w);
+}
+END_TEST
+
 START_TEST(an_unknown_model_is_told_once)
 {
     struct world *w = world_new(.simulator = true);
@@ -444,6 +468,7 @@ Suite *test_routing(void)
     tcase_add_test(tc, an_answer_of_another_model_has_that_ones_price);
     tcase_add_test(tc, the_same_model_at_another_provider_takes_over);
     tcase_add_test(tc, a_provider_that_a_reload_removed_is_passed_over);
+    tcase_add_test(tc, a_reload_changes_the_address_of_a_provider);
     tcase_add_test(tc, an_unknown_model_is_told_once);
     tcase_add_test(tc, routes_without_a_key_that_may_be_used_come_last);
     suite_add_tcase(s, tc);

@@ -85,11 +85,12 @@ static const struct {
     {"redis: {prefix: a}\nhttp: {listen: ''}\nretry: {max_attempts: 4}", NULL, "retry.max_attempts", "redis.prefix, http.listen"},
     {"workers: {processes: 9}", NULL, "workers.processes", ""},
     {GROUPS("{name: a, queues: [noop]}"), GROUPS("{name: a, processes: 7, queues: [noop]}"), "workers.groups", ""},
-    {GROUPS("{name: a, queues: [noop]}"), GROUPS("{name: a, queues: {noop: 9}}"), "", "workers.groups"},
-    {GROUPS("{name: a, queues: [noop]}"), NULL, "", "workers.groups"},
+    {GROUPS("{name: a, queues: [noop]}"), GROUPS("{name: a, queues: {noop: 9}}"), "workers.groups", ""},
+    {GROUPS("{name: a, queues: [noop]}"), NULL, "workers.groups", ""},
     {MODELS("{id: a, tasks: [chat]}"), MODELS("{id: a, tasks: [chat], input_usd: 1}"), "models", ""},
-    {OTHERS("{name: a, base_url: 'https://a', api_key: x}"), OTHERS("{name: a, base_url: 'https://a', api_key: y}"), "", "providers.others"},
-    {OTHERS("{name: a, base_url: 'https://a'}"), OTHERS("{name: a, base_url: 'https://a', ca_file: /a}"), "", "providers.others"},
+    {OTHERS("{name: a, base_url: 'https://a', api_key: x}"), OTHERS("{name: a, base_url: 'https://a', api_key: y}"), "providers.others", ""},
+    {OTHERS("{name: a, base_url: 'https://a'}"), OTHERS("{name: a, base_url: 'https://a', ca_file: /a}"), "providers.others", ""},
+    {OTHERS("{name: a, base_url: 'https://a'}"), OTHERS("{name: b, base_url: 'https://a'}"), "providers.others", "providers.others"},
     {"webhooks: {secret: whsec_MTIzNDU2Nzg5MDEyMzQ1Ng==}", "webhooks: {secret: whsec_MTIzNDU2Nzg5MDEyMzQ1Nw==}", "webhooks.secret", ""},
 };
 /* clang-format on */
