@@ -102,9 +102,35 @@ static void leave_memory(struct run *r)
     r->p->waiting_bytes -= r->bytes_n;
 }
 
+static void enter_memory(struct run *r)
+{
+    r->waits = true;
+    r->p->waiting++;
+    r->p->waiting_bytes += r->bytes_n;
+}
+
+void run_lend_slot(struct run *r)
+{
+    assert(r->slot && !r->ended);
+    if (r->lends || r->held.queue == QUEUE_INFERENCE_REALTIME)
+        return;
+    r->lends = true;
+    DL_APPEND2(r->p->lenders, r, slot_prev, slot_next);
+    if (r->p->slot_waiters)
+        claimer_kick_later(&r->p->claimer);
+}
+
+void run_keep_slot(struct run *r)
+{
+    if (r->lends)
+        DL_DELETE2(r->p->lenders, r, slot_prev, slot_next);
+    r->lends = false;
+}
+
 void run_end(struct run *r)
 {
     assert(!r->ended);
+    run_keep_slot(r);
     r->ended = true;
     if (r->slot) {
         r->p->slots.running--;
@@ -140,10 +166,9 @@ bool run_release_slot(struct run *r, enum run_patience patience)
         return true;
     if (!has_memory(r, patience))
         return false;
-    r->waits = true;
+    run_keep_slot(r);
+    enter_memory(r);
     r->slot = false;
-    r->p->waiting++;
-    r->p->waiting_bytes += r->bytes_n;
     r->p->slots.running--;
     claimer_kick_later(&r->p->claimer);
     return true;
@@ -156,6 +181,18 @@ static void retake(struct run *r)
     r->p->slots.running++;
 }
 
+/* From the one that began to wait last. */
+static void take_lent(struct run *r)
+{
+    struct run *lender = r->p->lenders->slot_prev;
+
+    run_keep_slot(lender);
+    lender->slot = false;
+    enter_memory(lender);
+    leave_memory(r);
+    r->slot = true;
+}
+
 bool run_acquire_slot(struct run *r, void (*go)(struct run *r))
 {
     assert(!r->ended && !r->go);
@@ -163,6 +200,10 @@ bool run_acquire_slot(struct run *r, void (*go)(struct run *r))
         return true;
     if (!r->p->slot_waiters && pull_has_slot(r->p->pull, r->held.queue)) {
         retake(r);
+        return true;
+    }
+    if (!r->p->slot_waiters && r->p->lenders) {
+        take_lent(r);
         return true;
     }
     join_slot_waiters(r, go);
@@ -187,11 +228,15 @@ void run_serve_slots(struct process *p)
 {
     struct run *r;
 
-    while ((r = first_with_slot(p))) {
+    while ((r = first_with_slot(p)) || (p->lenders && (r = p->slot_waiters))) {
         void (*go)(struct run *) = r->go;
+        bool free = pull_has_slot(p->pull, r->held.queue);
 
         leave_slot_waiters(r);
-        retake(r);
+        if (free)
+            retake(r);
+        else
+            take_lent(r);
         call_in_scope(r, go);
     }
 }
