@@ -118,9 +118,11 @@ int bare_connect(const char *url); /* a blocking TCP connection to http://ADDRES
 struct relay *relay_start(struct world *w);
 void relay_stop(struct relay *r);
 
-/* bullmq.c: two worker processes and a producer, warm; NULL when it is not installed here. */
+/* bullmq.c: worker processes and a producer, warm; NULL when it is not installed here. */
 struct bullmq;
 struct bullmq *bullmq_start(struct world *w);
+/* The same, one process whose jobs call the simulator. */
+struct bullmq *bullmq_start_calls(struct world *w, int concurrency);
 /* Jobs per second of draining jobs that wait, or of adding and draining together. */
 double bullmq_drain(struct bullmq *b, int64_t count, struct usage *ret_used);
 double bullmq_push(struct bullmq *b, int64_t count, int bytes, struct usage *ret_used);

@@ -1,5 +1,6 @@
-/* bullmq.c - BullMQ as a reference: two worker processes and a producer, see bullmq/bullmq.mjs.
+/* bullmq.c - BullMQ as a reference: worker processes and a producer, see bullmq/bullmq.mjs.
  *
+ * Its noop jobs are worked by two processes, its calls by one that has as many under way as ours.
  * run.sh installs it and says where by BENCH_BULLMQ (the directory) and
  * BENCH_NODE; without them its rows say so.  Of 20, 100 and 400 jobs at once per
  * process, 100 cost the least CPU per job (323, 266 and 283 us of Redis and
@@ -11,7 +12,7 @@
 
 #include "tests/bench/bench.h"
 
-enum { WORKERS = 2, DATABASE = 1, START_MS = 60000, WORK_MS = 120000 };
+enum { WORKERS = 2, PROGRAMS_MAX = WORKERS + 1, DATABASE = 1, START_MS = 60000, WORK_MS = 120000 };
 static const char usual_concurrency[] = "100";
 
 struct bullmq {
@@ -29,19 +30,24 @@ static bool is_ready(struct program *p)
     return ready;
 }
 
-static struct program *start(struct world *w, const char *role)
+/* url: NULL, or its jobs call that. */
+static struct program *start(struct world *w, const char *role, const char *concurrency,
+                             const char *url)
 {
-    const char *concurrency = getenv("BULLMQ_CONCURRENCY");
-    const char *const args[] = {world_text(w, "%s/bullmq.mjs", getenv("BENCH_BULLMQ")), role,
-                                w->redis_socket, concurrency ? concurrency : usual_concurrency,
+    const char *const args[] = {world_text(w, "%s/bullmq.mjs", getenv("BENCH_BULLMQ")),
+                                role,
+                                w->redis_socket,
+                                concurrency,
+                                url,
                                 NULL};
 
     return world_start(w, getenv("BENCH_NODE"), args, NULL);
 }
 
-struct bullmq *bullmq_start(struct world *w)
+static struct bullmq *start_all(struct world *w, int workers, const char *concurrency,
+                                const char *url)
 {
-    struct program *programs[WORKERS + 1];
+    struct program *programs[PROGRAMS_MAX];
     struct bullmq *b;
 
     if (!getenv("BENCH_BULLMQ") || !getenv("BENCH_NODE"))
@@ -49,15 +55,28 @@ struct bullmq *bullmq_start(struct world *w)
     b = world_own(w, calloc(1, sizeof *b), free);
     b->w = w;
     b->c = bench_connect(w, DATABASE);
-    for (int i = 0; i <= WORKERS; i++)
-        programs[i] = start(w, i < WORKERS ? "worker" : "producer");
-    for (int i = 0; i <= WORKERS; i++)
+    for (int i = 0; i <= workers; i++)
+        programs[i] = start(w, i < workers ? "worker" : "producer", concurrency, url);
+    for (int i = 0; i <= workers; i++)
         WAIT_UNTIL(w, START_MS, is_ready(programs[i]));
     b->party.redis = w->redis->pid;
-    b->party.scheduler = programs[WORKERS]->pid;
-    for (int i = 0; i < WORKERS; i++)
+    b->party.scheduler = programs[workers]->pid;
+    for (int i = 0; i < workers; i++)
         b->party.workers[b->party.count++] = programs[i]->pid;
     return b;
+}
+
+struct bullmq *bullmq_start(struct world *w)
+{
+    const char *concurrency = getenv("BULLMQ_CONCURRENCY");
+
+    return start_all(w, WORKERS, concurrency ? concurrency : usual_concurrency, NULL);
+}
+
+struct bullmq *bullmq_start_calls(struct world *w, int concurrency)
+{
+    return start_all(w, 1, world_text(w, "%d", concurrency),
+                     world_text(w, "%s/v1/chat/completions", w->sim_url));
 }
 
 /* An order to the producer; waits until it is done. */

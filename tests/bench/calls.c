@@ -1,21 +1,48 @@
 /* calls.c - inference jobs against the simulator: throughput, and memory of calls in flight.
  *
- * One worker process with 256 slots; no slots are kept for realtime jobs here,
- * so all 256 are in flight.  The ceiling is slots / latency: that of a machine which costs no time
- * at all.  What this one has left of it shows the bare C loop (bare.c), in turns with flotilla. */
+ * One worker process; no slots are kept for realtime jobs here, so all are in flight.  The ceiling
+ * is slots / latency: that of a machine which costs no time at all.  What this one has left of it
+ * shows the bare C loop (bare.c), in turns with flotilla and BullMQ.
+ *
+ *   cold   the first jobs of a new fleet, with an empty Redis: nothing is known of the model
+ *   warm   the next ones */
 #include <check.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
 
-enum { SLOTS = 256, LATENCY_MS = 50, JOBS = 20000, WAIT_MS = 60000 };
+enum { JOBS = 20000, WAIT_MS = 60000 };
 enum { CALLS = 1000, SLOW_MS = 30000 };
+
+static const struct shape {
+    int slots, latency_ms;
+} shapes[] = {{256, 50}, {1024, 200}, {64, 10}};
 
 static const char *const no_reserve[] = {"FLOTILLA_WORKERS_REALTIME_PERCENT=0", NULL};
 
-static void run_round(struct fleet *f, redisContext *c, int64_t done, int64_t jobs,
-                      struct usage *ret_used)
+/* Jobs per second by round, and the CPU time of the last. */
+struct contestant {
+    const char *name;
+    struct samples rates;
+    struct usage used;
+};
+enum { COLD, WARM, BARE, QUEUED, BULLMQ, CONTESTANTS };
+
+struct calls {
+    const struct shape *shape;
+    int64_t jobs;
+    struct contestant of[CONTESTANTS];
+};
+
+static double took(struct contestant *c, double rate)
+{
+    samples_add(&c->rates, rate);
+    return rate;
+}
+
+static double run_ours(struct fleet *f, redisContext *c, int64_t done, int64_t jobs,
+                       struct usage *ret_used)
 {
     struct usage before;
 
@@ -27,67 +54,88 @@ static void run_round(struct fleet *f, redisContext *c, int64_t done, int64_t jo
     bench_int(c, "LPUSH fl:{0}:wake:inference.standard 1");
     bench_wait(f->w, c, "XLEN fl:{0}:results", done + jobs, WAIT_MS);
     *ret_used = usage_since(&f->party, &before);
+    return (double)jobs * 1e6 / (double)ret_used->mono_us;
+}
+
+static double run_bare(struct world *w, const struct calls *a, bool queued, struct usage *ret_used)
+{
+    const struct party p = {.redis = w->redis->pid, .workers = {getpid()}, .count = 1};
+    struct usage before = usage_now(&p);
+    double rate = bare_calls(w, a->shape->slots, a->jobs, queued);
+
+    *ret_used = usage_since(&p, &before);
+    return rate;
+}
+
+/* A new fleet and an empty Redis. */
+static void run_round(struct calls *a, int round)
+{
+    struct world *w = world_new(.simulator = true);
+    redisContext *c = bench_connect(w, 0);
+    struct contestant *of = a->of;
+    double rates[CONTESTANTS] = {0};
+    struct bullmq *bullmq;
+    struct fleet f;
+
+    world_sim_latency(w, a->shape->latency_ms);
+    fleet_start(&f, w, 1, a->shape->slots, no_reserve);
+    rates[COLD] = took(&of[COLD], run_ours(&f, c, 0, a->jobs, &of[COLD].used));
+    rates[WARM] = took(&of[WARM], run_ours(&f, c, a->jobs, a->jobs, &of[WARM].used));
+    rates[BARE] = took(&of[BARE], run_bare(w, a, false, &of[BARE].used));
+    rates[QUEUED] = took(&of[QUEUED], run_bare(w, a, true, &of[QUEUED].used));
+    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 4 * a->jobs);
+    bullmq = bullmq_start_calls(w, a->shape->slots);
+    if (bullmq)
+        rates[BULLMQ] = took(&of[BULLMQ], bullmq_drain(bullmq, a->jobs, &of[BULLMQ].used));
+    bench_say("round %d: cold %.0f/s, warm %.0f/s; bare C %.0f/s, from Redis %.0f/s; BullMQ %.0f/s",
+              round, rates[COLD], rates[WARM], rates[BARE], rates[QUEUED], rates[BULLMQ]);
+    redisFree(c);
+    world_free(w);
+}
+
+/* "256 x 50 ms": 256 in flight, 50 ms each. */
+static void report(struct calls *a)
+{
+    static const double bars[CONTESTANTS] = {[COLD] = 0.90, [WARM] = 0.95};
+    char what[80];
+
+    snprintf(what, sizeof what, "%d x %d ms", a->shape->slots, a->shape->latency_ms);
+    for (int i = 0; i < CONTESTANTS; i++) {
+        char name[120];
+
+        snprintf(name, sizeof name, "%s, %s", what, a->of[i].name);
+        if (!a->of[i].rates.n) {
+            bench_missing(what, a->of[i].name, "not installed");
+            continue;
+        }
+        bench_row(&(struct row){.workload = name,
+                                .unit = "/s",
+                                .ours = samples_at(&a->of[i].rates, 0.5),
+                                .against = "ceiling",
+                                .reference = a->shape->slots * 1000.0 / a->shape->latency_ms,
+                                .bar = bars[i]});
+        usage_row(name, &a->of[i].used, a->jobs);
+        samples_done(&a->of[i].rates);
+    }
 }
 
 void bench_inference(void)
 {
-    struct world *w = world_new(.simulator = true);
-    const double ceiling = SLOTS * 1000.0 / LATENCY_MS;
-    redisContext *c = bench_connect(w, 0);
-    struct samples rates = {0}, cpu = {0}, bare = {0}, queued = {0}, bare_cpu = {0};
-    int64_t jobs = bench_jobs(JOBS), before_us;
-    struct usage used;
-    struct fleet f;
+    size_t count = bench_rounds() == 1 ? 1 : ARRAY_LEN(shapes);
 
-    world_sim_latency(w, LATENCY_MS);
-    fleet_start(&f, w, 1, SLOTS, no_reserve);
-    for (int i = 0; i < bench_rounds(); i++) {
-        run_round(&f, c, i * jobs, jobs, &used);
-        samples_add(&rates, (double)jobs * 1e6 / (double)used.mono_us);
-        samples_add(&cpu, (double)used.workers_us / 1e6 / ((double)jobs / 1000));
-        before_us = cpu_us(getpid());
-        samples_add(&bare, bare_calls(w, SLOTS, jobs, false));
-        samples_add(&bare_cpu,
-                    (double)(cpu_us(getpid()) - before_us) / 1e6 / ((double)jobs / 1000));
-        samples_add(&queued, bare_calls(w, SLOTS, jobs, true));
-        bench_say("round %d: %.0f/s, %.3f s worker CPU per 1,000; bare C %.0f/s, from Redis %.0f/s",
-                  i + 1, rates.v[i], cpu.v[i], bare.v[i], queued.v[i]);
+    for (size_t i = 0; i < count; i++) {
+        struct calls a = {.shape = &shapes[i],
+                          .jobs = bench_jobs(JOBS),
+                          .of = {{.name = "cold"},
+                                 {.name = "warm"},
+                                 {.name = "bare C"},
+                                 {.name = "bare C from Redis"},
+                                 {.name = "BullMQ"}}};
+
+        for (int round = 1; round <= bench_rounds(); round++)
+            run_round(&a, round);
+        report(&a);
     }
-    ck_assert_int_eq(world_int_at(world_sim_ledger(w), "requests"), 3 * jobs * bench_rounds());
-    bench_row(&(struct row){.workload = "inference, 256 in flight, 50 ms",
-                            .unit = "/s",
-                            .ours = samples_at(&rates, 0.5),
-                            .against = "ceiling",
-                            .reference = ceiling,
-                            .bar = 0.95});
-    bench_row(&(struct row){.workload = "  of what bare C reaches here",
-                            .unit = "/s",
-                            .ours = samples_at(&rates, 0.5),
-                            .against = "bare C",
-                            .reference = samples_at(&bare, 0.5)});
-    bench_row(&(struct row){.workload = "  of what bare C reaches from Redis",
-                            .unit = "/s",
-                            .ours = samples_at(&rates, 0.5),
-                            .against = "bare C",
-                            .reference = samples_at(&queued, 0.5)});
-    bench_row(&(struct row){.workload = "  worker CPU per 1,000 of them",
-                            .unit = " s",
-                            .ours = samples_at(&cpu, 0.5),
-                            .bar = 0.10,
-                            .at_most = true});
-    bench_row(&(struct row){.workload = "  the same, beside bare C's",
-                            .unit = " s",
-                            .ours = samples_at(&cpu, 0.5),
-                            .against = "bare C",
-                            .reference = samples_at(&bare_cpu, 0.5)});
-    usage_row("inference", &used, jobs);
-    samples_done(&rates);
-    samples_done(&cpu);
-    samples_done(&bare);
-    samples_done(&queued);
-    samples_done(&bare_cpu);
-    redisFree(c);
-    world_free(w);
 }
 
 void bench_calls(void)
