@@ -118,7 +118,7 @@ static void outbox_send(struct batch *batch)
 
 void outbox_resend(struct outbox *o) { resender_resend(&o->sent); }
 
-static void outbox_close(struct outbox *o, enum settle_kind kind)
+static void close_kind(struct outbox *o, enum settle_kind kind)
 {
     struct outbox_batch *b;
 
@@ -128,6 +128,13 @@ static void outbox_close(struct outbox *o, enum settle_kind kind)
     b->o = o;
     b->settle = TAKE(o->open[kind]);
     resender_add(&o->sent, &b->batch);
+}
+
+/* Costs first: behind the end of their job they would be taken for those of somebody else's. */
+static void outbox_close(struct outbox *o, enum settle_kind kind)
+{
+    close_kind(o, SETTLE_TELL);
+    close_kind(o, kind);
 }
 
 static void outbox_on_due(void *arg)
