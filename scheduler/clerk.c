@@ -7,8 +7,8 @@
  * slot; job and field are written together, and only while the field is what
  * was read, so there is one, whoever holds the lease when.  A scheduler that
  * gains the lease has it fetched as well, unless that was just done: who starts
- * everything anew gets the prices of today.  Without workers nothing is made:
- * nobody would hear the prices. */
+ * everything anew gets the prices of today.  Without workers nothing is made, or
+ * asked of Redis: nobody would hear the prices. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static void clerk_look(void *arg)
 
     pause = clamp64(pause, LOOK_MIN_MS, LOOK_MS);
     c->timer = loop_after(c->s->loop, every_ms ? pause : LOOK_MS, clerk_look, c);
-    if (every_ms == 0 || !redis_is_ready(c->s->redis))
+    if (every_ms == 0 || !redis_is_ready(c->s->redis) || !reaper_may_have_workers(c->s->reaper))
         return;
     for (size_t i = 0; i < c->count; i++) {
         struct shelf *f = &c->shelves[i];

@@ -32,7 +32,7 @@ struct reaper {
     struct scheduler *s;
     struct seen *workers;
     struct loop_timer *timer;
-    bool running;
+    bool running, looked;
     uint64_t era;      /* answers from before a stop are ignored */
     int64_t looked_ms; /* when Redis answered last */
 };
@@ -154,6 +154,7 @@ static void on_workers(void *arg, const struct reply *reply, const struct err *e
         look_later(r);
         return;
     }
+    r->looked = true;
     forgive_gap(r, now);
     HASH_ITER(hh, r->workers, w, tmp) { w->here = false; }
     for (size_t i = 0; i + 1 < reply_count(reply); i += 2)
@@ -204,8 +205,11 @@ void reaper_start(struct reaper *r)
     r->running = true;
     r->era++;
     r->looked_ms = clock_mono_ms();
+    r->looked = false;
     look_later(r);
 }
+
+bool reaper_may_have_workers(const struct reaper *r) { return !r->looked || r->workers; }
 
 void reaper_stop(struct reaper *r)
 {

@@ -86,6 +86,8 @@ struct reaper *reaper_new(struct scheduler *s);
 void reaper_free(struct reaper *r);
 void reaper_start(struct reaper *r);
 void reaper_stop(struct reaper *r);
+/* False: no worker was registered at the last look. */
+bool reaper_may_have_workers(const struct reaper *r);
 
 /* ---- expirer.c ---- */
 struct expirer *expirer_new(struct scheduler *s);

@@ -17,6 +17,7 @@ enum { SETTLE_MS = 5000, LOOK_MS = 10000, ALL_MS = 60000, CALLS = 40, RECORDS = 
 /* ---- counting --------------------------------------------------------------- */
 struct sent {
     int workers, schedulers;
+    int errands; /* of them, calls of errand.lua */
 };
 
 /* The name of the connection with this address; "" for one that has gone. */
@@ -39,6 +40,7 @@ static void count_line(struct world *w, const char *clients, const char *line, s
     name = name_of(w, clients, addr);
     sent->workers += strncmp(name, "flotilla-worker", 15) == 0;
     sent->schedulers += strncmp(name, "flotilla-scheduler", 18) == 0;
+    sent->errands += *name && strstr(line, ":lease\" \"fl:{0}:errands\"");
 }
 
 static struct sent count_sent(struct world *w)
@@ -62,7 +64,6 @@ static struct sent count_sent(struct world *w)
         }
     }
     redisFree(c);
-    ck_assert_int_gt(sent.workers, 0);
     ck_assert_int_gt(sent.schedulers, 0);
     return sent;
 }
@@ -131,12 +132,29 @@ START_TEST(an_idle_fleet_sends_few_commands)
     pasts[_i].happens(w);
     pause_ms(SETTLE_MS);
     sent = count_sent(w);
+    ck_assert_int_gt(sent.workers, 0);
     ck_assert_msg(sent.workers <= PROCESSES * WORKER_PER_S * LOOK_MS / 1000,
                   "after %s, %d worker processes sent %d commands in %d ms", pasts[_i].what,
                   PROCESSES, sent.workers, LOOK_MS);
     ck_assert_msg(sent.schedulers <= (SCHEDULER_PER_S + STANDBY_PER_S) * LOOK_MS / 1000,
                   "after %s, a scheduler and its standby sent %d commands in %d ms", pasts[_i].what,
                   sent.schedulers, LOOK_MS);
+    world_free(w);
+}
+END_TEST
+
+/* Nobody needs the catalogues of the providers then. */
+START_TEST(a_scheduler_without_workers_sends_few_commands)
+{
+    struct world *w = world_new(.simulator = true, .tcp = true);
+    struct sent sent;
+
+    world_start_scheduler(w, tcp_url(w, "scheduler"), "FLOTILLA_ROUTING_CATALOGUE_MS=3600000");
+    WAIT_UNTIL(w, ALL_MS, world_int(w, "EXISTS fl:{0}:lease") == 1);
+    pause_ms(SETTLE_MS);
+    sent = count_sent(w);
+    ck_assert_int_le(sent.schedulers, SCHEDULER_PER_S * LOOK_MS / 1000);
+    ck_assert_int_eq(sent.errands, 0);
     world_free(w);
 }
 END_TEST
@@ -149,6 +167,7 @@ Suite *test_idle(void)
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, an_idle_fleet_sends_few_commands, 0, (int)ARRAY_LEN(pasts));
+    tcase_add_test(tc, a_scheduler_without_workers_sends_few_commands);
     suite_add_tcase(s, tc);
     return s;
 }
