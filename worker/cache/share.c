@@ -411,7 +411,8 @@ void share_later(struct sharer *l, int64_t in_ms, const char *reason)
     /* gone when the job is back, which waits less long */
     lease_end(s, mark.p, min64(in_ms - in_ms / 8, LATER_MS));
     buf_done(&mark);
-    s->in_ms = in_ms + random_below(LATER_SPREAD_MS);
+    /* the first one may be called back sooner, and its answer be there long before */
+    s->in_ms = min64(in_ms, LATER_MAX_MS) + random_below(LATER_SPREAD_MS);
     share_end(s, SHARE_BACK);
 }
 
