@@ -1,7 +1,7 @@
 /* housekeeper.c - bounds on what grows, and back-pressure before Redis is full.
  *
  * Every second one script, inspect.lua, deletes keys of another type, and returns what Redis says
- * of its memory, and the newest alert for the herald.  Nothing is taken in
+ * of its memory, the heartbeats for the reaper and the newest alert for the herald.  Nothing is taken in
  *   - while its eviction policy is another than noeviction: it would delete jobs
  *     (alert `eviction_policy`);
  *   - while more of maxmemory is used than limits.memory_percent (alert
@@ -144,6 +144,7 @@ static void on_inspected(void *arg, const struct reply *reply, const struct err 
     if (reply && !scheduler_deposed(h->s, reply)) {
         keytypes_deleted(h->s, reply_at(reply, 1));
         hear_memory(h, reply_span(reply_at(reply, 2)));
+        reaper_see(h->s->reaper, reply_at(reply, 4));
         herald_newest(h->s->herald, reply_span(reply_at(reply, 3)));
     } else if (!reply && err->kind != ERR_REDIS_LOST) {
         judge_memory(h, (struct span){NULL, 0}, err->msg);

@@ -62,11 +62,12 @@ size_t keytypes_args(struct scheduler *s, struct redis_args *a)
     char day[9];
 
     list(&s->keys, clock_day(clock_wall_ms(), day), &c);
-    redis_args_make(a, key(&s->keys, KEY_LEASE), key(&s->keys, KEY_ALERTS));
+    redis_args_make(a, key(&s->keys, KEY_LEASE), key(&s->keys, KEY_ALERTS),
+                    key(&s->keys, KEY_WORKERS));
     for (size_t i = 0; i < c.count; i++)
         keys_arg(a, c.of[i].prefix, c.of[i].id);
     redis_arg_str(a, lease_token(s->lease));
     for (size_t i = 0; i < c.count; i++)
         redis_arg_str(a, c.of[i].type);
-    return 2 + c.count;
+    return 3 + c.count;
 }

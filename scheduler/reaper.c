@@ -7,8 +7,9 @@
  * should have taken, so neither clock skew nor a Redis that was away or hung,
  * nor a scheduler that was stopped, kills anybody.
  *
- * Looks are a tenth of the lease apart, between LOOK_MIN_MS and LOOK_MAX_MS, and
- * one comes at the moment when the first worker may be dead. */
+ * Looks are LOOK_MS apart.  The housekeeper makes every second one; the reaper makes the others,
+ * all of them if the housekeeper makes none, and one at the moment when the first worker may be
+ * dead. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@
 #include "common/queue/recover.h"
 #include "scheduler/scheduler.h"
 
-enum { LOOK_MIN_MS = 500, LOOK_MAX_MS = 1000 };
+enum { LOOK_MS = 500, OTHERS_MS = 600, GAP_MS = 2 * LOOK_MS };
 
 struct seen {
     char *id, *what;
@@ -42,12 +43,7 @@ struct recovering {
     char *id;
 };
 
-static void look_later(struct reaper *r);
-
-static int64_t look_ms(const struct reaper *r)
-{
-    return clamp64(r->s->cfg->workers_lease_ms / 10, LOOK_MIN_MS, LOOK_MAX_MS);
-}
+static void look_in(struct reaper *r, int64_t ms);
 
 static void forget(struct reaper *r, struct seen *w)
 {
@@ -133,8 +129,33 @@ static void forgive_gap(struct reaper *r, int64_t now)
     struct seen *w, *tmp;
 
     r->looked_ms = now;
-    if (gap > 2 * look_ms(r))
-        HASH_ITER(hh, r->workers, w, tmp) { w->since_ms += gap - look_ms(r); }
+    if (gap > GAP_MS)
+        HASH_ITER(hh, r->workers, w, tmp) { w->since_ms += gap - LOOK_MS; }
+}
+
+static void see_all(struct reaper *r, const struct reply *workers)
+{
+    struct seen *w, *tmp;
+    int64_t now = clock_mono_ms();
+
+    r->looked = true;
+    forgive_gap(r, now);
+    HASH_ITER(hh, r->workers, w, tmp) { w->here = false; }
+    for (size_t i = 0; i + 1 < reply_count(workers); i += 2)
+        see(r, reply_span(reply_at(workers, i)), reply_span(reply_at(workers, i + 1)), now);
+    HASH_ITER(hh, r->workers, w, tmp)
+    {
+        if (!w->here)
+            forget(r, w);
+    }
+}
+
+void reaper_see(struct reaper *r, const struct reply *workers)
+{
+    if (!r->running)
+        return;
+    see_all(r, workers);
+    look_in(r, LOOK_MS);
 }
 
 static void on_workers(void *arg, const struct reply *reply, const struct err *err)
@@ -142,29 +163,15 @@ static void on_workers(void *arg, const struct reply *reply, const struct err *e
     struct reaper_look *k = arg;
     struct reaper *r = k->r;
     bool current = r->running && k->era == r->era;
-    struct seen *w, *tmp;
-    int64_t now = clock_mono_ms();
 
     free(k);
     if (!current)
         return;
-    if (!reply) {
-        if (err->kind == ERR_REDIS_LOST)
-            forget_all(r);
-        look_later(r);
-        return;
-    }
-    r->looked = true;
-    forgive_gap(r, now);
-    HASH_ITER(hh, r->workers, w, tmp) { w->here = false; }
-    for (size_t i = 0; i + 1 < reply_count(reply); i += 2)
-        see(r, reply_span(reply_at(reply, i)), reply_span(reply_at(reply, i + 1)), now);
-    HASH_ITER(hh, r->workers, w, tmp)
-    {
-        if (!w->here)
-            forget(r, w);
-    }
-    look_later(r);
+    if (reply)
+        see_all(r, reply);
+    else if (err->kind == ERR_REDIS_LOST)
+        forget_all(r);
+    look_in(r, reply ? OTHERS_MS : LOOK_MS);
 }
 
 static void reaper_look(void *arg)
@@ -178,9 +185,9 @@ static void reaper_look(void *arg)
     redis_sendv(r->s->redis, on_workers, k, "HGETALL", key(&r->s->keys, KEY_WORKERS), NULL);
 }
 
-static void look_later(struct reaper *r)
+static void look_in(struct reaper *r, int64_t ms)
 {
-    int64_t now = clock_mono_ms(), at = now + look_ms(r);
+    int64_t now = clock_mono_ms(), at = now + ms;
     struct seen *w, *tmp;
 
     HASH_ITER(hh, r->workers, w, tmp)
@@ -206,7 +213,7 @@ void reaper_start(struct reaper *r)
     r->era++;
     r->looked_ms = clock_mono_ms();
     r->looked = false;
-    look_later(r);
+    look_in(r, LOOK_MS);
 }
 
 bool reaper_may_have_workers(const struct reaper *r) { return !r->looked || r->workers; }

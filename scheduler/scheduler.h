@@ -86,6 +86,8 @@ struct reaper *reaper_new(struct scheduler *s);
 void reaper_free(struct reaper *r);
 void reaper_start(struct reaper *r);
 void reaper_stop(struct reaper *r);
+/* All workers and their heartbeats, as Redis has them now. */
+void reaper_see(struct reaper *r, const struct reply *workers);
 /* False: no worker was registered at the last look. */
 bool reaper_may_have_workers(const struct reaper *r);
 
