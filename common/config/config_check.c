@@ -1,27 +1,24 @@
 /* config_check.c - what a setting's type and bounds cannot say.
  *
- * Two tables are run over the loaded configuration, each row a pure function
- * that, when a value will not do, says what was expected:
+ * Three tables are run over the loaded configuration.  A row that does not hold says what was
+ * expected:
  *
  *   texts[]      one text and its syntax (the functions are in config_text.c)
  *   relations[]  settings that must fit each other.  The row names the one to
  *                blame and another that takes part: when the first was left at
  *                its default, the second is where the fault was made.
  *
- * To add a rule: one function, one row.
+ *   limits[]     one number at most another
+ *
+ * To add a rule: one row, and a function unless it is a limit.
  */
 #include "common/config/config_parts.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <strings.h>
 
 static bool base_url_is_safe(const struct config *c, struct err *err);
-static bool park_pauses(const struct config *c, struct err *err);
-static bool probe_pauses(const struct config *c, struct err *err);
-static bool first_delay(const struct config *c, struct err *err);
-static bool first_realtime_delay(const struct config *c, struct err *err);
-static bool first_finetune_delay(const struct config *c, struct err *err);
-static bool lease_outlives_heartbeats(const struct config *c, struct err *err);
 static bool watchdog_outlives_lease(const struct config *c, struct err *err);
 static bool token_off_loopback(const struct config *c, struct err *err);
 static bool alerts_may_be_sent(const struct config *c, struct err *err);
@@ -56,18 +53,27 @@ static const struct {
     bool (*check)(const struct config *c, struct err *err);
 } relations[] = {
     {SETTING_providers_together_base_url, SETTING_providers_allow_http,   base_url_is_safe},
-    {SETTING_retry_park_max_ms,           SETTING_retry_park_min_ms,      park_pauses},
-    {SETTING_routing_probe_max_ms,        SETTING_routing_probe_min_ms,   probe_pauses},
-    {SETTING_retry_delay_ms,              SETTING_retry_max_ms,           first_delay},
-    {SETTING_retry_realtime_delay_ms,     SETTING_retry_max_ms,           first_realtime_delay},
-    {SETTING_retry_finetune_delay_ms,     SETTING_retry_max_ms,           first_finetune_delay},
-    {SETTING_workers_lease_ms,            SETTING_workers_heartbeat_ms,   lease_outlives_heartbeats},
     {SETTING_workers_watchdog_ms,         SETTING_workers_lease_ms,       watchdog_outlives_lease},
     {SETTING_http_listen,                 SETTING_http_token,             token_off_loopback},
     {SETTING_alerts_webhook_url,          SETTING_webhooks_allow_http,    alerts_may_be_sent},
     {SETTING_routing_realtime_latency,    SETTING_routing_realtime_quality, weighs_realtime},
     {SETTING_routing_standard_price,      SETTING_routing_standard_latency, weighs_standard},
     {SETTING_routing_batch_price,         SETTING_routing_batch_quality,  weighs_batch},
+};
+
+/* times x lesser <= greater.  Which of them is to blame, as in relations[]. */
+enum first { LESSER, GREATER };
+static const struct {
+    enum setting_id lesser, greater;
+    int times;
+    enum first blame;
+} limits[] = {
+    {SETTING_retry_park_min_ms,       SETTING_retry_park_max_ms,    1, GREATER},
+    {SETTING_routing_probe_min_ms,    SETTING_routing_probe_max_ms, 1, GREATER},
+    {SETTING_retry_delay_ms,          SETTING_retry_max_ms,         1, LESSER},
+    {SETTING_retry_realtime_delay_ms, SETTING_retry_max_ms,         1, LESSER},
+    {SETTING_retry_finetune_delay_ms, SETTING_retry_max_ms,         1, LESSER},
+    {SETTING_workers_heartbeat_ms,    SETTING_workers_lease_ms,     3, GREATER},
 };
 /* clang-format on */
 
@@ -88,6 +94,33 @@ static bool is_default(const struct config *c, enum setting_id id)
     return c->origins->of[id].line == 0 && c->origins->of[id].env[0] == 0;
 }
 
+/* Of two settings that do not fit each other: the second when the first has its default. */
+static bool fail_one(const struct config *c, enum setting_id blame, enum setting_id other,
+                     const struct err *why, struct err *err)
+{
+    return fail(c, is_default(c, blame) ? other : blame, NULL, why, err);
+}
+
+static bool check_limits(const struct config *c, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        enum setting_id lesser = limits[i].lesser, greater = limits[i].greater;
+        int64_t v = limits[i].times * setting_int(c, lesser), most = setting_int(c, greater);
+        struct err why = {0};
+        char times[16] = "";
+
+        if (v <= most)
+            continue;
+        if (limits[i].times > 1)
+            snprintf(times, sizeof times, "%d x ", limits[i].times);
+        err_set(&why, ERR_CONFIG, "expected %s%s to be at most %s; got %" PRId64 " and %" PRId64,
+                times, config_settings[lesser].name, config_settings[greater].name, v, most);
+        return limits[i].blame == LESSER ? fail_one(c, lesser, greater, &why, err)
+                                         : fail_one(c, greater, lesser, &why, err);
+    }
+    return true;
+}
+
 bool config_check(const struct config *c, struct err *err)
 {
     struct err why = {0};
@@ -101,13 +134,10 @@ bool config_check(const struct config *c, struct err *err)
             return fail(c, texts[i].id, s->flags & SECRET ? NULL : config_quote(text, got), &why,
                         err);
     }
-    for (size_t i = 0; i < ARRAY_LEN(relations); i++) {
-        bool other = is_default(c, relations[i].blame);
-
+    for (size_t i = 0; i < ARRAY_LEN(relations); i++)
         if (!relations[i].check(c, &why))
-            return fail(c, other ? relations[i].else_blame : relations[i].blame, NULL, &why, err);
-    }
-    return true;
+            return fail_one(c, relations[i].blame, relations[i].else_blame, &why, err);
+    return check_limits(c, err);
 }
 
 /* ---- relations ---- */
@@ -115,49 +145,6 @@ bool config_check(const struct config *c, struct err *err)
 static bool base_url_is_safe(const struct config *c, struct err *err)
 {
     return check_url_is_safe(c->providers_together_base_url, c->providers_allow_http, err);
-}
-
-static bool at_most(const char *name, int64_t v, const char *limit_name, int64_t limit,
-                    struct err *err)
-{
-    return v <= limit ||
-           err_set(err, ERR_CONFIG, "expected %s to be at most %s; got %" PRId64 " and %" PRId64,
-                   name, limit_name, v, limit);
-}
-
-static bool park_pauses(const struct config *c, struct err *err)
-{
-    return at_most("retry.park_min_ms", c->retry_park_min_ms, "retry.park_max_ms",
-                   c->retry_park_max_ms, err);
-}
-
-static bool probe_pauses(const struct config *c, struct err *err)
-{
-    return at_most("routing.probe_min_ms", c->routing_probe_min_ms, "routing.probe_max_ms",
-                   c->routing_probe_max_ms, err);
-}
-
-static bool first_delay(const struct config *c, struct err *err)
-{
-    return at_most("retry.delay_ms", c->retry_delay_ms, "retry.max_ms", c->retry_max_ms, err);
-}
-
-static bool first_realtime_delay(const struct config *c, struct err *err)
-{
-    return at_most("retry.realtime_delay_ms", c->retry_realtime_delay_ms, "retry.max_ms",
-                   c->retry_max_ms, err);
-}
-
-static bool first_finetune_delay(const struct config *c, struct err *err)
-{
-    return at_most("retry.finetune_delay_ms", c->retry_finetune_delay_ms, "retry.max_ms",
-                   c->retry_max_ms, err);
-}
-
-static bool lease_outlives_heartbeats(const struct config *c, struct err *err)
-{
-    return at_most("3 x workers.heartbeat_ms", 3 * c->workers_heartbeat_ms, "workers.lease_ms",
-                   c->workers_lease_ms, err);
 }
 
 /* A loop that stands still is found by its lease first, and killed when that did not end it. */

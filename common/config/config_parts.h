@@ -45,6 +45,7 @@ NODISCARD bool setting_set(struct config *c, const struct setting *s, const char
 /* The field as text: what setting_set would accept. */
 void setting_text(const struct config *c, const struct setting *s, struct buf *ret);
 const char *setting_str(const struct config *c, const struct setting *s); /* SETTING_STR only */
+int64_t setting_int(const struct config *c, enum setting_id id);          /* SETTING_INT only */
 bool setting_equal(const struct config *a, const struct config *b, const struct setting *s);
 /* "a whole number of milliseconds from 1 to 10" */
 void setting_expects(const struct setting *s, char text[128]);

@@ -150,6 +150,11 @@ void setting_text(const struct config *c, const struct setting *s, struct buf *r
     }
 }
 
+int64_t setting_int(const struct config *c, enum setting_id id)
+{
+    return *(const int64_t *)field(c, &config_settings[id]);
+}
+
 const char *setting_str(const struct config *c, const struct setting *s)
 {
     return *(char *const *)field(c, s);
