@@ -1,5 +1,6 @@
 /* test_outbox.c - outcomes and costs on their way, against a real Redis. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/queue/scripts.h"
@@ -17,12 +18,14 @@ static struct {
     struct outbox *outbox;
     struct record held;
     char settled, reported; /* the letters that came */
+    int count;              /* of settled runs */
 } t;
 
 static void settled(struct claimer *h, struct run *r, char code)
 {
     (void)h, (void)r;
     t.settled = code;
+    t.count++;
 }
 
 static void costs_reported(struct claimer *h, struct cost_report *take_c, char code)
@@ -115,6 +118,37 @@ START_TEST(costs_of_a_job_are_written_before_its_end)
 }
 END_TEST
 
+/* How many scripts were run. */
+static int scripts_run(void)
+{
+    return (int)strtol(ask(&t.line, "EVAL return(string.match(redis.call('INFO','commandstats'),"
+                                    "'evalsha:calls=(%d+)')) 0")
+                           .text,
+                       NULL, 10);
+}
+
+/* A batch that is larger than a command may be would be refused for ever. */
+START_TEST(large_outcomes_are_not_added_up_in_one_command)
+{
+    enum { OUTCOMES = 3, BYTES = 700000 };
+    char *text = malloc(BYTES);
+    struct finish f = {
+        .id = "j", .held = &t.held, .next = t.held, .result = {text, BYTES}, .publish = true};
+
+    ck_assert_ptr_nonnull(text);
+    memset(text, 'x', BYTES);
+    text[0] = text[BYTES - 1] = '"';
+    f.next.state = JOB_STATE_COMPLETED;
+    ck_assert(ask(&t.line, "CONFIG RESETSTAT").ok);
+    for (int i = 0; i < OUTCOMES; i++)
+        outbox_finish(t.outbox, &f, NULL);
+    TURN_UNTIL(t.loop, t.count == OUTCOMES);
+    ck_assert_int_eq(scripts_run(), OUTCOMES);
+    ck_assert_int_eq(ask(&t.line, "XLEN fl:{0}:results").number, 1);
+    free(text);
+}
+END_TEST
+
 Suite *test_outbox(void);
 Suite *test_outbox(void)
 {
@@ -122,6 +156,7 @@ Suite *test_outbox(void)
     TCase *tc = tcase_create("outbox");
 
     tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, large_outcomes_are_not_added_up_in_one_command);
     tcase_add_test(tc, costs_of_a_job_are_written_before_its_end);
     suite_add_tcase(s, tc);
     return s;

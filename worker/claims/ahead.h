@@ -7,8 +7,8 @@
  * refuses it when it has expired or its queue is paused.
  *
  * How many: what ends within a claim's round trip and the pause between two claims.  Both are
- * measured, so a worker of long calls claims none ahead, and a fast one a few. 
- * An id that waits here never goes before a realtime job. */
+ * measured, so a worker of long calls claims none ahead, and a fast one a few.  An id that waits here
+ * never goes before a realtime job. */
 #ifndef FLOTILLA_AHEAD_H
 #define FLOTILLA_AHEAD_H
 

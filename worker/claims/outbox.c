@@ -152,8 +152,12 @@ static void outbox_on_due(void *arg)
 
 /* ---- adding ---- */
 
-static struct settle *outbox_open(struct outbox *o, enum settle_kind kind)
+/* For one more outcome of so many bytes.  A large one begins a batch of its own: a batch that is
+ * larger than a command may be would be refused for ever. */
+static struct settle *outbox_open(struct outbox *o, enum settle_kind kind, size_t bytes)
 {
+    if (o->open[kind] && settle_bytes(o->open[kind]) + bytes > FULL_BYTES)
+        outbox_close(o, kind);
     if (!o->open[kind])
         o->open[kind] = settle_new(kind);
     o->waiting++;
@@ -173,7 +177,9 @@ static void outbox_added(struct outbox *o, enum settle_kind kind)
 
 void outbox_finish(struct outbox *o, const struct finish *f, struct run *r)
 {
-    settle_finish(outbox_open(o, SETTLE_FINISH), f, r);
+    const size_t bytes = f->result.n + f->doc.n + f->webhook_record.n;
+
+    settle_finish(outbox_open(o, SETTLE_FINISH, bytes), f, r);
     outbox_added(o, SETTLE_FINISH);
     if (f->reply && f->held->queue == QUEUE_INFERENCE_REALTIME) {
         o->yields = YIELDS;
@@ -183,12 +189,12 @@ void outbox_finish(struct outbox *o, const struct finish *f, struct run *r)
 
 void outbox_defer(struct outbox *o, const struct defer *d, struct run *r)
 {
-    settle_defer(outbox_open(o, SETTLE_DEFER), d, r);
+    settle_defer(outbox_open(o, SETTLE_DEFER, d->body.n), d, r);
     outbox_added(o, SETTLE_DEFER);
 }
 
 void outbox_tell(struct outbox *o, const struct tell *t, struct cost_report *report)
 {
-    settle_tell(outbox_open(o, SETTLE_TELL), t, report);
+    settle_tell(outbox_open(o, SETTLE_TELL, 0), t, report);
     outbox_added(o, SETTLE_TELL);
 }
