@@ -63,7 +63,7 @@ void errand_job(struct errand *e, enum job_type_id type, const char *id, struct 
     redis_arg_pieces(&e->job_part, (const struct span[]){{header, RECORD_HEADER}, doc}, 2);
 }
 
-static void end(struct errand *e, enum errand_end how, const char *at)
+static void errand_finish(struct errand *e, enum errand_end how, const char *at)
 {
     e->cb(e->arg, how, at);
     free(e);
@@ -79,12 +79,12 @@ static void errand_on_answer(void *arg, const struct reply *reply, const struct 
     if (!reply && err->kind == ERR_REDIS)
         log_err(LOG_WARN, "errand", err);
     if (!reply || scheduler_deposed(e->s, reply)) {
-        end(e, ERRAND_LOST, "");
+        errand_finish(e, ERRAND_LOST, "");
     } else if (reply_is(word, "moved")) {
         snprintf(text, sizeof text, "%.*s", (int)(at.n < AT_MAX ? at.n : AT_MAX - 1), at.p);
-        end(e, ERRAND_MOVED, text);
+        errand_finish(e, ERRAND_MOVED, text);
     } else {
-        end(e, reply_is(word, "ok") ? ERRAND_MADE : ERRAND_NOBODY, e->to);
+        errand_finish(e, reply_is(word, "ok") ? ERRAND_MADE : ERRAND_NOBODY, e->to);
     }
 }
 

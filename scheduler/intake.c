@@ -60,7 +60,7 @@ struct intake {
     struct loop_timer *retry;
 };
 
-static void take(struct intake *i);
+static void intake_take(struct intake *i);
 static void next(struct intake *i);
 
 static void on_retry(void *arg)
@@ -68,7 +68,7 @@ static void on_retry(void *arg)
     struct intake *i = arg;
 
     i->retry = NULL;
-    take(i);
+    intake_take(i);
 }
 
 static void later(struct intake *i)
@@ -199,7 +199,7 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
         return;
     }
     if (i->submits > 0) { /* its script was not loaded: what was shown is being stored */
-        take(i);
+        intake_take(i);
         return;
     }
     if (n == 0) {
@@ -222,10 +222,10 @@ static void on_taken(void *arg, const struct reply *reply, const struct err *err
     }
     i->short_tries = 0;
     send_submit(i, batch, done, (struct span){"", 0});
-    take(i);
+    intake_take(i);
 }
 
-static void take(struct intake *i)
+static void intake_take(struct intake *i)
 {
     struct redis_args a;
     char word[64];
@@ -258,7 +258,7 @@ static void look_for_more(struct intake *i)
     if (quiet)
         next(i);
     else
-        take(i);
+        intake_take(i);
 }
 
 static void on_moved(void *arg, const struct reply *reply, const struct err *err)
@@ -283,10 +283,10 @@ static void on_moved(void *arg, const struct reply *reply, const struct err *err
             look_for_more(i);
         } else {
             submit_free(batch);
-            take(i);
+            intake_take(i);
         }
     } else {
-        take(i);
+        intake_take(i);
     }
 }
 
@@ -355,5 +355,5 @@ void intake_block(struct intake *i, const char *why)
 
     i->blocked = why;
     if (was && !why && i->running)
-        take(i);
+        intake_take(i);
 }

@@ -18,7 +18,7 @@ struct checked {
     } of[CHECKED_MAX];
 };
 
-static void add(struct checked *c, const char *prefix, const char *id, const char *type)
+static void checked_add(struct checked *c, const char *prefix, const char *id, const char *type)
 {
     c->of[c->count].prefix = prefix;
     c->of[c->count].id = id;
@@ -31,10 +31,10 @@ static void list(const struct keys *k, const char *day, struct checked *c)
     c->count = 0;
     for (int i = 0; i < KEY_COUNT; i++)
         if (types[i][0] && i != KEY_LEASE)
-            add(c, key(k, (enum key_id)i), "", types[i]);
+            checked_add(c, key(k, (enum key_id)i), "", types[i]);
     for (int q = 1; q <= QUEUE_COUNT; q++)
-        add(c, k->wake[q], "", "list");
-    add(c, k->spend, day, "hash");
+        checked_add(c, k->wake[q], "", "list");
+    checked_add(c, k->spend, day, "hash");
 }
 
 void keytypes_deleted(struct scheduler *s, const struct reply *deleted)

@@ -114,7 +114,7 @@ static void walk_free(struct names_walk *w)
     free(w);
 }
 
-static void end(struct names_walk *w, bool ok)
+static void names_finish(struct names_walk *w, bool ok)
 {
     struct names *n = ok ? w->names : NULL;
 
@@ -136,7 +136,7 @@ static bool is_answered(struct names_walk *w, const struct reply *reply, const s
     w->asking = false;
     if (reply || reply_error(err, "WRONGTYPE"))
         return true;
-    end(w, false);
+    names_finish(w, false);
     return false;
 }
 
@@ -189,7 +189,7 @@ static void read_active(void *arg)
 
     w->timer = NULL;
     if (w->worker == w->names->worker_count) {
-        end(w, true);
+        names_finish(w, true);
         return;
     }
     scan_args(w, &a, "SSCAN", w->s->keys.active, w->names->workers[w->worker]);

@@ -45,7 +45,7 @@ struct recovering {
 
 static void look_in(struct reaper *r, int64_t ms);
 
-static void forget(struct reaper *r, struct seen *w)
+static void reaper_forget(struct reaper *r, struct seen *w)
 {
     HASH_DEL(r->workers, w);
     free(w->id);
@@ -57,7 +57,7 @@ static void forget_all(struct reaper *r)
 {
     struct seen *w, *tmp;
 
-    HASH_ITER(hh, r->workers, w, tmp) { forget(r, w); }
+    HASH_ITER(hh, r->workers, w, tmp) { reaper_forget(r, w); }
 }
 
 static void on_recovered(void *arg, const struct recover_report *report, const struct err *err)
@@ -146,7 +146,7 @@ static void see_all(struct reaper *r, const struct reply *workers)
     HASH_ITER(hh, r->workers, w, tmp)
     {
         if (!w->here)
-            forget(r, w);
+            reaper_forget(r, w);
     }
 }
 

@@ -20,7 +20,7 @@ struct clients {
     struct client *all;
 };
 
-static struct http_client *add(struct clients *c, const char *ca_file)
+static struct http_client *client_add(struct clients *c, const char *ca_file)
 {
     const struct http_client_options o = {.max_connections = c->max_connections,
                                           .ca_file = *ca_file ? ca_file : NULL};
@@ -38,7 +38,7 @@ struct clients *clients_new(struct loop *borrow_loop, size_t max_connections)
 
     c->loop = borrow_loop;
     c->max_connections = max_connections;
-    add(c, "");
+    client_add(c, "");
     return c;
 }
 
@@ -61,7 +61,7 @@ struct http_client *clients_for(struct clients *c, const char *ca_file)
     for (size_t i = 0; i < c->n; i++)
         if (!strcmp(c->all[i].ca_file, ca_file))
             return c->all[i].http;
-    return add(c, ca_file);
+    return client_add(c, ca_file);
 }
 
 size_t clients_in_flight(const struct clients *c)

@@ -68,7 +68,7 @@ static void give_waiting_back(struct process *p)
 
 /* ---- ending ---- */
 
-static void end(struct drain *d)
+static void drain_end(struct drain *d)
 {
     const struct process *p = d->p;
 
@@ -90,13 +90,13 @@ static void on_end(void *arg)
     struct drain *d = arg;
 
     d->end = NULL;
-    end(d);
+    drain_end(d);
 }
 
 static void end_soon(struct drain *d)
 {
     if (!redis_is_ready(d->p->env.redis))
-        end(d);
+        drain_end(d);
     else if (!d->end)
         d->end = loop_after(d->p->env.loop, DRAIN_END_MS, on_end, d);
 }
@@ -120,7 +120,7 @@ static void on_orphan(void *arg)
 
     d->orphan = NULL;
     if (left_ms <= 0)
-        end(d);
+        drain_end(d);
     else
         d->orphan = loop_after(d->p->env.loop, left_ms, on_orphan, d);
 }

@@ -1,13 +1,13 @@
 /* life.c - one worker process: wiring and life cycle; the picture is in process.h.
  *
- * start() makes the parts, which know each other through struct process alone, and stop() ends
- * them in an order that matters: what still has to be said to Redis is said first, and callbacks
- * of a connection that is freed must find the parts that they belong to.
+ * life_start() makes the parts, which know each other through struct process alone, and life_stop()
+ * ends them in an order that matters: what still has to be said to Redis is said first, and
+ * callbacks of a connection that is freed must find the parts that they belong to.
  *
  * Between them stands one question, asked whenever something ended (life_kick): claim more,
  * take a new id, or leave (drain.c)?
  *
- * To add a part: a pointer in struct process, a line in start() and one in stop(). */
+ * To add a part: a pointer in struct process, a line in life_start() and one in life_stop(). */
 #include "worker/life.h"
 
 #include <signal.h>
@@ -186,7 +186,7 @@ static void flush_holds(void *arg) { holds_flush(arg); }
 
 static void on_beat(void *arg) { health_sync(((struct process *)arg)->health); }
 
-static bool start(struct process *p, const struct child_options *o, struct err *err)
+static bool life_start(struct process *p, const struct child_options *o, struct err *err)
 {
     keys_init(&p->env.keys, p->env.cfg->redis_prefix);
     job_defaults_from(&p->defaults, p->env.cfg);
@@ -248,7 +248,7 @@ static void say_last_words(struct process *p)
     }
 }
 
-static void stop(struct process *p)
+static void life_stop(struct process *p)
 {
     if (!drain_left_something(p->drain))
         say_last_words(p);
@@ -298,13 +298,13 @@ int life_main(const struct child_options *o, struct config *cfg,
         return 78;
     }
     p->env.loop = loop_new();
-    if (!start(p, o, &err)) {
+    if (!life_start(p, o, &err)) {
         log_err(LOG_ERROR, "start", &err);
         return 78;
     }
     loop_run(p->env.loop);
     left = drain_left_something(p->drain);
-    stop(p);
+    life_stop(p);
     loop_free(p->env.loop);
     program_end(p->env.cfg);
     free(p);

@@ -21,7 +21,7 @@ static bool may_call(const struct claimer *h)
     return h->registered && heartbeat_age_ms(p->heartbeat) < h->env->cfg->workers_lease_ms / 2;
 }
 
-static void start(struct claimer *h, const struct started *s)
+static void claimer_start(struct claimer *h, const struct started *s)
 {
     struct run *r = run_new(h->arg, s);
 
@@ -90,7 +90,7 @@ static void heard(struct claimer *h, const struct reply *beat)
 
 const struct claimer_ops life_claimer_ops = {.may_call = may_call,
                                              .has = has,
-                                             .start = start,
+                                             .start = claimer_start,
                                              .settled = settled,
                                              .costs_reported = costs_reported,
                                              .stray = stray,

@@ -24,7 +24,7 @@ int64_t retry_backoff_ms(const struct job *job, int attempts_spent)
     return doubled(job->backoff_delay_ms, attempts_spent, job->backoff_max_ms);
 }
 
-static struct retry_out end(enum err_kind kind)
+static struct retry_out retry_end(enum err_kind kind)
 {
     return (struct retry_out){.action = RETRY_END, .kind = kind, .attempt_spent = true};
 }
@@ -35,7 +35,7 @@ static struct retry_out retry(const struct retry_rules *rules, const struct retr
     int64_t delay = in->job->backoff_jitter ? in->below(most + 1) : most;
 
     if (in->rec->attempts + 1 >= in->job->max_attempts)
-        return end(in->kind);
+        return retry_end(in->kind);
     delay = max64(delay, min64(in->server_wait_ms, rules->server_wait_max_ms));
     return (struct retry_out){RETRY_LATER, in->kind, delay, true};
 }
@@ -64,5 +64,5 @@ struct retry_out retry_decide(const struct retry_rules *rules, const struct retr
     case ERR_CLASS_FAIL:
     case ERR_CLASS_NONE: break;
     }
-    return end(in->kind);
+    return retry_end(in->kind);
 }

@@ -32,7 +32,7 @@ struct orphans {
 
 static void scan(struct orphans *o);
 
-static void end(struct orphans *o, const struct err *err)
+static void orphans_end(struct orphans *o, const struct err *err)
 {
     o->cb(o->arg, err);
     free(o);
@@ -41,7 +41,7 @@ static void end(struct orphans *o, const struct err *err)
 static void page_done(struct orphans *o)
 {
     if (!strcmp(o->cursor, "0"))
-        end(o, NULL);
+        orphans_end(o, NULL);
     else
         scan(o);
 }
@@ -55,7 +55,7 @@ static void on_charged(void *arg, const struct reply *reply, const struct err *e
     if (reply)
         page_done(o);
     else
-        end(o, err);
+        orphans_end(o, err);
 }
 
 static bool is_open(const struct reply *hold)
@@ -93,7 +93,7 @@ static void on_page(void *arg, const struct reply *reply, const struct err *err)
     size_t n = 0;
 
     if (!reply) {
-        end(o, err);
+        orphans_end(o, err);
         return;
     }
     snprintf(o->cursor, sizeof o->cursor, "%.*s", (int)cursor.n, cursor.n ? cursor.p : "0");

@@ -59,7 +59,7 @@ static bool matches(struct var *v, const char *base, enum setting_id id, bool al
     return true;
 }
 
-static bool find(struct var *v)
+static bool var_find(struct var *v)
 {
     char base[CONFIG_ENV_NAME];
 
@@ -181,7 +181,7 @@ bool config_apply_env(struct config_load *l, struct err *err)
         if (n == 0)
             continue;
         snprintf(v.name, sizeof(v.name), "%.*s", (int)(n < 512 ? n : 512), *e);
-        if (n < sizeof(v.name) && find(&v)) {
+        if (n < sizeof(v.name) && var_find(&v)) {
             if (!apply(l, &v, err))
                 return false;
         } else if (is_ours(v.name) && !is_service_link(v.name, v.value)) {

@@ -26,7 +26,7 @@ static bool list_is(enum config_list list, const char *section, const char *key)
     return strncmp(name, section, n) == 0 && name[n] == '.' && strcmp(name + n + 1, key) == 0;
 }
 
-static const struct setting *find(const char *section, const char *key)
+static const struct setting *setting_find(const char *section, const char *key)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)
         if (strcmp(config_settings[i].section, section) == 0 &&
@@ -88,7 +88,7 @@ static bool fail_unknown(const struct config_load *l, const char *section,
     dot = strchr(nested, '.');
     if (dot && !*section) {
         *dot = 0;
-        if (find(nested, dot + 1))
+        if (setting_find(nested, dot + 1))
             err_set(&why, ERR_CONFIG, "unknown setting; write '%s:' and below it '%s:'", nested,
                     dot + 1);
     }
@@ -143,7 +143,7 @@ static bool set_scalar(struct config_load *l, const struct setting *s, const str
 static bool apply_member(struct config_load *l, const char *section, const struct yaml_tree *node,
                          struct err *err)
 {
-    const struct setting *s = find(section, node->key);
+    const struct setting *s = setting_find(section, node->key);
 
     if (s)
         return set_scalar(l, s, node, err);

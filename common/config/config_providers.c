@@ -43,7 +43,7 @@ static char *copy_url(const char *url)
 
 static char *copy_if_any(const char *text) { return text && *text ? xstrdup(text) : NULL; }
 
-static struct config_provider *add(struct config *c)
+static struct config_provider *provider_add(struct config *c)
 {
     c->providers = xrealloc(c->providers, (c->provider_count + 1) * sizeof(*c->providers));
     c->providers[c->provider_count] = (struct config_provider){0};
@@ -52,7 +52,7 @@ static struct config_provider *add(struct config *c)
 
 static void add_together(struct config *c)
 {
-    struct config_provider *p = add(c);
+    struct config_provider *p = provider_add(c);
 
     p->name = xstrdup("together");
     p->base_url = copy_url(c->providers_together_base_url);
@@ -147,7 +147,7 @@ static bool read_item(struct config_load *l, size_t i, struct err *err)
         free(key);
         return item_fail(&it, NULL, "expected at most %d providers", CONFIG_PROVIDERS_MAX);
     }
-    p = add(l->cfg);
+    p = provider_add(l->cfg);
     p->name = xstrdup(name);
     p->base_url = copy_url(url);
     p->api_key = key;

@@ -127,7 +127,7 @@ char *clock_day(int64_t wall_ms, char text[9])
 /* ---- reading ---- */
 
 /* Take `width` digits, then the character `then` (0: none), from *p. */
-static bool take(const char **p, const char *end, int width, char then, int *ret)
+static bool clock_take(const char **p, const char *end, int width, char then, int *ret)
 {
     int v = 0;
 
@@ -171,7 +171,7 @@ static bool take_offset(const char **p, const char *end, int *ret_minutes)
     if (**p != '+' && **p != '-')
         return false;
     sign = *(*p)++ == '-' ? -1 : 1;
-    if (!take(p, end, 2, ':', &hours) || !take(p, end, 2, 0, &minutes) || *p != end)
+    if (!clock_take(p, end, 2, ':', &hours) || !clock_take(p, end, 2, 0, &minutes) || *p != end)
         return false;
     *ret_minutes = sign * (hours * 60 + minutes);
     return hours < 24 && minutes < 60;
@@ -184,12 +184,13 @@ bool clock_parse_rfc3339(const char *p, size_t n, int64_t *ret_ms)
     int h, m, s, ms, offset;
     int64_t at;
 
-    if (n == 0 || !take(&p, end, 4, '-', &d.year) || !take(&p, end, 2, '-', &d.month) ||
-        !take(&p, end, 2, 0, &d.day) || p == end || (*p != 'T' && *p != 't'))
+    if (n == 0 || !clock_take(&p, end, 4, '-', &d.year) || !clock_take(&p, end, 2, '-', &d.month) ||
+        !clock_take(&p, end, 2, 0, &d.day) || p == end || (*p != 'T' && *p != 't'))
         return false;
     p++;
-    if (!take(&p, end, 2, ':', &h) || !take(&p, end, 2, ':', &m) || !take(&p, end, 2, 0, &s) ||
-        !take_fraction(&p, end, &ms) || !take_offset(&p, end, &offset))
+    if (!clock_take(&p, end, 2, ':', &h) || !clock_take(&p, end, 2, ':', &m) ||
+        !clock_take(&p, end, 2, 0, &s) || !take_fraction(&p, end, &ms) ||
+        !take_offset(&p, end, &offset))
         return false;
     if (d.month < 1 || d.month > 12 || d.day < 1 || d.day > days_in_month(d.year, d.month) ||
         h > 23 || m > 59 || s > 60)

@@ -29,7 +29,7 @@ static bool is_known(const char *p, size_t n)
     return false;
 }
 
-static void add(const char *p, size_t n)
+static void secret_put(const char *p, size_t n)
 {
     if (n < SECRET_MIN || is_known(p, n))
         return;
@@ -42,7 +42,7 @@ static void add(const char *p, size_t n)
 void secret_add(const char *text)
 {
     if (text)
-        add(text, strlen(text));
+        secret_put(text, strlen(text));
 }
 
 /* ---- URLs ---- */
@@ -66,8 +66,8 @@ static void add_encoded(const char *p, size_t n)
         plain[m++] = coded ? (char)(hex(p[i + 1]) * 16 + hex(p[i + 2])) : p[i];
         i += coded ? 2 : 0;
     }
-    add(p, n);
-    add(plain, m);
+    secret_put(p, n);
+    secret_put(plain, m);
     free(plain);
 }
 

@@ -181,7 +181,7 @@ static void grow_cache(struct http_client *c)
     curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)want);
 }
 
-static void start(struct http_call *call)
+static void call_start(struct http_call *call)
 {
     struct http_client *c = call->client;
 
@@ -204,7 +204,7 @@ struct http_call *http_send(struct http_client *c, const struct http_request *re
     else if (c->in_curl)
         enqueue(call, HTTP_CALL_WAITING);
     else
-        start(call);
+        call_start(call);
     return call;
 }
 
@@ -236,7 +236,7 @@ static void run_queue(void *arg)
     while ((call = TAILQ_FIRST(&now))) {
         TAILQ_REMOVE(&now, call, turn);
         if (call->state == HTTP_CALL_WAITING)
-            start(call);
+            call_start(call);
         else
             http_call_report(call, call->outcome);
     }

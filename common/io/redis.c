@@ -59,7 +59,7 @@ static const bool may_move[][REDIS_READY + 1] = {
 };
 /* clang-format on */
 
-static void begin(void *arg);
+static void redis_begin(void *arg);
 static void on_dialed(void *arg, int fd, const struct err *err);
 static void on_read(struct bufferevent *bev, void *arg);
 static void on_readable(void *arg, int fd, bool readable, bool writable);
@@ -112,7 +112,7 @@ struct redis *redis_new(struct loop *borrow_loop, const struct redis_options *op
     r->place = redis_url_redacted(&r->url);
     copy_options(r, opt);
     err_set(&r->why, ERR_REDIS_LOST, "Redis at %s: not connected yet", r->place);
-    loop_defer(r->loop, begin, r);
+    loop_defer(r->loop, redis_begin, r);
     return r;
 }
 
@@ -168,7 +168,7 @@ void redis_free(struct redis *r)
     r->closing = true;
     err_set(&why, ERR_REDIS_LOST, "Redis at %s: the connection was closed here", r->place);
     disconnect(r);
-    loop_undefer(r->loop, begin, r);
+    loop_undefer(r->loop, redis_begin, r);
     loop_undefer(r->loop, after_loss, r);
     loop_cancel(&r->again);
     r->why = why;
@@ -182,7 +182,7 @@ size_t redis_outstanding(const struct redis *r) { return r->accepted; }
 
 /* ---- connecting ---- */
 
-static void begin(void *arg)
+static void redis_begin(void *arg)
 {
     struct redis *r = arg;
 
@@ -414,7 +414,7 @@ static void after_loss(void *arg)
     if (!r->closing && r->opt.on_lost)
         r->opt.on_lost(r->opt.arg, &r->why);
     if (!r->closing)
-        r->again = loop_after(r->loop, backoff_ms(r), begin, r);
+        r->again = loop_after(r->loop, backoff_ms(r), redis_begin, r);
     redis_leave(r);
 }
 
@@ -426,7 +426,7 @@ void redis_reconnect(struct redis *r)
     err_set(&why, ERR_REDIS_LOST, "a new connection was asked for");
     redis_lose(r, &why);
     if (!r->again)
-        return; /* after_loss() or the first begin() is still to come */
+        return; /* after_loss() or the first redis_begin() is still to come */
     loop_cancel(&r->again);
-    r->again = loop_after(r->loop, 0, begin, r);
+    r->again = loop_after(r->loop, 0, redis_begin, r);
 }

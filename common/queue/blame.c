@@ -26,7 +26,7 @@ struct blame {
 
 static void blame_look(struct blame *b);
 
-static void end(struct blame *b, bool ended, const struct err *err)
+static void blame_end(struct blame *b, bool ended, const struct err *err)
 {
     b->cb(b->arg, ended, err);
     free(b);
@@ -44,7 +44,7 @@ static void on_counted(void *arg, const struct reply *reply, const struct err *e
     if (reply && reply_is(reply, "moved") && ++b->rounds < ROUNDS)
         blame_look(b);
     else
-        end(b, false, reply ? NULL : err);
+        blame_end(b, false, reply ? NULL : err);
 }
 
 static void count(struct blame *b, const struct record *rec)
@@ -67,7 +67,7 @@ static void on_finished(void *arg, struct settle *s, const char *codes, const st
     if (code == SETTLE_STALE && ++b->rounds < ROUNDS)
         blame_look(b);
     else
-        end(b, code == SETTLE_WRITTEN || code == SETTLE_AGAIN, codes ? NULL : err);
+        blame_end(b, code == SETTLE_WRITTEN || code == SETTLE_AGAIN, codes ? NULL : err);
 }
 
 static void finish(struct blame *b, const struct record *rec, const struct job *job)
@@ -93,7 +93,7 @@ static void on_record(void *arg, const struct reply *reply, const struct err *er
     struct job job;
 
     if (!reply || !bytes.p || !record_read(bytes.p, bytes.n, &rec) || job_state_ended(rec.state)) {
-        end(b, false, reply ? NULL : err);
+        blame_end(b, false, reply ? NULL : err);
         return;
     }
     job_defaults_from(&defaults, b->o.cfg);

@@ -63,7 +63,7 @@ static const struct name queues[QUEUE_COUNT + 1] = {
 static_assert(QUEUE_END == QUEUE_COUNT + 1, "queue codes are 1..QUEUE_COUNT");
 
 /* The row whose name is p[0..n), or 0. */
-static int find(const struct name *rows, int count, const char *p, size_t n)
+static int name_find(const struct name *rows, int count, const char *p, size_t n)
 {
     for (int i = 1; i < count; i++)
         if (rows[i].n == n && memcmp(rows[i].name, p, n) == 0)
@@ -89,7 +89,7 @@ const char *job_type_name(enum job_type_id t) { return row(types, JOB_TYPE_COUNT
 
 enum job_type_id job_type_of(const char *name, size_t n)
 {
-    return (enum job_type_id)find(types, JOB_TYPE_COUNT, name, n);
+    return (enum job_type_id)name_find(types, JOB_TYPE_COUNT, name, n);
 }
 
 unsigned job_type_flags(enum job_type_id t) { return row(types, JOB_TYPE_COUNT, t)->flags; }
@@ -109,7 +109,7 @@ const char *queue_name(enum queue_id q) { return row(queues, QUEUE_COUNT + 1, q)
 
 enum queue_id queue_of(const char *name, size_t n)
 {
-    return (enum queue_id)find(queues, QUEUE_COUNT + 1, name, n);
+    return (enum queue_id)name_find(queues, QUEUE_COUNT + 1, name, n);
 }
 
 /* ---- reading ---- */

@@ -74,7 +74,7 @@ static void forget_ids(struct recover *v)
     v->count = v->next = 0;
 }
 
-static void end(struct recover *v, const struct err *err)
+static void recover_end(struct recover *v, const struct err *err)
 {
     forget_ids(v);
     notes_done(&v->notes);
@@ -93,7 +93,7 @@ static void on_blamed(void *arg, bool ended, const struct err *err)
     struct recover *v = arg;
 
     v->report.ended += ended;
-    end(v, err);
+    recover_end(v, err);
 }
 
 static void buried(struct recover *v)
@@ -102,7 +102,7 @@ static void buried(struct recover *v)
         blame_start(&(struct blame_options){v->o.redis, v->o.cfg, &v->who, v->o.blame}, on_blamed,
                     v);
     else
-        end(v, NULL);
+        recover_end(v, NULL);
 }
 
 /* From here on the worker can start nothing: before, a start of one that was not dead could come
@@ -125,7 +125,7 @@ static void on_buried(void *arg, const struct reply *reply, const struct err *er
     struct err gone = {0};
 
     if (!reply) {
-        end(v, err);
+        recover_end(v, err);
     } else if (reply_is(reply, "busy") && ++v->rounds < ROUNDS) {
         load(v);
     } else if (reply_is(reply, "ok")) {
@@ -133,10 +133,10 @@ static void on_buried(void *arg, const struct reply *reply, const struct err *er
         buried(v);
     } else if (reply_is(reply, "alive")) {
         v->report.alive = true;
-        end(v, NULL);
+        recover_end(v, NULL);
     } else {
         err_set(&gone, ERR_REDIS, "%.*s", (int)reply_span(reply).n, reply_span(reply).p);
-        end(v, &gone);
+        recover_end(v, &gone);
     }
 }
 
@@ -160,7 +160,7 @@ static void on_told(void *arg, struct settle *s, const char *codes, const struct
     (void)codes;
     settle_free(s);
     if (err)
-        end(v, err);
+        recover_end(v, err);
     else
         bury(v);
 }
@@ -340,7 +340,7 @@ static void next_chunk(struct recover *v);
 static void chunk_done(struct recover *v)
 {
     if (v->failed.kind != ERR_NONE) {
-        end(v, &v->failed);
+        recover_end(v, &v->failed);
         return;
     }
     if (!v->look_again)
@@ -381,7 +381,7 @@ static void on_records(void *arg, const struct reply *reply, const struct err *e
     struct settle *back, *ends;
 
     if (!reply) {
-        end(v, err);
+        recover_end(v, err);
         return;
     }
     back = settle_new(SETTLE_DEFER);
@@ -421,7 +421,7 @@ static void on_charged(void *arg, const struct err *err)
     struct recover *v = arg;
 
     if (err && err->kind == ERR_REDIS_LOST)
-        end(v, err);
+        recover_end(v, err);
     else
         next_chunk(v);
 }
@@ -431,7 +431,7 @@ static void on_notes(void *arg, const struct reply *reply, const struct err *err
     struct recover *v = arg;
 
     if (!reply && err->kind == ERR_REDIS_LOST) {
-        end(v, err);
+        recover_end(v, err);
         return;
     }
     notes_done(&v->notes);
@@ -453,7 +453,7 @@ static void on_live(void *arg, struct routes *take_t, const struct err *err)
 
     v->routes = take_t;
     if (err)
-        end(v, err);
+        recover_end(v, err);
     else
         load_notes(v);
 }
@@ -463,7 +463,7 @@ static void on_ids(void *arg, const struct reply *reply, const struct err *err)
     struct recover *v = arg;
 
     if (!reply) {
-        end(v, err);
+        recover_end(v, err);
         return;
     }
     forget_ids(v);
@@ -497,7 +497,7 @@ static void on_known(void *arg, const struct reply *reply, const struct err *err
     struct recover *v = arg;
 
     if (!reply) {
-        end(v, err);
+        recover_end(v, err);
         return;
     }
     v->reaped = reply_int(reply) == 0;

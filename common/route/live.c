@@ -69,7 +69,7 @@ static void live_on_catalogue(void *arg, const struct reply *reply, const struct
     live_on_reply(v, err);
 }
 
-static void start(struct live *v, struct redis *redis, const struct keys *keys)
+static void live_start(struct live *v, struct redis *redis, const struct keys *keys)
 {
     const struct config *cfg = v->cfg;
 
@@ -90,7 +90,7 @@ void live_read(struct redis *redis, const struct keys *keys, const struct config
     struct live *v = xcalloc(1, sizeof *v);
 
     *v = (struct live){.cfg = cfg, .cb = cb, .arg = arg};
-    start(v, redis, keys);
+    live_start(v, redis, keys);
 }
 
 void live_read_dearest(struct redis *redis, const struct keys *keys, const struct config *cfg,
@@ -99,5 +99,5 @@ void live_read_dearest(struct redis *redis, const struct keys *keys, const struc
     struct live *v = xcalloc(1, sizeof *v);
 
     *v = (struct live){.cfg = cfg, .dearest = true, .cb = cb, .arg = arg};
-    start(v, redis, keys);
+    live_start(v, redis, keys);
 }

@@ -21,7 +21,7 @@ struct entry {
 static struct entry *entries;
 static size_t bytes, misses;
 
-static void forget(struct entry *e)
+static void entry_forget(struct entry *e)
 {
     HASH_DEL(entries, e);
     bytes -= e->bytes;
@@ -32,7 +32,7 @@ static void forget(struct entry *e)
 void schema_cache_clear(void)
 {
     while (entries)
-        forget(entries);
+        entry_forget(entries);
 }
 
 size_t schema_cache_misses(void) { return misses; }
@@ -72,7 +72,7 @@ const struct schema *schema_cached(struct span json_text, bool lenient, struct e
     e->bytes = e->key_n + schema_pattern_bytes(e->schema);
     while (entries &&
            (HASH_COUNT(entries) >= SCHEMA_CACHE_ENTRIES || bytes + e->bytes > SCHEMA_CACHE_BYTES))
-        forget(entries);
+        entry_forget(entries);
     HASH_ADD(hh, entries, key, e->key_n, e);
     bytes += e->bytes;
     return e->schema;

@@ -63,7 +63,7 @@ static bool make_doc(const struct cli *c, struct buf *b)
     return true;
 }
 
-static int add(struct cli *c)
+static int route_add(struct cli *c)
 {
     const char *id = c->argc > 1 ? c->argv[1] : NULL;
     struct buf doc = BUF(65536);
@@ -162,7 +162,7 @@ int cli_route(struct cli *c)
     static const struct {
         const char *verb;
         int (*run)(struct cli *c);
-    } verbs[] = {{"add", add}, {"remove", remove_one}, {"list", list}};
+    } verbs[] = {{"add", route_add}, {"remove", remove_one}, {"list", list}};
 
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         if (c->argc > 0 && !strcmp(c->argv[0], verbs[i].verb))

@@ -23,7 +23,7 @@ struct cli_table {
     char **cells; /* headers first */
 };
 
-static void add(struct cli_table *t, char *take_text)
+static void table_add(struct cli_table *t, char *take_text)
 {
     if (t->count == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 64;
@@ -41,7 +41,7 @@ struct cli_table *cli_table_new(const struct cli *c, const char *const *headers,
     t = xcalloc(1, sizeof *t);
     t->columns = columns;
     for (size_t i = 0; i < columns; i++)
-        add(t, xstrdup(headers[i]));
+        table_add(t, xstrdup(headers[i]));
     return t;
 }
 
@@ -57,7 +57,7 @@ void cli_table_cell(struct cli_table *t, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     visible_add(&cell, text, strlen(text)); /* on one line, and as wide as it looks */
-    add(t, cell.n ? buf_take(&cell) : xstrdup(""));
+    table_add(t, cell.n ? buf_take(&cell) : xstrdup(""));
     buf_done(&cell);
 }
 

@@ -74,7 +74,7 @@ static void note(struct budget_rooms *s, const char *name, int64_t left)
 }
 
 /* NULL: nothing is known of it. */
-static struct seen *find(struct budget_rooms *s, const char *name)
+static struct seen *seen_find(struct budget_rooms *s, const char *name)
 {
     struct seen *e = slot_of(s, name);
 
@@ -151,7 +151,7 @@ void budget_room_enter(struct budget_rooms *s, const struct budget_wait *w, enum
                        const char *id)
 {
     char entry[ROOM_ENTRY];
-    const struct seen *e = find(s, w->room);
+    const struct seen *e = seen_find(s, w->room);
 
     snprintf(entry, sizeof entry, "%s/%s", queue_name(queue), id);
     rooms_enter(s->rooms, w->room, (double)w->since_ms, entry, &w->sum);
@@ -162,7 +162,7 @@ void budget_room_enter(struct budget_rooms *s, const struct budget_wait *w, enum
 int64_t budget_room_count(struct budget_rooms *s, const struct config_budget *b, struct span tenant)
 {
     char name[ROOM_NAME];
-    const struct seen *e = find(s, room_name(b, tenant, name));
+    const struct seen *e = seen_find(s, room_name(b, tenant, name));
 
     return max64(e ? e->left : 0, count_expected(s));
 }
@@ -192,7 +192,7 @@ void budget_room_wake(struct budget_rooms *s, const unsigned char *budgets, size
     char name[ROOM_NAME];
 
     for (size_t i = 0; i < count; i++) {
-        struct seen *e = find(s, room_name(&s->env->cfg->budgets[budgets[i]], tenant, name));
+        struct seen *e = seen_find(s, room_name(&s->env->cfg->budgets[budgets[i]], tenant, name));
 
         if (e && e->left == 0) {
             look_again(s, e);

@@ -35,7 +35,7 @@ struct returns *returns_new(struct claimer *h, const struct return_kind *kind)
     return n;
 }
 
-static void forget(struct returns *n, size_t count)
+static void returns_forget(struct returns *n, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         free(n->ids[i]);
@@ -50,7 +50,7 @@ void returns_reset(struct returns *n)
     if (n->claimer->env->redis)
         redis_forget(n->claimer->env->redis, n);
     if (n->n > 0)
-        forget(n, n->n);
+        returns_forget(n, n->n);
     n->sent = 0;
 }
 
@@ -75,7 +75,7 @@ static void returns_on_answer(void *arg, const struct reply *reply, const struct
     struct returns *n = arg;
 
     if (reply)
-        forget(n, n->sent);
+        returns_forget(n, n->sent);
     else if (err->kind == ERR_REDIS)
         log_err(LOG_WARN, "give_back", err);
     n->sent = 0;

@@ -59,7 +59,7 @@ static void set_sent(struct starting *s, bool sent)
     s->sent = sent;
 }
 
-static void drop(struct starting *s)
+static void starting_drop(struct starting *s)
 {
     set_sent(s, false);
     DL_DELETE(s->owner->list, s);
@@ -101,7 +101,7 @@ static void on_started(void *arg, const struct reply *reply, const struct err *e
             log_err(LOG_WARN, "start", err);
         return; /* kept; the reconnect or the kick of the next heartbeat sends it again */
     }
-    drop(s);
+    starting_drop(s);
     if (work_is_gone(reply))
         claimer_gone(h);
     else
@@ -124,7 +124,7 @@ static void starts_send(struct starting *s)
     work_start(e->redis, &e->keys, &w, on_started, s);
 }
 
-static void add(struct starts *o, char **take_ids, size_t n, bool found, bool guess)
+static void starts_put(struct starts *o, char **take_ids, size_t n, bool found, bool guess)
 {
     struct starting *s = xcalloc(1, sizeof *s);
 
@@ -141,7 +141,7 @@ static void add(struct starts *o, char **take_ids, size_t n, bool found, bool gu
 
 void starts_add(struct starts *s, char **take_ids, size_t n, bool found)
 {
-    add(s, take_ids, n, found, false);
+    starts_put(s, take_ids, n, found, false);
 }
 
 void starts_guess(struct starts *s, const char *id)
@@ -152,7 +152,7 @@ void starts_guess(struct starts *s, const char *id)
         return;
     ids = xcalloc(1, sizeof *ids);
     ids[0] = xstrdup(id);
-    add(s, ids, 1, false, true);
+    starts_put(s, ids, 1, false, true);
 }
 
 void starts_resend(struct starts *o)
@@ -214,7 +214,7 @@ static void drop_all(struct starts *o)
     while (o->list) {
         struct starting *s = o->list;
 
-        drop(s);
+        starting_drop(s);
         starting_free(s);
     }
 }

@@ -96,7 +96,7 @@ static void set_dirty(struct chunk_stream *s, bool dirty)
     s->dirty = dirty;
 }
 
-static void forget(struct chunk_stream *s)
+static void stream_forget(struct chunk_stream *s)
 {
     set_dirty(s, false);
     TAILQ_REMOVE(&s->all->streams, s, each);
@@ -108,7 +108,7 @@ static void forget(struct chunk_stream *s)
 static void forget_if_over(struct chunk_stream *s)
 {
     if (s->closed && !s->dirty && !s->flying)
-        forget(s);
+        stream_forget(s);
 }
 
 struct chunk_stream *chunks_open(struct chunks *c, const char *job_id, int run)
@@ -199,7 +199,8 @@ static void add_entry(struct redis_args *a, const struct chunk_stream *s, bool e
 
 /* The waiting chunks of a stream become arguments of the script.  An end behind dropped chunks gets
  * an entry of its own. */
-static struct part take(struct chunk_stream *s, struct redis_args *keys, struct redis_args *args)
+static struct part stream_take(struct chunk_stream *s, struct redis_args *keys,
+                               struct redis_args *args)
 {
     struct chunks *c = s->all;
     const struct part part = {.stream = s, .count = s->count, .ends = s->ends && !s->gap};
@@ -250,7 +251,7 @@ static void chunks_write(void *arg)
     while (sent->parts_n < most && (s = TAILQ_FIRST(&c->dirty)) && may_write(c)) {
         sent->bytes += s->text.n;
         c->flying += s->text.n;
-        sent->parts[sent->parts_n++] = take(s, &keys, &args);
+        sent->parts[sent->parts_n++] = stream_take(s, &keys, &args);
     }
     redis_args_append(&keys, &args);
     redis_args_done(&args);
@@ -284,7 +285,7 @@ void chunks_free(struct chunks *c)
         return;
     batcher_cancel(&c->batcher);
     while ((s = TAILQ_FIRST(&c->streams)))
-        forget(s);
+        stream_forget(s);
     free(c);
 }
 

@@ -73,7 +73,7 @@ static struct run *run_of(struct fetch *take_f)
 
 /* ---- ends ---- */
 
-static void end(struct run *r, const char *said)
+static void catalogue_end(struct run *r, const char *said)
 {
     struct fetch *f = r->state;
     struct buf out = BUF(4096);
@@ -95,7 +95,7 @@ static void failed(struct run *r, const char *why)
     if (f->tries >= (int64_t)ARRAY_LEN(pauses_ms)) {
         log_event(LOG_WARN, "catalogue.failed", "provider=%s msg=%s", f->provider->name,
                   log_quote(why));
-        end(r, why);
+        catalogue_end(r, why);
         return;
     }
     pause = pauses_ms[f->tries];
@@ -120,7 +120,7 @@ static void on_published(void *arg, const struct reply *reply, const struct err 
     if (!reply)
         failed(r, err->msg);
     else
-        end(r, f->rows.count ? "kept" : NONE);
+        catalogue_end(r, f->rows.count ? "kept" : NONE);
 }
 
 static void publish(struct fetch *f)
@@ -366,7 +366,7 @@ static const struct config_provider *provider_of(const struct run *r)
     return json_read_text(name, text, sizeof text) ? config_provider(r->p->env.cfg, text) : NULL;
 }
 
-static void start(struct run *r)
+static void catalogue_start(struct run *r)
 {
     struct fetch *f = xcalloc(1, sizeof *f);
 
@@ -377,7 +377,7 @@ static void start(struct run *r)
     if (!json_read_int(json_at(run_progress(r), "tries"), &f->tries))
         f->tries = 0;
     if (!f->provider || (!f->provider->api_key && !f->provider->loopback))
-        end(r, f->provider ? "no key" : "no such provider");
+        catalogue_end(r, f->provider ? "no key" : "no such provider");
     else if (claimer_may_call(&r->p->claimer))
         catalogue_send(f);
     else
@@ -402,5 +402,5 @@ static void done(struct run *r)
         fetch_free(r->state);
 }
 
-static const struct step steps[] = {{"fetch", start, abort_fetch}};
+static const struct step steps[] = {{"fetch", catalogue_start, abort_fetch}};
 const struct job_type job_type_catalogue = {.steps = steps, .step_count = 1, .done = done};

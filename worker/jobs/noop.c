@@ -43,7 +43,7 @@ static void noop_on_timer(void *arg)
     run_done(r, n->result);
 }
 
-static void start(struct run *r)
+static void noop_start(struct run *r)
 {
     struct span sleep = {NULL, 0}, result = {NULL, 0};
     const struct json_want wants[] = {{"sleep_ms", &sleep}, {"result", &result}};
@@ -70,5 +70,5 @@ static void abort_sleep(struct run *r)
         loop_cancel(&n->timer);
 }
 
-static const struct step steps[] = {{"sleep", start, abort_sleep}};
+static const struct step steps[] = {{"sleep", noop_start, abort_sleep}};
 const struct job_type job_type_noop = {.steps = steps, .step_count = 1};

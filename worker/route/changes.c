@@ -55,7 +55,7 @@ static bool rose(const struct model *was, const struct model *is, int64_t percen
     return most >= 0;
 }
 
-static bool find(const struct changes_in *in, const struct model *m, struct change *ret)
+static bool change_of(const struct changes_in *in, const struct model *m, struct change *ret)
 {
     size_t n = strlen(m->id);
     const struct model *before = in->before ? model_find(in->before, m->id, n) : NULL;
@@ -76,7 +76,8 @@ size_t changes_find(const struct changes_in *in, struct change *ret, size_t max)
         const struct model *m = &in->known->rows[i];
         struct change c;
 
-        if (!m->tasks || !m->allowed || strcmp(m->provider, in->provider) != 0 || !find(in, m, &c))
+        if (!m->tasks || !m->allowed || strcmp(m->provider, in->provider) != 0 ||
+            !change_of(in, m, &c))
             continue;
         if (n < max)
             ret[n] = c;

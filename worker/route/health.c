@@ -69,7 +69,7 @@ void health_free(struct health *h)
     free(h);
 }
 
-static struct health_route *find(const struct health *h, const char *name)
+static struct health_route *health_find(const struct health *h, const char *name)
 {
     struct health_route *t = NULL;
 
@@ -77,7 +77,7 @@ static struct health_route *find(const struct health *h, const char *name)
     return t;
 }
 
-static struct health_route *add(struct health *h, const char *name, size_t provider_n)
+static struct health_route *health_add(struct health *h, const char *name, size_t provider_n)
 {
     struct health_route *t = xcalloc(1, sizeof *t);
 
@@ -120,12 +120,12 @@ static struct health_route *look_up(struct health *h, const char *provider, stru
 
     if (n < 0 || (size_t)n >= sizeof name || memchr(name, '|', (size_t)n))
         return NULL;
-    t = find(h, name);
+    t = health_find(h, name);
     if (t)
         return t;
     if (makes_room)
         make_room(h);
-    return h->count < HEALTH_ROUTES_MAX ? add(h, name, strlen(provider)) : NULL;
+    return h->count < HEALTH_ROUTES_MAX ? health_add(h, name, strlen(provider)) : NULL;
 }
 
 struct health_route *health_route(struct health *h, const char *provider, struct span model)

@@ -50,7 +50,7 @@ void stops_fingerprint(const char *api_key, char text[STOPS_FINGERPRINT])
     memcpy(text, print, sizeof print);
 }
 
-static struct stop *find(struct stops *s, const char *fingerprint)
+static struct stop *stops_find(struct stops *s, const char *fingerprint)
 {
     for (size_t i = 0; i < s->count; i++)
         if (!strcmp(s->list[i].fingerprint, fingerprint))
@@ -60,7 +60,7 @@ static struct stop *find(struct stops *s, const char *fingerprint)
 
 static struct stop *find_or_add(struct stops *s, const char *fingerprint)
 {
-    struct stop *t = find(s, fingerprint);
+    struct stop *t = stops_find(s, fingerprint);
 
     if (t || s->count == STOPS_MAX)
         return t;
@@ -119,7 +119,7 @@ void stops_hear(struct stops *s, const struct reply *pairs, int64_t now_ms)
         snprintf(fingerprint, sizeof fingerprint, "%.*s", (int)name.n, name.p);
         if (!read_stop(reply_span(reply_at(pairs, i + 1)), &probe, &why))
             continue;
-        before = find(&old, fingerprint);
+        before = stops_find(&old, fingerprint);
         t = find_or_add(s, fingerprint);
         if (!t)
             continue;
@@ -151,7 +151,7 @@ void stops_set(struct stops *s, const char *fingerprint, enum err_kind why)
 
 void stops_clear(struct stops *s, const char *fingerprint)
 {
-    struct stop *t = find(s, fingerprint);
+    struct stop *t = stops_find(s, fingerprint);
 
     if (!t)
         return;
@@ -163,7 +163,7 @@ void stops_clear(struct stops *s, const char *fingerprint)
 static void stops_on_probe(void *arg, const struct reply *reply, const struct err *err)
 {
     struct ask *k = arg;
-    struct stop *t = find(k->s, k->fingerprint);
+    struct stop *t = stops_find(k->s, k->fingerprint);
 
     (void)err;
     if (t) {
@@ -193,13 +193,13 @@ bool stops_holds(struct stops *s, const char *api_key)
     if (s->count == 0)
         return false;
     stops_fingerprint(api_key, fingerprint);
-    t = find(s, fingerprint);
+    t = stops_find(s, fingerprint);
     return t && !t->probe && t->probe_ms > clock_mono_ms();
 }
 
 int64_t stops_wait_ms(struct stops *s, const char *fingerprint, struct err *ret_why)
 {
-    struct stop *t = find(s, fingerprint);
+    struct stop *t = stops_find(s, fingerprint);
     int64_t wait;
 
     if (!t)

@@ -44,7 +44,7 @@ static bool begins(const struct pass *s, const char *word)
 
 /* ---- thinking ---- */
 
-static void forget(struct pass *s)
+static void pass_forget(struct pass *s)
 {
     s->line_start = true;
     s->fences = s->values = 0;
@@ -73,7 +73,7 @@ static bool read_tag(struct pass *s)
             continue;
         s->thinking = opens;
         s->p += strlen(opens ? tags[i].open : tags[i].close);
-        forget(s);
+        pass_forget(s);
         if (!opens)
             read_whole(s);
         return true;
@@ -249,7 +249,7 @@ struct span together_unwrap(struct span text)
         s.p += 3;
     while (s.end > s.p && json_skip_blanks(s.end - 1, s.end) == s.end)
         s.end--;
-    forget(&s);
+    pass_forget(&s);
     read_whole(&s);
     while (s.p < s.end)
         if (!read_tag(&s) && (s.thinking || (!read_fence(&s) && !read_value(&s))))

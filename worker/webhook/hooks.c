@@ -54,7 +54,7 @@ struct hooks *hooks_new(const struct env *env)
     return h;
 }
 
-static void forget(struct hooks *h, struct host *t)
+static void hooks_forget(struct hooks *h, struct host *t)
 {
     HASH_DEL(h->hosts, t);
     free(t->name);
@@ -67,7 +67,7 @@ void hooks_free(struct hooks *h)
 
     if (!h)
         return;
-    HASH_ITER(hh, h->hosts, t, tmp) { forget(h, t); }
+    HASH_ITER(hh, h->hosts, t, tmp) { hooks_forget(h, t); }
     while (h->allowed) {
         struct allowed *a = h->allowed;
 
@@ -108,10 +108,10 @@ static void make_room(struct hooks *h)
     while (t && t->under_way > 0)
         t = t->hh.next;
     if (t)
-        forget(h, t);
+        hooks_forget(h, t);
 }
 
-static void add(struct hooks *h, struct host *t)
+static void hooks_add(struct hooks *h, struct host *t)
 {
     HASH_ADD_KEYPTR(hh, h->hosts, t->name, strlen(t->name), t);
 }
@@ -123,14 +123,14 @@ static struct host *find_or_add(struct hooks *h, const char *name)
     HASH_FIND_STR(h->hosts, name, t);
     if (t) {
         HASH_DEL(h->hosts, t);
-        add(h, t);
+        hooks_add(h, t);
         return t;
     }
     if (HASH_COUNT(h->hosts) >= HOSTS_MAX)
         make_room(h);
     t = xcalloc(1, sizeof *t);
     t->name = xstrdup(name);
-    add(h, t);
+    hooks_add(h, t);
     return t;
 }
 

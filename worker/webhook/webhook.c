@@ -227,7 +227,7 @@ static void host_of(const char *url, char *host, size_t size)
     snprintf(host, size, "%.*s", (int)n, p);
 }
 
-static void start(struct run *r)
+static void webhook_start(struct run *r)
 {
     struct webhook *w = xcalloc(1, sizeof *w);
     struct span url = {NULL, 0}, sign_as = {NULL, 0};
@@ -279,5 +279,5 @@ static void done(struct run *r)
     free(w);
 }
 
-static const struct step steps[] = {{"deliver", start, abort_call}};
+static const struct step steps[] = {{"deliver", webhook_start, abort_call}};
 const struct job_type job_type_webhook = {.steps = steps, .step_count = 1, .done = done};
