@@ -23,7 +23,7 @@ static void use(struct rate *r, int64_t from_us, int64_t until_us)
 {
     (void)rate_well(r, from_us);
     for (int64_t t = from_us; t < until_us; t += S / 4)
-        (void)rate_step(r, t, 0, true);
+        (void)rate_step(r, t, 0, true, false);
 }
 
 /* A lane that has learned: it met 100 a second and is used in full. */
@@ -51,23 +51,6 @@ static struct rate moving(void)
     use(&r, t * S, (t + 4) * S);
     return r;
 }
-
-START_TEST(an_open_rate_grows_by_what_is_answered_and_doubles_at_most)
-{
-    struct rate r;
-
-    rate_init(&r, 200, 0.5, 0);
-    ck_assert(rate_open(&r, 100 * S, 50)); /* from here on its time is known */
-    ck_assert_double_eq(r.rate, 200);
-    ck_assert(rate_open(&r, 101 * S, 80));
-    ck_assert_double_eq(r.rate, 280);
-    ck_assert(!rate_open(&r, 102 * S, 0));
-    ck_assert(rate_open(&r, 103 * S, 1e6));
-    ck_assert_double_eq(r.rate, 560);
-    refuse(&r, 104 * S, 400);
-    ck_assert_int_eq(r.phase, RATE_KNOWN);
-}
-END_TEST
 
 START_TEST(a_refusal_with_successes_between_is_learned_from)
 {
@@ -157,12 +140,12 @@ START_TEST(refusals_without_a_success_between_are_forgotten_by_the_first_success
     for (int i = 0; i < 15; i++)
         refuse(&r, (110 + 2 * i) * S, 0);
     ck_assert(rate_is_blocked(&r));
-    ck_assert(!rate_step(&r, 150 * S, 0, true)); /* it only probes */
+    ck_assert(!rate_step(&r, 150 * S, 0, true, false)); /* it only probes */
     ck_assert(rate_well(&r, 150 * S));
     ck_assert(rate_is_climbing(&r));
     ck_assert_double_eq(rate_expected(&r), rate_expected(&before));
     for (int64_t t = 150 * S; t < 153 * S; t += S / 4)
-        (void)rate_step(&r, t, 0, true);
+        (void)rate_step(&r, t, 0, true, false);
     ck_assert_double_ge(r.rate, 0.84 * before.rate);
     ck_assert(!rate_is_climbing(&r));
 }
@@ -213,7 +196,7 @@ START_TEST(a_refusal_of_a_lane_that_is_hardly_used_says_nothing_of_its_rate_once
     ck_assert(rate_is_blocked(&r));
     (void)rate_well(&r, 152 * S);
     for (int64_t t = 152 * S; t < 160 * S; t += S / 4)
-        (void)rate_step(&r, t, 0, true);
+        (void)rate_step(&r, t, 0, true, false);
     ck_assert_double_ge(r.rate, 0.85 * before);
     before = r.rate;
     refuse(&r, 200 * S, 2);
@@ -240,7 +223,7 @@ START_TEST(time_without_use_is_no_time_of_growth)
     struct rate r = known();
     double tau = r.line.tau;
 
-    (void)rate_step(&r, 700 * S, 700 * S - S / 4, true);
+    (void)rate_step(&r, 700 * S, 700 * S - S / 4, true, false);
     ck_assert_double_eq_tol(r.line.tau, tau + 0.25, 1e-9);
 }
 END_TEST
@@ -298,7 +281,6 @@ Suite *test_rate(void)
     Suite *s = suite_create("test_rate");
     TCase *tc = tcase_create("rate");
 
-    tcase_add_test(tc, an_open_rate_grows_by_what_is_answered_and_doubles_at_most);
     tcase_add_test(tc, a_refusal_with_successes_between_is_learned_from);
     tcase_add_test(tc, what_a_refusal_leaves_open_is_as_it_was_thought);
     tcase_add_test(tc, the_surer_it_is_the_flatter_it_sweeps);

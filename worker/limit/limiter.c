@@ -123,7 +123,7 @@ static void go(struct limiter_call *c)
     c->state = LIMITER_GOES;
     c->has_ticket = false;
     c->cuts = b->slice.b.cuts;
-    c->sent_us = clock_mono_us();
+    c->epoch = b->slice.b.epoch;
     b->going++;
     if (b->starved_us)
         limiter_spend(b, clock_mono_us());
@@ -369,15 +369,14 @@ void limiter_end(struct limiter_call *c, const struct limiter_outcome *o)
     b->going--;
     out(c);
     hear_headers(b, o->reply, now);
+    if (o->end != LIMITER_LOST)
+        slice_answered(l, c->epoch);
     switch (o->end) {
     case LIMITER_LOST: break;
     case LIMITER_WELL:
-        slice_well(l, c->ticket.class, c->cuts,
-                   &(struct slice_answer){c->tokens,
-                                          o->tokens_used >= 0 ? o->tokens_used : c->tokens,
-                                          (double)(now - c->sent_us) / 1e6});
-        if (slice_grows(l))
-            limiter_sync_soon(b->l);
+        slice_well(
+            l, c->ticket.class, c->cuts,
+            &(struct slice_tokens){c->tokens, o->tokens_used >= 0 ? o->tokens_used : c->tokens});
         if (o->tokens_used >= 0)
             b->answer_tokens +=
                 ANSWER_PART * (o->tokens_used - c->tokens + c->answer_tokens - b->answer_tokens);

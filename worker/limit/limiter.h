@@ -41,7 +41,7 @@ struct limiter_call {
     bool has_ticket;             /* the number was kept from before, or given here */
     double tokens;               /* of the request; limiter_enter adds those expected in answer */
     double answer_tokens;        /* private: these */
-    int64_t cuts, sent_us;       /* private: to distinguish and to time answers */
+    int64_t cuts, epoch;         /* private: to distinguish answers */
     /* It has a place now (or the place is another), and its turn is in so many ms.  It may leave
      * here. */
     void (*on_place)(void *arg, int64_t wait_ms);

@@ -33,7 +33,7 @@ struct limiter_round {
     } items[];
 };
 
-static void sync_begin(struct limiter *l);
+static void begin(struct limiter *l);
 
 /* ---- what is to be said ---- */
 
@@ -243,7 +243,7 @@ static void add_to_round(struct limiter_round *o, struct limiter_bucket *b, int6
 }
 
 /* Those for which somebody asks come first. */
-static void sync_begin(struct limiter *l)
+static void begin(struct limiter *l)
 {
     struct limiter_round *o;
     struct limiter_bucket *b, *tmp;
@@ -276,7 +276,7 @@ static void limiter_sync_on_timer(void *arg)
     struct limiter *l = arg;
 
     l->timer = NULL;
-    sync_begin(l);
+    begin(l);
     if (!l->round)
         limiter_sync_later(l);
 }
@@ -286,7 +286,7 @@ static void on_turn(void *arg)
     struct limiter *l = arg;
 
     l->soon = false;
-    sync_begin(l);
+    begin(l);
 }
 
 /* ms until the next round is due; -1: none. */

@@ -5,13 +5,13 @@
  * stays (rate_steady.c), or by one that moves (rate_moving.c). */
 #include "worker/limit/rate_private.h"
 
-#define CLIMB_US   INT64_C(400000)                /* time to double */
-#define STEP_US    ((int64_t)(RATE_STEP_S * 1e6)) /* KNOWN */
-#define TOLD_US    INT64_C(10000000)
-#define FEW        20  /* calls: with fewer a refusal proves little */
-#define OPEN_LEAST 10  /* times the least rate, after such a refusal */
-#define WRONG      3.0 /* times what is expected, or was met, passes: that is wrong ... */
-#define WRONG_S    2.0 /* ... and it grows as quickly as this */
+#define OPEN_STEP_US INT64_C(400000)                /* OPEN, or climbing: time to double */
+#define STEP_US      ((int64_t)(RATE_STEP_S * 1e6)) /* KNOWN */
+#define TOLD_US      INT64_C(10000000)
+#define FEW          20  /* calls: with fewer a refusal proves little */
+#define OPEN_LEAST   10  /* times the least rate, after such a refusal */
+#define WRONG        3.0 /* times what is expected, or was met, passes: that is wrong ... */
+#define WRONG_S      2.0 /* ... and it grows as quickly as this */
 
 void rate_init(struct rate *r, double start, double lowest, int64_t now_us)
 {
@@ -67,31 +67,17 @@ static void follow(struct rate *r, int64_t from_us, int64_t now_us)
     r->rate = rate_bounded(r, v, now_us);
 }
 
-bool rate_open(struct rate *r, int64_t now_us, double answered_per_s)
+bool rate_step(struct rate *r, int64_t now_us, int64_t idle_us, bool used, bool held)
 {
-    double before = r->rate;
-
-    if (r->step_us == 0) { /* from now on it is known how long it was not used */
-        r->step_us = now_us;
-        return true;
-    }
-    if (answered_per_s <= 0 || now_us < r->step_us)
-        return false;
-    r->rate = rate_bounded(r, r->rate + rate_lesser(answered_per_s, r->rate), now_us);
-    r->step_us = now_us;
-    return r->rate > before * 1.002;
-}
-
-bool rate_step(struct rate *r, int64_t now_us, int64_t idle_us, bool used)
-{
-    int64_t step_us = rate_is_climbing(r) ? CLIMB_US : STEP_US, before_us = r->step_us;
+    bool doubles = r->phase == RATE_OPEN || rate_is_climbing(r);
+    int64_t step_us = doubles ? OPEN_STEP_US : STEP_US, before_us = r->step_us;
     double before = r->rate;
 
     if (r->phase == RATE_NONE || now_us - r->step_us < step_us)
         return false;
     r->step_us = now_us;
-    if (!used || rate_is_blocked(r)) {
-        if (before_us == 0) {
+    if (!used || held || rate_is_blocked(r)) {
+        if (before_us == 0) { /* from now on it is known how long it was not used */
             r->step_us = now_us - step_us;
             return true;
         }
@@ -99,6 +85,8 @@ bool rate_step(struct rate *r, int64_t now_us, int64_t idle_us, bool used)
     }
     if (rate_is_climbing(r))
         climb(r, now_us);
+    else if (r->phase == RATE_OPEN)
+        r->rate = rate_bounded(r, r->rate * 2, now_us);
     else
         follow(r, before_us > idle_us ? before_us : idle_us, now_us);
     return r->rate > before * 1.002 || r->rate < before;

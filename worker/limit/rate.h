@@ -1,6 +1,6 @@
 /* rate.h - at which rate to call: decisions from refusals, pure functions of time.
  *
- *      r │    first refusal                                   OPEN     grows with the answers
+ *      r │    first refusal                                   OPEN     doubles
  *        │   /|     sweeps through what was met, ever flatter KNOWN    a limit that stays, or
  *        │  / |     .'|    .-'|   _.-|                                 one that moves
  *        │ /  |  .'   | .-'   |.-'   '                        BLOCKED  refusals that show no limit
@@ -86,14 +86,10 @@ double rate_expected(const struct rate *r);
 /* It probes, or climbs back. */
 bool rate_is_blocked(const struct rate *r);
 bool rate_is_climbing(const struct rate *r);
-/* OPEN: so many calls or tokens per second were answered well, while more waited.  Each answer adds
- * what it took, so that the rate doubles per round trip: TCP's slow start (RFC 5681, 3.1), at most
- * once a call.  True when the rate is another now. */
-bool rate_open(struct rate *r, int64_t now_us, double answered_per_s);
-/* Any other phase: move on to now_us.  used: there were at least as many calls as allowed, and no 503
- * came.  idle_us: when that was not so, last; the time before counts for nothing.
+/* Move on to now_us.  used: there were at least as many calls as allowed; held: a 503 came.
+ * idle_us: when either was not so, last; the time before that counts for nothing.
  * True when the rate is another now, and worth telling. */
-bool rate_step(struct rate *r, int64_t now_us, int64_t idle_us, bool used);
+bool rate_step(struct rate *r, int64_t now_us, int64_t idle_us, bool used, bool held);
 /* A call was refused. */
 void rate_cut(struct rate *r, const struct rate_refusal *f);
 /* How long nothing is to be sent after a refusal; told_us: what the server asks, <= 0 nothing. */

@@ -32,7 +32,7 @@
 #define TRIES_AFTER 16   /* refusals of a limit that moved; twice as many after each time */
 #define TRIES_MOST  10   /* times that doubles */
 
-static void steady_start(struct rate_line *l, double unsure)
+static void start(struct rate_line *l, double unsure)
 {
     l->unsure = unsure;
     l->brief = 0;
@@ -41,14 +41,14 @@ static void steady_start(struct rate_line *l, double unsure)
 void steady_begin(struct rate_line *l, const struct rate_met *met)
 {
     *l = (struct rate_line){.met = met->low};
-    steady_start(l, FIRST);
+    start(l, FIRST);
 }
 
 bool steady_again(struct rate_line *l, const struct rate_met *met)
 {
     if (--l->wait > 0 || l->tau <= BRIEF_S)
         return false;
-    steady_start(l, AGAIN);
+    start(l, AGAIN);
     l->met = met->low;
     return true;
 }

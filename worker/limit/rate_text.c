@@ -18,7 +18,7 @@ struct words {
     size_t count;
 };
 
-static void words_add(struct words *w, double *field) { w->at[w->count++] = field; }
+static void add(struct words *w, double *field) { w->at[w->count++] = field; }
 
 static void add_line(struct words *w, struct rate_line *l)
 {
@@ -27,20 +27,20 @@ static void add_line(struct words *w, struct rate_line *l)
                               &l->var_beta, &l->covar,   &l->var_gain, &l->swept};
 
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        words_add(w, fields[i]);
+        add(w, fields[i]);
 }
 
 /* phase and was are the first two of the whole ones, so that a reader knows what follows. */
-static void words_begin(struct words *w, struct rate *r)
+static void begin(struct words *w, struct rate *r)
 {
     double *const fields[] = {&r->rate,   &r->least, &r->told,
                               &r->before, &r->climb, &r->mark_passed};
 
     w->count = 0;
     for (size_t i = 0; i < ARRAY_LEN(w->whole); i++)
-        words_add(w, &w->whole[i]);
+        add(w, &w->whole[i]);
     for (size_t i = 0; i < ARRAY_LEN(fields); i++)
-        words_add(w, fields[i]);
+        add(w, fields[i]);
 }
 
 static void add_lines(struct words *w, struct rate *r)
@@ -58,7 +58,7 @@ void rate_write(const struct rate *r, struct buf *b)
                                 (double)r->cut_us, (double)r->step_us, (double)r->told_us,
                                 (double)r->struck_us, (double)r->mark_us, (double)r->end_us}};
 
-    words_begin(&w, &copy);
+    begin(&w, &copy);
     add_lines(&w, &copy);
     buf_printf(b, "%d", VERSION);
     for (size_t i = 0; i < w.count; i++)
@@ -87,7 +87,7 @@ bool rate_read(struct span *text, struct rate *ret)
 
     if (!text->p || !parse_next_double(text, &version) || version != VERSION)
         return false;
-    words_begin(&w, &r);
+    begin(&w, &r);
     if (!numbers(text, &w, 0) || !is_phase(w.whole[0]) || !is_phase(w.whole[1]))
         return false;
     n = w.count;

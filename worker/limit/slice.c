@@ -2,7 +2,6 @@
 #include "worker/limit/slice.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define NEVER_US     (INT64_MAX / 2)
@@ -12,12 +11,13 @@
 #define LEAST_CALLS  0.5 /* per second; less comes of pauses */
 #define LEAST_TOKENS 500.0
 #define IDLE_US      3000000 /* not used for this time: it is idle */
-#define LEAST_TRIP_S 0.02
-#define DOUBLED_BY   4     /* answers at least, however seldom they come */
-#define TRIP_PART    0.125 /* of each in the mean, as RFC 6298 */
-#define USED_PART    0.5   /* of the rate: what is used, as reports lag behind */
-#define CLIMB_PART   0.3   /* the same of one that climbs back */
-#define TOLD_PART    0.98  /* of a stated limit that is used */
+#define ANSWERED_S   0.02
+#define USED_PART    0.5 /* of the rate: what is used, as reports lag behind */
+/* The same of a rate that nobody has limited, when a call has waited for OPEN_US: many tickets
+ * lapse when calls come in bursts. */
+#define OPEN_PART 0.3
+#define OPEN_US   1500000
+#define TOLD_PART 0.98 /* of a stated limit that is used */
 
 void slice_init(struct slice *l) { *l = (struct slice){.share = 0.5}; }
 
@@ -147,6 +147,12 @@ void slice_sent(struct slice *l, double tokens)
     l->sent[BUCKET_TOKENS] += tokens;
 }
 
+void slice_answered(struct slice *l, int64_t epoch)
+{
+    if (epoch == l->b.epoch)
+        l->answered += 1;
+}
+
 /* What comes back is of use where somebody waits: in the call's own class first. */
 static enum bucket_class waiting_class(const struct slice *l, enum bucket_class own)
 {
@@ -159,14 +165,9 @@ static enum bucket_class waiting_class(const struct slice *l, enum bucket_class 
 }
 
 void slice_well(struct slice *l, enum bucket_class class, int64_t cuts,
-                const struct slice_answer *t)
+                const struct slice_tokens *t)
 {
-    if (cuts == l->b.cuts) {
-        l->well = true;
-        l->answered[BUCKET_CALLS] += 1;
-        l->answered[BUCKET_TOKENS] += t->used;
-    }
-    l->trip_s += (t->trip_s - l->trip_s) * (l->trip_s > 0 ? TRIP_PART : 1);
+    l->well |= cuts == l->b.cuts;
     l->sent[BUCKET_TOKENS] += t->used - t->estimated;
     if (is_limited(l, BUCKET_TOKENS))
         l->back[BUCKET_TOKENS][waiting_class(l, class)] += t->estimated - t->used;
@@ -245,51 +246,36 @@ static void want(const struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSE
     }
 }
 
-bool slice_grows(const struct slice *l)
-{
-    for (int i = 0; i < BUCKET_LANES; i++)
-        if (l->rate[i].phase == RATE_OPEN && l->answered[i] > 0 && bucket_is_queued(&l->b.lane[i]))
-            return true;
-    return false;
-}
-
-/* Somebody waits, and about as much passed lately as might. */
-static bool is_used(const struct slice *l, enum bucket_lane_id lane)
+/* Somebody waits, and about as much passed lately as might.  And of a rate that doubles it is known
+ * what came of it: answers take their time, and too many calls would be on their way before the
+ * first refusal is seen. */
+static bool is_used(const struct slice *l, enum bucket_lane_id lane, int64_t at)
 {
     const struct bucket_lane *b = &l->b.lane[lane];
-    double part = rate_is_climbing(&l->rate[lane]) ? CLIMB_PART : USED_PART;
+    double enough = 1 + l->b.lane[BUCKET_CALLS].rate * l->share * ANSWERED_S;
+    bool open = l->rate[lane].phase == RATE_OPEN;
+    bool lightly =
+        rate_is_climbing(&l->rate[lane]) || (open && at - l->rate[lane].step_us >= OPEN_US);
 
-    return bucket_is_queued(b) &&
-           (l->rate[lane].phase == RATE_OPEN ||
-            rate_passed_since(&l->history[lane], l->rate[lane].step_us) >= part * b->rate);
+    if (open && l->answered < enough)
+        return false;
+    return bucket_is_queued(b) && rate_passed_since(&l->history[lane], l->rate[lane].step_us) >=
+                                      (lightly ? OPEN_PART : USED_PART) * b->rate;
 }
 
-static bool move(struct slice *l, enum bucket_lane_id lane, int64_t at, bool used)
-{
-    struct rate *r = &l->next_rate[lane];
-    double trip_s = l->trip_s > LEAST_TRIP_S ? l->trip_s : LEAST_TRIP_S;
-    double per_s = l->answered[lane] / trip_s,
-           most = r->rate * l->answered[BUCKET_CALLS] / DOUBLED_BY;
-
-    if (r->phase == RATE_OPEN && r->climb <= 0)
-        return rate_open(r, at, !used ? 0 : per_s < most ? per_s : most);
-    return rate_step(r, at, l->idle_us[lane], used);
-}
-
-/* One step of the rates, where it is due. */
+/* One rate step, when it is due. */
 static bool grow(struct slice *l, int64_t now_us)
 {
     int64_t at = now_us + l->offset_us;
-    bool any = false;
+    bool held = now_us < l->held_us, any = false, used;
 
     memcpy(l->next_rate, l->rate, sizeof l->rate);
     for (int i = 0; i < BUCKET_LANES; i++) {
-        bool used = is_used(l, i) && now_us >= l->held_us;
-
         if (l->well)
             any |= rate_well(&l->next_rate[i], at);
-        any |= move(l, i, at, used);
-        if (used)
+        used = is_used(l, i, at);
+        any |= rate_step(&l->next_rate[i], at, l->idle_us[i], used, held);
+        if (used && !held)
             l->used_us[i] = at;
         else if (at - l->used_us[i] > IDLE_US)
             l->idle_us[i] = at;
@@ -334,14 +320,12 @@ void slice_ask(struct slice *l, double needs[BUCKET_LANES][BUCKET_CLASSES], doub
         a->change = l->cut ? 'c' : 'g';
         a->expects = l->cut ? l->b.cuts : l->b.epoch;
         a->pause_us = l->cut ? l->pause_us : 0;
-        memcpy(a->answered, l->answered, sizeof a->answered);
     } else {
         rates = l->rate;
     }
     write_rates(rates, a);
     l->refused = 0;
     l->well = false;
-    memset(l->answered, 0, sizeof l->answered);
     memset(l->sent, 0, sizeof l->sent);
     memset(l->back, 0, sizeof l->back);
 }
@@ -362,12 +346,6 @@ static void read_control(struct slice *l)
     }
 }
 
-static void keep_answered(struct slice *l, const struct slice_ask *a)
-{
-    for (int i = 0; i < BUCKET_LANES; i++)
-        l->answered[i] += a->answered[i];
-}
-
 bool slice_hear(struct slice *l, const struct slice_ask *a, struct span text, int64_t now_us)
 {
     struct bucket b;
@@ -381,8 +359,8 @@ bool slice_hear(struct slice *l, const struct slice_ask *a, struct span text, in
 
         l->share += 0.2 * ((part < 1 ? part : 1) - l->share);
     }
-    if (a->change == 'g' && strcmp(b.control, a->control) != 0) /* another process was first */
-        keep_answered(l, a);
+    if (b.epoch != l->b.epoch)
+        l->answered = 0;
     if (b.sent[BUCKET_CALLS] < l->b.sent[BUCKET_CALLS]) /* another bucket: its sums are others */
         memset(l->history, 0, sizeof l->history);
     l->b = b;
@@ -401,7 +379,6 @@ bool slice_hear(struct slice *l, const struct slice_ask *a, struct span text, in
 void slice_lost(struct slice *l, const struct slice_ask *a, int64_t now_us)
 {
     l->refused += a->refused;
-    keep_answered(l, a);
     for (int i = 0; i < BUCKET_LANES; i++) {
         l->sent[i] += a->sent[i];
         for (int k = 0; k < BUCKET_CLASSES; k++)

@@ -31,12 +31,11 @@ struct slice {
     struct slice_range stock[BUCKET_LANES][BUCKET_CLASSES][SLICE_RANGES];
     /* not reported yet */
     double sent[BUCKET_LANES], refused, back[BUCKET_LANES][BUCKET_CLASSES];
-    bool cut;  /* next_rate is a cut, not reported yet or not answered: nothing is due */
-    bool well; /* something was answered well since the last ask */
-    double answered[BUCKET_LANES]; /* what answers since the last growth took, while more waited */
-    double trip_s;                 /* until an answer, smoothed */
-    int64_t pause_us;              /* of that cut, how long */
-    int64_t held_us;               /* no growth before (503) */
+    bool cut;         /* next_rate is a cut, not reported yet or not answered: nothing is due */
+    bool well;        /* something was answered well since the last ask */
+    double answered;  /* calls that were sent at this epoch's rate and answered */
+    int64_t pause_us; /* of that cut, how long */
+    int64_t held_us;  /* no growth before (503) */
     int64_t used_us[BUCKET_LANES]; /* Redis's time when a lane was last used, and not held */
     int64_t idle_us[BUCKET_LANES]; /* and when that was not so for a while */
     int64_t quiet_us;              /* nothing is due before: a header said that nothing remains */
@@ -57,7 +56,6 @@ struct slice_ask {
     /* the new ones, or as last heard: a bucket that Redis has lost is made of these */
     double rate[BUCKET_LANES];
     char control[BUCKET_CONTROL];
-    double answered[BUCKET_LANES]; /* that the change goes by */
     const struct bucket *seen; /* the slice's own, until its next call; NULL: it was never heard */
 };
 
@@ -70,15 +68,14 @@ void slice_return(struct slice *l, const struct bucket_ticket *t, double tokens)
 int64_t slice_wait_us(struct slice *l, const struct bucket_ticket *t, int64_t now_us);
 
 void slice_sent(struct slice *l, double tokens);
-/* A good answer.  cuts: l->b.cuts when the call was sent. */
-struct slice_answer {
-    double estimated, used; /* tokens */
-    double trip_s;          /* since it was sent */
+/* An answer, good or not, to a call that was sent when l->b.epoch was this. */
+void slice_answered(struct slice *l, int64_t epoch);
+/* A good one.  cuts: l->b.cuts when it was sent. */
+struct slice_tokens {
+    double estimated, used;
 };
 void slice_well(struct slice *l, enum bucket_class class, int64_t cuts,
-                const struct slice_answer *t);
-/* The rate grows with the answers: they should be reported soon. */
-bool slice_grows(const struct slice *l);
+                const struct slice_tokens *t);
 /* 429.  cuts: likewise.  True: the script should be asked at once. */
 bool slice_refused(struct slice *l, enum bucket_lane_id lane, int64_t cuts, int64_t wait_us,
                    int64_t now_us);
