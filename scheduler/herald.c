@@ -2,10 +2,11 @@
  *
  *     stream alerts --read behind the cursor--> webhook jobs + cursor, one script
  *
- * Once a second the housekeeper reports the newest alert.  When it is another one,
- * the entries behind the cursor are read, and each becomes a webhook job `alert~<entry>`: signed, tried again and left in peace by the
- * breaker as any other.  Cursor and jobs are written together (errand.h), so
- * each alert becomes one job, whoever dies.
+ * Once a second the housekeeper reports the newest alert.  When it has changed,
+ * the entries behind the cursor are read.  Each becomes a webhook job
+ * `alert~<entry>`, which is signed, retried and subject to the circuit breaker
+ * as any other.  Cursor and jobs are written together (errand.h), so each alert
+ * becomes one job, whoever dies.
  *
  * What is older than MAX_AGE_MS is not told any more: after a long stop, or
  * when a URL is set for the first time, nobody wants last week's alerts.  An

@@ -1,7 +1,8 @@
 /* housekeeper.c - bounds on what grows, and back-pressure before Redis is full.
  *
  * Every second one script, inspect.lua, deletes keys of another type, and returns what Redis says
- * of its memory, the heartbeats for the reaper and the newest alert for the herald.  Nothing is taken in
+ * of its memory, the heartbeats for the reaper and the newest alert for the herald.  Nothing is
+ * taken in
  *   - while its eviction policy is another than noeviction: it would delete jobs
  *     (alert `eviction_policy`);
  *   - while more of maxmemory is used than limits.memory_percent (alert

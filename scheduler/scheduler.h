@@ -96,7 +96,7 @@ struct expirer *expirer_new(struct scheduler *s);
 void expirer_free(struct expirer *e);
 void expirer_start(struct expirer *e);
 void expirer_stop(struct expirer *e);
-/* A job expires in so many ms: look soon after that. */
+/* A new job expires in that many ms: the expirer looks then. */
 void expirer_due_in(struct expirer *e, int64_t ms);
 
 /* ---- housekeeper.c ---- */
@@ -116,7 +116,7 @@ struct herald *herald_new(struct scheduler *s);
 void herald_free(struct herald *h);
 void herald_start(struct herald *h);
 void herald_stop(struct herald *h);
-/* The id of the newest alert in Redis; empty: there is none. */
+/* The id of the newest alert in Redis; empty when the stream is empty. */
 void herald_newest(struct herald *h, struct span id);
 
 /* ---- clerk.c ---- */
