@@ -81,7 +81,6 @@ struct process {
     size_t waiting;                    /* runs that wait in memory without one */
     size_t waiting_bytes;              /* of their records */
     struct run *slot_waiters;          /* those of them that wait for one again, in order */
-    struct run *lenders;               /* runs that wait in their slots: run_lend_slot */
 };
 
 #endif

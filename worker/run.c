@@ -102,35 +102,9 @@ static void leave_memory(struct run *r)
     r->p->waiting_bytes -= r->bytes_n;
 }
 
-static void enter_memory(struct run *r)
-{
-    r->waits = true;
-    r->p->waiting++;
-    r->p->waiting_bytes += r->bytes_n;
-}
-
-void run_lend_slot(struct run *r)
-{
-    assert(r->slot && !r->ended);
-    if (r->lends || r->held.queue == QUEUE_INFERENCE_REALTIME)
-        return;
-    r->lends = true;
-    DL_APPEND2(r->p->lenders, r, slot_prev, slot_next);
-    if (r->p->slot_waiters)
-        claimer_kick_later(&r->p->claimer);
-}
-
-void run_keep_slot(struct run *r)
-{
-    if (r->lends)
-        DL_DELETE2(r->p->lenders, r, slot_prev, slot_next);
-    r->lends = false;
-}
-
 void run_end(struct run *r)
 {
     assert(!r->ended);
-    run_keep_slot(r);
     r->ended = true;
     if (r->slot) {
         r->p->slots.running--;
@@ -166,9 +140,10 @@ bool run_release_slot(struct run *r, enum run_patience patience)
         return true;
     if (!has_memory(r, patience))
         return false;
-    run_keep_slot(r);
-    enter_memory(r);
+    r->waits = true;
     r->slot = false;
+    r->p->waiting++;
+    r->p->waiting_bytes += r->bytes_n;
     r->p->slots.running--;
     claimer_kick_later(&r->p->claimer);
     return true;
@@ -181,18 +156,6 @@ static void retake(struct run *r)
     r->p->slots.running++;
 }
 
-/* From the one that began to wait last. */
-static void take_lent(struct run *r)
-{
-    struct run *lender = r->p->lenders->slot_prev;
-
-    run_keep_slot(lender);
-    lender->slot = false;
-    enter_memory(lender);
-    leave_memory(r);
-    r->slot = true;
-}
-
 bool run_acquire_slot(struct run *r, void (*go)(struct run *r))
 {
     assert(!r->ended && !r->go);
@@ -200,10 +163,6 @@ bool run_acquire_slot(struct run *r, void (*go)(struct run *r))
         return true;
     if (!r->p->slot_waiters && pull_has_slot(r->p->pull, r->held.queue)) {
         retake(r);
-        return true;
-    }
-    if (!r->p->slot_waiters && r->p->lenders) {
-        take_lent(r);
         return true;
     }
     join_slot_waiters(r, go);
@@ -228,15 +187,11 @@ void run_serve_slots(struct process *p)
 {
     struct run *r;
 
-    while ((r = first_with_slot(p)) || (p->lenders && (r = p->slot_waiters))) {
+    while ((r = first_with_slot(p))) {
         void (*go)(struct run *) = r->go;
-        bool free = pull_has_slot(p->pull, r->held.queue);
 
         leave_slot_waiters(r);
-        if (free)
-            retake(r);
-        else
-            take_lent(r);
+        retake(r);
         call_in_scope(r, go);
     }
 }

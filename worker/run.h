@@ -90,8 +90,7 @@ struct run {
     bool waits;                 /* it waits in memory and has left its slot: run_release_slot */
     struct cost_report *report; /* costs on their way: run_report_costs; or NULL */
     void (*go)(struct run *r);  /* continues when it has the slot that it waits for; else NULL */
-    struct run *slot_prev, *slot_next; /* in p->slot_waiters, or in p->lenders */
-    bool lends;                        /* it is among the lenders */
+    struct run *slot_prev, *slot_next; /* in p->slot_waiters */
     int64_t slot_since_ms;             /* monotonic: since when it waits for one */
     int64_t delay_ms;                  /* its outcome defers it by this */
     bool ended;                        /* an outcome is on its way; the code is not entered again */
@@ -181,11 +180,6 @@ void run_note(struct run *r, const struct cost *c, const struct run_call *call, 
 enum { RUN_WAITING_MAX = 512, RUN_WAITING_BYTES = 64 << 20 };
 enum run_patience { RUN_WAITS_SHORT, RUN_WAITS_LONG };
 bool run_release_slot(struct run *r, enum run_patience patience);
-/* The run waits for its turn in its slot, as there is no room in memory.  A run whose turn has come
- * may take the slot, and leaves its room in memory to this one.  Realtime jobs lend none: theirs may
- * be one of those that are kept for them. */
-void run_lend_slot(struct run *r);
-void run_keep_slot(struct run *r); /* the wait is over; nothing when it lends none */
 /* Half of the memory is free: waits that have become long may go on there. */
 bool run_memory_is_ample(const struct process *p);
 /* The wait is over, and a call is to be made.  True: the run has a slot.  False: all are taken; go

@@ -2,7 +2,6 @@
  *
  *   its turn is now ........ goes on
  *   within a second ........ waits in memory, without a slot
- *   no room in memory ...... waits in its slot, which a job may take whose turn has come
  *   later .................. postponed to that time; its ticket goes with it, so it keeps its place
  *                            and is seldom postponed more than once
  *   much later, if it may .. moves to inference.batch (payload "overflow": "batch")
@@ -179,8 +178,6 @@ static bool place(struct run *r, int64_t wait_ms)
     }
     if (stays(r, wait_ms)) {
         review_later(r);
-        if (r->slot)
-            run_lend_slot(r);
         return true;
     }
     postpone(r, wait_ms, own_time_ms(wait_ms));
@@ -257,7 +254,6 @@ static void on_turn(void *arg)
 
     loop_cancel(&i->patience);
     loop_cancel(&i->review);
-    run_keep_slot(r);
     run_next(r);
 }
 
